@@ -1,0 +1,1 @@
+"""The command line: Typer commands over the packages below, one file per command."""

@@ -1,0 +1,192 @@
+"""Embeddings, the space that they live in, and the fused template of a person."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.errors import InputError, SpaceMismatchError
+
+__all__ = ["EmbeddingSpace", "Embeddings", "Template", "check_same_space"]
+
+UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpace:
+    """What makes embeddings comparable: two spaces are the same only if all four fields are.
+
+    Attributes:
+        model: Name of the model, e.g. ``"mobilefacenet-y1"``.
+        weights_sha256: SHA-256 of the weights file, 64 hex digits.
+        preprocessing: What happens between photo and network, in one canonical line, e.g.
+            ``"arcface-112 rgb (x-127.5)/128 flip=add"``.
+        dim: Length of a vector.
+    """
+
+    model: str
+    weights_sha256: str
+    preprocessing: str
+    dim: int
+
+    def __post_init__(self) -> None:
+        check_positive_int("dim", self.dim)
+        digest = self.weights_sha256
+        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            raise InputError(f"weights_sha256 must be 64 lower-case hex digits, got {digest!r}")
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.weights_sha256[:12]}, {self.preprocessing}, {self.dim}-d)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The four fields, fit for JSON."""
+        return {
+            "model": self.model,
+            "weights_sha256": self.weights_sha256,
+            "preprocessing": self.preprocessing,
+            "dim": self.dim,
+        }
+
+
+def check_same_space(a: EmbeddingSpace, b: EmbeddingSpace) -> None:
+    """Raise unless both spaces are the same.
+
+    Raises:
+        SpaceMismatchError: If any field differs; the message names the fields.
+    """
+    if a == b:
+        return
+    differing = [name for name, value in a.to_dict().items() if value != b.to_dict()[name]]
+    raise SpaceMismatchError(
+        f"embeddings of different spaces cannot be compared (different {', '.join(differing)}): "
+        f"{a} against {b}; embed both with the same model and settings"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """Unit vectors of faces, with what is known about each.
+
+    Attributes:
+        vectors: (n, dim) float32, rows of Euclidean length 1.
+        norms: (n,) float32, the length before normalising; for many losses a sign of quality.
+        space: The embedding space.
+        quality: (n,) float32 in [0, 1], or None where nobody measured it.
+
+    Raises:
+        InputError: If dtypes or shapes do not match, or rows are not of unit length.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    norms: npt.NDArray[np.float32]
+    space: EmbeddingSpace
+    quality: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        check_array("vectors", self.vectors, dtype=np.float32, shape=("n", self.space.dim))
+        check_array("norms", self.norms, dtype=np.float32, shape=(len(self.vectors),))
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if len(lengths) and np.abs(lengths - 1).max() > UNIT_TOLERANCE:
+            row = int(np.abs(lengths - 1).argmax())
+            raise InputError(
+                f"vectors must have rows of length 1, row {row} has {lengths[row]:.6g}"
+            )
+        object.__setattr__(self, "vectors", frozen(self.vectors))
+        object.__setattr__(self, "norms", frozen(self.norms))
+        if self.quality is not None:
+            shape = (len(self.vectors),)
+            check_array("quality", self.quality, dtype=np.float32, shape=shape)
+            object.__setattr__(self, "quality", frozen(self.quality))
+
+    @classmethod
+    def from_raw(
+        cls,
+        raw: npt.NDArray[np.floating[Any]],
+        space: EmbeddingSpace,
+        *,
+        quality: npt.NDArray[np.float32] | None = None,
+    ) -> "Embeddings":
+        """Normalise network outputs.
+
+        Args:
+            raw: (n, dim) floating, as the network gave them.
+            space: Their space.
+            quality: (n,) float32 in [0, 1], or None.
+
+        Raises:
+            InputError: If a row is zero or not finite (it has no direction).
+        """
+        raw64 = np.asarray(raw, np.float64)
+        norms = np.linalg.norm(raw64, axis=-1)
+        if raw64.ndim != 2 or not np.isfinite(norms).all() or (norms == 0).any():
+            bad = np.flatnonzero(~np.isfinite(norms) | (norms == 0)).tolist()
+            raise InputError(
+                f"raw embeddings must be (n, dim) with finite rows of non-zero length, "
+                f"got shape {raw64.shape}, bad rows {bad[:10]}"
+            )
+        vectors = (raw64 / norms[:, None]).astype(np.float32)
+        return cls(vectors, norms.astype(np.float32), space, quality)
+
+    @classmethod
+    def empty(cls, space: EmbeddingSpace) -> "Embeddings":
+        """No embedding at all."""
+        return cls(np.zeros((0, space.dim), np.float32), np.zeros(0, np.float32), space)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, index: Any) -> "Embeddings":
+        """Select by int, slice, mask or index array; the result is always an `Embeddings`."""
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"embedding {index} of {len(self)}")
+            index = [int(index)]
+        quality = None if self.quality is None else self.quality[index]
+        return Embeddings(self.vectors[index], self.norms[index], self.space, quality)
+
+    @staticmethod
+    def concatenate(parts: "list[Embeddings]") -> "Embeddings":
+        """Join embeddings of one space; quality is kept only if every part has it.
+
+        Raises:
+            InputError: If the list is empty.
+            SpaceMismatchError: If spaces differ.
+        """
+        if not parts:
+            raise InputError("concatenate needs at least one Embeddings, got an empty list")
+        for part in parts[1:]:
+            check_same_space(parts[0].space, part.space)
+        qualities = [part.quality for part in parts if part.quality is not None]
+        return Embeddings(
+            np.concatenate([part.vectors for part in parts]),
+            np.concatenate([part.norms for part in parts]),
+            parts[0].space,
+            np.concatenate(qualities) if len(qualities) == len(parts) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """One person as one vector, fused from one or more photos.
+
+    Attributes:
+        vector: (dim,) float32 of length 1.
+        space: The embedding space.
+        identity: Who it is.
+        n_images: How many photos went in.
+    """
+
+    vector: npt.NDArray[np.float32]
+    space: EmbeddingSpace
+    identity: str
+    n_images: int
+
+    def __post_init__(self) -> None:
+        check_array("vector", self.vector, dtype=np.float32, shape=(self.space.dim,))
+        check_positive_int("n_images", self.n_images)
+        length = float(np.linalg.norm(self.vector))
+        if abs(length - 1) > UNIT_TOLERANCE:
+            raise InputError(f"vector must have length 1, got {length:.6g}")
+        object.__setattr__(self, "vector", frozen(self.vector))

@@ -1,0 +1,128 @@
+"""Every exception that Vultus raises on purpose.
+
+Each is also a builtin kind, so that ``except ValueError`` works for who does not know Vultus::
+
+    VultusError
+    ├── InputError (ValueError)            an argument has the wrong type, shape or range
+    ├── ImageError (ValueError)            a file or buffer is no image that we accept
+    ├── NoFaceError (LookupError)          a photo must show a face and shows none
+    ├── SeveralFacesError (LookupError)    a photo must show one face and shows more
+    ├── QualityError (ValueError)          a face is too poor for what was asked of it
+    ├── SpaceMismatchError (ValueError)    embeddings of two different spaces were to be compared
+    ├── CalibrationError (ValueError)      an error rate was asked for that the data cannot carry
+    ├── ConfigError (ValueError)           a setting or a file of settings is wrong
+    ├── RegistryError (LookupError)        a name is unknown, or is registered twice
+    ├── MissingDependencyError (ImportError)   an optional package is not installed
+    ├── ProviderError (RuntimeError)       the execution provider asked for is not there
+    ├── ModelError (RuntimeError)          a model file or card cannot be used
+    │   ├── ModelNotFoundError (FileNotFoundError)  no such model file on this machine
+    │   ├── DigestError                    the bytes are not the bytes that the card promises
+    │   ├── DownloadError (OSError)        a download failed; what had arrived is kept for resuming
+    │   └── LicenceError (PermissionError) its licence was not accepted, or policy forbids it
+    └── GalleryError (RuntimeError)        a gallery file cannot be used
+        ├── IdentityNotFoundError (LookupError)     nobody of that name is enrolled
+        └── GallerySpaceError              the gallery holds embeddings of another space
+"""
+
+__all__ = [
+    "CalibrationError",
+    "ConfigError",
+    "DigestError",
+    "DownloadError",
+    "GalleryError",
+    "GallerySpaceError",
+    "IdentityNotFoundError",
+    "ImageError",
+    "InputError",
+    "LicenceError",
+    "MissingDependencyError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NoFaceError",
+    "ProviderError",
+    "QualityError",
+    "RegistryError",
+    "SeveralFacesError",
+    "SpaceMismatchError",
+    "VultusError",
+]
+
+
+class VultusError(Exception):
+    """Root of all errors that Vultus raises on purpose."""
+
+
+class InputError(VultusError, ValueError):
+    """An argument has the wrong type, shape or range."""
+
+
+class ImageError(VultusError, ValueError):
+    """A file or buffer is not an image that Vultus accepts."""
+
+
+class NoFaceError(VultusError, LookupError):
+    """A photo that must show a face shows none."""
+
+
+class SeveralFacesError(VultusError, LookupError):
+    """A photo that must show exactly one face shows more."""
+
+
+class QualityError(VultusError, ValueError):
+    """A face is too poor for what was asked of it; the message lists the reasons."""
+
+
+class SpaceMismatchError(VultusError, ValueError):
+    """Embeddings of two different embedding spaces were to be compared."""
+
+
+class CalibrationError(VultusError, ValueError):
+    """An error rate was asked for that the calibration data cannot carry."""
+
+
+class ConfigError(VultusError, ValueError):
+    """A setting, an environment variable or a file of settings is wrong."""
+
+
+class RegistryError(VultusError, LookupError):
+    """A name is unknown to a registry, or was registered twice."""
+
+
+class MissingDependencyError(VultusError, ImportError):
+    """An optional package is needed and is not installed."""
+
+
+class ProviderError(VultusError, RuntimeError):
+    """The runtime or execution provider that was asked for is not available here."""
+
+
+class ModelError(VultusError, RuntimeError):
+    """A model file or model card cannot be used."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """The model's file is not on this machine and may not or cannot be fetched."""
+
+
+class DigestError(ModelError):
+    """A file's bytes are not the bytes that its card promises."""
+
+
+class DownloadError(ModelError, OSError):
+    """A download failed; what had arrived is kept, and the next try resumes it."""
+
+
+class LicenceError(ModelError, PermissionError):
+    """The model's licence has not been accepted, or this site's policy forbids it."""
+
+
+class GalleryError(VultusError, RuntimeError):
+    """A gallery file cannot be used."""
+
+
+class IdentityNotFoundError(GalleryError, LookupError):
+    """Nobody of that name is enrolled."""
+
+
+class GallerySpaceError(GalleryError, SpaceMismatchError):
+    """The gallery holds embeddings of another embedding space."""

@@ -1,0 +1,134 @@
+"""Answers: of a 1:1 comparison, of a 1:N search, of a clustering."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array, frozen
+from vultus.core.thresholds import Threshold
+
+__all__ = ["Candidate", "Clustering", "Identification", "Verification"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The answer to "are these two faces the same person?".
+
+    Attributes:
+        similarity: Cosine similarity in [-1, 1]. It is not a confidence.
+        threshold: The rule that was applied, with its false match rate.
+        probability: Calibrated probability of a match in [0, 1], or None where no calibration
+            is at hand.
+    """
+
+    similarity: float
+    threshold: Threshold
+    probability: float | None = None
+
+    @property
+    def same_person(self) -> bool:
+        """True when the similarity is at least the threshold."""
+        return self.similarity >= self.threshold.similarity
+
+    @property
+    def fmr(self) -> float | None:
+        """False match rate of the threshold; None if unknown."""
+        return self.threshold.fmr
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            "same_person": self.same_person,
+            "similarity": self.similarity,
+            "threshold": self.threshold.to_dict(),
+            "probability": self.probability,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One enrolled person in a ranked list.
+
+    Attributes:
+        identity: Who.
+        similarity: Cosine similarity of the probe to this person's template, in [-1, 1].
+    """
+
+    identity: str
+    similarity: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {"identity": self.identity, "similarity": self.similarity}
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """The answer to "who of the enrolled people is this, if any?" (open set).
+
+    Attributes:
+        candidates: Best first; ties in the order of enrolment.
+        threshold: The rule that was applied to the best candidate.
+        fpir: The false positive identification rate asked for (the chance that a stranger is
+            given a name), or None with a threshold set by hand.
+        gallery_size: How many people the probe was compared with.
+    """
+
+    candidates: tuple[Candidate, ...]
+    threshold: Threshold
+    fpir: float | None
+    gallery_size: int
+
+    @property
+    def identity(self) -> str | None:
+        """The best candidate's name if it passes the threshold; None means "unknown"."""
+        if self.candidates and self.candidates[0].similarity >= self.threshold.similarity:
+            return self.candidates[0].identity
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            "identity": self.identity,
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "threshold": self.threshold.to_dict(),
+            "fpir": self.fpir,
+            "gallery_size": self.gallery_size,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clustering:
+    """Faces grouped by person.
+
+    Attributes:
+        labels: (n,) int32; 0 .. n_clusters - 1, largest cluster first; a face that is like no
+            other is a cluster of its own.
+        threshold: The rule that was applied between groups.
+    """
+
+    labels: npt.NDArray[np.int32]
+    threshold: Threshold
+
+    def __post_init__(self) -> None:
+        check_array("labels", self.labels, dtype=np.int32, shape=("n",))
+        object.__setattr__(self, "labels", frozen(self.labels))
+
+    @property
+    def n_clusters(self) -> int:
+        """How many groups there are."""
+        return int(self.labels.max()) + 1 if len(self.labels) else 0
+
+    def members(self, label: int) -> npt.NDArray[np.int64]:
+        """Indices of the faces in one group, ascending."""
+        return np.flatnonzero(self.labels == label)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            "labels": self.labels.tolist(),
+            "n_clusters": self.n_clusters,
+            "threshold": self.threshold.to_dict(),
+        }

@@ -1,0 +1,108 @@
+"""Thresholds on similarity, each with the false match rate that it was measured at."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vultus.core.checks import check_positive_int, check_range
+from vultus.core.errors import CalibrationError, InputError
+
+__all__ = ["Threshold", "ThresholdTable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A decision rule: "same person" when the similarity is at least ``similarity``.
+
+    Attributes:
+        similarity: Cosine similarity in [-1, 1].
+        fmr: False match rate in [0, 1] measured at this threshold; None if nobody measured it
+            (a threshold set by hand).
+        n_impostor: How many impostor comparisons the rate was measured on; None with ``fmr`` None.
+        origin: Where the number comes from, in words.
+    """
+
+    similarity: float
+    fmr: float | None = None
+    n_impostor: int | None = None
+    origin: str = "set by hand"
+
+    def __post_init__(self) -> None:
+        check_range("threshold similarity", self.similarity, low=-1, high=1)
+        if (self.fmr is None) != (self.n_impostor is None):
+            raise InputError(
+                "a threshold states fmr and n_impostor together or neither, "
+                f"got fmr={self.fmr} and n_impostor={self.n_impostor}"
+            )
+        if self.fmr is not None and self.n_impostor is not None:
+            check_range("fmr", self.fmr, low=0, high=1)
+            check_positive_int("n_impostor", self.n_impostor)
+
+    def __str__(self) -> str:
+        if self.fmr is None:
+            return f"{self.similarity:.4f} (no false match rate known: {self.origin})"
+        return (
+            f"{self.similarity:.4f} (FMR {self.fmr:.1e} on {self.n_impostor:,} impostor pairs, "
+            f"{self.origin})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, fit for JSON."""
+        return {
+            "similarity": self.similarity,
+            "fmr": self.fmr,
+            "n_impostor": self.n_impostor,
+            "origin": self.origin,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdTable:
+    """The thresholds of one model at several measured false match rates.
+
+    Nothing is interpolated and nothing extrapolated: `at_fmr` answers with a measured point whose
+    rate is at most the one asked for, or refuses.
+
+    Attributes:
+        points: Measured thresholds, in any order; a stricter one may not have a higher rate.
+    """
+
+    points: tuple[Threshold, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(point.fmr is None for point in self.points):
+            raise InputError(
+                "every threshold of a table must state the fmr that it was measured at"
+            )
+        ordered = tuple(sorted(self.points, key=lambda point: point.similarity))
+        rates = [_rate(point) for point in ordered]
+        if rates != sorted(rates, reverse=True):
+            raise InputError(f"a higher threshold cannot have a higher FMR, got {rates}")
+        object.__setattr__(self, "points", ordered)
+
+    def at_fmr(self, fmr: float) -> Threshold:
+        """The lowest measured threshold whose false match rate is at most ``fmr``.
+
+        Args:
+            fmr: Target false match rate in (0, 1].
+
+        Raises:
+            InputError: If ``fmr`` is outside (0, 1].
+            CalibrationError: If no measured point is that strict.
+        """
+        check_range("fmr", fmr, low=0, high=1, low_open=True)
+        for point in self.points:
+            if _rate(point) <= fmr:
+                return point
+        if not self.points:
+            raise CalibrationError(
+                "this model has no calibrated thresholds; pass threshold=... or calibrate it"
+            )
+        strictest = self.points[-1]
+        raise CalibrationError(
+            f"no threshold is measured at FMR <= {fmr:.3g}; the strictest known is {strictest}. "
+            f"Ask for fmr >= {strictest.fmr:.3g}, pass threshold=..., or calibrate on more people"
+        )
+
+
+def _rate(point: Threshold) -> float:
+    return 1.0 if point.fmr is None else point.fmr
