@@ -16,8 +16,8 @@ Image = npt.NDArray[np.uint8]
 """An image: (h, w, 3) uint8, RGB."""
 
 LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
-"""The five landmarks in order. Right and left are the person's own: the right eye comes first, and in
-a frontal photo it lies on the image's left."""
+"""The five landmarks in order. Right and left are the person's own: the right eye comes first; in a
+frontal photo it lies on the image's left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
