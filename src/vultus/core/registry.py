@@ -1,7 +1,7 @@
 """Names for things that users choose by name: detectors, losses, backbones, data sets, stores."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -59,8 +59,7 @@ class Registry(Generic[T]):
         """
         self._read_entry_points()
         if name not in self._factories:
-            near = get_close_matches(name, self._factories, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = _nearest(name, self._factories)
             raise RegistryError(
                 f"{self.family}: no {name!r}{hint} (there are: {', '.join(sorted(self))})"
             )
@@ -78,13 +77,27 @@ class Registry(Generic[T]):
             InputError: If a keyword is unknown or a needed one is missing.
         """
         factory = self.get(name)
-        signature = inspect.signature(factory)
+        self._check_settings(name, inspect.signature(factory), settings)
+        return factory(**settings)
+
+    def _check_settings(
+        self, name: str, signature: inspect.Signature, settings: dict[str, Any]
+    ) -> None:
+        takes = signature.parameters
+        any_keyword = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        for setting in settings if not any_keyword else ():
+            if setting not in takes:
+                hint = _nearest(setting, takes)
+                raise InputError(
+                    f"{self.family} {name!r} has no setting {setting!r}{hint} "
+                    f"(it takes: {', '.join(takes)})"
+                )
         try:
             signature.bind(**settings)
         except TypeError as error:
-            known = ", ".join(signature.parameters)
-            raise InputError(f"{self.family} {name!r}: {error} (it takes: {known})") from None
-        return factory(**settings)
+            raise InputError(
+                f"{self.family} {name!r}: {error} (it takes: {', '.join(takes)})"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         self._read_entry_points()
@@ -104,3 +117,8 @@ class Registry(Generic[T]):
         self._entry_points_read = True
         for entry in entry_points(group=f"vultus.{self.family}"):
             self.register(entry.name)(entry.load())
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

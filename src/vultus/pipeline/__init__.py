@@ -1,0 +1,1 @@
+"""The whole flow from photos to decisions, wired from the packages below."""

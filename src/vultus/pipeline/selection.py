@@ -1,0 +1,53 @@
+"""Which face of a photo is meant, when one is."""
+
+from typing import Literal
+
+import numpy as np
+
+from vultus.core.errors import InputError, NoFaceError, SeveralFacesError
+from vultus.core.faces import Faces
+
+__all__ = ["SELECTIONS", "Selection", "select_face"]
+
+Selection = Literal["only", "largest", "central"]
+"""``only``: there must be exactly one; ``largest``: the largest box; ``central``: the one whose
+box centre is nearest to the photo's."""
+
+SELECTIONS: tuple[Selection, ...] = ("only", "largest", "central")
+
+
+def select_face(
+    faces: Faces, size_hw: tuple[int, int], *, select: Selection = "only", name: str = "the photo"
+) -> int:
+    """Choose one face of a photo by an explicit rule.
+
+    Args:
+        faces: The faces found.
+        size_hw: The photo's height and width in pixels.
+        select: The rule.
+        name: What messages call the photo.
+
+    Returns:
+        Index into ``faces``.
+
+    Raises:
+        NoFaceError: If there is no face.
+        SeveralFacesError: If there is more than one and the rule is ``only``.
+        InputError: If the rule is unknown.
+    """
+    if select not in SELECTIONS:
+        raise InputError(f"select must be one of {', '.join(SELECTIONS)}, got {select!r}")
+    if not len(faces):
+        raise NoFaceError(f"no face found in {name}; it must show one")
+    if select == "largest":
+        return faces.largest()
+    if select == "central":
+        centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+        middle = np.array([size_hw[1], size_hw[0]], np.float32) / 2
+        return int(np.argmin(np.linalg.norm(centres - middle, axis=1)))
+    if len(faces) > 1:
+        raise SeveralFacesError(
+            f"{name} shows {len(faces)} faces and one is needed; "
+            "crop the photo, or select the largest or the most central face"
+        )
+    return 0

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from vultus.core.errors import CalibrationError, InputError
+from vultus.core.thresholds import Threshold, ThresholdTable
+
+TABLE = ThresholdTable(
+    (
+        Threshold(0.5, fmr=1e-4, n_impostor=100_000, origin="a set"),
+        Threshold(0.3, fmr=1e-2, n_impostor=100_000, origin="a set"),
+        Threshold(0.4, fmr=1e-3, n_impostor=100_000, origin="a set"),
+    )
+)
+
+
+def test_at_fmr_never_exceeds_what_was_asked() -> None:
+    assert TABLE.at_fmr(1e-3).similarity == 0.4
+    assert TABLE.at_fmr(9.9e-3).similarity == 0.4
+    assert TABLE.at_fmr(1e-2).similarity == 0.3
+    assert TABLE.at_fmr(1).similarity == 0.3
+
+
+def test_what_was_not_measured_is_refused_with_a_way_out() -> None:
+    with pytest.raises(CalibrationError, match=r"fmr >= 0\.0001.*calibrate"):
+        TABLE.at_fmr(1e-5)
+    with pytest.raises(CalibrationError, match="no calibrated thresholds"):
+        ThresholdTable().at_fmr(0.1)
+    with pytest.raises(InputError, match="fmr"):
+        TABLE.at_fmr(0)
+
+
+def test_a_table_must_be_monotone_and_measured() -> None:
+    with pytest.raises(InputError, match="higher FMR"):
+        ThresholdTable(
+            (Threshold(0.3, fmr=0.1, n_impostor=9), Threshold(0.4, fmr=0.2, n_impostor=9))
+        )
+    with pytest.raises(InputError, match="must state the fmr"):
+        ThresholdTable((Threshold(0.3),))
+
+
+def test_a_threshold_states_rate_and_sample_together() -> None:
+    with pytest.raises(InputError, match="together or neither"):
+        Threshold(0.3, fmr=0.1)
+    with pytest.raises(InputError, match=r"\[-1, 1\]"):
+        Threshold(1.5)
+
+
+def test_zero_is_a_threshold_like_any_other() -> None:
+    assert Threshold(0.0).similarity == 0
+    assert json.loads(json.dumps(Threshold(0.0).to_dict()))["similarity"] == 0
+
+
+def test_text_names_rate_sample_and_origin() -> None:
+    assert str(TABLE.at_fmr(1e-3)) == "0.4000 (FMR 1.0e-03 on 100,000 impostor pairs, a set)"
+    assert "no false match rate known" in str(Threshold(0.2))
