@@ -1,0 +1,190 @@
+"""Which engines and execution providers there are, and which are here."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from threading import Lock
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+from vultus.core.errors import ConfigError, InputError, MissingDependencyError, ProviderError
+
+__all__ = [
+    "PROVIDERS",
+    "RUNTIME_VARIABLE",
+    "Engine",
+    "Precision",
+    "Runtime",
+    "available_providers",
+    "choose_engine",
+    "import_onnxruntime",
+    "import_openvino",
+    "installed_engines",
+]
+
+Engine = Literal["onnxruntime", "openvino"]
+"""What can run a graph."""
+
+Runtime = Literal["auto", "onnxruntime", "openvino"]
+"""An engine, or ``"auto"``: OpenVINO where it is installed and knows the provider."""
+
+Precision = Literal["f32", "bf16"]
+"""The arithmetic inside the graph; inputs and outputs are the graph's own dtypes either way."""
+
+RUNTIME_VARIABLE = "VULTUS_RUNTIME"
+
+IMPORT_LOCK = Lock()
+
+PROVIDERS: Mapping[Engine, Mapping[str, str]] = MappingProxyType(
+    {
+        "openvino": MappingProxyType({"cpu": "CPU", "intel-gpu": "GPU", "intel-npu": "NPU"}),
+        "onnxruntime": MappingProxyType(
+            {
+                "cpu": "CPUExecutionProvider",
+                "cuda": "CUDAExecutionProvider",
+                "tensorrt": "TensorrtExecutionProvider",
+                "coreml": "CoreMLExecutionProvider",
+                "directml": "DmlExecutionProvider",
+                "migraphx": "MIGraphXExecutionProvider",
+                "qnn": "QNNExecutionProvider",
+            }
+        ),
+    }
+)
+"""Our names for execution providers, and each engine's own. In order of preference for "auto"."""
+
+
+def installed_engines() -> tuple[Engine, ...]:
+    """The engines installed here, preferred first; nothing is imported to find out."""
+    return tuple(engine for engine in PROVIDERS if find_spec(engine) is not None)
+
+
+def available_providers() -> dict[Engine, tuple[str, ...]]:
+    """What each installed engine reports that it can run on, in our names (imports the engines)."""
+    return {engine: _providers_of(engine) for engine in installed_engines()}
+
+
+def choose_engine(runtime: Runtime, *, provider: str, precision: Precision) -> Engine:
+    """Settle which engine runs a graph.
+
+    Args:
+        runtime: An engine, or ``"auto"``; the environment variable ``VULTUS_RUNTIME`` then decides
+            if it is set, else the first installed engine that knows the provider and precision.
+        provider: One of the names in `PROVIDERS`.
+        precision: ``"bf16"`` is OpenVINO's alone.
+
+    Raises:
+        InputError: If an argument is none of the names that there are.
+        ConfigError: If ``VULTUS_RUNTIME`` is none of them.
+        MissingDependencyError: If the engine asked for is not installed.
+        ProviderError: If no engine here offers what was asked for; nothing falls back in silence.
+    """
+    _check_names(runtime, provider, precision)
+    wanted = _runtime_setting(runtime)
+    installed = installed_engines()
+    if wanted != "auto" and wanted not in installed:
+        raise MissingDependencyError(
+            f"runtime {wanted!r} is not installed; run: pip install {_package(wanted)}"
+        )
+    candidates = [engine for engine in installed if wanted in ("auto", engine)]
+    if precision == "bf16" and "openvino" not in candidates:
+        raise ProviderError(
+            "precision 'bf16' needs the OpenVINO runtime; run: pip install 'vultus[openvino]' "
+            f"and use runtime 'auto' or 'openvino' (candidates here: {candidates})"
+        )
+    if precision == "bf16":
+        candidates = ["openvino"]
+    for engine in candidates:
+        if provider in PROVIDERS[engine] and provider in _providers_of(engine):
+            return engine
+    here = {engine: _providers_of(engine) for engine in candidates}
+    raise ProviderError(
+        f"provider {provider!r} is not available here; available: "
+        + ("; ".join(f"{engine}: {', '.join(names)}" for engine, names in here.items()) or "none")
+    )
+
+
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime, with its Windows event tracing switched off.
+
+    Raises:
+        MissingDependencyError: If it is not installed.
+    """
+    ort = _import("onnxruntime")
+    ort.disable_telemetry_events()
+    return ort
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its usage reporting.
+
+    ``import openvino`` alone reports the event to a web analytics service if the package
+    ``openvino_telemetry`` can be imported, so that package is hidden meanwhile; OpenVINO
+    then uses its own stub. Nothing can be done where the program imported OpenVINO before.
+
+    Raises:
+        MissingDependencyError: If it is not installed.
+    """
+    with IMPORT_LOCK, _hidden("openvino_telemetry"):
+        return _import("openvino")
+
+
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Make ``import name`` fail inside, unless it was imported before."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = cast("Any", None)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+def _import(engine: Engine) -> Any:
+    try:
+        return import_module(engine)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"runtime {engine!r} cannot be imported ({error}); run: pip install {_package(engine)}"
+        ) from error
+
+
+def _package(engine: Engine) -> str:
+    return "'vultus[openvino]'" if engine == "openvino" else "onnxruntime"
+
+
+def _providers_of(engine: Engine) -> tuple[str, ...]:
+    if engine == "openvino":
+        # Several devices of a kind are called GPU.0, GPU.1 ...
+        own = {device.split(".")[0] for device in import_openvino().Core().available_devices}
+    else:
+        own = set(import_onnxruntime().get_available_providers())
+    return tuple(name for name, value in PROVIDERS[engine].items() if value in own)
+
+
+def _check_names(runtime: str, provider: str, precision: str) -> None:
+    runtimes = ("auto", *PROVIDERS)
+    if runtime not in runtimes:
+        raise InputError(f"runtime must be one of {', '.join(runtimes)}, got {runtime!r}")
+    known = sorted({name for names in PROVIDERS.values() for name in names})
+    if provider not in known:
+        raise InputError(f"provider must be one of {', '.join(known)}, got {provider!r}")
+    if precision not in ("f32", "bf16"):
+        raise InputError(f"precision must be f32 or bf16, got {precision!r}")
+
+
+def _runtime_setting(runtime: Runtime) -> Runtime:
+    if runtime != "auto":
+        return runtime
+    setting = os.environ.get(RUNTIME_VARIABLE, "auto")
+    if setting not in ("auto", *PROVIDERS):
+        raise ConfigError(
+            f"environment variable {RUNTIME_VARIABLE} must be one of auto, "
+            f"{', '.join(PROVIDERS)}, got {setting!r}"
+        )
+    return cast("Runtime", setting)
