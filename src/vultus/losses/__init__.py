@@ -1,0 +1,1 @@
+"""Losses: ``(features, labels) -> (scalar, statistics)``; pure functions with thin modules."""
