@@ -1,0 +1,66 @@
+"""SHA-256 of files, and the stamps that spare hashing a large file at every start."""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from vultus.core.errors import DigestError
+
+__all__ = ["check_digest", "is_stamped", "known_sha256", "sha256_file", "stamp", "stamp_path"]
+
+_CHUNK = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as 64 lower-case hex digits; reads the file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def known_sha256(path: Path) -> str:
+    """Like `sha256_file`, but remembers by path, size and time of change within this process."""
+    status = path.stat()
+    return _remembered_sha256(path, status.st_size, status.st_mtime_ns)
+
+
+def check_digest(path: Path, sha256: str) -> None:
+    """Read the whole file and compare.
+
+    Raises:
+        DigestError: If its bytes are not those of ``sha256``.
+    """
+    found = sha256_file(path)
+    if found != sha256:
+        raise DigestError(f"{path} must have SHA-256 {sha256}, got {found}")
+
+
+def stamp_path(path: Path) -> Path:
+    """Where the stamp of a file lies: beside it."""
+    return path.with_name(path.name + ".verified")
+
+
+def stamp(path: Path, sha256: str) -> None:
+    """Record that this file, at its present size and time of change, has this digest."""
+    stamp_path(path).write_text(json.dumps(_state(path, sha256)), encoding="utf-8")
+
+
+def is_stamped(path: Path, sha256: str) -> bool:
+    """Whether the file was found to have this digest and has not changed since."""
+    try:
+        return bool(json.loads(stamp_path(path).read_text("utf-8")) == _state(path, sha256))
+    except (OSError, ValueError):
+        return False
+
+
+def _state(path: Path, sha256: str) -> dict[str, str | int]:
+    status = path.stat()
+    return {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+@lru_cache(maxsize=4096)
+def _remembered_sha256(path: Path, size: int, mtime_ns: int) -> str:
+    return sha256_file(path)

@@ -1,0 +1,30 @@
+"""The cards that come with Vultus."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+from vultus.core.errors import ConfigError
+from vultus.models.cards import ModelCard
+
+__all__ = ["built_in_cards"]
+
+
+@cache
+def built_in_cards() -> Mapping[str, ModelCard]:
+    """The built-in cards by name, in alphabetical order; read once.
+
+    Raises:
+        ConfigError: If a card's file is broken or is not named after its card.
+    """
+    cards: dict[str, ModelCard] = {}
+    folder = files("vultus.models").joinpath("cards")
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if not file.name.endswith(".toml"):
+            continue
+        card = ModelCard.from_toml(file.read_text(encoding="utf-8"))
+        if file.name != f"{card.name}.toml":
+            raise ConfigError(f"card file {file.name} must be named {card.name}.toml")
+        cards[card.name] = card
+    return MappingProxyType(cards)
