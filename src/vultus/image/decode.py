@@ -1,0 +1,197 @@
+"""Opens untrusted image files: known formats only, size checked before any pixel is decoded.
+
+Decoders see hostile input here, so the order matters: magic bytes, then the header's width and
+height against the cap, then pixels. Whatever a decoder throws leaves as one `ImageError`.
+"""
+
+import importlib
+import logging
+import re
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image as PilImage
+from PIL import UnidentifiedImageError
+
+from vultus.core.errors import ImageError
+
+__all__ = ["FORMATS", "check_pixel_count", "decoding", "load_pixels", "open_image"]
+
+logger = logging.getLogger(__name__)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+"""Pillow's names of the formats that are accepted; HEIF comes on top with the extra ``heif``."""
+
+_ADVICE = "convert it to JPEG, PNG, WebP, BMP or TIFF"
+_BYTES_PER_PIXEL = 8
+_HEADER_BYTES = 64
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_LOOKS_LIKE = (
+    (b"GIF8", "a GIF"),
+    (b"%PDF", "a PDF"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"PK\x03\x04", "a zip archive"),
+)
+
+# Pillow's decoders raise nearly every builtin kind on damaged input. All are listed rather than
+# caught as Exception, so that what is not about the data (an interrupt, an exit) passes through.
+_DECODER_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError,
+    MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
+    struct.error, zlib.error, PilImage.DecompressionBombError,
+)  # fmt: skip
+
+
+class _QuietPillow:
+    """Keeps Pillow's warnings in while any thread decodes.
+
+    `warnings.catch_warnings` alone is not safe here: of two threads that overlap, the second to
+    leave would put the first one's filters back for good. So the first in sets, the last resets.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif)(\.|$)")
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._saved is not None:
+                self._saved.__exit__(None, None, None)
+                self._saved = None
+
+
+_QUIET_PILLOW = _QuietPillow()
+
+
+@contextmanager
+def decoding(name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one `ImageError`, and keep its warnings in.
+
+    Args:
+        name: What the message calls the image.
+
+    Raises:
+        ImageError: In place of the decoder's error, which stays as its cause.
+    """
+    try:
+        with _QUIET_PILLOW:
+            yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{name} needs more memory to decode than there is") from error
+    except PilImage.DecompressionBombError as error:
+        raise ImageError(
+            f"{name} is refused by Pillow's own limit (PIL.Image.MAX_IMAGE_PIXELS): {error}"
+        ) from error
+    except _DECODER_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{name} is damaged and cannot be decoded: {reason}") from error
+
+
+def open_image(stream: BinaryIO, name: str, *, max_pixels: int) -> PilImage.Image:
+    """Open an image up to its header; no pixel is decoded.
+
+    Args:
+        stream: A seekable binary stream, read from its start.
+        name: What messages call the image.
+        max_pixels: Refuse more than this many pixels.
+
+    Returns:
+        The opened image; `load_pixels` decodes it.
+
+    Raises:
+        ImageError: If it is empty, of no accepted format, damaged, or larger than the cap.
+    """
+    with decoding(name):
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        header = stream.read(_HEADER_BYTES)
+        stream.seek(0)
+    if size == 0:
+        raise ImageError(f"{name} is empty (0 bytes)")
+    if size > max_pixels * _BYTES_PER_PIXEL + (1 << 24):
+        raise ImageError(
+            f"{name} has {size:,} bytes, more than an image of {max_pixels:,} pixels can need"
+        )
+    is_heif = header[4:8] == b"ftyp" and header[8:12] in _HEIF_BRANDS
+    try:
+        with decoding(name):
+            opened = _open_heif(stream, name) if is_heif else PilImage.open(stream, formats=FORMATS)
+    except ImageError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):
+            raise ImageError(f"{name} {_what_it_is(header)}; {_ADVICE}") from error.__cause__
+        raise
+    check_pixel_count(opened.size, name, max_pixels=max_pixels)
+    return opened
+
+
+def load_pixels(opened: PilImage.Image, name: str, *, max_pixels: int) -> None:
+    """Decode the pixels of an opened image in place.
+
+    Raises:
+        ImageError: If the data is damaged or truncated, or turns out larger than its header said.
+    """
+    with decoding(name):
+        opened.load()
+    check_pixel_count(opened.size, name, max_pixels=max_pixels)
+
+
+def check_pixel_count(size_wh: tuple[int, int], name: str, *, max_pixels: int) -> None:
+    """Check width and height before anything of that size is allocated.
+
+    Raises:
+        ImageError: If there is no pixel, or there are more than ``max_pixels``.
+    """
+    width, height = size_wh
+    if width < 1 or height < 1:
+        raise ImageError(f"{name} has no pixels ({width} x {height})")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} has {width} x {height} = {width * height:,} pixels, the cap is "
+            f"{max_pixels:,}; shrink it, or pass a larger max_pixels if you trust its source"
+        )
+
+
+def _open_heif(stream: BinaryIO, name: str) -> PilImage.Image:
+    # Imported here because it is optional; its class is used directly, so that Pillow's global
+    # list of formats stays as the application left it.
+    try:
+        plugin = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise ImageError(
+            f"{name} is a HEIF image, and reading those needs an optional package: "
+            f"pip install 'vultus[heif]', or {_ADVICE}"
+        ) from error
+    opened: PilImage.Image = plugin.HeifImageFile(stream, name)
+    return opened
+
+
+def _what_it_is(header: bytes) -> str:
+    for magic, kind in _LOOKS_LIKE:
+        if header.startswith(magic):
+            return f"is {kind}, which is not accepted"
+    if header[4:8] == b"ftyp":
+        return "is an AVIF image or a video, which is not accepted"
+    if re.fullmatch(rb"[\t\n\r\x20-\x7e]+", header):
+        return "is text, not an image"
+    return "is not an image of an accepted format, or its header is damaged"

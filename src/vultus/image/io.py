@@ -1,0 +1,208 @@
+"""Photos in and out: files, bytes, arrays and PIL images become RGB uint8."""
+
+import glob
+import io
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PilImage
+
+from vultus.core.checks import check_array, check_positive_int
+from vultus.core.errors import ImageError, InputError
+from vultus.core.faces import Image
+from vultus.image.decode import check_pixel_count, load_pixels, open_image
+from vultus.image.rgb import composite_on_white, pillow_to_rgb
+
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "list_images", "read_image", "write_image"]
+
+MAX_PIXELS = 50_000_000
+"""Default cap of `read_image`: an 8000 x 6000 photo passes."""
+
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif"}
+)
+"""File name endings (lower case) that `list_images` takes for photos inside folders."""
+
+_WRITERS = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP",
+    ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
+}  # fmt: skip
+
+
+def read_image(
+    source: str | Path | bytes | npt.NDArray[Any] | PilImage.Image, *, max_pixels: int = MAX_PIXELS
+) -> Image:
+    """Read a photo as upright RGB.
+
+    Files and bytes may be JPEG, PNG, WebP, BMP, TIFF (and HEIF with the extra ``heif``); the
+    content decides, not the name. Of several frames the first is taken. EXIF orientation is
+    applied, alpha is composited on white, grey and palette become RGB, 16 bit is scaled to 8 bit.
+
+    Args:
+        source: Path of a file, the bytes of a file, a PIL image, or an array: (h, w, 3) uint8 RGB,
+            (h, w, 4) uint8 RGBA with straight alpha, (h, w) or (h, w, 1) uint8 grey. An RGB array
+            is passed on as a view of the same memory; OpenCV's are BGR and need
+            ``image[..., ::-1]`` first.
+        max_pixels: Refuse files and PIL images of more pixels before decoding them. Arrays are
+            in memory already and are not limited.
+
+    Returns:
+        (h, w, 3) uint8, RGB.
+
+    Raises:
+        ImageError: If there is no such file, it is no image of an accepted format, is damaged or
+            truncated, or has more pixels than the cap; or an array is of another dtype or shape.
+        InputError: If ``source`` is of none of these types, or ``max_pixels`` is not positive.
+    """
+    check_positive_int("max_pixels", max_pixels)
+    if isinstance(source, np.ndarray):
+        return _array_to_rgb(source)
+    if isinstance(source, PilImage.Image):
+        return _loaded_to_rgb(source, "the PIL image", max_pixels)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        name = f"the image of {len(source):,} bytes"
+        with open_image(io.BytesIO(source), name, max_pixels=max_pixels) as opened:
+            return _loaded_to_rgb(opened, name, max_pixels)
+    if isinstance(source, (str, Path)):
+        return _read_file(source, max_pixels)
+    raise InputError(
+        f"an image must be a path, bytes, a NumPy array or a PIL image, got {type(source).__name__}"
+    )
+
+
+def write_image(path: str | Path, image: Image, *, quality: int = 95) -> None:
+    """Write an RGB image; the path's ending chooses the format (.jpg .png .webp .bmp .tif).
+
+    Args:
+        path: Where; an existing file is replaced.
+        image: (h, w, 3) uint8, RGB.
+        quality: 1 to 100, for the lossy formats JPEG and WebP.
+
+    Raises:
+        InputError: If the array is no RGB image, or the ending is of no format that is written.
+        ImageError: If the file cannot be written.
+    """
+    check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
+    target = Path(path)
+    kind = _WRITERS.get(target.suffix.lower())
+    if kind is None:
+        raise InputError(
+            f"the name must end in one of {', '.join(_WRITERS)} to choose a format, got {path}"
+        )
+    settings = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
+    try:
+        PilImage.fromarray(image).save(target, format=kind, **settings)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be written: {error}") from error
+
+
+def list_images(paths: Sequence[str | Path]) -> list[Path]:
+    """Expand files, folders and glob patterns to image files.
+
+    Folders are searched with all that is below them, for `EXTENSIONS`; hidden files and folders
+    are skipped and links to folders are not followed. A file that is named itself is kept whatever
+    its ending.
+
+    Args:
+        paths: Files, folders, or patterns such as ``"photos/**/*.jpg"``.
+
+    Returns:
+        Each file once; arguments in their order, sorted by path within each.
+
+    Raises:
+        ImageError: If an argument matches no image.
+        InputError: If ``paths`` is a single path rather than a list of them, or is empty.
+    """
+    if isinstance(paths, (str, Path)):
+        raise InputError(f"paths must be a list of paths, got one {type(paths).__name__}")
+    if not len(paths):
+        raise InputError("paths must name at least one file, folder or pattern, got none")
+    found: dict[Path, None] = {}
+    for path in paths:
+        found.update(dict.fromkeys(_expand(path)))
+    return list(found)
+
+
+def _array_to_rgb(array: npt.NDArray[Any]) -> Image:
+    if array.dtype != np.uint8:
+        advice = {
+            "f": "for values in [0, 1] pass (255 * image).round().astype(np.uint8)",
+            "u": "for 16 bit pass (image // 257).astype(np.uint8)",
+        }.get(array.dtype.kind, "convert it to 0..255 first")
+        raise ImageError(f"an image array must be uint8, got {array.dtype}; {advice}")
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise ImageError(
+            f"an image array must have shape (h, w, 3), (h, w, 4) or (h, w), got {array.shape}; "
+            "pass one image at a time, channels last"
+        )
+    check_pixel_count((array.shape[1], array.shape[0]), "the array", max_pixels=array.size)
+    if channels == 3:
+        return array.view()
+    if channels == 4:
+        return composite_on_white(array)
+    return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
+
+
+def _loaded_to_rgb(picture: PilImage.Image, name: str, max_pixels: int) -> Image:
+    check_pixel_count(picture.size, name, max_pixels=max_pixels)
+    load_pixels(picture, name, max_pixels=max_pixels)
+    return pillow_to_rgb(picture, name)
+
+
+def _read_file(path: str | Path, max_pixels: int) -> Image:
+    name = str(path)
+    with (
+        _open_file(path) as stream,
+        open_image(stream, name, max_pixels=max_pixels) as opened,
+    ):
+        return _loaded_to_rgb(opened, name, max_pixels)
+
+
+def _open_file(path: str | Path) -> BinaryIO:
+    try:
+        # Asked before opening: opening a named pipe would wait for a writer, perhaps for ever.
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            return open(path, "rb")
+    except FileNotFoundError as error:
+        hint = "; addresses are not opened, download it first" if "://" in str(path) else ""
+        raise ImageError(f"no such file: {path}{hint}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"{path} cannot be opened: {reason}") from error
+    if stat.S_ISDIR(mode):
+        raise ImageError(f"{path} is a folder; list_images([...]) gives the images inside")
+    raise ImageError(f"{path} is not a regular file")
+
+
+def _expand(path: str | Path) -> list[Path]:
+    if os.path.isdir(path):
+        matches = sorted(_walk(Path(path)))
+        searched = f"no image below the folder {path}"
+    elif os.path.exists(path):
+        return [Path(path)]
+    elif glob.has_magic(str(path)):
+        hits = (Path(hit) for hit in glob.iglob(str(path), recursive=True))
+        matches = sorted(hit for hit in hits if _is_photo(hit.name) and hit.is_file())
+        searched = f"no image matches the pattern {path}"
+    else:
+        raise ImageError(f"no such file or folder: {path}")
+    if not matches:
+        raise ImageError(f"{searched} (known endings: {' '.join(sorted(EXTENSIONS))})")
+    return matches
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(parent, name) for name in names if _is_photo(name))
+
+
+def _is_photo(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
