@@ -1,0 +1,40 @@
+"""Sphinx configuration."""
+
+from importlib.metadata import version as installed_version
+
+project = "Vultus"
+author = "The Vultus authors"
+copyright = f"2026, {author}"
+release = installed_version("vultus")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.apidoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# One page per module, made anew at each build from the docstrings.
+apidoc_modules = [
+    {
+        "path": "../src/vultus",
+        "destination": "reference/api",
+        "separate_modules": True,
+        "module_first": True,
+        "max_depth": 2,
+        "automodule_options": {"members", "show-inheritance"},
+    }
+]
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+exclude_patterns = ["_build"]
+default_role = "code"
+html_theme = "furo"
+html_title = f"Vultus {release}"
+html_static_path = ["_static"]
