@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from vultus.core.errors import ConfigError, InputError
 from vultus.core.thresholds import Threshold, ThresholdTable
 
-__all__ = ["Colour", "Flip", "Licence", "ModelCard", "Task", "did_you_mean"]
+__all__ = ["Colour", "Flip", "Licence", "ModelCard", "Task", "did_you_mean", "is_model_name"]
 
 Task = Literal["detection", "embedding", "quality", "antispoof"]
 Colour = Literal["rgb", "bgr"]
@@ -118,10 +118,10 @@ class ModelCard:
                 _refuse(self.name, key, f"given on a card of task {self.task}", getattr(self, key))
 
     def _check_names(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not is_model_name(self.name):
             _refuse(self.name, "name", "at most 64 of a-z 0-9 . _ -", self.name)
         if not _is_plain_file_name(self.file_name):
-            _refuse(self.name, "file_name", "a plain file name without a folder", self.file_name)
+            _refuse(self.name, "file_name", "NAME.onnx, without a folder", self.file_name)
         for key in ("sha256", "archive_sha256"):
             digest = getattr(self, key)
             if digest is not None and not _SHA256.fullmatch(digest):
@@ -189,6 +189,11 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a model could have this name; such a name is also safe as a folder's name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _refuse(card: str, key: str, wanted: str, got: object) -> None:
     raise ConfigError(f"model card {card!r}: {key} must be {wanted}, got {got!r}")
 
@@ -243,7 +248,7 @@ def _thresholds(card: str, points: list[Any]) -> ThresholdTable:
 
 
 def _is_plain_file_name(name: str) -> bool:
-    if not name or name.startswith(".") or any(ord(c) < 32 for c in name):
+    if not name.lower().endswith(".onnx") or name.startswith(".") or not name.isprintable():
         return False
     return PurePosixPath(name).name == name and PureWindowsPath(name).name == name
 

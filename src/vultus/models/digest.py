@@ -2,23 +2,29 @@
 
 import hashlib
 import json
+import logging
 from functools import lru_cache
 from pathlib import Path
 
 from vultus.core.errors import DigestError
 
-__all__ = ["check_digest", "is_stamped", "known_sha256", "sha256_file", "stamp", "stamp_path"]
+__all__ = [
+    "check_digest",
+    "delete",
+    "is_stamped",
+    "known_sha256",
+    "sha256_file",
+    "stamp",
+    "stamp_path",
+]
 
-_CHUNK = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes as 64 lower-case hex digits; reads the file."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def known_sha256(path: Path) -> str:
@@ -44,8 +50,21 @@ def stamp_path(path: Path) -> Path:
 
 
 def stamp(path: Path, sha256: str) -> None:
-    """Record that this file, at its present size and time of change, has this digest."""
-    stamp_path(path).write_text(json.dumps(_state(path, sha256)), encoding="utf-8")
+    """Record that this file, at its present size and time of change, has this digest.
+
+    Where the folder cannot be written (a shared store) there is no record, and the file is read
+    again by the next process.
+    """
+    try:
+        stamp_path(path).write_text(json.dumps(_state(path, sha256)), encoding="utf-8")
+    except OSError as error:
+        _log.debug("no stamp beside %s: %s", path, error)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, if it is there, and its stamp."""
+    path.unlink(missing_ok=True)
+    stamp_path(path).unlink(missing_ok=True)
 
 
 def is_stamped(path: Path, sha256: str) -> bool:

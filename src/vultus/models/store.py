@@ -1,26 +1,48 @@
 """The model store: a folder of verified model files on this machine."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any
 
-import platformdirs
-
-from vultus.core.errors import ConfigError, LicenceError, ModelNotFoundError, RegistryError
-from vultus.models.cards import ModelCard, Task, did_you_mean
-from vultus.models.digest import check_digest, is_stamped, stamp
-from vultus.models.mirror import find_file
+from vultus.core.errors import (
+    DigestError,
+    LicenceError,
+    ModelError,
+    ModelNotFoundError,
+    RegistryError,
+)
+from vultus.models.cards import ModelCard, Task, did_you_mean, is_model_name
+from vultus.models.digest import check_digest, is_stamped, sha256_file, stamp
+from vultus.models.download import Progress
+from vultus.models.imported import card_for_file, imported_card, imported_cards, write_card
+from vultus.models.licence import accept_licence
+from vultus.models.lock import file_lock
 from vultus.models.registry import built_in_cards
+from vultus.models.settings import (
+    Policy,
+    mirror_folders,
+    offline_switch,
+    store_policy,
+    store_root,
+)
+from vultus.models.supply import (
+    copy_from_mirror,
+    copy_in,
+    download_in,
+    find_in_mirrors,
+    not_here,
+)
 
-__all__ = ["ModelStore", "Policy"]
+__all__ = ["ModelStore"]
 
-Policy = Literal["any", "commercial-only"]
-Progress = Callable[[int, int | None], None]
+_LOCK = ".lock"
 
 
 class ModelStore:
     """Finds the files of models, and fetches those that are not here.
+
+    The store is a folder with one folder a model. Every file in it was checked by its SHA-256 when
+    it came; it is read again only if it changed since.
 
     Args:
         root: The store's folder; None takes ``$VULTUS_HOME/models`` or the user's data folder.
@@ -42,15 +64,19 @@ class ModelStore:
         offline: bool | None = None,
         policy: Policy | None = None,
     ) -> None:
-        self.root = _default_root() if root is None else Path(root)
-        self.mirrors = _mirrors(mirror)
-        self.offline = _env_flag("VULTUS_OFFLINE") if offline is None else offline
-        self.policy = _policy(policy)
+        self.root = store_root(root)
+        self.mirrors = mirror_folders(mirror)
+        self.offline = offline_switch(offline)
+        self.policy = store_policy(policy)
 
     def names(self, task: Task | None = None) -> list[str]:
         """Names of all known models, or of those of one task, in alphabetical order."""
-        cards = built_in_cards()
-        return [name for name in sorted(cards) if task is None or cards[name].task == task]
+        return [card.name for card in self.cards() if task is None or card.task == task]
+
+    def cards(self) -> list[ModelCard]:
+        """All cards, built-in and imported, in alphabetical order; a built-in name comes first."""
+        cards = {card.name: card for card in imported_cards(self.root)} | dict(built_in_cards())
+        return [cards[name] for name in sorted(cards)]
 
     def card(self, name: str) -> ModelCard:
         """The card of that name.
@@ -58,12 +84,32 @@ class ModelStore:
         Raises:
             RegistryError: If there is none; the message suggests the nearest.
         """
-        cards = built_in_cards()
-        if name not in cards:
-            raise RegistryError(
-                f"models: no {name!r}{did_you_mean(name, cards)} (`vultus models list` shows all)"
-            )
-        return cards[name]
+        card = built_in_cards().get(name)
+        if card is None and is_model_name(name):
+            card = imported_card(self.root, name)
+        if card is None:
+            near = did_you_mean(name, self.names())
+            raise RegistryError(f"models: no {name!r}{near} (`vultus models list` shows all)")
+        return card
+
+    def find(self, name: str) -> Path | None:
+        """Where the model's right file is: in the store, else in a mirror, else None.
+
+        Raises:
+            RegistryError: If the name is unknown.
+            DigestError: If the file in the store was changed.
+        """
+        card = self.card(name)
+        stored = self._stored(card)
+        if not stored.is_file():
+            return find_in_mirrors(card, self.mirrors)
+        if not is_stamped(stored, card.sha256):
+            try:
+                check_digest(stored, card.sha256)
+            except DigestError as error:
+                raise DigestError(f"{error}; `vultus models pull {name}` fetches it anew") from None
+            stamp(stored, card.sha256)
+        return stored
 
     def path(self, name: str) -> Path:
         """The model's file on this machine: in the store, else in a mirror; never downloads.
@@ -72,32 +118,133 @@ class ModelStore:
             RegistryError: If the name is unknown.
             LicenceError: If the policy forbids the model.
             ModelNotFoundError: If the file is not here; the message says how to get it.
-            DigestError: If the file in the store has been changed.
+            DigestError: If the file in the store was changed.
         """
         card = self.card(name)
         self._check_policy(card)
-        stored = self.root / card.name / card.file_name
-        if stored.is_file():
-            if not is_stamped(stored, card.sha256):
-                check_digest(stored, card.sha256)
-                stamp(stored, card.sha256)
-            return stored
-        mirrored = find_file(
-            self.mirrors, card.sha256, name=card.file_name, size_bytes=card.size_bytes
-        )
-        if mirrored is not None:
-            return mirrored
-        raise ModelNotFoundError(_not_here(card))
+        found = self.find(name)
+        if found is None:
+            raise ModelNotFoundError(not_here(card, "its file is not on this machine"))
+        return found
 
     def fetch(self, name: str, *, progress: Progress | None = None) -> Path:
-        """The model's file: as `path`, else downloaded into the store.
+        """The model's file: where `path` finds it, else brought into the store by `pull`.
+
+        Raises:
+            RegistryError, LicenceError, ModelNotFoundError, DownloadError, DigestError: As `pull`.
+        """
+        self._check_policy(self.card(name))
+        found = self.find(name)
+        return self.pull(name, progress=progress) if found is None else found
+
+    def pull(self, name: str, *, accept: bool = False, progress: Progress | None = None) -> Path:
+        """Bring the model's file into the store: from a mirror if it is there, else downloaded.
+
+        A download of a non-commercial model needs its licence to be accepted once; a file from a
+        mirror does not, because the site that set up the mirror has chosen it.
+
+        Args:
+            name: The model.
+            accept: Accept the model's licence; recorded with the date.
+            progress: Called as bytes arrive.
+
+        Returns:
+            The file in the store. A changed file there is replaced.
 
         Raises:
             RegistryError: If the name is unknown.
-            LicenceError: If the policy forbids the model.
-            ModelNotFoundError: If the file is not here and cannot be downloaded.
+            LicenceError: If the policy forbids the model or its licence was not accepted.
+            ModelNotFoundError: If the card has no address, or the store is offline.
+            DownloadError: If the download fails; what arrived is kept for the next try.
+            DigestError: If other bytes come than the card promises.
+            ModelError: If the store cannot be written, or a zip pack is not sound.
         """
-        return self.path(name)
+        card = self.card(name)
+        self._check_policy(card)
+        if accept:
+            self._make_folder(self.root)
+            accept_licence(self.root, card)
+        stored = self._stored(card)
+        self._make_folder(stored.parent)
+        with file_lock(stored.parent / _LOCK):
+            if _is_right(stored, card) or copy_from_mirror(card, stored, mirrors=self.mirrors):
+                return stored
+            download_in(card, stored, root=self.root, offline=self.offline, progress=progress)
+        return stored
+
+    def verify(self, name: str) -> Path:
+        """Read the model's whole file again and compare its SHA-256.
+
+        Returns:
+            The file.
+
+        Raises:
+            RegistryError: If the name is unknown.
+            ModelNotFoundError: If it is not here.
+            DigestError: If it is not what the card promises.
+        """
+        card = self.card(name)
+        stored = self._stored(card)
+        path = stored if stored.is_file() else find_in_mirrors(card, self.mirrors)
+        if path is None:
+            raise ModelNotFoundError(not_here(card, "its file is not on this machine"))
+        check_digest(path, card.sha256)
+        return path
+
+    def import_model(self, path: str | Path, values: Mapping[str, Any] | None = None) -> ModelCard:
+        """Copy a model file into the store, under a card.
+
+        Args:
+            path: An ONNX file.
+            values: Fields of the new card as plain values (see `card_for_file`); None for a file
+                whose SHA-256 is on a known card.
+
+        Returns:
+            The card. Importing the same file again replaces its card.
+
+        Raises:
+            ModelError: If the file cannot be that model, or is on no known card.
+            ConfigError: If a field is unknown, missing or wrong.
+            RegistryError: If the name is taken by another model.
+            LicenceError: If the policy forbids the model.
+        """
+        source = Path(path)
+        if not source.is_file():
+            raise ModelNotFoundError(f"a model to import must be a file, got {str(source)!r}")
+        card = self._known_card(source) if values is None else card_for_file(source, values)
+        self._check_policy(card)
+        if values is not None:
+            self._check_name_is_free(card)
+        stored = self._stored(card)
+        self._make_folder(stored.parent)
+        with file_lock(stored.parent / _LOCK):
+            if not _is_right(stored, card):
+                copy_in(source, stored, card=card)
+            if values is not None:
+                write_card(self.root, card)
+        return card
+
+    def remove(self, name: str) -> None:
+        """Delete the model's file from the store, and the card if it was imported.
+
+        Mirrors are left alone.
+
+        Raises:
+            RegistryError: If the name is unknown.
+            ModelNotFoundError: If nothing of it is in the store.
+        """
+        folder = self._stored(self.card(name)).parent
+        if not folder.is_dir():
+            raise ModelNotFoundError(f"model {name!r} is not in the store {self.root}")
+        with file_lock(folder / _LOCK):
+            for path in folder.iterdir():
+                if path.name != _LOCK:
+                    path.unlink()
+        (folder / _LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+
+    def _stored(self, card: ModelCard) -> Path:
+        return self.root / card.name / card.file_name
 
     def _check_policy(self, card: ModelCard) -> None:
         if self.policy == "commercial-only" and not card.licence.commercial_use:
@@ -106,42 +253,35 @@ class ModelStore:
                 "does not allow commercial use, and the policy is commercial-only"
             )
 
+    def _known_card(self, source: Path) -> ModelCard:
+        digest = sha256_file(source)
+        for card in self.cards():
+            if card.sha256 == digest:
+                return card
+        raise ModelError(
+            f"{source.name} (SHA-256 {digest}) is on no known card; give it a name and say how "
+            "faces must look for it"
+        )
 
-def _default_root() -> Path:
-    home = os.environ.get("VULTUS_HOME")
-    return (Path(home) if home else platformdirs.user_data_path("vultus", False)) / "models"
+    def _check_name_is_free(self, card: ModelCard) -> None:
+        earlier = imported_card(self.root, card.name)
+        if card.name in built_in_cards():
+            raise RegistryError(f"models: {card.name!r} is a built-in name; choose another")
+        if earlier is not None and earlier.sha256 != card.sha256:
+            raise RegistryError(
+                f"models: {card.name!r} is another file already; choose another name, or run "
+                f"`vultus models remove {card.name}` first"
+            )
 
-
-def _mirrors(mirror: str | Path | Sequence[str | Path] | None) -> tuple[Path, ...]:
-    if mirror is None:
-        listed: Sequence[str | Path] = os.environ.get("VULTUS_MODELS_MIRROR", "").split(os.pathsep)
-    else:
-        listed = [mirror] if isinstance(mirror, (str, Path)) else mirror
-    return tuple(Path(folder).expanduser() for folder in listed if str(folder))
-
-
-def _env_flag(name: str) -> bool:
-    value = os.environ.get(name, "").strip().lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    raise ConfigError(f"{name} must be 1 or 0, got {value!r}")
-
-
-def _policy(policy: str | None) -> Policy:
-    value = os.environ.get("VULTUS_MODELS_POLICY", "any") if policy is None else policy
-    for known in get_args(Policy):
-        if value == known:
-            return cast(Policy, known)
-    raise ConfigError(
-        f"the policy (VULTUS_MODELS_POLICY) must be any or commercial-only, got {value!r}"
-    )
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModelError(
+                f"the model store {self.root} must be a folder that can be written: {error}; "
+                "set VULTUS_HOME to one"
+            ) from error
 
 
-def _not_here(card: ModelCard) -> str:
-    way = f"run `vultus models pull {card.name}`, or " if card.url is not None else ""
-    return (
-        f"the file of model {card.name!r} ({card.file_name}, SHA-256 {card.sha256[:12]}...) is not "
-        f"on this machine; {way}put it into a folder and set VULTUS_MODELS_MIRROR to that folder"
-    )
+def _is_right(stored: Path, card: ModelCard) -> bool:
+    return stored.is_file() and sha256_file(stored) == card.sha256

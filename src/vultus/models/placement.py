@@ -1,0 +1,123 @@
+"""How a file takes its place in the store: room for it, right bytes, all on disk, then a rename."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from vultus.core.errors import DigestError, DownloadError, ModelError
+from vultus.models.digest import stamp
+
+__all__ = ["MAX_FILE_BYTES", "check_space", "full_disk_named", "place", "place_copy", "write_text"]
+
+MAX_FILE_BYTES = 4 << 30
+"""More than any model needs: the limit where a card does not know its file's size."""
+
+_SPARE_BYTES = 1 << 20
+_CHUNK = 1 << 20
+
+
+def check_space(folder: Path, needed_bytes: int) -> None:
+    """Refuse before writing what cannot fit.
+
+    Raises:
+        DownloadError: If the disk has less room than that (and a little to spare).
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes + _SPARE_BYTES:
+        raise DownloadError(
+            f"{folder} must have {needed_bytes:,} bytes free, has {free:,}; make room, or set "
+            "VULTUS_HOME to a folder on another disk"
+        )
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Turn the system's "no space left" within the block into a `DownloadError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DownloadError(
+            f"the disk of {path.parent} is full; make room and run the same again, or set "
+            "VULTUS_HOME to a folder on another disk"
+        ) from error
+
+
+def place(part: Path, target: Path, *, sha256: str) -> None:
+    """Check a finished file and give it its name in one step; a wrong one is deleted.
+
+    Args:
+        part: The file, in the folder of ``target``.
+        target: Its name from now on; never seen half-written, whatever happens.
+        sha256: What its bytes must hash to.
+
+    Raises:
+        DigestError: If they do not.
+    """
+    with part.open("rb+") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    if found != sha256:
+        part.unlink()
+        raise DigestError(
+            f"{target.name} must have SHA-256 {sha256}, got {found}; the file was deleted. "
+            "Whoever served it has another file under this name"
+        )
+    part.replace(target)
+    _sync_folder(target.parent)
+    stamp(target, sha256)
+
+
+def place_copy(source: BinaryIO, target: Path, *, sha256: str, max_bytes: int) -> None:
+    """Copy a stream to ``target`` by way of a file beside it, then `place` it.
+
+    Args:
+        source: Where the bytes come from.
+        target: The file to make.
+        sha256: What its bytes must hash to.
+        max_bytes: Stop when more than this comes.
+
+    Raises:
+        DigestError: If the bytes are wrong.
+        ModelError: If there are too many.
+        DownloadError: If the disk is full.
+    """
+    part = target.with_name(target.name + ".copy")
+    try:
+        with full_disk_named(part), part.open("wb") as file:
+            copied = 0
+            while chunk := source.read(_CHUNK):
+                copied += len(chunk)
+                if copied > max_bytes:
+                    raise ModelError(f"{target.name} must be at most {max_bytes:,} bytes, got more")
+                file.write(chunk)
+        place(part, target, sha256=sha256)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file whole or not at all."""
+    part = path.with_name(path.name + ".copy")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this a power cut may undo the rename; Windows cannot open folders and needs none.
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
