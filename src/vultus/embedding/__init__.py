@@ -1,0 +1,1 @@
+"""From aligned crops to embeddings that know their space."""
