@@ -1,0 +1,105 @@
+"""What the tests of several folders share: public-domain portraits and a tiny embedder."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from vultus.core.faces import Image
+from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.embedding.embedder import Embedder, open_embedder
+from vultus.image.io import read_image
+from vultus.models.cards import Licence, ModelCard
+from vultus.models.digest import sha256_file
+
+TINY_DIM = 32
+
+
+def packaged(package: str, path: str) -> Image:
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return read_image(Path(spec.origin).parent / path)
+
+
+@pytest.fixture(scope="session")
+def hopper() -> Image:
+    """Grace Hopper, (606, 512, 3); US Navy, public domain."""
+    return packaged("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
+
+
+@pytest.fixture(scope="session")
+def collins() -> Image:
+    """Eileen Collins, (512, 512, 3); NASA, public domain."""
+    return packaged("skimage", "data/astronaut.png")
+
+
+@pytest.fixture(scope="session")
+def rocket() -> Image:
+    """A rocket on its pad and nobody."""
+    return packaged("skimage", "data/rocket.jpg")
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of public model files; skips the test where there is none."""
+    folder = os.environ.get("VULTUS_MODELS_MIRROR", "")
+    if not folder:
+        pytest.skip("needs public model files: set VULTUS_MODELS_MIRROR to their folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file with its card beside it: block means of the crop, randomly projected.
+
+    It tells crops apart by their layout of light and dark, which is enough to see photos of one
+    portrait closer together than photos of two; it is no face recogniser.
+    """
+    path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
+    weights = np.random.default_rng(0).normal(size=(192, TINY_DIM)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[14, 14], strides=[14, 14]),
+            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "w"], ["y"]),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 3, 112, 112])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", TINY_DIM])],
+        [numpy_helper.from_array(weights, "w")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+    card = ModelCard(
+        name="tiny",
+        task="embedding",
+        description="block means for tests",
+        file_name=path.name,
+        sha256=sha256_file(path),
+        licence=Licence("Apache-2.0", commercial_use=True, source="the tests"),
+        template="arcface-112",
+        mean=127.5,
+        std=128.0,
+        embedding_dim=TINY_DIM,
+        flip="none",
+        thresholds=ThresholdTable(
+            (
+                Threshold(0.80, fmr=1e-2, n_impostor=30_000, origin="made up for tests"),
+                Threshold(0.90, fmr=1e-3, n_impostor=30_000, origin="made up for tests"),
+                Threshold(0.95, fmr=1e-4, n_impostor=30_000, origin="made up for tests"),
+            )
+        ),
+    )
+    path.with_suffix(".toml").write_text(card.to_toml(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(tiny_model: Path) -> Embedder:
+    """The tiny model, open."""
+    return open_embedder(tiny_model, threads=1)
