@@ -21,7 +21,6 @@ __all__ = [
     "LossOutput",
     "check_features",
     "check_labels",
-    "mean_or_zero",
     "register_loss",
 ]
 
@@ -189,14 +188,3 @@ def check_labels(labels: Tensor, *, num_labels: int, rows: int) -> None:
             f"labels must lie in [0, {num_labels}) or be {IGNORED} (row ignored), "
             f"got {int(labels[row])} in row {row}; {int(bad.sum())} of {rows} labels are bad"
         )
-
-
-def mean_or_zero(values: Tensor, *, count: Tensor | None = None) -> Tensor:
-    """Sum of values over their number, or over ``count``; 0 with a graph where that is 0.
-
-    Args:
-        values: Any shape, possibly empty.
-        count: 0-d number to divide by; None takes the number of values.
-    """
-    number = values.numel() if count is None else count.clamp_min(1)
-    return values.sum() / (max(number, 1) if isinstance(number, int) else number)

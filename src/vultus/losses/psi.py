@@ -5,7 +5,8 @@ a small frozen callable without parameters of its own, so that a plain head, a f
 can share it. Values are exact on the whole of [-1, 1]; gradients are finite everywhere, because the
 only singular step, the arc cosine, goes through `angle`.
 
-``PsiBase.negatives`` is where a loss also changes the other classes' cosines (see `psi_adaptive`); `psi_wrappers` change how any psi is trained.
+``PsiBase.negatives`` is where a loss also changes the other classes' cosines (see `psi_adaptive`);
+`psi_wrappers` change how any psi is trained.
 """
 
 import math
@@ -75,7 +76,8 @@ def piecewise_cos(angle_rad: Tensor) -> Tensor:
     Returns:
         Equal to cos(a) on [0, pi]; continuous and non-increasing on the whole axis.
 
-    Source: Liu et al., "Large-Margin Softmax Loss", ICML 2016, equation 6, for a real angle.
+    Source: Liu et al., "Large-Margin Softmax Loss", ICML 2016,
+    arXiv 1612.02295, for a real angle.
     """
     k = torch.floor(angle_rad.detach() / math.pi)
     sign = 1 - 2 * torch.remainder(k, 2)

@@ -27,7 +27,7 @@ class MagFacePsi(PsiBase):
     outside, the norm is clamped and gets no gradient. Inside, the gradient reaches the norm.
     Past pi - m it falls back as `ArcFacePsi` does.
 
-    Source: Meng et al., "MagFace", CVPR 2021, arXiv 2103.06627, section 3.2.
+    Source: Meng et al., "MagFace", CVPR 2021, arXiv 2103.06627.
 
     Attributes:
         norm_low: l_a, above 0.
@@ -80,7 +80,7 @@ class AdaFacePsi(PsiBase):
     z = 0 CosFace(m), z = 1 is cos(theta - m) - 2 m. Where theta - m z leaves [e, pi - e] it is
     clipped, and the gradient there is 0.
 
-    Source: Kim et al., "AdaFace", CVPR 2022, arXiv 2204.00964, section 3.3.
+    Source: Kim et al., "AdaFace", CVPR 2022, arXiv 2204.00964.
 
     Attributes:
         margin: m, used both in radians and in units of cosine.
@@ -169,7 +169,7 @@ class CurricularPsi(PsiBase):
     The derivative t + 2 c_j is negative for c_j < -t / 2: early in training (t near 0) hard
     negatives with a negative cosine are pulled up to 0. That is the paper's loss, not a slip.
 
-    Source: Huang et al., "CurricularFace", CVPR 2020, arXiv 2004.00288, equations 5 and 10.
+    Source: Huang et al., "CurricularFace", CVPR 2020, arXiv 2004.00288.
 
     Attributes:
         margin_rad: m in radians.
@@ -208,7 +208,7 @@ class CirclePsi(PsiBase):
     Target [1 + m - c]+ (c - (1 - m)), negatives [c + m]+ (c - m); the bracketed weights carry no
     gradient. The target's value still never rises with theta: its slope in c is 2 (1 - c).
 
-    Source: Sun et al., "Circle Loss", CVPR 2020, arXiv 2002.10857, equations 5, 6 and 8.
+    Source: Sun et al., "Circle Loss", CVPR 2020, arXiv 2002.10857.
 
     Attributes:
         margin_cos: m, the relaxation, in units of cosine.
