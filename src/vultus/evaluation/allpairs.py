@@ -1,0 +1,279 @@
+"""Every face against every other, streamed in tiles: exact tails, never all scores in memory.
+
+n faces make n (n - 1) / 2 scores; 45,000 faces make 10^9. They are computed tile by tile and
+counted into bins of width 2^-15; the highest impostor scores, on which all low error rates rest,
+are kept one by one with their pair, and so are all genuine scores. At bin edges and in the kept
+tail the counts are exact, not estimates: binning by a power of two rounds nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import CalibrationError, InputError
+from vultus.evaluation.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
+from vultus.evaluation.rates import RocCurve, count_at_or_above
+
+__all__ = ["AllPairs", "all_pairs"]
+
+BINS_PER_UNIT = 1 << 15
+N_BINS = 2 * BINS_PER_UNIT
+TILE = 1024
+TAIL = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AllPairs:
+    """The scores of all comparisons, condensed.
+
+    Attributes:
+        genuine: (g,) float32, all genuine scores that could be computed, falling.
+        genuine_identities: (g,) int64, whose each is: index into the sorted distinct identities.
+        tail: (t,) float32, the highest impostor scores, falling: every one above ``tail_floor``.
+        tail_pairs: (t, 2) int64, the two faces of each, as rows of the input.
+        tail_floor: Impostor scores at or below it are only in ``impostor_counts``.
+        impostor_counts: (65536,) int64, impostor scores in [k / 32768 - 1, (k + 1) / 32768 - 1);
+            1.0 falls in the last bin.
+        n_genuine: Genuine comparisons, those with a failed face included.
+        n_impostor: Impostor comparisons that were made.
+        identities: (n,) int64, of every compared face; others -1.
+    """
+
+    genuine: npt.NDArray[np.float32]
+    genuine_identities: npt.NDArray[np.int64]
+    tail: npt.NDArray[np.float32]
+    tail_pairs: npt.NDArray[np.int64]
+    tail_floor: float
+    impostor_counts: npt.NDArray[np.int64]
+    n_genuine: int
+    n_impostor: int
+    identities: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("genuine", "genuine_identities", "tail", "tail_pairs", "impostor_counts"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        object.__setattr__(self, "identities", frozen(self.identities))
+
+    def curve(self) -> RocCurve:
+        """The ROC: exact at each of its thresholds.
+
+        Above ``tail_floor`` every distinct score is one; below it the edges of the bins are.
+
+        Raises:
+            InputError: If there is no genuine or no impostor comparison.
+        """
+        tail = self.tail.astype(np.float64)
+        genuine = self.genuine.astype(np.float64)
+        above = np.unique(np.concatenate([tail, genuine[genuine > self.tail_floor]]))[::-1]
+        filled = np.flatnonzero(self.impostor_counts)[::-1]
+        edges = filled / BINS_PER_UNIT - 1
+        at_edges = np.cumsum(self.impostor_counts[filled])
+        below = edges <= self.tail_floor
+        thresholds = np.concatenate([[np.inf], above, edges[below]])
+        matches = np.concatenate([[0], count_at_or_above(tail, above), at_edges[below]])
+        return RocCurve(
+            thresholds,
+            matches.astype(np.int64),
+            count_at_or_above(genuine, thresholds),
+            self.n_genuine,
+            self.n_impostor,
+        )
+
+    def fmr_interval(
+        self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
+    ) -> Interval:
+        """95 % interval of the FMR at a threshold, identities drawn with replacement.
+
+        Raises:
+            CalibrationError: If the threshold is not above the tail, whose pairs alone are known.
+        """
+        if threshold <= self.tail_floor:
+            raise CalibrationError(
+                f"the pairs behind this FMR are not kept: threshold {threshold:.4f} must be above "
+                f"{self.tail_floor:.4f}; keep a longer tail"
+            )
+        people = self.identities[self.tail_pairs[self.tail >= threshold]]
+        sizes = np.bincount(self.identities[self.identities >= 0]).astype(np.float64)
+        rates = []
+        for _ in range(check_positive_int("draws", draws)):
+            weights = _draw(len(sizes), generator)
+            faces = weights * sizes
+            total = (faces.sum() ** 2 - (faces**2).sum()) / 2
+            if total:
+                errors = (weights[people[:, 0]] * weights[people[:, 1]]).sum()
+                rates.append(float(errors / total))
+        return percentile_interval(np.array(rates))
+
+    def tar_interval(
+        self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
+    ) -> Interval:
+        """95 % interval of the TAR over the comparisons made, identities drawn anew."""
+        trials = np.bincount(self.genuine_identities)
+        hits = np.bincount(self.genuine_identities, self.genuine >= threshold)
+        people = np.flatnonzero(trials)
+        rates = []
+        for _ in range(check_positive_int("draws", draws)):
+            weights = _draw(len(people), generator)
+            rates.append(float(weights @ hits[people] / (weights @ trials[people])))
+        return percentile_interval(np.array(rates))
+
+
+def all_pairs(
+    embeddings: Embeddings,
+    *,
+    identities: npt.NDArray[Any],
+    failed: npt.NDArray[np.bool_] | None = None,
+    tail: int = TAIL,
+) -> AllPairs:
+    """Compare every face with every other.
+
+    A genuine comparison with a failed photo counts as one that does not match; an impostor
+    comparison with a failed photo was never made and is left out of the FMR.
+
+    Memory: some tiles of 4 MiB, 16 bytes per genuine comparison, 24 bytes per score of the tail.
+    Scores are float32 dot products; another blocking may differ in their last bit.
+
+    Args:
+        embeddings: Of the photos that did not fail, in order.
+        identities: (n,) of any dtype that sorts: who is on each photo, failed ones included.
+        failed: (n,) bool, no face was found; None when all succeeded.
+        tail: How many of the highest impostor scores to keep one by one. FMR down to
+            ``tail / n_impostor`` is then exact at every threshold.
+
+    Raises:
+        InputError: If lengths do not match, or fewer than two photos have a face.
+    """
+    check_positive_int("tail", tail)
+    failed = np.zeros(len(identities), np.bool_) if failed is None else failed
+    check_array("failed", failed, dtype=np.bool_, shape=(len(identities),))
+    rows = np.flatnonzero(~failed)
+    if len(rows) != len(embeddings) or len(rows) < 2:
+        raise InputError(
+            f"embeddings must be as many as the photos that did not fail ({len(rows)}), and at "
+            f"least two, got {len(embeddings)}"
+        )
+    people = np.unique(identities, return_inverse=True)[1].astype(np.int64)
+    order = np.argsort(people[rows], kind="stable")
+    stream = _Stream(tail)
+    stream.compare(embeddings.vectors[order], people[rows][order])
+    return _collect(stream, rows[order], people, failed)
+
+
+class _Stream:
+    """The running state while tiles go by; rows are sorted by identity."""
+
+    def __init__(self, tail: int) -> None:
+        self.capacity = tail
+        self.floor = -np.inf
+        self.counts = np.zeros(N_BINS, np.int64)
+        self.genuine: list[npt.NDArray[Any]] = []
+        self.genuine_people: list[npt.NDArray[Any]] = []
+        self.tail: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]] = []
+        self.n_buffered = 0
+
+    def compare(self, vectors: npt.NDArray[np.float32], people: npt.NDArray[np.int64]) -> None:
+        buffer = np.empty(TILE * TILE, np.float32)
+        for top in range(0, len(vectors), TILE):
+            a = vectors[top : top + TILE]
+            for left in range(top, len(vectors), TILE):
+                b = vectors[left : left + TILE]
+                scores = buffer[: len(a) * len(b)].reshape(len(a), len(b))
+                np.matmul(a, b.T, out=scores)
+                np.clip(scores, -1, 1, out=scores)
+                # Sorted by identity, so only tiles on or next to the diagonal hold genuine pairs.
+                if left == top or people[top + len(a) - 1] == people[left]:
+                    self._add_mixed(scores, top, left, people)
+                else:
+                    self._add_impostors(scores.ravel(), top, left, width=len(b))
+        self._prune()
+
+    def _add_mixed(
+        self, scores: npt.NDArray[Any], top: int, left: int, people: npt.NDArray[np.int64]
+    ) -> None:
+        rows = np.arange(top, top + scores.shape[0])[:, None]
+        columns = np.arange(left, left + scores.shape[1])
+        same = (people[rows] == people[columns]) & (rows < columns)
+        self.genuine.append(scores[same])
+        self.genuine_people.append(people[rows[np.nonzero(same)[0], 0]])
+        impostor = (people[rows] != people[columns]) & (rows < columns)
+        chosen = scores[impostor]
+        if len(chosen):
+            r, c = np.nonzero(impostor)
+            self._count(chosen)
+            high = np.flatnonzero(chosen > self.floor)
+            self._keep(chosen[high], r[high] + top, c[high] + left)
+
+    def _add_impostors(self, scores: npt.NDArray[Any], top: int, left: int, *, width: int) -> None:
+        self._count(scores)
+        high = np.flatnonzero(scores > self.floor)
+        self._keep(scores[high], high // width + top, high % width + left)
+
+    def _count(self, scores: npt.NDArray[Any]) -> None:
+        # floor(s * 2^15) is exact in float32; the last bin takes 1.0 too.
+        bins = scores * np.float32(BINS_PER_UNIT)
+        np.floor(bins, out=bins)
+        bins += np.float32(BINS_PER_UNIT)
+        np.minimum(bins, np.float32(N_BINS - 1), out=bins)
+        # calcHist counts in float32, exact below 2^24, and a tile holds 2^20.
+        plane = bins.astype(np.uint16).reshape(1, -1)
+        counts = cv2.calcHist([plane], [0], None, [N_BINS], [0, N_BINS])
+        self.counts += counts.ravel().astype(np.int64)
+
+    def _keep(
+        self, scores: npt.NDArray[Any], first: npt.NDArray[Any], second: npt.NDArray[Any]
+    ) -> None:
+        if len(scores):
+            self.tail.append((scores, first, second))
+            self.n_buffered += len(scores)
+            if self.n_buffered > 2 * self.capacity:
+                self._prune()
+
+    def _prune(self) -> None:
+        """Cut the tail to its capacity; scores equal to the first one dropped go with it."""
+        if not self.tail:
+            return
+        scores, first, second = (np.concatenate(part) for part in zip(*self.tail, strict=True))
+        if len(scores) > self.capacity:
+            place = len(scores) - self.capacity - 1
+            self.floor = float(np.partition(scores, place)[place])
+            kept = scores > self.floor
+            scores, first, second = scores[kept], first[kept], second[kept]
+        self.tail = [(scores, first, second)]
+        self.n_buffered = len(scores)
+
+
+def _collect(
+    stream: _Stream,
+    rows: npt.NDArray[np.int64],
+    people: npt.NDArray[np.int64],
+    failed: npt.NDArray[np.bool_],
+) -> AllPairs:
+    genuine = np.concatenate([np.zeros(0, np.float32), *stream.genuine])
+    owners = np.concatenate([np.zeros(0, np.int64), *stream.genuine_people])
+    falling = np.argsort(-genuine, kind="stable")
+    none = np.zeros(0, np.int64)
+    scores, first, second = stream.tail[0] if stream.tail else (np.zeros(0, np.float32), none, none)
+    pairs = rows[np.stack([first, second], axis=1)]
+    # Ties in the order of the input, so that the same data give the same table.
+    order = np.lexsort((pairs.max(axis=1), pairs.min(axis=1), -scores))
+    sizes = np.bincount(people)
+    return AllPairs(
+        genuine[falling],
+        owners[falling],
+        scores[order],
+        np.sort(pairs[order], axis=1),
+        stream.floor,
+        stream.counts,
+        int((sizes * (sizes - 1) // 2).sum()),
+        int(stream.counts.sum()),
+        np.where(failed, -1, people),
+    )
+
+
+def _draw(n: int, generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    return np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)
