@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.alignment.templates import crop_template
 from vultus.core.checks import check_positive_int
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
@@ -18,7 +18,7 @@ from vultus.embedding.source import find_model
 from vultus.models.cards import Flip, ModelCard
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import Precision, Runtime
-from vultus.runtime.session import Session, open_session
+from vultus.runtime.session import Session, TensorSpec, open_session
 
 __all__ = ["BATCH_SIZE", "Embedder", "open_embedder"]
 
@@ -65,7 +65,7 @@ class Embedder:
             raise InputError(f"flip must be none, add or concat, got {flip!r}")
         self._batch_size = check_positive_int("batch_size", batch_size)
         self._session = session
-        _check_graph(session, card)
+        self._size_hw = _check_graph(session, card)
         batch_axis = session.inputs[0].shape[0]
         self._fixed_batch = batch_axis if isinstance(batch_axis, int) else None
         self.space = EmbeddingSpace(
@@ -141,16 +141,15 @@ class Embedder:
         return outputs
 
     def _check_crops(self, crops: AlignedCrops) -> None:
-        spec = self._session.inputs[0]
         if crops.template != self.card.template:
             raise InputError(
                 f"crops for model {self.card.name!r} must be of template {self.card.template!r}, "
                 f"got {crops.template!r}; align the faces with that template"
             )
-        if not replace(spec, shape=spec.shape[2:]).accepts(crops.size_hw):
+        if crops.size_hw != self._size_hw:
             raise InputError(
-                f"crops for model {self.card.name!r} must have height and width "
-                f"{spec.shape[2:]}, got {crops.size_hw}"
+                f"crops for model {self.card.name!r} must have height and width {self._size_hw}, "
+                f"got {crops.size_hw}"
             )
 
 
@@ -213,20 +212,35 @@ def _runs(rows: int, batch_size: int, *, fixed: int | None) -> Iterator[tuple[in
         start += count
 
 
-def _check_graph(session: Session, card: ModelCard) -> None:
+def _check_graph(session: Session, card: ModelCard) -> tuple[int, int]:
+    """Check a graph against its card; return the height and width of the crops that it takes.
+
+    A graph that leaves height and width free gets the template's all the same: engines do not
+    reliably refuse others.
+    """
+    height, width = crop_template(card.template).size_hw
+    wanted = TensorSpec("input", ("b", 3, height, width), np.dtype(np.float32))
     specs = ", ".join(map(str, (*session.inputs, *session.outputs)))
-    inputs_fit = len(session.inputs) == 1 and (
-        session.inputs[0].dtype == np.float32
-        and len(session.inputs[0].shape) == 4
-        and (isinstance(session.inputs[0].shape[1], str) or session.inputs[0].shape[1] == 3)
+    if len(session.inputs) != 1 or not _fits(session.inputs[0], wanted):
+        raise ModelError(
+            f"model {card.name!r} must have one {wanted}, as its template "
+            f"{card.template!r} has it, and has: {specs}"
+        )
+    if not _fits(session.outputs[0], TensorSpec("", ("b", card.embedding_dim), wanted.dtype)):
+        raise ModelError(
+            f"model {card.name!r} must have a first output float32 (b, {card.embedding_dim}), as "
+            f"its card has it, and has: {specs}"
+        )
+    return height, width
+
+
+def _fits(spec: TensorSpec, wanted: TensorSpec) -> bool:
+    """True when rank and dtype are those wanted, and every axis that both fix."""
+    return (
+        spec.dtype == wanted.dtype
+        and len(spec.shape) == len(wanted.shape)
+        and all(
+            isinstance(length, str) or isinstance(want, str) or length == want
+            for length, want in zip(spec.shape, wanted.shape, strict=True)
+        )
     )
-    if not inputs_fit:
-        raise ModelError(
-            f"model {card.name!r} must have one float32 input (b, 3, h, w), has: {specs}"
-        )
-    output = session.outputs[0].shape
-    if len(output) != 2 or (isinstance(output[1], int) and output[1] != card.embedding_dim):
-        raise ModelError(
-            f"model {card.name!r} must have a first output (b, {card.embedding_dim}) as its card "
-            f"says, has: {specs}"
-        )

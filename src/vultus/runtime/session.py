@@ -40,7 +40,9 @@ class Session(Protocol):
 
         Args:
             feeds: One array per input by name; dtype, rank and fixed axes as in ``inputs``.
-                A new batch size may cost the engine some preparation: repeat few sizes.
+                A new batch size may cost the engine some preparation: repeat few sizes. Give free
+                axes only lengths that the graph can take: OpenVINO 2026.4 does not check them
+                everywhere, and then computes with whatever lies in memory.
 
         Returns:
             The outputs in order; the caller's own arrays.
