@@ -56,7 +56,7 @@ def warp(image: Image, transform: npt.NDArray[np.float32], *, size_hw: tuple[int
     height, width = (check_positive_int("size_hw", length) for length in size_hw)
     inverse = _inverted(transform)
     shrink = float(np.linalg.norm(inverse[:, :2], ord=2))
-    if shrink > max(image.shape):
+    if shrink > max(image.shape[:2]):
         raise InputError(
             f"transform must leave the image at least one pixel, got a shrinking by {shrink:.4g} "
             f"of an image of {image.shape[1]} x {image.shape[0]}"
