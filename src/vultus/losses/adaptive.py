@@ -214,9 +214,10 @@ class AdaCos(MarginSoftmax):
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Cross-entropy with the scale of this batch."""
+        cos, own, norms = self.cosines(features, labels)
         if self.training:
-            self._update(features, labels)
-        output = super().compute(features, labels)
+            self._update(cos.detach(), own.detach(), labels)
+        output = self.of_cosines(cos, own, norms, labels)
         return LossOutput(output.loss, {**output.statistics, "scale": self.dynamic_scale.clone()})
 
     def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
@@ -224,8 +225,7 @@ class AdaCos(MarginSoftmax):
         return self.dynamic_scale.clone()
 
     @torch.no_grad()
-    def _update(self, features: Tensor, labels: Tensor) -> None:
-        cos, own, _ = self.cosines(features, labels)
+    def _update(self, cos: Tensor, own: Tensor, labels: Tensor) -> None:
         logits = self.dynamic_scale * cos
         others = logits.scatter(1, labels[:, None], -math.inf)
         log_mean = torch.logsumexp(others.flatten(), dim=0) - math.log(len(labels))

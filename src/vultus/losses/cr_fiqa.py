@@ -87,10 +87,9 @@ class CrFiqa(MarginSoftmax):
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """ArcFace plus the weighted regression."""
-        output = super().compute(features, labels)
-        with torch.no_grad():
-            cos, _, _ = self.cosines(features, labels)
-            ratio = certainty_ratio(cos, labels)
+        cos, own, norms = self.cosines(features, labels)
+        output = self.of_cosines(cos, own, norms, labels)
+        ratio = certainty_ratio(cos, labels).detach()
         regression = F.smooth_l1_loss(self.predict_quality(features), ratio, beta=self.beta)
         statistics = {
             **output.statistics,

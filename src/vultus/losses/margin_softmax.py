@@ -123,7 +123,10 @@ class MarginSoftmax(Loss):
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Cross-entropy of the scaled, margined cosines."""
-        cos, own, norms = self.cosines(features, labels)
+        return self.of_cosines(*self.cosines(features, labels), labels)
+
+    def of_cosines(self, cos: Tensor, own: Tensor, norms: Tensor, labels: Tensor) -> LossOutput:
+        """The same, of what `cosines` returned."""
         psi = self.effective_psi(own, norms)
         scale = self.scale_for(cos, norms)
         logits = scale * margin_logits(cos, own, labels, psi=psi, norms=norms)

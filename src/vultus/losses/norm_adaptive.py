@@ -71,9 +71,10 @@ class MagFace(MarginSoftmax):
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Cross-entropy plus the weighted regulariser of the feature lengths."""
-        output = super().compute(features, labels)
+        cos, own, norms = self.cosines(features, labels)
+        output = self.of_cosines(cos, own, norms, labels)
         low, high = self.norm_range
-        lengths = torch.linalg.vector_norm(features, dim=1).clamp(low, high)
+        lengths = norms.clamp(low, high)
         penalty = (1 / lengths + lengths / high**2).mean()
         statistics = {**output.statistics, "regulariser": penalty.detach()}
         return LossOutput(output.loss + self.regulariser * penalty, statistics)
