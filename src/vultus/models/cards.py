@@ -241,6 +241,8 @@ def _licence(card: str, values: Mapping[str, Any]) -> Licence:
 def _thresholds(card: str, points: list[Any]) -> ThresholdTable:
     try:
         for point in points:
+            if not isinstance(point, dict):
+                _refuse(card, "thresholds", "tables", point)
             _check_keys(card, point, ("similarity", "fmr", "n_impostor", "origin"), "a threshold")
         return ThresholdTable(tuple(Threshold(**point) for point in points))
     except (InputError, TypeError) as error:

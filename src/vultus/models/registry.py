@@ -20,11 +20,11 @@ def built_in_cards() -> Mapping[str, ModelCard]:
     """
     cards: dict[str, ModelCard] = {}
     folder = files("vultus.models").joinpath("cards")
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+    for file in folder.iterdir():
         if not file.name.endswith(".toml"):
             continue
         card = ModelCard.from_toml(file.read_text(encoding="utf-8"))
         if file.name != f"{card.name}.toml":
             raise ConfigError(f"card file {file.name} must be named {card.name}.toml")
         cards[card.name] = card
-    return MappingProxyType(cards)
+    return MappingProxyType(dict(sorted(cards.items())))

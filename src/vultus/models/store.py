@@ -26,10 +26,12 @@ from vultus.models.settings import (
     store_root,
 )
 from vultus.models.supply import (
+    check_downloadable,
     copy_from_mirror,
     copy_in,
     download_in,
     find_in_mirrors,
+    find_pack,
     not_here,
 )
 
@@ -165,11 +167,19 @@ class ModelStore:
             self._make_folder(self.root)
             accept_licence(self.root, card)
         stored = self._stored(card)
+        if _is_right(stored, card):
+            return stored
+        mirrored = find_in_mirrors(card, self.mirrors) or find_pack(card, self.mirrors)
+        if mirrored is None:
+            check_downloadable(card, root=self.root, offline=self.offline)
         self._make_folder(stored.parent)
         with file_lock(stored.parent / _LOCK):
-            if _is_right(stored, card) or copy_from_mirror(card, stored, mirrors=self.mirrors):
+            if _is_right(stored, card):  # another process brought it while we waited
                 return stored
-            download_in(card, stored, root=self.root, offline=self.offline, progress=progress)
+            if mirrored is not None:
+                copy_from_mirror(card, stored, mirrors=self.mirrors)
+            elif card.url is not None:
+                download_in(card, stored, url=card.url, progress=progress)
         return stored
 
     def verify(self, name: str) -> Path:

@@ -1,0 +1,127 @@
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vultus.core.errors import ConfigError
+from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.models.cards import Licence, ModelCard, did_you_mean, is_model_name
+
+MakeCard = Callable[..., ModelCard]
+
+GOOD: dict[str, Any] = {
+    "name": "toy",
+    "task": "embedding",
+    "description": "A toy",
+    "file_name": "toy.onnx",
+    "sha256": "ab" * 32,
+    "licence": {"name": "MIT", "commercial_use": True, "source": "us"},
+    "template": "arcface-112",
+    "colour": "rgb",
+    "mean": 127.5,
+    "std": 128,
+    "embedding_dim": 4,
+    "flip": "add",
+}
+
+
+def test_fields_and_defaults() -> None:
+    card = ModelCard.from_dict(GOOD)
+    assert card.licence == Licence("MIT", True, "us")
+    assert card.std == 128.0
+    assert isinstance(card.std, float)
+    assert (card.url, card.size_bytes, card.verified) == (None, None, False)
+    assert card.thresholds == ThresholdTable()
+
+
+@given(
+    description=st.text(),
+    notes=st.text(),
+    mean=st.floats(-1e6, 1e6),
+    std=st.floats(1e-6, 1e6),
+    size=st.none() | st.integers(1, 1 << 40),
+    points=st.lists(st.tuples(st.floats(-1, 1), st.floats(1e-9, 1)), max_size=3, unique=True),
+)
+def test_toml_round_trip(
+    description: str,
+    notes: str,
+    mean: float,
+    std: float,
+    size: int | None,
+    points: list[tuple[float, float]],
+) -> None:
+    rates = sorted((rate for _, rate in points), reverse=True)
+    levels = sorted(level for level, _ in points)
+    table = ThresholdTable(
+        tuple(
+            Threshold(level, rate, 10, description)
+            for level, rate in zip(levels, rates, strict=True)
+        )
+    )
+    values = GOOD | {"description": description, "notes": notes, "mean": mean, "std": std}
+    if size is not None:
+        values["size_bytes"] = size
+    values["thresholds"] = [point.to_dict() for point in table.points]
+    card = ModelCard.from_dict(values)
+    assert ModelCard.from_toml(card.to_toml()) == card
+    assert {"thresholds": []} | tomllib.loads(card.to_toml()) == card.to_dict()
+    assert card.thresholds == table
+
+
+@pytest.mark.parametrize("key", ["sha256", "task", "licence", "std", "embedding_dim", "flip"])
+def test_a_needed_key_that_is_missing_is_named(key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        ModelCard.from_dict({k: v for k, v in GOOD.items() if k != key})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"embeding_dim": 4}, "did you mean 'embedding_dim'"),
+        ({"licence": {"name": "x", "comercial_use": True}}, "did you mean 'commercial_use'"),
+        ({"licence": {"name": "x", "commercial_use": "yes", "source": ""}}, "commercial_use"),
+        ({"licence": "MIT"}, "licence must be dict"),
+        ({"task": "embeding"}, "task must be one of detection, embedding"),
+        ({"colour": "grey"}, "colour must be one of rgb, bgr"),
+        ({"flip": True}, "flip must be str"),
+        ({"mean": "127.5"}, "mean must be int or float"),
+        ({"mean": float("nan")}, "finite"),
+        ({"std": 0}, "std above 0"),
+        ({"std": True}, "std must be int or float"),
+        ({"embedding_dim": 0}, "embedding_dim must be given"),
+        ({"embedding_dim": 4.5}, "embedding_dim must be int"),
+        ({"size_bytes": 0}, "size_bytes must be at least 1"),
+        ({"sha256": "AB" * 32}, "64 lower-case hex digits"),
+        ({"archive_sha256": "ab" * 32}, "together with archive_member"),
+        ({"name": "../toy"}, "name must be"),
+        ({"file_name": "../toy.onnx"}, "file_name must be"),
+        ({"file_name": "a\\toy.onnx"}, "file_name must be"),
+        ({"file_name": "c:toy.onnx"}, "file_name must be"),
+        ({"file_name": "card.toml"}, "file_name must be"),
+        ({"task": "detection"}, "decoder"),
+        ({"thresholds": [{"similarity": 0.3}]}, "fmr"),
+        ({"thresholds": [{"similarity": 0.3, "far": 0.1}]}, "a threshold has no 'far'"),
+        ({"thresholds": [{"fmr": 0.1}]}, "similarity"),
+        ({"thresholds": [3]}, "table"),
+    ],
+)
+def test_a_wrong_card_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ModelCard.from_dict(GOOD | changes)
+
+
+def test_text_that_is_no_toml_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must be TOML"):
+        ModelCard.from_toml("name = ")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "A", "a b", "-a", "x" * 65, "a\n"])
+def test_names_that_are_no_safe_folder_names(name: str) -> None:
+    assert not is_model_name(name)
+
+
+def test_nothing_near_means_no_suggestion() -> None:
+    assert did_you_mean("xyzzy", ["mean", "std"]) == ""
