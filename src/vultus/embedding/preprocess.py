@@ -87,5 +87,6 @@ def preprocessing_line(
 
 def _number(value: float) -> str:
     """As short as possible, but never the same for two numbers."""
+    value = value + 0.0  # no minus before a zero
     short = format(value, "g")
-    return short if float(short) == value else repr(float(value))
+    return short if float(short) == value else repr(value)

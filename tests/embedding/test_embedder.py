@@ -1,0 +1,331 @@
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from matplotlib.cbook import get_sample_data
+from skimage.data import astronaut
+
+from vultus.alignment.align import align_faces
+from vultus.core.crops import AlignedCrops
+from vultus.core.errors import InputError, ModelError, SpaceMismatchError
+from vultus.core.faces import Faces
+from vultus.core.similarity import paired_similarity, similarity_matrix
+from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.embedding.embedder import BATCH_SIZE, Embedder, open_embedder
+from vultus.embedding.preprocess import network_input
+from vultus.image.io import read_image
+from vultus.models.cards import Flip, ModelCard
+from vultus.models.store import ModelStore
+from vultus.runtime.providers import installed_engines
+from vultus.runtime.session import Session, TensorSpec, open_session
+
+Array = npt.NDArray[Any]
+MakeCard = Callable[..., ModelCard]
+MakeGraph = Callable[..., bytes]
+FLIPS: Sequence[Flip] = get_args(Flip)
+
+
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
+def session(request: pytest.FixtureRequest, make_graph: MakeGraph) -> Session:
+    if request.param not in installed_engines():
+        pytest.skip(f"{request.param} is not installed")
+    return open_session(make_graph("b"), runtime=request.param, threads=1)
+
+
+class FakeSession:
+    """Gives the outputs that it is told to, and remembers the batches that came."""
+
+    description = "fake"
+
+    def __init__(self, *outputs: tuple[int | str, ...], batch: int | str = "b") -> None:
+        self.inputs: tuple[TensorSpec, ...] = (
+            TensorSpec("crops", (batch, 3, 112, 112), np.dtype(np.float32)),
+        )
+        shapes = outputs if outputs else ((batch, 8),)
+        self.outputs = tuple(TensorSpec("e", s, np.dtype(np.float32)) for s in shapes)
+        self.batches: list[int] = []
+        self.answer: Callable[[int], Array] = lambda n: np.ones((n, 8), np.float32)
+
+    def run(self, feeds: dict[str, Array]) -> list[Array]:
+        (batch,) = feeds.values()
+        self.batches.append(len(batch))
+        return [self.answer(len(batch))]
+
+
+def raw_by_hand(network: Callable[[Array], Array], crops: AlignedCrops, flip: Flip) -> Array:
+    planes = network_input(crops.pixels, mean=127.5, std=128.0)
+    plain, mirrored = network(planes), network(planes[..., ::-1])
+    if flip == "concat":
+        return np.concatenate([plain, mirrored], axis=1)
+    return plain + mirrored if flip == "add" else plain
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_vectors_and_norms_are_those_of_the_network_by_hand(
+    flip: Flip,
+    session: Session,
+    make_card: MakeCard,
+    crops: AlignedCrops,
+    tiny_network: Callable[[Array], Array],
+) -> None:
+    embeddings = Embedder(session, make_card(flip=flip)).embed(crops)
+    raw = raw_by_hand(tiny_network, crops, flip)
+    norms = np.linalg.norm(raw, axis=1)
+    np.testing.assert_allclose(embeddings.norms, norms, rtol=1e-4)
+    np.testing.assert_allclose(embeddings.vectors, raw / norms[:, None], atol=1e-4)
+    assert embeddings.space.dim == (16 if flip == "concat" else 8)
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_alone_is_batched(
+    flip: Flip, session: Session, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    embedder = Embedder(session, make_card(flip=flip))
+    batched = embedder.embed(crops)
+    alone = np.concatenate([embedder.embed(crops[i]).vectors for i in range(len(crops))])
+    np.testing.assert_allclose(alone, batched.vectors, rtol=0, atol=1e-5)
+    shuffled = np.random.default_rng(0).permutation(len(crops))
+    again = embedder.embed(crops[shuffled]).vectors
+    np.testing.assert_allclose(again, batched.vectors[shuffled], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("flip", ["none", "add"])
+def test_the_batch_size_changes_nothing(
+    batch_size: int, flip: Flip, session: Session, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    usual = Embedder(session, make_card(flip=flip)).embed(crops)
+    other = Embedder(session, make_card(flip=flip), batch_size=batch_size).embed(crops)
+    np.testing.assert_allclose(other.vectors, usual.vectors, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 50])
+def test_a_graph_with_a_fixed_batch_gives_the_same(
+    batch: int, make_graph: MakeGraph, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    free, fixed = (open_session(make_graph(b), threads=1) for b in ("b", batch))
+    card = make_card(flip="add")
+    np.testing.assert_allclose(
+        Embedder(fixed, card).embed(crops).vectors,
+        Embedder(free, card).embed(crops).vectors,
+        rtol=0,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("flip", "batch_size", "batches"),
+    [
+        ("none", 16, [16, 16, 4, 1]),
+        ("none", 100, [32, 4, 1]),
+        ("add", 16, [16, 16, 16, 16, 8, 2]),
+        ("add", 1, [1] * 74),
+        ("none", 10, [10, 10, 10, 4, 2, 1]),
+    ],
+)
+def test_batches_are_few_sizes_and_nothing_is_computed_twice(
+    flip: Flip, batch_size: int, batches: list[int], make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    session = FakeSession()
+    Embedder(session, make_card(flip=flip), batch_size=batch_size).embed(crops)
+    assert session.batches == batches
+
+
+def test_a_mirrored_photo_has_the_same_embedding_when_views_are_added(
+    session: Session, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    mirrored = AlignedCrops(crops.pixels[:, :, ::-1], crops.transforms, crops.template)
+    embedder = Embedder(session, make_card(flip="add"))
+    a, b = embedder.embed(crops), embedder.embed(mirrored)
+    np.testing.assert_allclose(a.vectors, b.vectors, atol=1e-5)
+    plain = Embedder(session, make_card())
+    assert paired_similarity(plain.embed(crops), plain.embed(mirrored)).min() < 0.9
+
+
+def test_the_colour_order_of_the_card_is_used(
+    session: Session, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    swapped = AlignedCrops(crops.pixels[..., ::-1], crops.transforms, crops.template)
+    rgb = Embedder(session, make_card()).embed(crops)
+    bgr = Embedder(session, make_card(colour="bgr")).embed(swapped)
+    np.testing.assert_array_equal(rgb.vectors, bgr.vectors)
+
+
+def test_eight_threads_share_one_embedder(
+    session: Session, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    embedder = Embedder(session, make_card(flip="add"))
+    expected = embedder.embed(crops).vectors
+    slices = [slice(i % 30, i % 30 + 1 + i % 7) for i in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda part: embedder.embed(crops[part]).vectors, slices))
+    for part, vectors in zip(slices, results, strict=True):
+        np.testing.assert_allclose(vectors, expected[part], rtol=0, atol=1e-5)
+
+
+def test_no_crop_gives_no_embedding(make_card: MakeCard, crops: AlignedCrops) -> None:
+    session = FakeSession()
+    embeddings = Embedder(session, make_card(flip="concat")).embed(crops[:0])
+    assert embeddings.vectors.shape == (0, 16)
+    assert session.batches == []
+
+
+def test_the_space_tells_settings_apart(make_card: MakeCard, crops: AlignedCrops) -> None:
+    session = FakeSession()
+    card = make_card()
+    space = Embedder(session, card).space
+    assert (space.model, space.weights_sha256, space.dim) == ("tiny", card.sha256, 8)
+    assert space.preprocessing == "arcface-112 rgb (x-127.5)/128 flip=none"
+    assert Embedder(session, card, batch_size=3).space == space
+    a = Embedder(session, card).embed(crops)
+    for other in (make_card(flip="add"), make_card(std=127.5), make_card(colour="bgr")):
+        with pytest.raises(SpaceMismatchError, match="different preprocessing"):
+            similarity_matrix(a, Embedder(session, other).embed(crops))
+
+
+def test_thresholds_hold_for_the_cards_flip_only(make_card: MakeCard) -> None:
+    table = ThresholdTable((Threshold(0.3, 1e-3, 10_000, "a test"),))
+    card = make_card(thresholds=table, flip="add")
+    assert Embedder(FakeSession(), card).thresholds == table
+    assert Embedder(FakeSession(), card, flip="add").thresholds == table
+    assert Embedder(FakeSession(), card, flip="none").thresholds.points == ()
+
+
+def test_crops_of_another_template_or_size_are_refused(
+    session: Session, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    embedder = Embedder(session, make_card())
+    other = AlignedCrops(crops.pixels, crops.transforms, "facenet-160")
+    with pytest.raises(InputError, match=r"template 'arcface-112', got 'facenet-160'"):
+        embedder.embed(other)
+    cut = AlignedCrops(crops.pixels[:, :, :96], crops.transforms, "arcface-112")
+    with pytest.raises(InputError, match=r"height and width \(112, 112\), got \(112, 96\)"):
+        embedder.embed(cut)
+
+
+def test_the_size_is_checked_where_the_graph_leaves_it_free(
+    make_graph: MakeGraph, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    embedder = Embedder(open_session(make_graph("b", size="side")), make_card())
+    assert len(embedder.embed(crops[:2])) == 2
+    larger = AlignedCrops(np.zeros((1, 128, 128, 3), np.uint8), crops.transforms[:1], "arcface-112")
+    with pytest.raises(InputError, match=r"got \(128, 128\)"):
+        embedder.embed(larger)
+
+
+@pytest.mark.parametrize(
+    ("card_changes", "graph"),
+    [
+        ({"embedding_dim": 16}, {}),
+        ({"template": "sphereface-112x96"}, {}),
+        ({}, {"channels": 1}),
+    ],
+)
+def test_a_graph_that_does_not_fit_its_card_is_refused(
+    card_changes: dict[str, Any], graph: dict[str, Any], make_graph: MakeGraph, make_card: MakeCard
+) -> None:
+    session = open_session(make_graph("b", **graph))
+    with pytest.raises(ModelError, match=r"'tiny' must have .* and has: crops: float32"):
+        Embedder(session, make_card(**card_changes))
+
+
+def test_graphs_of_another_kind_are_refused(make_card: MakeCard) -> None:
+    several = FakeSession()
+    several.inputs *= 2
+    for session in (several, FakeSession(("b", 8, 1)), FakeSession(("b",))):
+        with pytest.raises(ModelError, match="'tiny' must have"):
+            Embedder(session, make_card())
+
+
+@pytest.mark.parametrize("answer", [np.ones((3, 8)), np.ones((4, 9)), np.ones((4, 8, 1))])
+def test_outputs_that_are_not_one_row_a_view_are_refused(
+    answer: Array, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    session = FakeSession(("b", "dim"))
+    session.answer = lambda n: answer
+    with pytest.raises(ModelError, match=r"must give \(4, 8\) for 4 views, got"):
+        Embedder(session, make_card()).embed(crops[:4])
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_a_row_without_direction_is_refused(
+    value: float, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    session = FakeSession()
+    session.answer = lambda n: np.full((n, 8), value, np.float32)
+    with pytest.raises(InputError, match=r"bad rows \[0, 1\]"):
+        Embedder(session, make_card()).embed(crops[:2])
+
+
+def test_wrong_settings_are_refused(make_card: MakeCard) -> None:
+    with pytest.raises(InputError, match="flip must be none, add or concat, got 'mirror'"):
+        Embedder(FakeSession(), make_card(), flip="mirror")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="batch_size must be an integer of at least 1, got 0"):
+        Embedder(FakeSession(), make_card(), batch_size=0)
+
+
+def mobilefacenet(**settings: Any) -> Embedder:
+    mirror = os.environ.get("VULTUS_MODELS_MIRROR")
+    if not mirror:
+        pytest.skip("VULTUS_MODELS_MIRROR is not set")
+    return open_embedder("mobilefacenet-y1", store=ModelStore(Path("no-store"), mirror), **settings)
+
+
+@pytest.fixture(scope="module")
+def people() -> AlignedCrops:
+    """Two views of an astronaut and two of an admiral; landmarks read off the photos."""
+    admiral = read_image(str(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    astronaut_photo = astronaut()  # type: ignore[no-untyped-call]
+    places = [
+        (read_image(astronaut_photo), [[197, 105], [244, 105], [221, 131], [203, 151], [241, 151]]),
+        (admiral, [[222, 204], [283, 192], [262, 232], [241, 274], [287, 265]]),
+    ]
+    parts = []
+    for image, points in places:
+        for nudge in (0.0, 2.5):
+            landmarks = np.array([points], np.float32)
+            landmarks[:, ::2] += nudge
+            box = np.concatenate([landmarks.min(axis=1), landmarks.max(axis=1)], axis=1)
+            parts.append(align_faces(image, Faces(box, landmarks, np.ones(1, np.float32))))
+    return AlignedCrops.concatenate(parts)
+
+
+@pytest.mark.models
+def test_a_real_network_tells_two_people_apart(people: AlignedCrops) -> None:
+    embeddings = mobilefacenet().embed(people)
+    similarity = similarity_matrix(embeddings, embeddings)
+    assert similarity[0, 1] > 0.6
+    assert similarity[2, 3] > 0.6
+    assert similarity[:2, 2:].max() < 0.25
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_a_real_network_alone_is_batched(
+    runtime: Literal["onnxruntime", "openvino"],
+    precision: Literal["f32", "bf16"],
+    people: AlignedCrops,
+    crops: AlignedCrops,
+) -> None:
+    if precision == "bf16" and runtime == "onnxruntime":
+        pytest.skip("ONNX Runtime has no bf16")
+    embedder = mobilefacenet(runtime=runtime, precision=precision, threads=2)
+    many = AlignedCrops.concatenate([people, crops[: BATCH_SIZE + 3]])
+    batched = embedder.embed(many).vectors
+    alone = np.concatenate([embedder.embed(many[i]).vectors for i in range(len(many))])
+    np.testing.assert_allclose(alone, batched, rtol=0, atol=1e-5)
+
+
+@pytest.mark.models
+def test_engines_and_precisions_share_one_space(people: AlignedCrops) -> None:
+    exact = mobilefacenet(runtime="onnxruntime").embed(people)
+    same = mobilefacenet(runtime="openvino").embed(people)
+    rounded = mobilefacenet(runtime="openvino", precision="bf16").embed(people)
+    assert paired_similarity(exact, same).min() > 0.99999
+    assert paired_similarity(exact, rounded).min() > 0.998
