@@ -1,0 +1,130 @@
+"""Which photos of a person are taken into a gallery, and how they become rows of its file."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import InputError
+from vultus.gallery.sqlite_store import PhotoRow
+from vultus.matching.templates import fuse
+
+__all__ = ["EnrolledPerson", "Enrolment", "judge_photos", "to_embeddings", "to_rows"]
+
+REPEATED = "enrolled already"
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledPerson:
+    """One person of a gallery.
+
+    Attributes:
+        identity: The name.
+        n_photos: How many photos are stored.
+        enrolled_at: When the first was, ISO 8601, UTC.
+    """
+
+    identity: str
+    n_photos: int
+    enrolled_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What `Gallery.enroll` did with each photo.
+
+    Attributes:
+        identity: The name as stored.
+        reasons: Why each photo was left out; an empty tuple where it was added.
+    """
+
+    identity: str
+    reasons: tuple[tuple[str, ...], ...]
+
+    @property
+    def added(self) -> int:
+        """How many photos were added."""
+        return sum(not reasons for reasons in self.reasons)
+
+
+def judge_photos(
+    new: Embeddings, known: Embeddings, *, identity: str, outlier_similarity: float
+) -> tuple[tuple[str, ...], ...]:
+    """Why each new photo of a person is to be left out; an empty tuple where it is fit.
+
+    A photo is left out when its vector is there already, bit by bit, or when it differs from the
+    majority of all photos (see `vultus.matching.templates.fuse`).
+
+    Raises:
+        InputError: If no majority agrees, or every new photo differs from those known.
+    """
+    seen = {vector.tobytes() for vector in known.vectors}
+    reasons: list[tuple[str, ...]] = []
+    for vector in new.vectors:
+        reasons.append((REPEATED,) if vector.tobytes() in seen else ())
+        seen.add(vector.tobytes())
+    fresh = [i for i, why in enumerate(reasons) if not why]
+    if not fresh:
+        return tuple(reasons)
+    everything = Embeddings.concatenate([known, new[fresh]])
+    fusion = fuse(everything, identity=identity, outlier_similarity=outlier_similarity)
+    for i, why in zip(fresh, fusion.reasons[len(known) :], strict=True):
+        reasons[i] = why
+    fit = [i for i in fresh if not reasons[i]]
+    if not fit:
+        raise InputError(
+            f"no photo is like those of {identity!r} enrolled before (similarity below "
+            f"{outlier_similarity:.4f}); if it is somebody else, give another name"
+        )
+    # What is stored must fuse without the photos left out, for whoever reads it later.
+    stored = Embeddings.concatenate([known, new[fit]])
+    fuse(stored, identity=identity, outlier_similarity=outlier_similarity)
+    return tuple(reasons)
+
+
+def to_rows(embeddings: Embeddings, sources: Sequence[str] | None) -> list[PhotoRow]:
+    """Embeddings as rows of the file.
+
+    Raises:
+        InputError: If ``sources`` has another length.
+    """
+    labels: Sequence[str | None] = [None] * len(embeddings) if sources is None else sources
+    if len(labels) != len(embeddings):
+        raise InputError(
+            f"sources must have one label per photo, got {len(labels)} for {len(embeddings)}"
+        )
+    quality = embeddings.quality
+    return [
+        PhotoRow(
+            vector.astype("<f4").tobytes(),
+            float(embeddings.norms[i]),
+            None if quality is None else float(quality[i]),
+            # A file name need not be valid text; SQLite's must be.
+            None if label is None else label.encode("utf-8", "backslashreplace").decode(),
+        )
+        for i, (vector, label) in enumerate(zip(embeddings.vectors, labels, strict=True))
+    ]
+
+
+def to_embeddings(rows: Sequence[PhotoRow], space: EmbeddingSpace) -> Embeddings:
+    """Rows of the file as embeddings; quality only if every row has it.
+
+    Raises:
+        ValueError: If a row does not hold a unit vector of this space.
+    """
+    if not rows:
+        return Embeddings.empty(space)
+    quality = [row.quality for row in rows if row.quality is not None]
+    vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
+    return Embeddings(
+        vectors.astype(np.float32).reshape(len(rows), space.dim),
+        np.array([row.norm for row in rows], np.float32),
+        space,
+        np.array(quality, np.float32) if len(quality) == len(rows) else None,
+    )

@@ -1,0 +1,1 @@
+"""Embeddings to decisions: verify, identify, search, fuse, cluster, and compact templates."""

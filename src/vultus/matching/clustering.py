@@ -1,0 +1,177 @@
+"""Clustering: group faces by person, with corrections by hand kept."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import InputError
+from vultus.core.results import Clustering
+from vultus.core.thresholds import Threshold
+from vultus.matching.constraints import Constraints, Pairs, resolve_constraints
+
+__all__ = ["MAX_FACES", "cluster"]
+
+MAX_FACES = 30_000
+"""The similarity matrix of as many faces takes 3.6 GB."""
+
+
+def cluster(
+    embeddings: Embeddings,
+    *,
+    threshold: Threshold,
+    photo_ids: Sequence[Hashable] | None = None,
+    must_link: Pairs = (),
+    cannot_link: Pairs = (),
+) -> Clustering:
+    """Group faces by person; a face that is like no other is a group of its own.
+
+    Average linkage: the two groups with the highest linkage are joined as long as it is at least
+    the threshold's similarity t, where
+
+        linkage(A, B) = mean similarity of a face of A with one of B - (1 - t) / 2 * f
+
+    and f is the number of pairs (one face of A, one of B) from the same photo, over the number of
+    faces in the smaller group, at most 1. So two faces of one photo are only taken for one person
+    when they are at least half-way between the threshold and identity (a mirror, a collage), and
+    two large groups that share one photo by accident are hardly held apart.
+
+    The result is deterministic, and does not depend on the order of the faces but for ties and
+    float32 rounding. Time and memory grow with n^2: 4 n^2 bytes.
+
+    Args:
+        embeddings: The faces, at most `MAX_FACES`.
+        threshold: The rule between groups. Its false match rate was measured on pairs of faces,
+            not on groups.
+        photo_ids: The photo of each face (anything hashable), or None: no two share a photo.
+        must_link: Pairs of face indices that are the same person; joined before all else.
+        cannot_link: Pairs of face indices that are different people; never joined.
+
+    Raises:
+        InputError: If constraints contradict each other or name no face, or there are too many
+            faces.
+
+    Example:
+        >>> from vultus.core.embeddings import EmbeddingSpace
+        >>> space = EmbeddingSpace("toy", "0" * 64, "none", 2)
+        >>> faces = Embeddings.from_raw(np.array([[1, 0.1], [0, 1], [1, 0]]), space)
+        >>> cluster(faces, threshold=Threshold(0.5)).labels.tolist()
+        [0, 1, 0]
+    """
+    if len(embeddings) > MAX_FACES:
+        raise InputError(
+            f"cluster takes at most {MAX_FACES:,} faces, got {len(embeddings):,}; split the folder"
+        )
+    constraints = resolve_constraints(
+        len(embeddings), photo_ids=photo_ids, must_link=must_link, cannot_link=cannot_link
+    )
+    agglomeration = _Agglomeration(embeddings.vectors, constraints, threshold.similarity)
+    final = agglomeration.run()
+    return Clustering(_labels(final[constraints.groups]), threshold)
+
+
+class _Agglomeration:
+    """Groups, their mean similarities, and for each group its best partner so far.
+
+    A joined group lives on in the lower of its two rows; the other row is dead (all -inf). The
+    penalty makes the linkage grow now and then when groups are joined, so that neighbour chains
+    would be wrong; best partners are therefore kept exact after every join.
+    """
+
+    def __init__(
+        self, vectors: npt.NDArray[np.float32], constraints: Constraints, cut: float
+    ) -> None:
+        self.cut = cut
+        self.penalty = (1 - cut) / 2
+        n = constraints.n_groups
+        sizes = np.bincount(constraints.groups, minlength=n)
+        self.sizes: npt.NDArray[np.float32] = sizes.astype(np.float32)
+        sums = np.zeros((n, vectors.shape[1]), np.float32)
+        np.add.at(sums, constraints.groups, vectors)
+        means = sums / self.sizes[:, None]
+        self.mean: npt.NDArray[np.float32] = means @ means.T
+        np.fill_diagonal(self.mean, -np.inf)
+        for a, b in constraints.cannot:
+            self.mean[a, b] = self.mean[b, a] = -np.inf  # stays so in any average
+        self.shared: list[dict[int, int]] = [{} for _ in range(n)]
+        for (a, b), count in constraints.shared.items():
+            self.shared[a][b] = self.shared[b][a] = count
+        self.owner = np.arange(n)
+        self.partner = np.zeros(n, np.int64)
+        self.best = np.full(n, -np.inf, np.float32)
+        for row in range(n):
+            self._find_partner(row)
+
+    def run(self) -> npt.NDArray[np.int64]:
+        """Join until nothing reaches the cut; gives the final row of each starting group."""
+        while len(self.best):
+            row = int(self.best.argmax())
+            if self.best[row] < self.cut:
+                break
+            self._join(*sorted((row, int(self.partner[row]))))
+        return self.owner
+
+    def _linkage(self, row: int) -> npt.NDArray[np.float32]:
+        shared = self.shared[row]
+        linkage: npt.NDArray[np.float32] = self.mean[row]
+        if not shared:
+            return linkage
+        linkage = linkage.copy()
+        others = np.fromiter(shared, np.int64, len(shared))
+        counts = np.fromiter(shared.values(), np.float32, len(shared))
+        fraction = np.minimum(counts / np.minimum(self.sizes[others], self.sizes[row]), 1)
+        linkage[others] -= np.float32(self.penalty) * fraction
+        return linkage
+
+    def _find_partner(self, row: int) -> None:
+        linkage = self._linkage(row)
+        self.partner[row] = linkage.argmax()
+        self.best[row] = linkage[self.partner[row]]
+
+    def _join(self, a: int, b: int) -> None:
+        total = self.sizes[a] + self.sizes[b]
+        share_a, share_b = self.sizes[a] / total, self.sizes[b] / total
+        self.mean[a] = share_a * self.mean[a] + share_b * self.mean[b]
+        self.mean[a, a] = self.mean[a, b] = -np.inf
+        self.mean[:, a] = self.mean[a]
+        self.mean[b] = -np.inf
+        self.mean[:, b] = -np.inf
+        self.sizes[a] = total
+        self.best[b] = -np.inf
+        self.owner[self.owner == b] = a
+        self._move_shared(a, b)
+        self._update_partners(a, b)
+
+    def _move_shared(self, a: int, b: int) -> None:
+        self.shared[a].pop(b, None)
+        self.shared[b].pop(a, None)
+        for other, count in self.shared[b].items():
+            del self.shared[other][b]
+            joint = count + self.shared[a].get(other, 0)
+            self.shared[a][other] = self.shared[other][a] = joint
+        self.shared[b] = {}
+
+    def _update_partners(self, a: int, b: int) -> None:
+        linkage = self._linkage(a)
+        was_partner = (self.partner == a) | (self.partner == b)
+        stale = was_partner & (linkage < self.best)
+        better = linkage >= self.best
+        better[b] = stale[a] = stale[b] = False
+        self.best[better] = linkage[better]
+        self.partner[better] = a
+        # What cannot be joined any more needs no partner that is right.
+        for row in np.flatnonzero(stale & (self.best >= self.cut)):
+            self._find_partner(int(row))
+        self._find_partner(a)
+
+
+def _labels(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Number groups by size, largest first; equal sizes in the order of their first face."""
+    _, first, inverse, counts = np.unique(
+        rows, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first, -counts))
+    label = np.empty(len(order), np.int32)
+    label[order] = np.arange(len(order))
+    return label[inverse.reshape(len(rows))] if len(rows) else np.zeros(0, np.int32)

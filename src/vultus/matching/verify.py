@@ -1,0 +1,30 @@
+"""Verification (1:1): are these two faces the same person?"""
+
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import InputError
+from vultus.core.results import Verification
+from vultus.core.similarity import paired_similarity
+from vultus.core.thresholds import Threshold
+
+__all__ = ["verify"]
+
+
+def verify(a: Embeddings, b: Embeddings, *, threshold: Threshold) -> Verification:
+    """Compare one face with one other.
+
+    Args:
+        a: Embeddings of length 1.
+        b: Embeddings of length 1, of the same space.
+        threshold: The rule; "same person" when the similarity is at least its similarity.
+
+    Raises:
+        InputError: If ``a`` or ``b`` does not hold exactly one face.
+        SpaceMismatchError: If the spaces differ.
+    """
+    for name, embeddings in (("a", a), ("b", b)):
+        if len(embeddings) != 1:
+            raise InputError(
+                f"{name} must hold exactly one face, got {len(embeddings)}; "
+                "select one, e.g. embeddings[0]"
+            )
+    return Verification(float(paired_similarity(a, b)[0]), threshold)
