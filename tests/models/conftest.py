@@ -1,6 +1,7 @@
 """A model server on loopback that misbehaves as told, and small ONNX files to serve."""
 
 import hashlib
+import os
 import socket
 import threading
 from collections import deque
@@ -98,12 +99,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # clients that hang up are what these tests are about
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     released = threading.Event()
     handler = type("Handler", (_Handler,), {"released": released})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+    with _QuietServer(("127.0.0.1", 0), handler) as http:
         state = FileServer(f"http://127.0.0.1:{http.server_address[1]}")
         handler.state = state  # type: ignore[attr-defined]
         thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
@@ -114,8 +120,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
         thread.join()
 
 
+@pytest.fixture(scope="session")
+def public_mirror() -> str | None:
+    """The mirror of this machine, read before the fixture below hides it."""
+    return os.environ.get("VULTUS_MODELS_MIRROR")
+
+
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_settings_of_this_machine(
+    public_mirror: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("MODELS_MIRROR", "OFFLINE", "MODELS_POLICY", "ACCEPT_LICENCES"):
         monkeypatch.delenv(f"VULTUS_{name}", raising=False)
     monkeypatch.setenv("VULTUS_HOME", str(tmp_path / "home"))

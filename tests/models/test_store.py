@@ -1,4 +1,5 @@
 import hashlib
+import logging
 import os
 import selectors
 import shutil
@@ -19,10 +20,11 @@ from vultus.core.errors import (
     ModelNotFoundError,
     RegistryError,
 )
+from vultus.models import imported
 from vultus.models import store as store_module
 from vultus.models.cards import ModelCard
 from vultus.models.digest import check_digest
-from vultus.models.imported import write_card
+from vultus.models.imported import card_for_file, write_card
 from vultus.models.registry import built_in_cards
 from vultus.models.store import ModelStore
 
@@ -347,6 +349,23 @@ class TestImport:
         (tmp_path / "other").write_bytes(b"other")
         with pytest.raises(ModelError, match="no known card"):
             store.import_model(tmp_path / "other")
+
+    def test_a_claim_against_known_terms_is_logged(
+        self,
+        root: Path,
+        make_onnx: Callable[..., Path],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        source = make_onnx()
+        known = card_for_file(source, self.VALUES | {"name": "known"})
+        monkeypatch.setattr(imported, "built_in_cards", lambda: {"known": known})
+        bought = {"name": "Bought", "commercial_use": True, "source": "contract 7"}
+        with caplog.at_level(logging.WARNING):
+            ModelStore(root).import_model(source, self.VALUES)
+            assert caplog.text == ""
+            ModelStore(root).import_model(source, self.VALUES | {"licence": bought})
+        assert "mine is the file of known" in caplog.text
 
     def test_policy_and_absent_files(self, root: Path, make_onnx: Callable[..., Path]) -> None:
         with pytest.raises(LicenceError):

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
@@ -37,7 +38,10 @@ def list_models(
     if json:
         print_json(rows)
         return
-    table = Table("name", "task", "here", "commercial use", "tried", "description")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "task", "here", "commercial", "tried"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("description")
     for row in rows:
         marks = ("yes" if row[key] else "no" for key in ("commercial_use", "verified"))
         table.add_row(row["name"], row["task"], row["here"], *marks, escape(row["description"]))
@@ -54,6 +58,8 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
         print_json(values)
         return
     for key, value in values.items():
+        if value == "":
+            continue
         out.print(f"[bold]{key}[/]: {escape(_text(value))}", soft_wrap=True)
 
 

@@ -1,7 +1,7 @@
 """Models that a site brings itself: their cards are made from the file and a few words."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,16 @@ from vultus.models.cards import ModelCard
 from vultus.models.digest import sha256_file
 from vultus.models.graph import check_graph, embedder_shapes
 from vultus.models.placement import write_text
+from vultus.models.registry import built_in_cards
 
-__all__ = ["card_for_file", "imported_card", "imported_cards", "write_card"]
+__all__ = [
+    "card_for_file",
+    "imported_card",
+    "imported_cards",
+    "known_card",
+    "warn_of_known_terms",
+    "write_card",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +56,38 @@ def card_for_file(path: Path, values: Mapping[str, Any]) -> ModelCard:
         if key in values and values[key] != found.get(key, values[key]):
             raise ModelError(f"{path.name}: {key} must be {values[key]!r}, is {found[key]!r}")
     return ModelCard.from_dict({"layout": layout, **values, **found})
+
+
+def known_card(path: Path, cards: Iterable[ModelCard]) -> ModelCard:
+    """The card, among ``cards``, of a file: the one with its SHA-256.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    digest = sha256_file(path)
+    for card in cards:
+        if card.sha256 == digest:
+            return card
+    raise ModelError(
+        f"{path.name} (SHA-256 {digest}) is on no known card; give it a name and say how faces "
+        "must look for it"
+    )
+
+
+def warn_of_known_terms(card: ModelCard) -> None:
+    """Log a warning if a card allows commercial use of a file whose public licence does not.
+
+    No error, because a site may have bought other terms.
+    """
+    for known in built_in_cards().values():
+        if known.sha256 == card.sha256 and not known.licence.commercial_use:
+            if card.licence.commercial_use:
+                _log.warning(
+                    "%s is the file of %s, whose public licence (%s) does not allow commercial "
+                    "use; the imported card says otherwise",
+                    *(card.name, known.name, known.licence.name),
+                )
+            return
 
 
 def imported_card(root: Path, name: str) -> ModelCard | None:

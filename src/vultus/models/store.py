@@ -14,7 +14,14 @@ from vultus.core.errors import (
 from vultus.models.cards import ModelCard, Task, did_you_mean, is_model_name
 from vultus.models.digest import check_digest, is_stamped, sha256_file, stamp
 from vultus.models.download import Progress
-from vultus.models.imported import card_for_file, imported_card, imported_cards, write_card
+from vultus.models.imported import (
+    card_for_file,
+    imported_card,
+    imported_cards,
+    known_card,
+    warn_of_known_terms,
+    write_card,
+)
 from vultus.models.licence import accept_licence
 from vultus.models.lock import file_lock
 from vultus.models.registry import built_in_cards
@@ -221,7 +228,7 @@ class ModelStore:
         source = Path(path)
         if not source.is_file():
             raise ModelNotFoundError(f"a model to import must be a file, got {str(source)!r}")
-        card = self._known_card(source) if values is None else card_for_file(source, values)
+        card = known_card(source, self.cards()) if values is None else card_for_file(source, values)
         self._check_policy(card)
         if values is not None:
             self._check_name_is_free(card)
@@ -232,6 +239,7 @@ class ModelStore:
                 copy_in(source, stored, card=card)
             if values is not None:
                 write_card(self.root, card)
+                warn_of_known_terms(card)
         return card
 
     def remove(self, name: str) -> None:
@@ -262,16 +270,6 @@ class ModelStore:
                 f"model {card.name!r} must not be used here: its licence ({card.licence.name}) "
                 "does not allow commercial use, and the policy is commercial-only"
             )
-
-    def _known_card(self, source: Path) -> ModelCard:
-        digest = sha256_file(source)
-        for card in self.cards():
-            if card.sha256 == digest:
-                return card
-        raise ModelError(
-            f"{source.name} (SHA-256 {digest}) is on no known card; give it a name and say how "
-            "faces must look for it"
-        )
 
     def _check_name_is_free(self, card: ModelCard) -> None:
         earlier = imported_card(self.root, card.name)
