@@ -119,6 +119,7 @@ def test_a_part_that_is_complete_already_is_only_checked(
     get(server_with_file, target, size_bytes=size_bytes)
     assert target.read_bytes() == BODY
     assert server_with_file.body_bytes == 0
+    assert server_with_file.requests == (1 if size_bytes is None else 0)
 
 
 def test_a_part_that_is_too_long_is_thrown_away(server_with_file: Any, target: Path) -> None:
