@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array
 from vultus.core.errors import InputError
-from vultus.evaluation.rates import check_scores
+from vultus.evaluation.scores import check_scores
 
 __all__ = ["FoldAccuracy", "best_threshold", "fold_accuracy"]
 

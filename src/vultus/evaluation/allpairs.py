@@ -17,7 +17,8 @@ from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
-from vultus.evaluation.rates import RocCurve, count_at_or_above
+from vultus.evaluation.rates import RocCurve
+from vultus.evaluation.scores import count_at_or_above
 
 __all__ = ["AllPairs", "all_pairs"]
 

@@ -126,32 +126,38 @@ def search_gallery(
     *,
     probe_identities: npt.NDArray[Any],
     gallery_identities: npt.NDArray[Any],
+    failed_probes: npt.NDArray[np.bool_] | None = None,
+    failed_gallery: npt.NDArray[np.bool_] | None = None,
 ) -> Searches:
     """`rank_searches` on cosine similarity, in blocks, so that memory does not grow with probes.
 
     Args:
-        probes: The faces to look for.
-        gallery: The enrolled faces.
-        probe_identities: (len(probes),) who each probe is.
-        gallery_identities: (len(gallery),) who each entry is.
+        probes: The faces to look for, without those that failed.
+        gallery: The enrolled faces, without those that failed.
+        probe_identities: (n,) who each probe is, failed ones included.
+        gallery_identities: (g,) who each entry is, failed ones included.
+        failed_probes: (n,) bool, no face was found; None when all succeeded.
+        failed_gallery: (g,) bool, likewise.
 
     Raises:
         SpaceMismatchError: If the spaces differ.
         InputError: If lengths do not match or either side is empty.
     """
-    if len(probes) != len(probe_identities) or not len(probes):
-        raise InputError(
-            f"probes must be as many as their identities and at least one, "
-            f"got {len(probes)} and {len(probe_identities)}"
+    rows = _rows("probes", probes, probe_identities, failed_probes)
+    columns = np.flatnonzero(_rows("gallery", gallery, gallery_identities, failed_gallery) >= 0)
+    parts = []
+    for start in range(0, len(rows), BLOCK_PROBES):
+        block = rows[start : start + BLOCK_PROBES]
+        found = np.flatnonzero(block >= 0)
+        scores = np.full((len(block), len(gallery_identities)), -np.inf, np.float32)
+        scores[np.ix_(found, columns)] = similarity_matrix(probes[block[found]], gallery)
+        parts.append(
+            rank_searches(
+                scores,
+                probe_identities=probe_identities[start : start + BLOCK_PROBES],
+                gallery_identities=gallery_identities,
+            )
         )
-    parts = [
-        rank_searches(
-            similarity_matrix(probes[start : start + BLOCK_PROBES], gallery),
-            probe_identities=probe_identities[start : start + BLOCK_PROBES],
-            gallery_identities=gallery_identities,
-        )
-        for start in range(0, len(probes), BLOCK_PROBES)
-    ]
     return join_searches(parts)
 
 
@@ -202,6 +208,24 @@ def open_set_curve(searches: Searches, *, rank: int = 1) -> RocCurve:
             f"got {len(mated)} and {len(strangers)}"
         )
     return roc_curve(mated, strangers)
+
+
+def _rows(
+    name: str,
+    faces: Embeddings,
+    identities: npt.NDArray[Any],
+    failed: npt.NDArray[np.bool_] | None,
+) -> npt.NDArray[np.int64]:
+    """Row of each entry in ``faces``, -1 where it failed."""
+    failed = np.zeros(len(identities), np.bool_) if failed is None else failed
+    check_array(f"failed_{name}", failed, dtype=np.bool_, shape=(len(identities),))
+    if not len(identities) or len(faces) != (~failed).sum():
+        raise InputError(
+            f"{name} must be as many as their identities without failures, and at least one, "
+            f"got {len(faces)} and {int((~failed).sum())} of {len(identities)}"
+        )
+    rows: npt.NDArray[np.int64] = np.where(failed, -1, np.cumsum(~failed) - 1)
+    return rows
 
 
 def _best_per_person(

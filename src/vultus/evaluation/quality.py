@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_range, frozen
-from vultus.evaluation.rates import check_scores
+from vultus.evaluation.scores import check_scores
 
 __all__ = ["RejectCurve", "error_versus_reject", "pair_quality"]
 

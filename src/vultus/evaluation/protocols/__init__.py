@@ -1,0 +1,8 @@
+"""Published protocols and one for folders of one's own: photos in, figures with intervals out."""
+
+from vultus.evaluation.protocols.base import PROTOCOLS
+from vultus.evaluation.protocols.folder import PersonFolder
+from vultus.evaluation.protocols.lfw import Lfw
+from vultus.evaluation.protocols.pairs import PairProtocol
+
+__all__ = ["PROTOCOLS", "Lfw", "PairProtocol", "PersonFolder"]

@@ -1,0 +1,144 @@
+"""What a protocol needs, what it gives, and the names under which protocols are found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array, frozen
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import InputError
+from vultus.core.registry import Registry
+from vultus.evaluation.accuracy import FoldAccuracy
+from vultus.evaluation.summary import Summary, default_fmr
+
+__all__ = [
+    "PROTOCOLS",
+    "EmbedPhotos",
+    "EmbeddedPhotos",
+    "EvaluationProtocol",
+    "PhotoFile",
+    "ProtocolResult",
+]
+
+PhotoFile = Path | bytes
+"""A photo's path, or its encoded bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedPhotos:
+    """One face of each photo, where one was found.
+
+    Attributes:
+        embeddings: One row for each photo that did not fail, in the order of the photos.
+        failed: (n,) bool, one entry a photo: no face found, or not readable.
+
+    Raises:
+        InputError: If they do not fit together.
+    """
+
+    embeddings: Embeddings
+    failed: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        check_array("failed", self.failed, dtype=np.bool_, shape=("n",))
+        found = int((~self.failed).sum())
+        if len(self.embeddings) != found:
+            raise InputError(
+                f"embeddings must have one row for each of the {found} photos that did not fail, "
+                f"got {len(self.embeddings)}"
+            )
+        object.__setattr__(self, "failed", frozen(self.failed))
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """(n,) row of each photo in ``embeddings``, -1 where it failed."""
+        rows: npt.NDArray[np.int64] = np.where(self.failed, -1, np.cumsum(~self.failed) - 1)
+        return rows
+
+
+class EmbedPhotos(Protocol):
+    """Makes one embedding of each photo; given by who holds a pipeline."""
+
+    def __call__(self, photos: Sequence[PhotoFile], *, aligned: bool) -> EmbeddedPhotos:
+        """Embed the face that is meant on each photo.
+
+        Args:
+            photos: To be gone through once, in order; items may be read when they are asked for.
+            aligned: They are aligned crops already; nothing is to be detected.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolResult:
+    """The outcome of a protocol.
+
+    Attributes:
+        protocol: Its name.
+        space: The embedding space that was measured.
+        n_photos: How many photos were embedded or should have been.
+        failures: Photos without a face or not readable; they count as errors.
+        comparisons: The figures of the protocol's comparisons.
+        accuracy: Over folds, or None where the data are too few for folds.
+        all_pairs: Every photo against every other, or None.
+        extras: More figures of this protocol, fit for JSON.
+        files_sha256: SHA-256 of every file that defines the protocol, by name.
+    """
+
+    protocol: str
+    space: EmbeddingSpace
+    n_photos: int
+    failures: int
+    comparisons: Summary
+    accuracy: FoldAccuracy | None
+    all_pairs: Summary | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    files_sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self, *, far: float | None = None) -> dict[str, Any]:
+        """All figures, fit for JSON.
+
+        ``accuracy`` and ``tar_at_far`` are numbers in [0, 1] (None where the data are too few),
+        ``n_genuine``, ``n_impostor``, ``n_photos`` and ``failures`` are counts.
+
+        Args:
+            far: False match rate of ``tar_at_far``; None takes 1e-3, or the strictest that the
+                comparisons can carry.
+
+        Raises:
+            CalibrationError: If the comparisons cannot carry ``far``.
+        """
+        rate = default_fmr(self.comparisons.curve.n_impostor) if far is None else far
+        return {
+            "protocol": self.protocol,
+            "model": self.space.to_dict(),
+            "accuracy": None if self.accuracy is None else self.accuracy.mean,
+            "far": rate,
+            "tar_at_far": None if rate is None else self.comparisons.at(rate).tar,
+            "n_photos": self.n_photos,
+            "failures": self.failures,
+            **self.comparisons.to_dict(),
+            "folds": None if self.accuracy is None else self.accuracy.to_dict(),
+            "all_pairs": None if self.all_pairs is None else self.all_pairs.to_dict(),
+            **self.extras,
+            "files_sha256": dict(self.files_sha256),
+        }
+
+
+class EvaluationProtocol(Protocol):
+    """A data set with its rules of comparison."""
+
+    def run(self, embed: EmbedPhotos) -> ProtocolResult:
+        """Embed the photos and measure.
+
+        Raises:
+            InputError: If files are missing or not of the layout; the message says what must be.
+        """
+        ...
+
+
+PROTOCOLS: Registry[EvaluationProtocol] = Registry("protocols")
+"""All protocols by name; each is made with ``root`` and may take more settings."""

@@ -1,0 +1,82 @@
+"""Labeled Faces in the Wild: accuracy over ten folds, and TAR at low FAR over all pairs."""
+
+import dataclasses
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from vultus.core.errors import InputError
+from vultus.evaluation.allpairs import all_pairs as compare_all
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, ProtocolResult
+from vultus.evaluation.protocols.pair_lists import read_lfw_pairs
+from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.scoring import digests, score_pairs
+from vultus.evaluation.summary import summarise
+
+__all__ = ["Lfw"]
+
+
+@PROTOCOLS.register("lfw")
+class Lfw:
+    """LFW, View 2 (unrestricted, outside data): 6,000 pairs in ten folds.
+
+    Besides, with ``all_pairs``, every photo below the root against every other, for error rates
+    far below what 3,000 impostor pairs can carry.
+
+    Args:
+        root: Folder or zip of ``Name/Name_0001.jpg`` (or PNG, WebP ...).
+        pairs: ``pairs.txt``; None looks for it in the root, or beside the zip.
+        aligned: The photos are aligned crops already.
+        all_pairs: Also compare all photos with each other; all photos of the root are then
+            embedded, not only those that the pairs name.
+
+    Raises:
+        InputError: If a file is missing or not of the layout.
+
+    Source:
+        G. B. Huang et al., UMass TR 07-49, 2007; low FAR after S. Liao et al., BLUFR, IJCB 2014,
+        without its ten trials.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        pairs: Path | None = None,
+        aligned: bool = False,
+        all_pairs: bool = True,
+    ) -> None:
+        self._root = root
+        self._pairs_file = _find_pairs(root) if pairs is None else pairs
+        self._pairs = read_lfw_pairs(self._pairs_file)
+        self._photos = PhotoRoot(root)
+        self._aligned = aligned
+        self._all_pairs = all_pairs
+
+    def run(self, embed: EmbedPhotos) -> ProtocolResult:
+        """Embed the photos and measure."""
+        named = {pair.first for pair in self._pairs} | {pair.second for pair in self._pairs}
+        files = {name: self._photos.find(name) for name in sorted(named)}
+        chosen = self._photos.names if self._all_pairs else sorted(set(files.values()))
+        embedded = embed(self._photos.photos(chosen), aligned=self._aligned)
+        index = {file: place for place, file in enumerate(chosen)}
+        result = score_pairs(
+            "lfw",
+            self._pairs,
+            embedded,
+            places={name: index[file] for name, file in files.items()},
+            files=digests([self._pairs_file, *([self._root] if self._root.is_file() else [])]),
+        )
+        if not self._all_pairs:
+            return result
+        people = np.array([PurePosixPath(file).parent.name for file in chosen])
+        table = compare_all(embedded.embeddings, identities=people, failed=embedded.failed)
+        return dataclasses.replace(result, all_pairs=summarise(table.curve(), pairs=table))
+
+
+def _find_pairs(root: Path) -> Path:
+    folder = root if root.is_dir() else root.parent
+    path = folder / "pairs.txt"
+    if not path.is_file():
+        raise InputError(f"LFW's list of pairs must be {path}, or be given with pairs=...")
+    return path

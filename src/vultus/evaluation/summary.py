@@ -1,0 +1,127 @@
+"""The figures of one set of comparisons, with their counts and intervals."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vultus.core.errors import CalibrationError
+from vultus.evaluation.allpairs import AllPairs
+from vultus.evaluation.intervals import Interval, smallest_claim
+from vultus.evaluation.rates import (
+    OperatingPoint,
+    RocCurve,
+    area_under_curve,
+    equal_error_rate,
+    operating_point,
+)
+
+__all__ = ["DECADES", "MeasuredPoint", "Summary", "claimable", "default_fmr", "summarise"]
+
+DECADES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+"""The false match rates that are reported where the data can carry them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPoint:
+    """An operating point and the intervals that are to be quoted with it.
+
+    Attributes:
+        point: Rates and counts.
+        fmr_interval: 95 % interval of the FMR.
+        tar_interval: 95 % interval of the TAR.
+        method: ``"bootstrap over identities"``, or ``"Wilson"`` where who is on the photos is not
+            known or each person takes part once.
+    """
+
+    point: OperatingPoint
+    fmr_interval: Interval
+    tar_interval: Interval
+    method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            **self.point.to_dict(),
+            "fmr_interval": self.fmr_interval.to_dict(),
+            "tar_interval": self.tar_interval.to_dict(),
+            "interval_method": self.method,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a set of comparisons says.
+
+    Attributes:
+        curve: The ROC.
+        points: At each of `DECADES` that the data can carry, strictest last.
+    """
+
+    curve: RocCurve
+    points: tuple[MeasuredPoint, ...]
+
+    def at(self, fmr: float) -> OperatingPoint:
+        """The operating point at a rate of one's own.
+
+        Raises:
+            CalibrationError: If the data cannot carry it.
+        """
+        return operating_point(self.curve, fmr=fmr)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            "n_genuine": self.curve.n_genuine,
+            "n_impostor": self.curve.n_impostor,
+            "equal_error_rate": equal_error_rate(self.curve),
+            "area_under_curve": area_under_curve(self.curve),
+            "operating_points": [point.to_dict() for point in self.points],
+        }
+
+
+def claimable(n_impostor: int) -> tuple[float, ...]:
+    """Those of `DECADES` that ``n_impostor`` comparisons can carry (3 / n), strictest last."""
+    return tuple(fmr for fmr in DECADES if fmr >= smallest_claim(n_impostor))
+
+
+def default_fmr(n_impostor: int) -> float | None:
+    """1e-3, or the strictest rate that the data can carry: a decade, else 3 / n; None below 3."""
+    rates = [fmr for fmr in claimable(n_impostor) if fmr >= 1e-3]
+    if rates:
+        return rates[-1]
+    return smallest_claim(n_impostor) if n_impostor >= 3 else None
+
+
+def summarise(
+    curve: RocCurve, *, pairs: AllPairs | None = None, generator: np.random.Generator | None = None
+) -> Summary:
+    """Take the operating points of a curve.
+
+    Args:
+        curve: Of the comparisons.
+        pairs: All comparisons behind it, when every face met every other; intervals then come
+            from the bootstrap over identities. None takes Wilson's.
+        generator: Source of randomness of the bootstrap; None seeds one with 0, so that a report
+            can be made again.
+    """
+    chosen = np.random.default_rng(0) if generator is None else generator
+    points = []
+    for fmr in claimable(curve.n_impostor):
+        point = operating_point(curve, fmr=fmr)
+        points.append(_measured(point, pairs, chosen))
+    return Summary(curve, tuple(points))
+
+
+def _measured(
+    point: OperatingPoint, pairs: AllPairs | None, generator: np.random.Generator
+) -> MeasuredPoint:
+    wilson = MeasuredPoint(point, point.fmr_interval, point.tar_interval, "Wilson")
+    if pairs is None or not point.n_false_matches:
+        return wilson
+    try:
+        fmr = pairs.fmr_interval(point.threshold, generator=generator)
+    except CalibrationError:  # below the tail: many errors, and their pairs are not kept
+        return wilson
+    tar = pairs.tar_interval(point.threshold, generator=generator)
+    return MeasuredPoint(point, fmr, tar, "bootstrap over identities")

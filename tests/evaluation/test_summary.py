@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from vultus.evaluation.rates import roc_curve
+from vultus.evaluation.summary import claimable, default_fmr, summarise
+
+
+@pytest.mark.parametrize(
+    ("n", "rates", "default"),
+    [
+        (2, (), None),
+        (6, (), 0.5),
+        (30, (1e-1,), 1e-1),
+        (2999, (1e-1, 1e-2), 1e-2),
+        (3000, (1e-1, 1e-2, 1e-3), 1e-3),
+        (3_000_000, (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6), 1e-3),
+    ],
+)
+def test_rates_that_the_data_can_carry(
+    n: int, rates: tuple[float, ...], default: float | None
+) -> None:
+    assert claimable(n) == rates
+    assert default_fmr(n) == default
+
+
+def test_summary_holds_counts_and_intervals() -> None:
+    generator = np.random.default_rng(0)
+    summary = summarise(roc_curve(generator.normal(0.5, 0.1, 500), generator.normal(0, 0.1, 4000)))
+    figures = summary.to_dict()
+    assert (figures["n_genuine"], figures["n_impostor"]) == (500, 4000)
+    assert [point["target_fmr"] for point in figures["operating_points"]] == [1e-1, 1e-2, 1e-3]
+    for point in figures["operating_points"]:
+        assert point["fmr"] <= point["target_fmr"]
+        assert point["fmr_interval"]["low"] < point["fmr"] < point["fmr_interval"]["high"]
+        assert point["interval_method"] == "Wilson"
+    assert summary.at(0.5).tar == 1.0
