@@ -176,6 +176,8 @@ class _Stream:
         self.genuine_people: list[npt.NDArray[Any]] = []
         self.tail: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]] = []
         self.n_buffered = 0
+        self.bins = np.empty(TILE * TILE, np.float32)
+        self.codes = np.empty((1, TILE * TILE), np.uint16)
 
     def compare(self, vectors: npt.NDArray[np.float32], people: npt.NDArray[np.int64]) -> None:
         buffer = np.empty(TILE * TILE, np.float32)
@@ -185,7 +187,6 @@ class _Stream:
                 b = vectors[left : left + TILE]
                 scores = buffer[: len(a) * len(b)].reshape(len(a), len(b))
                 np.matmul(a, b.T, out=scores)
-                np.clip(scores, -1, 1, out=scores)
                 # Sorted by identity, so only tiles on or next to the diagonal hold genuine pairs.
                 if left == top or people[top + len(a) - 1] == people[left]:
                     self._add_mixed(scores, top, left, people)
@@ -198,39 +199,49 @@ class _Stream:
     ) -> None:
         rows = np.arange(top, top + scores.shape[0])[:, None]
         columns = np.arange(left, left + scores.shape[1])
-        same = (people[rows] == people[columns]) & (rows < columns)
-        self.genuine.append(scores[same])
-        self.genuine_people.append(people[rows[np.nonzero(same)[0], 0]])
-        impostor = (people[rows] != people[columns]) & (rows < columns)
-        chosen = scores[impostor]
-        if len(chosen):
-            r, c = np.nonzero(impostor)
-            self._count(chosen)
-            high = np.flatnonzero(chosen > self.floor)
-            self._keep(chosen[high], r[high] + top, c[high] + left)
+        same, upper = people[rows] == people[columns], rows < columns
+        genuine = same & upper
+        self.genuine.append(np.clip(scores[genuine], -1, 1))
+        self.genuine_people.append(people[rows[np.nonzero(genuine)[0], 0]])
+        impostor = ~same & upper
+        self._count(scores[impostor])
+        high = np.flatnonzero(impostor & (scores > self.floor))
+        self._keep(scores.ravel(), high, top, left, width=scores.shape[1])
 
     def _add_impostors(self, scores: npt.NDArray[Any], top: int, left: int, *, width: int) -> None:
         self._count(scores)
         high = np.flatnonzero(scores > self.floor)
-        self._keep(scores[high], high // width + top, high % width + left)
+        self._keep(scores, high, top, left, width=width)
 
     def _count(self, scores: npt.NDArray[Any]) -> None:
-        # floor(s * 2^15) is exact in float32; the last bin takes 1.0 too.
-        bins = scores * np.float32(BINS_PER_UNIT)
+        if not len(scores):
+            return
+        # floor(s * 2^15) is exact in float32. Rounding may carry a score over 1 or under -1: the
+        # outer bins take it, and 1.0 itself.
+        bins, codes = self.bins[: len(scores)], self.codes[:, : len(scores)]
+        np.multiply(scores, np.float32(BINS_PER_UNIT), out=bins)
         np.floor(bins, out=bins)
-        bins += np.float32(BINS_PER_UNIT)
-        np.minimum(bins, np.float32(N_BINS - 1), out=bins)
+        np.add(bins, np.float32(BINS_PER_UNIT), out=bins)
+        np.clip(bins, 0, N_BINS - 1, out=bins)
+        codes[0] = bins
         # calcHist counts in float32, exact below 2^24, and a tile holds 2^20.
-        plane = bins.astype(np.uint16).reshape(1, -1)
-        counts = cv2.calcHist([plane], [0], None, [N_BINS], [0, N_BINS])
+        counts = cv2.calcHist([codes], [0], None, [N_BINS], [0, N_BINS])
         self.counts += counts.ravel().astype(np.int64)
 
     def _keep(
-        self, scores: npt.NDArray[Any], first: npt.NDArray[Any], second: npt.NDArray[Any]
+        self,
+        scores: npt.NDArray[Any],
+        high: npt.NDArray[np.int64],
+        top: int,
+        left: int,
+        *,
+        width: int,
     ) -> None:
-        if len(scores):
-            self.tail.append((scores, first, second))
-            self.n_buffered += len(scores)
+        """Buffer the scores at places ``high`` of a flat tile, with their rows and columns."""
+        if len(high):
+            kept = np.clip(scores[high], -1, 1)
+            self.tail.append((kept, high // width + top, high % width + left))
+            self.n_buffered += len(high)
             if self.n_buffered > 2 * self.capacity:
                 self._prune()
 
