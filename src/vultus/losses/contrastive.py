@@ -44,11 +44,11 @@ def verification_margin(distances: Tensor, same: Tensor) -> float:
     missed = sorted_same.sum() - torch.cat([sorted_same.new_zeros(1), sorted_same.cumsum(0)])
     false = torch.cat([sorted_same.new_zeros(1), (1 - sorted_same).cumsum(0)])
     errors = missed + false
-    # Cut k accepts the k nearest pairs; equal distances cannot be cut apart.
+    # Cut k accepts the k nearest pairs; equal distances cannot be cut apart, nor 0 be cut off.
     low = torch.cat([sorted_distances.new_zeros(1), sorted_distances])
     high = torch.cat([sorted_distances, sorted_distances[-1:]])
     tied = torch.zeros_like(errors, dtype=torch.bool)
-    tied[1:-1] = sorted_distances[1:] == sorted_distances[:-1]
+    tied[:-1] = sorted_distances == low[:-1]
     cut = int(errors.masked_fill(tied, len(same) + 1).argmin())
     return float((low[cut] + high[cut]) / 2)
 

@@ -1,0 +1,11 @@
+from vultus.losses import LOSSES
+from vultus.losses.catalog import loss_table
+
+
+def test_the_table_is_well_formed_and_complete() -> None:
+    head, rule, *rows = loss_table().splitlines()
+    cells = head.count("|")
+    assert rule.count("|") == cells
+    for name, row in zip(sorted(LOSSES), rows, strict=True):
+        assert row.startswith(f"| `{name}` |")
+        assert row.replace("\\|", "").count("|") == cells

@@ -1,0 +1,58 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+from torch import distributed, multiprocessing
+
+from vultus.losses.center import center_update
+from vultus.losses.norm_adaptive import AdaFace
+from vultus.losses.ranks import sum_over_ranks
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    x = 9 * torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    return x, torch.arange(8) % 3
+
+
+def run(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=60),
+    )
+    x, labels = (part[rank::2] for part in batch())
+    loss = AdaFace(num_classes=3, dim=4)
+    loss(x, labels)
+    update = center_update(x, labels, torch.ones(3, 4))
+    torch.save([loss.norm_mean, loss.norm_std, update], f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_alone_the_sum_is_a_copy() -> None:
+    values = torch.ones(2, requires_grad=True)
+    total = sum_over_ranks(values)
+    assert total.tolist() == [1, 1]
+    assert not total.requires_grad
+
+
+@pytest.mark.slow
+def test_two_processes_keep_the_statistics_of_the_whole_batch(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=run, args=(rank, str(tmp_path))) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=100)
+        assert process.exitcode == 0
+    loss = AdaFace(num_classes=3, dim=4)
+    loss(*batch())
+    expected = [loss.norm_mean, loss.norm_std, center_update(*batch(), torch.ones(3, 4))]
+    for rank in range(2):
+        given = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        for value, wanted in zip(given, expected, strict=True):
+            assert torch.allclose(value, wanted, rtol=1e-5), rank
+    assert loss.norm_mean.item() != pytest.approx(20.0)

@@ -1,0 +1,88 @@
+"""What holds for losses whatever the numbers are."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vultus.losses.functional import margin_cross_entropy
+from vultus.losses.pairs import pair_masks, pairwise_distances
+from vultus.losses.psi import ArcFacePsi, CombinedPsi, CosFacePsi, NormFacePsi
+from vultus.losses.triplet import Mining, select_triplets
+
+THETA = torch.linspace(0, math.pi, 501, dtype=torch.float64)
+MININGS: list[Mining] = ["all", "batch-all", "batch-hard", "hard", "semi-hard"]
+
+seeds = st.integers(0, 2**31 - 1)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.1, 8), st.floats(0, math.pi), st.floats(0, 2))
+def test_the_combined_psi_never_rises_with_the_angle(m1: float, m2: float, m3: float) -> None:
+    values = CombinedPsi(m1, m2, m3)(torch.cos(THETA))
+    assert values.diff().max() < 1e-9
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(1, 8), st.floats(0, 3), st.floats(0, 2))
+def test_a_margin_never_raises_the_target(m1: float, m2: float, m3: float) -> None:
+    cos = torch.cos(THETA)
+    assert (CombinedPsi(m1, m2, m3)(cos) <= cos + 1e-9).all()
+    for beyond in ("fallback", "smooth", "easy"):
+        assert (ArcFacePsi(m2, beyond)(cos) <= cos + 1e-9).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0, 3))
+def test_arcface_and_the_combined_psi_agree_up_to_pi_minus_m(m: float) -> None:
+    inside = torch.cos(THETA[math.pi - m - 1e-9 > THETA])
+    arc = ArcFacePsi(m)(inside)
+    assert torch.allclose(CombinedPsi(1.0, m)(inside), arc, atol=1e-12)
+    everywhere = torch.cos(THETA)
+    smooth = ArcFacePsi(m, "smooth")(everywhere)
+    assert torch.allclose(CombinedPsi(1.0, m)(everywhere), smooth, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds, st.floats(0.01, 1.5), st.floats(1, 64))
+def test_more_margin_never_means_less_loss(seed: int, margin: float, scale: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    w = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    labels = torch.randint(4, (5,), generator=generator)
+    plain = margin_cross_entropy(x, w, labels, psi=NormFacePsi(), scale=scale)
+    for psi in (CosFacePsi(margin), ArcFacePsi(margin), CombinedPsi(1 + margin)):
+        assert margin_cross_entropy(x, w, labels, psi=psi, scale=scale) >= plain - 1e-9
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds)
+def test_rotating_features_and_centres_together_changes_nothing(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    w = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    labels = torch.randint(4, (5,), generator=generator)
+    rotation = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64)).Q
+    loss = margin_cross_entropy(x, w, labels, psi=ArcFacePsi(), scale=16)
+    turned = margin_cross_entropy(x @ rotation, w @ rotation, labels, psi=ArcFacePsi(), scale=16)
+    assert turned.item() == pytest.approx(loss.item(), rel=1e-9)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.integers(1, 12), st.integers(1, 5), st.sampled_from(MININGS))
+def test_no_mining_returns_an_invalid_triplet(
+    seed: int, rows: int, classes: int, mining: Mining
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    # Whole numbers, so that equal distances and equal points occur.
+    x = torch.randint(-2, 3, (rows, 2), generator=generator).double()
+    labels = torch.randint(classes, (rows,), generator=generator)
+    distances = pairwise_distances(x, normalize=False, squared=True)
+    genuine, impostor = pair_masks(labels)
+    anchors, positives, negatives = select_triplets(distances, labels, mining=mining)
+    assert genuine[anchors, positives].all()
+    assert impostor[anchors, negatives].all()
+    eligible = genuine.any(dim=1) & impostor.any(dim=1)
+    assert torch.equal(torch.unique(anchors), eligible.nonzero()[:, 0])
