@@ -13,10 +13,13 @@ def fmr_for_fpir(fpir: float, *, gallery_size: int) -> float:
     """The false match rate per comparison that N comparisons may have.
 
     Solves ``fpir = 1 - (1 - fmr)^N`` for fmr, which takes the N comparisons of one probe as
-    independent. The comparisons share the probe: where some probes resemble everybody more than
-    others do, the true FPIR is lower than this formula says, so the answer errs to the safe side.
-    It is an approximation all the same: it also takes the rate measured on pairs of photos for
-    the rate of a probe against a fused template. Measure FPIR itself where it must be known.
+    independent, and the rate measured on pairs of photos for that of a probe against a fused
+    template. It is an approximation. Comparisons share the probe, and where some probes resemble
+    everybody more than others do, the true FPIR is lower than the formula says; templates fused
+    from several photos draw similarities apart from zero, and make it higher. Measured on
+    2026-11-22 on photos of families (half of them to calibrate, 73-85 people enrolled, 487-712
+    photos of strangers, three draws): 0.5 to 1.6 times the FPIR asked for with one photo per
+    person, 0.7 to 1.7 times with up to five. Measure FPIR itself where it must be known.
 
     Args:
         fpir: False positive identification rate in (0, 1): the chance that a stranger is

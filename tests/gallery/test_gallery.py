@@ -1,0 +1,266 @@
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import (
+    CalibrationError,
+    GalleryError,
+    GallerySpaceError,
+    IdentityNotFoundError,
+    InputError,
+)
+from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.gallery.gallery import Gallery
+from vultus.matching.templates import fuse
+
+PhotosOf = Callable[..., Embeddings]
+RULE = Threshold(0.5)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "people.db"
+
+
+def test_enrolled_people_are_named_after_reopening_and_strangers_are_not(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        for person in range(5):
+            assert gallery.enroll(f"person {person}", photos_of(person, 3)).added == 3
+    probe = Embeddings.concatenate([photos_of(3, 1, first=7), photos_of(99)])
+    with Gallery.open(path) as gallery:
+        assert (gallery.space, len(gallery)) == (space, 5)
+        known, stranger = gallery.identify(probe, threshold=RULE)
+        ranked = gallery.search(probe, rank=2)
+    assert (known.identity, stranger.identity) == ("person 3", None)
+    assert known.candidates[:2] == ranked[0]
+    assert known.gallery_size == 5
+
+
+def test_the_list_tells_who_how_many_and_when(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Zoe", photos_of(1, 2))
+        gallery.enroll("  Ann ", photos_of(2))
+        gallery.enroll("Zoe", photos_of(1, 1, first=2))
+        people = gallery.identities()
+    assert [(person.identity, person.n_photos) for person in people] == [("Zoe", 3), ("Ann", 1)]
+    when = datetime.fromisoformat(people[0].enrolled_at)
+    assert when.utcoffset() == timedelta(0)
+    assert people[0].to_dict()["identity"] == "Zoe"
+
+
+def test_templates_are_those_of_fuse_with_quality_and_norms_kept(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    plain = photos_of(1, 4)
+    graded = Embeddings(
+        plain.vectors, plain.norms, space, np.array([0.1, 0.9, 0.5, 0.2], np.float32)
+    )
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("plain", plain)
+        gallery.enroll("graded", graded)
+        templates = gallery.template_set()
+        t = gallery.outlier_similarity
+    for row, photos in enumerate((plain, graded)):
+        expected = fuse(photos, identity="x", outlier_similarity=t).template.vector
+        np.testing.assert_array_equal(templates.vectors[row], expected)
+
+
+def test_templates_are_kept_until_something_changes_here_or_elsewhere(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as here, Gallery.open(path) as elsewhere:
+        here.enroll("Ann", photos_of(1))
+        first = here.template_set()
+        assert here.template_set() is first
+        here.enroll("Bob", photos_of(2))
+        assert here.template_set().identities == ("Ann", "Bob")
+        elsewhere.enroll("Cid", photos_of(3))
+        assert here.template_set().identities == ("Ann", "Bob", "Cid")
+        elsewhere.remove("Ann")
+        assert here.template_set().identities == ("Bob", "Cid")
+        here.remove("Cid")
+        assert here.template_set().identities == ("Bob",)
+
+
+def test_enrolling_the_same_photos_again_adds_nothing(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(1, 2))
+        again = gallery.enroll("Ann", photos_of(1, 3))
+        assert again.reasons == (("enrolled already",), ("enrolled already",), ())
+        assert gallery.enroll("Ann", photos_of(1, 3)).added == 0
+        assert gallery.identities()[0].n_photos == 3
+
+
+def test_a_photo_of_somebody_else_among_several_is_left_out_and_reported(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    mixed = Embeddings.concatenate([photos_of(1, 2), photos_of(2), photos_of(1, 1, first=2)])
+    with Gallery.open(path, space=space) as gallery:
+        result = gallery.enroll("Ann", mixed, sources=["a", "b", "c", "d"])
+        assert result.added == gallery.identities()[0].n_photos == 3
+    assert [bool(reasons) for reasons in result.reasons] == [False, False, True, False]
+    assert "photo c left out" in caplog.text
+
+
+def test_two_people_under_one_name_do_not_pass(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    two = Embeddings.concatenate([photos_of(1), photos_of(2)])
+    with Gallery.open(path, space=space) as gallery:
+        with pytest.raises(InputError, match=r"nothing was enrolled.*disagree"):
+            gallery.enroll("Ann", two)
+        gallery.enroll("Ann", photos_of(1, 3))
+        with pytest.raises(InputError, match="no photo is like those of 'Ann'"):
+            gallery.enroll("Ann", photos_of(2))
+        assert [person.n_photos for person in gallery.identities()] == [3]
+
+
+def test_a_bad_first_photo_is_outvoted_later(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(2))
+        assert gallery.enroll("Ann", photos_of(1, 3)).added == 3
+        found = gallery.search(Embeddings.concatenate([photos_of(1), photos_of(2)]))
+    assert found[0][0].similarity > 0.8
+    assert found[1][0].similarity < 0.3
+
+
+def test_removing_takes_the_person_and_suggests_names(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Annabel", photos_of(1))
+        gallery.enroll("Bob", photos_of(2))
+        with pytest.raises(IdentityNotFoundError, match="did you mean 'Annabel'"):
+            gallery.remove("Anabel")
+        gallery.remove(" Annabel ")
+        assert [person.identity for person in gallery.identities()] == ["Bob"]
+        with pytest.raises(IdentityNotFoundError):
+            gallery.remove("Annabel")
+
+
+def test_fpir_is_turned_into_a_threshold_for_the_gallerys_size(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    table = ThresholdTable(
+        tuple(Threshold(s, fmr=f, n_impostor=10**6) for s, f in ((0.3, 1e-2), (0.6, 2e-3)))
+    )
+    with Gallery.open(path, space=space) as gallery:
+        assert gallery.identify(photos_of(1), table=table, fpir=0.01)[0].identity is None
+        gallery.enroll("person 0", photos_of(0))
+        alone = gallery.identify(photos_of(0), table=table, fpir=0.01)[0]
+        assert (alone.threshold.similarity, alone.fpir) == (0.3, 0.01)
+        for person in range(1, 5):
+            gallery.enroll(f"person {person}", photos_of(person))
+        five = gallery.identify(photos_of(0), table=table, fpir=0.01)[0]
+        assert five.threshold.similarity == 0.6
+        gallery.enroll("person 5", photos_of(5))
+        with pytest.raises(CalibrationError, match="6 people"):
+            gallery.identify(photos_of(0), table=table, fpir=0.01)
+        by_hand = gallery.identify(photos_of(0), table=table, threshold=Threshold(0.0))[0]
+        assert (by_hand.threshold.similarity, by_hand.fpir) == (0.0, None)
+        with pytest.raises(InputError, match="table="):
+            gallery.identify(photos_of(0))
+
+
+def test_another_space_is_refused_with_a_way_out(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    other = EmbeddingSpace("other-model", "1" * 64, "none", 128)
+    strange = Embeddings.from_raw(np.eye(128)[:1], other)
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(1))
+        for call in (gallery.search, lambda e: gallery.identify(e, threshold=RULE)):
+            with pytest.raises(GallerySpaceError, match=r"toy.*other-model.*re-enrol.*use model"):
+                call(strange)
+        with pytest.raises(GallerySpaceError):
+            gallery.enroll("Bob", strange)
+    with pytest.raises(GallerySpaceError):
+        Gallery.open(path, space=other)
+
+
+def test_bad_arguments_add_nothing(path: Path, space: EmbeddingSpace, photos_of: PhotosOf) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        with pytest.raises(InputError, match="at least one photo"):
+            gallery.enroll("Ann", Embeddings.empty(space))
+        with pytest.raises(InputError, match="one label per photo, got 1 for 2"):
+            gallery.enroll("Ann", photos_of(1, 2), sources=["a"])
+        with pytest.raises(InputError, match="control"):
+            gallery.enroll("A\nnn", photos_of(1))
+        assert len(gallery) == 0
+        assert len(gallery.template_set()) == 0
+
+
+def test_a_label_that_is_no_valid_text_is_kept_readable(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(1), sources=["caf\udce9.jpg"])
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT source FROM photos").fetchone()[0] == "caf\\udce9.jpg"
+    raw.close()
+
+
+def test_the_outlier_rule_is_the_files(path: Path, space: EmbeddingSpace) -> None:
+    with Gallery.open(path, space=space, outlier_similarity=0.0):
+        pass
+    with Gallery.open(path, space=space) as gallery:
+        assert gallery.outlier_similarity == 0.0
+    with pytest.raises(InputError, match=r"made with outlier_similarity 0\.0"):
+        Gallery.open(path, outlier_similarity=0.3)
+    with pytest.raises(InputError, match="outlier_similarity"):
+        Gallery.open(path, outlier_similarity=3)
+
+
+def test_threads_may_share_a_gallery(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for i in range(5):
+                name = f"person {number}-{i}"
+                gallery.enroll(name, photos_of(100 * number + i))
+                best = gallery.search(photos_of(100 * number + i))[0][0]
+                assert best.identity == name
+        except BaseException as error:  # noqa: BLE001 -- shown by the test itself
+            errors.append(error)
+
+    with Gallery.open(path, space=space) as gallery:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert len(gallery) == 20
+
+
+def test_altered_vectors_are_noticed(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(1))
+        with sqlite3.connect(path) as raw:
+            raw.execute("UPDATE photos SET vector = zeroblob(512)")
+        with pytest.raises(GalleryError, match=r"damaged.*restore a backup"):
+            gallery.template_set()
+        with sqlite3.connect(path) as raw:
+            raw.execute("UPDATE photos SET vector = zeroblob(100)")
+        with pytest.raises(GalleryError, match="damaged"):
+            gallery.search(photos_of(1))
+        raw.close()

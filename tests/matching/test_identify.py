@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template
+from vultus.core.errors import InputError, SpaceMismatchError
+from vultus.core.thresholds import Threshold
+from vultus.matching import identify as module
+from vultus.matching.identify import identify, search
+from vultus.matching.templates import TemplateSet
+
+DIM = 16
+SPACE = EmbeddingSpace("toy", "0" * 64, "none", DIM)
+RULE = Threshold(0.5)
+
+
+def random_faces(n: int, seed: int, space: EmbeddingSpace = SPACE) -> Embeddings:
+    rng = np.random.default_rng(seed)
+    return Embeddings.from_raw(rng.standard_normal((n, space.dim)), space)
+
+
+def people(faces: Embeddings) -> TemplateSet:
+    names = tuple(f"person {i}" for i in range(len(faces)))
+    return TemplateSet(np.array(faces.vectors), names, faces.space)
+
+
+def ranked_naively(probe: Embeddings, faces: Embeddings, rank: int) -> list[list[int]]:
+    orders = []
+    for row in probe.vectors.astype(np.float64):
+        scores = [-float(row @ other) for other in faces.vectors.astype(np.float64)]
+        orders.append([i for _, i in sorted(zip(scores, range(len(scores)), strict=True))][:rank])
+    return orders
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 12), st.integers(1, 40), st.integers(1, 50), st.integers(0, 10**6))
+def test_search_gives_what_a_plain_loop_gives(n: int, m: int, rank: int, seed: int) -> None:
+    probe, faces = random_faces(n, seed), random_faces(m, seed + 1)
+    found = search(probe, people(faces), rank=rank)
+    names = [[f"person {i}" for i in order] for order in ranked_naively(probe, faces, rank)]
+    assert [[candidate.identity for candidate in row] for row in found] == names
+    similarities = probe.vectors.astype(np.float64) @ faces.vectors.astype(np.float64).T
+    for row, line in zip(found, similarities, strict=True):
+        for candidate in row:
+            index = int(candidate.identity.split()[1])
+            assert candidate.similarity == pytest.approx(line[index], abs=1e-6)
+
+
+def test_ties_come_in_the_order_of_enrolment_however_many() -> None:
+    one = random_faces(1, 3)
+    faces = Embeddings.concatenate([random_faces(7, 1), *[one] * 60])
+    found = search(Embeddings.concatenate([random_faces(5, 2), one]), people(faces), rank=20)
+    assert [c.identity for c in found[-1]] == [f"person {i}" for i in range(7, 27)]
+
+
+def test_a_face_scores_the_same_alone_and_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = EmbeddingSpace("toy", "0" * 64, "none", 512)
+    probe, faces = random_faces(37, 1, space), people(random_faces(333, 2, space))
+    together = search(probe, faces, rank=9)
+    assert [search(probe[i], faces, rank=9)[0] for i in range(37)] == together
+    monkeypatch.setattr(module, "CHUNK_SIMILARITIES", 1000)
+    assert search(probe, faces, rank=9) == together
+
+
+def test_strangers_are_unknown_and_the_enrolled_are_named() -> None:
+    space = EmbeddingSpace("toy", "0" * 64, "none", 256)
+    faces = random_faces(50, 1, space)
+    strangers = random_faces(20, 2, space)
+    answers = identify(Embeddings.concatenate([faces, strangers]), people(faces), threshold=RULE)
+    assert [a.identity for a in answers[:50]] == [f"person {i}" for i in range(50)]
+    assert [a.identity for a in answers[50:]] == [None] * 20
+    assert all(len(a.candidates) == 5 and a.gallery_size == 50 for a in answers)
+
+
+def test_nobody_enrolled_makes_everybody_unknown() -> None:
+    empty: list[TemplateSet | list[Template]]
+    empty = [[], TemplateSet(np.zeros((0, DIM), np.float32), (), SPACE)]
+    for nobody in empty:
+        answers = identify(random_faces(2, 1), nobody, threshold=Threshold(-1), fpir=0.01)
+        assert [(a.identity, a.candidates, a.gallery_size) for a in answers] == [(None, (), 0)] * 2
+
+
+def test_no_probe_gives_no_answer() -> None:
+    assert identify(Embeddings.empty(SPACE), people(random_faces(3, 1)), threshold=RULE) == []
+
+
+def test_a_list_of_templates_serves_as_well_as_a_set() -> None:
+    faces = random_faces(4, 1)
+    templates = [Template(v, SPACE, f"person {i}", 1) for i, v in enumerate(faces.vectors)]
+    probe = random_faces(3, 2)
+    assert search(probe, templates) == search(probe, people(faces))
+
+
+def test_the_answer_notes_the_rate_asked_for() -> None:
+    answer = identify(random_faces(1, 1), people(random_faces(3, 2)), threshold=RULE, fpir=0.02)[0]
+    assert (answer.fpir, answer.threshold) == (0.02, RULE)
+
+
+def test_bad_arguments_are_refused() -> None:
+    probe, faces = random_faces(1, 1), people(random_faces(2, 2))
+    with pytest.raises(InputError, match="rank"):
+        search(probe, faces, rank=0)
+    with pytest.raises(InputError, match="fpir"):
+        identify(probe, faces, threshold=RULE, fpir=1.0)
+    other = EmbeddingSpace("other", "0" * 64, "none", DIM)
+    with pytest.raises(SpaceMismatchError):
+        search(random_faces(1, 1, other), faces)
+    with pytest.raises(InputError, match="person 0"):
+        TemplateSet(np.array(random_faces(2, 2).vectors), ("person 0", "person 0"), SPACE)
+    with pytest.raises(InputError, match="length 1"):
+        TemplateSet(np.ones((1, DIM), np.float32), ("a",), SPACE)
+    with pytest.raises(InputError, match="at least one"):
+        TemplateSet.from_templates([])
