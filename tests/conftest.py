@@ -28,7 +28,7 @@ def packaged(package: str, path: str) -> Image:
 
 @pytest.fixture(scope="session")
 def hopper() -> Image:
-    """Grace Hopper, (606, 512, 3); US Navy, public domain."""
+    """Grace Hopper, (600, 512, 3); US Navy, public domain."""
     return packaged("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
 
 
@@ -64,8 +64,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = np.random.default_rng(0).normal(size=(192, TINY_DIM)).astype(np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[14, 14], strides=[14, 14]),
-            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("AveragePool", ["x"], ["pool"], kernel_shape=[14] * 2, strides=[14] * 2),
+            helper.make_node("Flatten", ["pool"], ["flat"]),
             helper.make_node("MatMul", ["flat", "w"], ["y"]),
         ],
         "tiny",

@@ -23,6 +23,11 @@ def test_nobody_passes_means_unknown() -> None:
     assert Identification((), THRESHOLD, 0.01, 0).identity is None
 
 
+def test_a_probe_that_cannot_be_judged_is_unknown() -> None:
+    best = (Candidate("Ada", 0.9),)
+    assert Identification(best, THRESHOLD, 0.01, 1, refusal=("too dark",)).identity is None
+
+
 def test_clusters_and_their_members() -> None:
     clustering = Clustering(np.array([0, 1, 0, 2], np.int32), THRESHOLD)
     assert clustering.n_clusters == 3

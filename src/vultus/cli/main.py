@@ -7,7 +7,16 @@ import typer
 from rich.markup import escape
 
 from vultus import __version__
+from vultus.cli import gallery, models
+from vultus.cli.align import align
+from vultus.cli.cluster import cluster
+from vultus.cli.demo import demo
+from vultus.cli.detect import detect
+from vultus.cli.doctor import doctor
+from vultus.cli.embed import embed
+from vultus.cli.identify import identify
 from vultus.cli.output import ExitCode, err, out
+from vultus.cli.verify import verify
 from vultus.core.errors import (
     LicenceError,
     MissingDependencyError,
@@ -45,6 +54,12 @@ def _root(
     ),
 ) -> None:
     pass
+
+
+for _command in (detect, align, embed, verify, identify, cluster, doctor, demo):
+    app.command()(_command)
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(models.app, name="models")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,13 +1,28 @@
-"""What every command shares: where text goes, JSON, and what the exit codes mean."""
+"""What every command shares: where text goes, JSON, progress, and what the exit codes mean."""
 
 import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["ExitCode", "JsonOption", "err", "out", "print_json"]
+__all__ = [
+    "ExitCode",
+    "JsonOption",
+    "err",
+    "note",
+    "out",
+    "print_json",
+    "report_skipped",
+    "say",
+    "track",
+]
+
+T = TypeVar("T")
 
 out = Console(highlight=False)
 """Results: stdout."""
@@ -26,7 +41,7 @@ class ExitCode(IntEnum):
     NO_MATCH = 1
     """Done; for `verify`: two people, for `identify`: unknown."""
     BAD_INPUT = 2
-    """An argument, a file or a photo cannot be used; one line on stderr says why."""
+    """An argument, a file or a photo cannot be used; stderr says why. Other photos were done."""
     UNAVAILABLE = 3
     """Something needed is not here: a model, a licence's acceptance, an optional package."""
     INTERRUPTED = 130
@@ -34,5 +49,36 @@ class ExitCode(IntEnum):
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON document to stdout, not wrapped or coloured."""
-    out.print(json.dumps(data, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
+    """Print one JSON document to stdout, neither wrapped nor coloured."""
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Print plain text to stdout; the terminal wraps it, so that paths can be copied."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print plain text to stderr, where it does not mix with results."""
+    err.print(text, markup=False, soft_wrap=True)
+
+
+def track(items: Iterable[T], description: str, *, total: int) -> Iterator[T]:
+    """Show on a terminal's stderr how far the consumption of ``items`` has come.
+
+    Nothing is shown where stderr is no terminal, or for a handful of items.
+    """
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    quiet = total < 10 or not err.is_terminal
+    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
+        yield from progress.track(items, total=total, description=description)
+
+
+def report_skipped(skipped: Sequence[Mapping[str, str]], *, quiet: bool = False) -> None:
+    """Say on stderr which photos were left out and why; ``quiet`` when the JSON says it."""
+    if quiet:
+        return
+    for item in skipped:
+        note(f"skipped {item['photo']}: {item['error']}")

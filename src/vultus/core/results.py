@@ -74,16 +74,23 @@ class Identification:
         fpir: The false positive identification rate asked for (the chance that a stranger is
             given a name), or None with a threshold set by hand.
         gallery_size: How many people the probe was compared with.
+        refusal: Why the probe is too poor to be judged; empty when it is not.
     """
 
     candidates: tuple[Candidate, ...]
     threshold: Threshold
     fpir: float | None
     gallery_size: int
+    refusal: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str | None:
-        """The best candidate's name if it passes the threshold; None means "unknown"."""
+        """The best candidate's name if it passes the threshold; None means "unknown".
+
+        A probe that cannot be judged is unknown, whatever it resembles.
+        """
+        if self.refusal:
+            return None
         if self.candidates and self.candidates[0].similarity >= self.threshold.similarity:
             return self.candidates[0].identity
         return None
@@ -96,6 +103,7 @@ class Identification:
             "threshold": self.threshold.to_dict(),
             "fpir": self.fpir,
             "gallery_size": self.gallery_size,
+            "refusal": list(self.refusal),
         }
 
 

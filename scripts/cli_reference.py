@@ -1,0 +1,67 @@
+"""Write docs/reference/cli.md from the commands themselves; a test checks that it is current."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from vultus.cli.main import app
+from vultus.cli.output import ExitCode
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
+HEAD = """# Command line
+
+Written by `python scripts/cli_reference.py`; do not edit by hand.
+
+Results go to stdout, progress and errors to stderr. Every command that gives a result has `--json`.
+
+| exit code | meaning |
+|---|---|
+"""
+EXIT_MEANINGS = {
+    ExitCode.OK: "done; for `verify` and `identify`: a match",
+    ExitCode.NO_MATCH: "done; for `verify`: two people; for `identify`: someone is unknown",
+    ExitCode.BAD_INPUT: "an argument, a file or a photo cannot be used; the rest was done",
+    ExitCode.UNAVAILABLE: "something needed is not here: a model, a licence, an optional package",
+    ExitCode.INTERRUPTED: "stopped by Ctrl-C",
+}
+
+
+def reference() -> str:
+    """The page as text."""
+    codes = "".join(f"| {code:d} | {meaning} |\n" for code, meaning in EXIT_MEANINGS.items())
+    commands = typer.main.get_command(app)
+    return HEAD + codes + "\n" + "\n".join(_pages(commands, "vultus"))
+
+
+def _pages(command: Any, path: str) -> Iterator[str]:
+    if hasattr(command, "commands"):
+        for name, child in sorted(command.commands.items()):
+            yield from _pages(child, f"{path} {name}")
+        return
+    yield f"## {path}\n\n{inspect.cleandoc(command.help or '')}\n"
+    rows = [row for parameter in command.params if (row := _row(parameter))]
+    if rows:
+        yield "| argument or option | default | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _row(parameter: Any) -> str:
+    if parameter.name == "help":
+        return ""
+    if parameter.param_type_name == "argument":
+        text = f"`{parameter.human_readable_name}`"
+    else:
+        flags = [*parameter.opts, *parameter.secondary_opts]
+        text = ", ".join(f"`{flag}`" for flag in flags)
+    default = parameter.default
+    shown = "" if default is None or callable(default) or parameter.required else f"`{default}`"
+    if isinstance(default, bool):
+        shown = "on" if default else "off"
+    needed = "required" if parameter.required else shown
+    return f"| {text} | {needed} | {(parameter.help or '').replace('|', '/')} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8")

@@ -1,0 +1,49 @@
+"""A folder of people to run commands on, and a way to run them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vultus.cli.demo_photos import write_demo_photos
+from vultus.cli.main import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_command(*argv: str | Path) -> Outcome:
+        arguments: Sequence[str] = [str(argument) for argument in argv]
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's photos: two people, a folder each, and three special photos."""
+    folder = tmp_path_factory.mktemp("photos")
+    write_demo_photos(folder)
+    (folder / "broken.jpg").write_bytes(np.arange(100, dtype=np.uint8).tobytes())
+    return folder

@@ -1,0 +1,112 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import typer
+
+from vultus import __version__
+from vultus.cli.main import app
+from vultus.core.errors import (
+    ImageError,
+    LicenceError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    ProviderError,
+    VultusError,
+)
+
+Run = Callable[..., Any]
+
+
+def test_version(run: Run) -> None:
+    outcome = run("--version")
+    assert (outcome.code, outcome.out) == (0, f"vultus {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["detect"], ["verify", "a.jpg"], ["detect", "--nonsense"]]
+)
+def test_wrong_usage_is_bad_input_not_a_stack_trace(run: Run, arguments: list[str]) -> None:
+    outcome = run(*arguments)
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    assert outcome.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ImageError("broken [not markup] file"), 2),
+        (VultusError("anything else"), 2),
+        (ModelNotFoundError("no model"), 3),
+        (LicenceError("not accepted"), 3),
+        (MissingDependencyError("no package"), 3),
+        (ProviderError("no provider"), 3),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_errors_become_one_line_and_an_exit_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vultus.cli.detect.list_images", fail)
+    outcome = run("detect", "x.jpg")
+    assert outcome.code == code
+    assert str(error) in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert outcome.out == ""
+
+
+def leaves(command: Any, path: str) -> dict[str, Any]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        return {path: command}
+    return {
+        name: leaf
+        for child in children
+        for name, leaf in leaves(children[child], f"{path} {child}").items()
+    }
+
+
+def test_every_command_has_help_and_all_but_the_plots_have_json() -> None:
+    commands = leaves(typer.main.get_command(app), "vultus")
+    assert {"vultus detect", "vultus models pull", "vultus gallery enroll"} <= set(commands)
+    for path, command in commands.items():
+        assert command.help, path
+        options = {flag for parameter in command.params for flag in parameter.opts}
+        assert "--json" in options or path.startswith("vultus plot "), path
+
+
+def test_the_installed_command_runs() -> None:
+    code = "from vultus.cli.main import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "detect" in done.stdout
+
+
+def test_importing_vultus_is_light() -> None:
+    code = (
+        "import sys, time; t = time.perf_counter(); import vultus; "
+        "took = time.perf_counter() - t; "
+        "heavy = {'torch', 'cv2', 'onnxruntime', 'openvino', 'onnx'} & set(sys.modules); "
+        "print(took, sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, heavy = done.stdout.split(maxsplit=1)
+    assert heavy.strip() == "[]"
+    assert float(seconds) < 0.3
+
+
+def test_the_lazy_names_are_those_of_all() -> None:
+    import vultus
+
+    for name in vultus.__all__:
+        assert getattr(vultus, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Recogniser'"):
+        vultus.Recogniser  # noqa: B018
+    assert dir(vultus) == sorted(vultus.__all__)

@@ -1,0 +1,197 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from vultus.quality.gate import QualityGate
+
+from vultus.core.errors import (
+    CalibrationError,
+    GallerySpaceError,
+    ImageError,
+    ModelNotFoundError,
+    NoFaceError,
+    QualityError,
+    SeveralFacesError,
+    VultusError,
+)
+from vultus.core.faces import Faces, Image
+from vultus.embedding.embedder import Embedder, open_embedder
+from vultus.gallery.gallery import Gallery
+from vultus.pipeline.recognizer import Recognizer
+
+
+@pytest.fixture(scope="module")
+def recognizer(tiny_embedder: Embedder) -> Recognizer:
+    return Recognizer(embedder=tiny_embedder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def together(hopper: Image, collins: Image) -> Image:
+    height = min(len(hopper), len(collins))
+    return np.concatenate([hopper[:height], collins[:height]], axis=1)
+
+
+def shrunk(image: Image, factor: float) -> Image:
+    return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+
+
+def test_a_photo_verifies_with_itself_and_the_answer_names_its_error_rate(
+    recognizer: Recognizer, hopper: Image
+) -> None:
+    answer = recognizer.verify(hopper, hopper, fmr=1e-3)
+    assert answer.same_person
+    assert answer.similarity == pytest.approx(1, abs=1e-5)
+    assert answer.threshold.similarity == 0.9
+    assert answer.threshold.n_impostor == 30_000
+
+
+def test_two_people_are_less_alike_than_one_and_the_threshold_can_be_given(
+    recognizer: Recognizer, hopper: Image, collins: Image
+) -> None:
+    other = recognizer.verify(hopper, collins)
+    same = recognizer.verify(hopper, hopper[:, ::-1].copy(), threshold=0.0)
+    assert other.similarity < same.similarity
+    assert same.threshold.similarity == 0
+    assert same.fmr is None
+
+
+def test_what_was_not_measured_is_not_promised(recognizer: Recognizer, hopper: Image) -> None:
+    with pytest.raises(CalibrationError, match=r"fmr >= 0\.0001"):
+        recognizer.verify(hopper, hopper, fmr=1e-6)
+
+
+def test_a_photo_without_a_face_is_never_verified(
+    recognizer: Recognizer, hopper: Image, rocket: Image
+) -> None:
+    with pytest.raises(NoFaceError, match="photo 2"):
+        recognizer.verify(hopper, rocket)
+
+
+def test_a_group_photo_needs_a_rule(recognizer: Recognizer, hopper: Image, together: Image) -> None:
+    with pytest.raises(SeveralFacesError, match="2 faces"):
+        recognizer.verify(together, hopper)
+    assert recognizer.verify(together, hopper, select="largest") is not None
+
+
+def test_a_tiny_face_is_refused_with_the_reason_and_compared_without_the_gate(
+    recognizer: Recognizer, tiny_embedder: Embedder, hopper: Image
+) -> None:
+    tiny = shrunk(hopper, 0.12)
+    with pytest.raises(QualityError, match="inter-eye distance"):
+        recognizer.verify(tiny, hopper)
+    ungated = Recognizer(embedder=tiny_embedder, gate=None, threads=1)
+    assert -1 <= ungated.verify(tiny, hopper).similarity <= 1
+
+
+def test_faces_of_a_group_get_the_embeddings_that_they_get_alone(
+    recognizer: Recognizer, hopper: Image, collins: Image, together: Image
+) -> None:
+    photos = list(recognizer.analyse([hopper, together, collins]))
+    assert [len(photo.faces) for photo in photos] == [1, 2, 1]
+    for photo, source in zip(photos, [hopper, together, collins], strict=True):
+        alone = recognizer.embed(source)
+        np.testing.assert_allclose(photo.embeddings.vectors, alone.vectors, atol=1e-5)
+        assert photo.embeddings.quality is not None
+        np.testing.assert_array_equal(photo.embeddings.quality, photo.quality.score)
+
+
+def test_analyse_goes_on_past_broken_photos(
+    recognizer: Recognizer, tmp_path: Path, hopper: Image, rocket: Image
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"nothing")
+    errors: dict[str, VultusError] = {}
+    photos = list(recognizer.analyse([broken, hopper, rocket], on_error=errors.__setitem__))
+    assert [len(photo.faces) for photo in photos] == [1, 0]
+    assert isinstance(errors[str(broken)], ImageError)
+    with pytest.raises(ImageError):
+        list(recognizer.analyse([broken]))
+
+
+def test_enrol_and_identify_known_and_unknown(
+    recognizer: Recognizer, tmp_path: Path, hopper: Image, together: Image
+) -> None:
+    with Gallery.open(tmp_path / "people.db", space=recognizer.embedder.space) as gallery:
+        added = recognizer.enroll(gallery, "Grace", [hopper, np.ascontiguousarray(hopper[:560])])
+        assert added == 2
+        names = [answer.identity for answer in recognizer.identify(together, gallery)]
+    assert sorted(name or "unknown" for name in names) == ["Grace", "unknown"]
+
+
+def test_an_unfit_photo_stops_an_enrolment_unless_it_is_to_be_left_out(
+    recognizer: Recognizer, tmp_path: Path, hopper: Image, rocket: Image
+) -> None:
+    with Gallery.open(tmp_path / "people.db", space=recognizer.embedder.space) as gallery:
+        with pytest.raises(NoFaceError, match="photo 2"):
+            recognizer.enroll(gallery, "Grace", [hopper, rocket])
+        assert gallery.identities() == []
+        errors: dict[str, VultusError] = {}
+        photos = [hopper, rocket]
+        added = recognizer.enroll(gallery, "Grace", photos, on_error=errors.__setitem__)
+        assert added == 1
+        assert list(errors) == ["photo 2"]
+
+
+def test_a_face_that_cannot_be_judged_is_not_named(
+    tiny_embedder: Embedder, tmp_path: Path, hopper: Image
+) -> None:
+    strict = Recognizer(
+        embedder=tiny_embedder, gate=QualityGate(min_inter_eye_px=10_000), threads=1
+    )
+    lenient = Recognizer(embedder=tiny_embedder, threads=1)
+    with Gallery.open(tmp_path / "people.db", space=tiny_embedder.space) as gallery:
+        lenient.enroll(gallery, "Grace", [hopper])
+        assert lenient.identify(hopper, gallery)[0].identity == "Grace"
+        answer = strict.identify(hopper, gallery)[0]
+    assert answer.identity is None
+    assert "needs 10000" in answer.refusal[0]
+
+
+def test_a_gallery_of_another_space_is_refused(
+    recognizer: Recognizer, tiny_model: Path, tmp_path: Path, hopper: Image
+) -> None:
+    flipped = open_embedder(tiny_model, flip="add", threads=1)
+    with (
+        Gallery.open(tmp_path / "people.db", space=flipped.space) as gallery,
+        pytest.raises(GallerySpaceError, match="flip"),
+    ):
+        recognizer.identify(hopper, gallery)
+
+
+def test_a_missing_model_is_named_with_a_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hopper: Image
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
+    monkeypatch.setenv("VULTUS_MODELS_MIRROR", "")
+    with pytest.raises(ModelNotFoundError, match="VULTUS_MODELS_MIRROR"):
+        Recognizer(threads=1).embed(hopper)
+
+
+def test_any_object_that_detects_will_do(tiny_embedder: Embedder, hopper: Image) -> None:
+    class Nothing:
+        name = "nothing"
+
+        def detect(self, image: Image) -> Faces:
+            return Faces.empty()
+
+        def detect_batch(self, images: object) -> list[Faces]:
+            return [Faces.empty() for _ in images]  # type: ignore[attr-defined]
+
+    recognizer = Recognizer(detector=Nothing(), embedder=tiny_embedder)
+    assert len(recognizer.detect(hopper)) == 0
+    assert len(recognizer.embed(hopper)) == 0
+    with pytest.raises(NoFaceError):
+        recognizer.embed_face(hopper)
+
+
+@pytest.mark.models
+def test_the_public_embedder_tells_two_people_apart(
+    mirror: Path, hopper: Image, collins: Image
+) -> None:
+    recognizer = Recognizer(threads=1)
+    turned = cv2.warpAffine(
+        hopper, cv2.getRotationMatrix2D((256, 300), 15, 1), (512, 600), borderMode=1
+    )
+    assert recognizer.verify(hopper, np.asarray(turned, np.uint8), fmr=1e-4).same_person
+    assert not recognizer.verify(hopper, collins, fmr=1e-2).same_person
