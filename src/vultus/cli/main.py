@@ -14,6 +14,7 @@ from vultus.cli.demo import demo
 from vultus.cli.detect import detect
 from vultus.cli.doctor import doctor
 from vultus.cli.embed import embed
+from vultus.cli.evaluate import evaluate
 from vultus.cli.identify import identify
 from vultus.cli.output import ExitCode, err, out
 from vultus.cli.verify import verify
@@ -56,7 +57,7 @@ def _root(
     pass
 
 
-for _command in (detect, align, embed, verify, identify, cluster, doctor, demo):
+for _command in (detect, align, embed, verify, identify, cluster, evaluate, doctor, demo):
     app.command()(_command)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
