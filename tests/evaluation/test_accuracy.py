@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.core.errors import InputError
@@ -11,6 +11,7 @@ from vultus.evaluation.accuracy import best_threshold, fold_accuracy
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=30)
 
 
+@settings(max_examples=50, deadline=None)
 @given(PAIRS)
 def test_best_threshold_is_as_good_as_any(pairs: list[tuple[int, bool]]) -> None:
     scores = np.array([k / 6 for k, _ in pairs])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.metrics.cluster import pair_confusion_matrix
@@ -15,6 +15,7 @@ def _split(grouped: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([a for a, _ in grouped]), np.array([b for _, b in grouped])
 
 
+@settings(max_examples=50, deadline=None)
 @given(GROUPED)
 def test_pairwise_agrees_with_scikit_learn(grouped: list[tuple[int, int]]) -> None:
     labels, people = _split(grouped)
@@ -24,6 +25,7 @@ def test_pairwise_agrees_with_scikit_learn(grouped: list[tuple[int, int]]) -> No
     assert result.recall == (right / (right + missed) if right + missed else 1.0)
 
 
+@settings(max_examples=50, deadline=None)
 @given(GROUPED)
 def test_b_cubed_agrees_with_loops(grouped: list[tuple[int, int]]) -> None:
     precision, recall = [], []
@@ -36,6 +38,7 @@ def test_b_cubed_agrees_with_loops(grouped: list[tuple[int, int]]) -> None:
     assert result.recall == pytest.approx(np.mean(recall))
 
 
+@settings(max_examples=50, deadline=None)
 @given(GROUPED)
 def test_mutual_information_agrees_with_scikit_learn(grouped: list[tuple[int, int]]) -> None:
     labels, people = _split(grouped)
@@ -43,6 +46,7 @@ def test_mutual_information_agrees_with_scikit_learn(grouped: list[tuple[int, in
     assert normalised_mutual_information(labels, people) == pytest.approx(theirs, abs=1e-9)
 
 
+@settings(max_examples=50, deadline=None)
 @given(GROUPED)
 def test_names_do_not_matter_and_swapping_exchanges_precision_and_recall(
     grouped: list[tuple[int, int]],

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
@@ -33,6 +33,7 @@ def _naive(
     return out
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_ranks_agree_with_loops(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 6))

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.core.errors import InputError
@@ -11,6 +11,7 @@ from vultus.evaluation.quality import error_versus_reject, pair_quality
 COMPARISONS = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30)
 
 
+@settings(max_examples=50, deadline=None)
 @given(COMPARISONS)
 def test_every_point_agrees_with_loops(comparisons: list[tuple[int, bool]]) -> None:
     quality = np.array([float(q) for q, _ in comparisons])

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
@@ -27,6 +27,7 @@ def _array(values: list[float]) -> npt.NDArray[np.float64]:
     return np.array(values, np.float64)
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, TIED)
 def test_counts_agree_with_loops_at_every_threshold(g: list[float], i: list[float]) -> None:
     curve = roc_curve(_array(g), _array(i))
@@ -37,12 +38,14 @@ def test_counts_agree_with_loops_at_every_threshold(g: list[float], i: list[floa
     np.testing.assert_allclose(curve.fnmr, 1 - curve.tar, atol=1e-15)
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, TIED)
 def test_area_is_the_probability_that_genuine_is_above(g: list[float], i: list[float]) -> None:
     pairs = [1.0 if a > b else 0.5 if a == b else 0.0 for a in g for b in i]
     assert area_under_curve(roc_curve(_array(g), _array(i))) == pytest.approx(np.mean(pairs))
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, TIED, st.randoms())
 def test_order_and_strictly_monotone_maps_change_nothing(
     g: list[float], i: list[float], random: Any
@@ -55,6 +58,7 @@ def test_order_and_strictly_monotone_maps_change_nothing(
     assert moved.n_true_matches.tolist() == curve.n_true_matches.tolist()
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, TIED)
 def test_doubling_every_comparison_keeps_the_rates(g: list[float], i: list[float]) -> None:
     once, twice = roc_curve(_array(g), _array(i)), roc_curve(_array(g * 2), _array(i * 2))
@@ -63,6 +67,7 @@ def test_doubling_every_comparison_keeps_the_rates(g: list[float], i: list[float
     assert equal_error_rate(once) == equal_error_rate(twice)
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, TIED)
 def test_exchanging_the_roles_mirrors_the_equal_error_rate(g: list[float], i: list[float]) -> None:
     forward = roc_curve(_array(g), _array(i))
@@ -70,6 +75,7 @@ def test_exchanging_the_roles_mirrors_the_equal_error_rate(g: list[float], i: li
     assert equal_error_rate(forward) == pytest.approx(equal_error_rate(backward), abs=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, st.lists(st.integers(-5, 5).map(lambda k: k / 8), min_size=30, max_size=60))
 def test_operating_point_is_the_lowest_threshold_within_the_target(
     g: list[float], i: list[float]
@@ -148,6 +154,7 @@ def test_point_becomes_a_threshold_with_its_rate() -> None:
     assert threshold.similarity == point.threshold == 0.475
 
 
+@settings(max_examples=50, deadline=None)
 @given(TIED, TIED, st.integers(-50, 50).map(lambda k: k / 80))
 def test_point_at_any_threshold_counts(g: list[float], i: list[float], threshold: float) -> None:
     point = point_at(roc_curve(_array(g), _array(i)), threshold=threshold)

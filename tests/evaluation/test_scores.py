@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.core.errors import CalibrationError, InputError
@@ -11,6 +11,7 @@ from vultus.evaluation.scores import check_scores, count_at_or_above, d_prime
 SCORES = st.lists(st.sampled_from([-math.inf, -0.5, 0.0, 0.25, 1.0]), min_size=1)
 
 
+@settings(max_examples=50, deadline=None)
 @given(SCORES, SCORES)
 def test_counts_agree_with_loops(scores: list[float], thresholds: list[float]) -> None:
     counted = count_at_or_above(np.array(scores), np.array(thresholds))
