@@ -81,6 +81,17 @@ def test_a_whole_downscale_is_the_exact_area_mean(factor: int, blocks_xy: tuple[
     assert np.abs(crop - around[20 + y : 40 + y, 20 + x : 44 + x]).max() <= 1
 
 
+@pytest.mark.parametrize("factor", [4, 10])
+@pytest.mark.parametrize("start_px", [1, 3, 7])
+def test_blocks_that_begin_outside_of_the_image_are_exact_too(factor: int, start_px: int) -> None:
+    image = noise(15 * factor - start_px, 12 * factor - start_px, seed=factor)
+    padded = np.pad(image, ((start_px, 0), (start_px, 0), (0, 0)))
+    means = padded.reshape(15, factor, 12, factor, 3).mean(axis=(1, 3))
+    transform = downscale(factor)
+    transform[:, 2] += start_px / factor
+    assert np.abs(warp(image, transform, size_hw=(15, 12)) - means).max() <= 1
+
+
 @pytest.mark.parametrize("shrink", [2.5, 5, 7.3, 10, 33.3])
 @pytest.mark.parametrize("angle_rad", [0.0, 0.5, np.pi / 4])
 def test_a_checkerboard_does_not_alias(shrink: float, angle_rad: float) -> None:
