@@ -74,9 +74,10 @@ def cluster(
 class _Agglomeration:
     """Groups, their mean similarities, and for each group its best partner so far.
 
-    A joined group lives on in the lower of its two rows; the other row is dead (all -inf). The
-    penalty makes the linkage grow now and then when groups are joined, so that neighbour chains
-    would be wrong; best partners are therefore kept exact after every join.
+    A joined group lives on in the lower of its two rows; the other row is dead (all -inf). Where
+    photos are shared the linkage grows now and then when groups are joined, so that neighbour
+    chains would be wrong. Here every pair of groups that may still be joined is covered: one of
+    its two rows has a partner at least as good, so the best of all pairs is always found.
     """
 
     def __init__(
@@ -153,17 +154,11 @@ class _Agglomeration:
         self.shared[b] = {}
 
     def _update_partners(self, a: int, b: int) -> None:
-        linkage = self._linkage(a)
-        was_partner = (self.partner == a) | (self.partner == b)
-        stale = was_partner & (linkage < self.best)
-        better = linkage >= self.best
-        better[b] = stale[a] = stale[b] = False
-        self.best[better] = linkage[better]
-        self.partner[better] = a
-        # What cannot be joined any more needs no partner that is right.
-        for row in np.flatnonzero(stale & (self.best >= self.cut)):
+        stale = (self.partner == a) | (self.partner == b)
+        stale &= self.best >= self.cut  # what cannot be joined any more needs no right partner
+        stale[a] = True
+        for row in np.flatnonzero(stale):
             self._find_partner(int(row))
-        self._find_partner(a)
 
 
 def _labels(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
