@@ -122,6 +122,7 @@ def plot_cmc(curves: Mapping[str, CmcCurve]) -> "Figure":
         ranks = np.arange(1, len(rates) + 1)
         axes.plot(ranks, rates, marker="o", markersize=3, label=f"{name} ({curve.n_searches:,})")
     axes.set_ylim(*_frame([curve.n_found / curve.n_searches for curve in curves.values()]))
+    axes.locator_params(axis="x", integer=True)
     axes.legend(loc="lower right")
     return figure
 
@@ -138,14 +139,16 @@ def plot_reject(curves: Mapping[str, RejectCurve], *, up_to: float = 0.5) -> "Fi
         MissingDependencyError: If matplotlib is not installed.
     """
     figure, axes = _figure(curves, "Share of comparisons refused", "FNMR of the others")
+    highest = 0.0
     for name, curve in curves.items():
         axes.step(curve.rejected, curve.fnmr, where="post", label=name)
+        highest = max(highest, float(curve.fnmr[curve.rejected <= up_to].max()))
     worst = next(iter(curves.values()))
     refused = np.linspace(0, min(up_to, float(worst.fnmr[0])), 50)
     ideal = (worst.fnmr[0] - refused) / (1 - refused)
     axes.plot(refused, ideal, color="grey", linestyle=":", label="ideal")
     axes.set_xlim(0, up_to)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * highest if highest else 1)
     axes.legend()
     return figure
 
@@ -196,7 +199,7 @@ def _deviate(rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _deviate_axis(axes: "Axes", which: str, lowest: float) -> None:
     ticks = np.array([tick for tick in DET_TICKS if lowest <= tick <= 0.5])
-    labels = [f"{tick:.0%}" if tick >= 0.01 else f"{tick:.0e}" for tick in ticks]
+    labels = [f"$10^{{{round(np.log10(t))}}}$" if t <= 0.01 else f"{t:g}" for t in ticks]
     places = _deviate(ticks)
     limits = _deviate(np.array([min(lowest, 0.4), 0.6]))
     if which == "x":
