@@ -1,0 +1,1 @@
+"""What goes into a batch, and which pairs and triplets of it teach something."""
