@@ -135,6 +135,9 @@ def test_failed_photos_cost_genuine_comparisons_and_gain_nothing() -> None:
     assert pairs.n_impostor == whole.n_impostor
     assert pairs.curve().tar[-1] == pytest.approx(whole.n_genuine / pairs.n_genuine)
     assert not np.isin(pairs.tail_pairs, [0, 30, 62]).any()
+    lowest = float(pairs.genuine[-1])
+    interval = pairs.tar_interval(lowest, generator=np.random.default_rng(0), draws=200)
+    assert interval.low < point_at(pairs.curve(), threshold=lowest).tar <= interval.high
 
 
 def test_intervals_hold_the_rate_and_need_the_tail() -> None:

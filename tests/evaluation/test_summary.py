@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.evaluation.allpairs import all_pairs
 from vultus.evaluation.rates import roc_curve
 from vultus.evaluation.summary import claimable, default_fmr, summarise
 
@@ -32,5 +34,18 @@ def test_summary_holds_counts_and_intervals() -> None:
     for point in figures["operating_points"]:
         assert point["fmr"] <= point["target_fmr"]
         assert point["fmr_interval"]["low"] < point["fmr"] < point["fmr_interval"]["high"]
-        assert point["interval_method"] == "Wilson"
+        assert point["fmr_interval"]["method"] == "Wilson"
     assert summary.at(0.5).tar == 1.0
+
+
+def test_the_bootstrap_is_taken_only_where_there_are_errors() -> None:
+    generator = np.random.default_rng(0)
+    who = np.arange(120) % 30
+    raw = generator.normal(size=(30, 16))[who] + generator.normal(0, 0.3, (120, 16))
+    space = EmbeddingSpace("test", "0" * 64, "none", 16)
+    pairs = all_pairs(Embeddings.from_raw(raw, space), identities=who)
+    lenient = summarise(pairs.curve(), pairs=pairs).points[0]
+    assert lenient.point.tar == 1.0
+    assert lenient.tar_interval.method == "rule of three"
+    assert lenient.tar_interval.low < 1.0
+    assert lenient.fmr_interval.method == "bootstrap over identities"

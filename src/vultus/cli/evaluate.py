@@ -118,7 +118,7 @@ def _print_points(title: str, summary: Summary) -> None:
             f"{measured.fmr_interval.low:.1e} - {measured.fmr_interval.high:.1e}",
             f"{point.tar:.2%}",
             f"{measured.tar_interval.low:.2%} - {measured.tar_interval.high:.2%}",
-            measured.method.partition(" ")[0],
+            f"{measured.fmr_interval.method.split()[0]}, {measured.tar_interval.method.split()[0]}",
         )
     out.print(table)
     if not summary.points:

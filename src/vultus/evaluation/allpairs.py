@@ -40,7 +40,8 @@ class AllPairs:
         tail_floor: Impostor scores at or below it are only in ``impostor_counts``.
         impostor_counts: (65536,) int64, impostor scores in [k / 32768 - 1, (k + 1) / 32768 - 1);
             1.0 falls in the last bin.
-        n_genuine: Genuine comparisons, those with a failed face included.
+        genuine_trials: (people,) int64, genuine comparisons of each identity, those with a failed
+            face included.
         n_impostor: Impostor comparisons that were made.
         identities: (n,) int64, of every compared face; others -1.
     """
@@ -51,14 +52,20 @@ class AllPairs:
     tail_pairs: npt.NDArray[np.int64]
     tail_floor: float
     impostor_counts: npt.NDArray[np.int64]
-    n_genuine: int
+    genuine_trials: npt.NDArray[np.int64]
     n_impostor: int
     identities: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
         for name in ("genuine", "genuine_identities", "tail", "tail_pairs", "impostor_counts"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
-        object.__setattr__(self, "identities", frozen(self.identities))
+        for name in ("genuine_trials", "identities"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def n_genuine(self) -> int:
+        """How many genuine comparisons, those with a failed face included."""
+        return int(self.genuine_trials.sum())
 
     def curve(self) -> RocCurve:
         """The ROC: exact at each of its thresholds.
@@ -113,9 +120,9 @@ class AllPairs:
     def tar_interval(
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
     ) -> Interval:
-        """95 % interval of the TAR over the comparisons made, identities drawn anew."""
-        trials = np.bincount(self.genuine_identities)
-        hits = np.bincount(self.genuine_identities, self.genuine >= threshold)
+        """95 % interval of the TAR, identities that have genuine comparisons drawn anew."""
+        trials = self.genuine_trials
+        hits = np.bincount(self.genuine_identities, self.genuine >= threshold, len(trials))
         people = np.flatnonzero(trials)
         rates = []
         for _ in range(check_positive_int("draws", draws)):
@@ -281,7 +288,7 @@ def _collect(
         np.sort(pairs[order], axis=1),
         stream.floor,
         stream.counts,
-        int((sizes * (sizes - 1) // 2).sum()),
+        (sizes * (sizes - 1) // 2).astype(np.int64),
         int(stream.counts.sum()),
         np.where(failed, -1, people),
     )

@@ -37,18 +37,21 @@ class Interval:
         low: Lower end.
         high: Upper end; may be ``inf`` for a ratio.
         level: Confidence level in (0, 1).
+        method: How it was found: ``"Wilson"``, ``"rule of three"`` (both take the trials as
+            independent) or ``"bootstrap over identities"``.
     """
 
     low: float
     high: float
     level: float = 0.95
+    method: str = "Wilson"
 
     def __str__(self) -> str:
         return f"[{self.low:.4g}, {self.high:.4g}]"
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | str]:
         """The fields, fit for JSON."""
-        return {"low": self.low, "high": self.high, "level": self.level}
+        return {"low": self.low, "high": self.high, "level": self.level, "method": self.method}
 
 
 def rate_interval(n_errors: int, n: int, *, level: float = 0.95) -> Interval:
@@ -79,9 +82,9 @@ def rate_interval(n_errors: int, n: int, *, level: float = 0.95) -> Interval:
         raise InputError(f"n_errors must be at most n = {n}, got {n_errors}")
     bound = min(1.0, -math.log(1 - level) / n)
     if n_errors == 0:
-        return Interval(0.0, bound, level)
+        return Interval(0.0, bound, level, "rule of three")
     if n_errors == n:
-        return Interval(1 - bound, 1.0, level)
+        return Interval(1 - bound, 1.0, level, "rule of three")
     z = NormalDist().inv_cdf((1 + level) / 2)
     rate, spread = n_errors / n, z * z / n
     middle = (rate + spread / 2) / (1 + spread)
@@ -196,7 +199,7 @@ def percentile_interval(values: npt.NDArray[np.float64], *, level: float = 0.95)
     # No interpolation: between a number and inf there is nothing to interpolate.
     low = np.quantile(values, tail, method="lower")
     high = np.quantile(values, 1 - tail, method="higher")
-    return Interval(float(low), float(high), level)
+    return Interval(float(low), float(high), level, "bootstrap over identities")
 
 
 def _multiplicities(n: int, generator: np.random.Generator) -> npt.NDArray[Any]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from vultus.core.errors import CalibrationError
 from vultus.evaluation.allpairs import AllPairs
 from vultus.evaluation.intervals import Interval, smallest_claim
 from vultus.evaluation.rates import (
@@ -29,15 +28,13 @@ class MeasuredPoint:
     Attributes:
         point: Rates and counts.
         fmr_interval: 95 % interval of the FMR.
-        tar_interval: 95 % interval of the TAR.
-        method: ``"bootstrap over identities"``, or ``"Wilson"`` where who is on the photos is not
-            known or each person takes part once.
+        tar_interval: 95 % interval of the TAR. Either comes from the bootstrap over identities
+            where every photo met every other and there are errors to resample.
     """
 
     point: OperatingPoint
     fmr_interval: Interval
     tar_interval: Interval
-    method: str
 
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON."""
@@ -45,7 +42,6 @@ class MeasuredPoint:
             **self.point.to_dict(),
             "fmr_interval": self.fmr_interval.to_dict(),
             "tar_interval": self.tar_interval.to_dict(),
-            "interval_method": self.method,
         }
 
 
@@ -116,12 +112,10 @@ def summarise(
 def _measured(
     point: OperatingPoint, pairs: AllPairs | None, generator: np.random.Generator
 ) -> MeasuredPoint:
-    wilson = MeasuredPoint(point, point.fmr_interval, point.tar_interval, "Wilson")
-    if pairs is None or not point.n_false_matches:
-        return wilson
-    try:
+    fmr, tar = point.fmr_interval, point.tar_interval
+    # Without an error every draw says 0: the rule of three knows more than the bootstrap.
+    if pairs is not None and 0 < point.n_true_matches < point.n_genuine:
+        tar = pairs.tar_interval(point.threshold, generator=generator)
+    if pairs is not None and point.n_false_matches and point.threshold > pairs.tail_floor:
         fmr = pairs.fmr_interval(point.threshold, generator=generator)
-    except CalibrationError:  # below the tail: many errors, and their pairs are not kept
-        return wilson
-    tar = pairs.tar_interval(point.threshold, generator=generator)
-    return MeasuredPoint(point, fmr, tar, "bootstrap over identities")
+    return MeasuredPoint(point, fmr, tar)

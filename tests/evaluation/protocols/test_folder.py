@@ -26,7 +26,8 @@ def test_a_folder_per_person(tmp_path: Path, embed: Any, write_person: Any) -> N
     # 1,056 impostor comparisons carry 3 / 1056 = 2.8e-3.
     assert report["far"] == 1e-2
     assert [p["target_fmr"] for p in report["operating_points"]] == [1e-1, 1e-2]
-    assert report["operating_points"][0]["interval_method"] == "bootstrap over identities"
+    intervals = [report["operating_points"][0][f"{rate}_interval"] for rate in ("fmr", "tar")]
+    assert [interval["method"].split()[0] for interval in intervals] == ["bootstrap", "rule"]
     with pytest.raises(CalibrationError):
         result.to_dict(far=1e-3)
 
