@@ -44,11 +44,10 @@ def test_wrong_usage_is_bad_input_not_a_stack_trace(run: Run, arguments: list[st
         (LicenceError("not accepted"), 3),
         (MissingDependencyError("no package"), 3),
         (ProviderError("no provider"), 3),
-        (KeyboardInterrupt(), 130),
     ],
 )
 def test_errors_become_one_line_and_an_exit_code(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: VultusError, code: int
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -59,6 +58,15 @@ def test_errors_become_one_line_and_an_exit_code(
     assert str(error) in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert outcome.out == ""
+
+
+def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vultus.cli.detect.list_images", interrupt)
+    outcome = run("detect", "x.jpg")
+    assert (outcome.code, outcome.out) == (130, "")
 
 
 def leaves(command: Any, path: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError
 from vultus.core.faces import Image
 from vultus.core.results import Verification
-from vultus.gallery.gallery import Gallery
 from vultus.image.draw import draw_faces
 from vultus.matching.clustering import cluster
 from vultus.matching.verify import verify
@@ -194,7 +193,7 @@ def _identified(
     rows = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        Gallery.open(Path(folder) / "gallery.db", space=recognizer.embedder.space) as gallery,
+        recognizer.open_gallery(Path(folder) / "gallery.db") as gallery,
     ):
         for name in names:
             first = people[name][0]

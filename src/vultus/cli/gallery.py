@@ -50,7 +50,7 @@ def enroll(
     """Enrol one person from photos, or many from a folder of folders; makes FILE when needed."""
     recognizer = make_recognizer(detector=detector, model=model, gate=gate)
     skipped = Skipped()
-    with Gallery.open(file, space=recognizer.embedder.space) as gallery:
+    with recognizer.open_gallery(file) as gallery:
         if name is not None:
             paths = list_images(photos)
             added = recognizer.enroll(gallery, name, paths, select=select, on_error=skipped)

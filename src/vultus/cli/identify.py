@@ -100,7 +100,7 @@ def _opened(source: Path, recognizer: Recognizer, skipped: Skipped) -> Iterator[
     elif source.is_dir():
         with (
             tempfile.TemporaryDirectory() as folder,
-            Gallery.open(Path(folder) / "g.db", space=recognizer.embedder.space) as gallery,
+            recognizer.open_gallery(Path(folder) / "gallery.db") as gallery,
         ):
             enroll_folder(recognizer, gallery, source, skipped=skipped)
             yield gallery

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from vultus.core.errors import VultusError
-from vultus.pipeline.recognizer import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Recognizer
+from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import Selection
 from vultus.quality.gate import QualityGate
 from vultus.runtime.providers import Precision

@@ -1,0 +1,189 @@
+"""Photos in, faces out: found, aligned, measured and embedded in batches."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vultus.alignment.align import align_faces
+from vultus.core.crops import AlignedCrops
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import QualityError
+from vultus.core.faces import Faces, Image
+from vultus.detection.base import DETECTORS, Detector
+from vultus.embedding.embedder import Embedder, open_embedder
+from vultus.image.io import read_image
+from vultus.models.cards import ModelCard
+from vultus.pipeline.photos import (
+    AnalysedPhoto,
+    DetectedPhoto,
+    ErrorHandler,
+    PhotoSource,
+    load_chunks,
+    photo_name,
+)
+from vultus.pipeline.selection import Selection, select_face
+from vultus.quality.gate import QualityGate
+from vultus.quality.measures import measure_quality
+from vultus.runtime.providers import Precision, Runtime
+
+__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "Analyser"]
+
+DEFAULT_DETECTOR = "mtcnn"
+DEFAULT_EMBEDDER = "mobilefacenet-y1"
+DEFAULT_GATE = QualityGate()
+
+
+class Analyser:
+    """Finds the faces of photos and turns them into embeddings; what `Recognizer` stands on.
+
+    Opening is cheap: models are loaded when first needed. One instance may serve several threads.
+
+    Args:
+        detector: A registered detector's name, or an object that detects.
+        embedder: A model's name in the store, a path to an ONNX file known to it, a card, or an
+            open `Embedder`.
+        gate: What a face must satisfy to be compared; None compares whatever was found.
+        runtime: ``auto``, ``onnxruntime`` or ``openvino``, for models opened here.
+        precision: ``f32`` or ``bf16``, for the embedder opened here.
+        threads: Threads per model; None leaves it to the runtime.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: str | Detector = DEFAULT_DETECTOR,
+        embedder: str | Path | ModelCard | Embedder = DEFAULT_EMBEDDER,
+        gate: QualityGate | None = DEFAULT_GATE,
+        runtime: Runtime = "auto",
+        precision: Precision = "f32",
+        threads: int | None = None,
+    ) -> None:
+        self.gate = gate
+        self._detector = detector
+        self._embedder = embedder
+        self._runtime: Runtime = runtime
+        self._precision: Precision = precision
+        self._threads = threads
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The detector, opened on first use."""
+        if isinstance(self._detector, str):
+            settings = {"runtime": self._runtime, "threads": self._threads}
+            return DETECTORS.create(self._detector, **settings)
+        return self._detector
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The embedder, opened on first use.
+
+        Raises:
+            ModelNotFoundError: If its file is not on this machine; the message says how to get it.
+        """
+        if isinstance(self._embedder, Embedder):
+            return self._embedder
+        return open_embedder(
+            self._embedder,
+            runtime=self._runtime,
+            precision=self._precision,
+            threads=self._threads,
+        )
+
+    def detect(self, photo: PhotoSource) -> Faces:
+        """Find the faces of one photo, best score first.
+
+        Raises:
+            ImageError: If the photo cannot be read.
+        """
+        return self.detector.detect(read_image(photo))
+
+    def detect_many(
+        self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
+    ) -> Iterator[DetectedPhoto]:
+        """Find the faces of any number of photos; memory does not grow with their number.
+
+        Args:
+            photos: Sources, consumed lazily.
+            on_error: Called for each unreadable photo, which is then left out; None raises.
+        """
+        for chunk in load_chunks(photos, on_error=on_error):
+            found = self.detector.detect_batch([image for _, image in chunk])
+            for (name, image), faces in zip(chunk, found, strict=True):
+                yield DetectedPhoto(name, image, faces)
+
+    def analyse(
+        self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
+    ) -> Iterator[AnalysedPhoto]:
+        """Find, align, measure and embed the faces of any number of photos, in batches.
+
+        Args:
+            photos: Sources, consumed lazily.
+            on_error: Called for each unreadable photo, which is then left out; None raises.
+        """
+        for chunk in load_chunks(photos, on_error=on_error):
+            images = [image for _, image in chunk]
+            found = self.detector.detect_batch(images)
+            crops = [self._align(image, faces) for image, faces in zip(images, found, strict=True)]
+            embedded = self.embedder.embed(AlignedCrops.concatenate(crops))
+            start = 0
+            for (name, image), faces, aligned in zip(chunk, found, crops, strict=True):
+                rows = embedded[start : start + len(faces)]
+                start += len(faces)
+                yield self._measured(DetectedPhoto(name, image, faces), aligned, rows)
+
+    def embed(self, photo: PhotoSource) -> Embeddings:
+        """Embed every face of one photo, in the order of `detect`; the gate is not applied."""
+        return next(self.analyse([photo])).embeddings
+
+    def embed_face(
+        self, photo: PhotoSource, *, select: Selection = "only", name: str | None = None
+    ) -> Embeddings:
+        """Embed the one face of a photo that is meant.
+
+        Args:
+            photo: The photo.
+            select: Which face: ``only`` (there must be exactly one), ``largest`` or ``central``.
+            name: What messages call the photo; None takes its path.
+
+        Returns:
+            Embeddings of length 1.
+
+        Raises:
+            ImageError: If the photo cannot be read.
+            NoFaceError: If it shows no face.
+            SeveralFacesError: If it shows several and ``select`` is ``only``.
+            QualityError: If the gate refuses the face; the message lists the reasons.
+        """
+        analysed = next(self.analyse([photo]))
+        return self.chosen_face(analysed, select, photo_name(photo, 1) if name is None else name)
+
+    def chosen_face(self, photo: AnalysedPhoto, select: Selection, name: str) -> Embeddings:
+        """The embedding of the face that is meant, of a photo that `analyse` gave.
+
+        Raises:
+            NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
+        """
+        height, width = photo.image.shape[:2]
+        index = select_face(photo.faces, (height, width), select=select, name=name)
+        if photo.refusals[index]:
+            raise QualityError(
+                f"the face in {name} cannot be judged: {'; '.join(photo.refusals[index])}"
+            )
+        return photo.embeddings[index]
+
+    def _align(self, image: Image, faces: Faces) -> AlignedCrops:
+        return align_faces(image, faces, template=self.embedder.card.template)
+
+    def _measured(
+        self, photo: DetectedPhoto, crops: AlignedCrops, embeddings: Embeddings
+    ) -> AnalysedPhoto:
+        quality = measure_quality(photo.image, photo.faces, crops).with_norms(embeddings)
+        reasons = [()] * len(crops) if self.gate is None else self.gate.judge(quality)
+        graded = dataclasses.replace(embeddings, quality=np.asarray(quality.score, np.float32))
+        return AnalysedPhoto(
+            photo.name, photo.image, photo.faces, crops, quality, tuple(reasons), graded
+        )
