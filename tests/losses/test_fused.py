@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vultus.core.errors import InputError
+from vultus.losses import tiles
 from vultus.losses.base import IGNORED
 from vultus.losses.fused import ClassLayout, fused_margin_cross_entropy
 from vultus.losses.psi import ArcFacePsi, CombinedPsi, CosFacePsi, NormFacePsi, PsiBase
@@ -92,6 +93,30 @@ def test_gradcheck(psi: PsiBase) -> None:
     if isinstance(psi, (CirclePsi, AdaFacePsi)):
         pytest.skip("by definition not the gradient of its value: it detaches weights or norms")
     assert torch.autograd.gradcheck(losses, (features, weight, scale), atol=1e-6)
+
+
+@by_psi
+@pytest.mark.parametrize("kept_tiles", [0, 1, 2])
+def test_what_is_kept_for_the_backward_pass_changes_nothing(
+    psi: PsiBase, kept_tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, weight, labels = problem()
+    layout = ClassLayout(tile_classes=5)
+
+    def gradients() -> tuple[Tensor, ...]:
+        rows = fused_margin_cross_entropy(
+            features, weight, labels, psi=psi, scale=9.0, layout=layout
+        )
+        loss = rows.losses.sum()
+        first = torch.autograd.grad(loss, (features, weight), retain_graph=True)
+        again = torch.autograd.grad(loss, (features, weight))
+        assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+        return first
+
+    everything = gradients()
+    monkeypatch.setattr(tiles, "KEPT_BYTES", kept_tiles * 7 * 5 * 8)
+    for one, other in zip(gradients(), everything, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_log_weights_are_added_to_negatives_only() -> None:

@@ -153,13 +153,15 @@ class _FusedMargin(torch.autograd.Function):
             unit, weight, inverse, problem.rows, cosines, psi_target,
             problem.psi, scale, problem.layout.log_weights, problem.layout.tile_classes,
         )  # fmt: skip
-        highest, total = _joined(*negatives_logsumexp(negatives), group)
+        wanted = any(ctx.needs_input_grad)
+        own_highest, own_total, kept = negatives_logsumexp(negatives, keep=wanted)
+        highest, total = _joined(own_highest, own_total, group)
         gap = highest + total.log() - scale * psi_target
         # ln(1 + e^gap) keeps the digits that lse - z_y loses once a face is well classified.
         losses = torch.logaddexp(gap, torch.zeros_like(gap))
         ctx.problem, ctx.own = problem, own
         ctx.save_for_backward(
-            unit, weight, scale, inverse, cosines, psi_target, by_cos, by_norm, gap
+            unit, weight, scale, inverse, cosines, psi_target, by_cos, by_norm, gap, *kept
         )
         ctx.mark_non_differentiable(cosines, highest)
         return losses, cosines, highest
@@ -167,7 +169,8 @@ class _FusedMargin(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        unit, weight, scale, inverse, cosines, psi_target, by_cos, by_norm, gap = ctx.saved_tensors
+        saved: tuple[Tensor, ...] = ctx.saved_tensors
+        unit, weight, scale, inverse, cosines, psi_target, by_cos, by_norm, gap = saved[:9]
         layout: ClassLayout = ctx.problem.layout
         negatives = Negatives(
             unit, weight, inverse, ctx.problem.rows, cosines, psi_target,
@@ -177,7 +180,7 @@ class _FusedMargin(torch.autograd.Function):
         weight_gradient = torch.empty_like(weight) if ctx.needs_input_grad[2] else None
         with torch.autocast(unit.device.type, enabled=False):
             unit_gradient, scale_gradient = negatives_backward(
-                negatives, lse, grads[0], weight_gradient=weight_gradient
+                negatives, lse, grads[0], kept=saved[9:], weight_gradient=weight_gradient
             )
         by_logit = -grads[0] * torch.sigmoid(gap)  # g (p_y - 1)
         by_target = by_logit * scale

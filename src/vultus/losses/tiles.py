@@ -8,7 +8,7 @@ never normalised as a whole: its rows' lengths are divided out of the tile of co
 part of the gradient is taken off tile by tile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,10 @@ CPU_TILE_BYTES = 2 * 2**20
 
 DEVICE_TILE_BYTES = 32 * 2**20
 """On an accelerator, larger tiles, so that kernel launches do not count."""
+
+KEPT_BYTES = 16 * 2**20
+"""The first tiles of cosines, up to this much, are kept for the backward pass: a small problem is
+not computed twice."""
 
 _NO_DIRECTION = 1e-8
 
@@ -70,31 +74,50 @@ def inverse_row_norms(weight: Tensor) -> Tensor:
     return inverse
 
 
-def negatives_logsumexp(negatives: Negatives) -> tuple[Tensor, Tensor]:
+def negatives_logsumexp(negatives: Negatives, *, keep: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Log-sum-exp of the negatives' logits of each row, in two numbers.
+
+    Args:
+        negatives: The problem.
+        keep: Whether a backward pass will follow.
 
     Returns:
         (n,) maxima (of a row without negatives: the lowest finite number), and (n,) sums of
-        exp(logit - maximum). Kept apart so that shards of the classes can be put together.
+        exp(logit - maximum), apart so that shards of the classes can be put together; and the
+        cosines of the first tiles, as many as `KEPT_BYTES` holds, for `negatives_backward`.
     """
     unit = negatives.unit
     highest = unit.new_full((len(unit),), torch.finfo(unit.dtype).min)
     total = unit.new_zeros(len(unit))
-    cosines = unit.new_empty(len(unit) * _tile_classes(negatives))
+    scratch = unit.new_empty(len(unit) * _tile_classes(negatives))
+    kept: list[Tensor] = []
+    room = KEPT_BYTES // unit.element_size() if keep else 0
     for start, stop in _tiles(negatives):
-        tile = _cosines(negatives, start, stop, out=cosines)
+        room -= len(unit) * (stop - start)
+        own = torch.empty_like(scratch) if room >= 0 else scratch
+        cosines = _cosines(negatives, start, stop, out=own)
+        tile = cosines
         if negatives.psi.changes_negatives:
-            tile = negatives.psi.negatives(tile, negatives.cos_target, negatives.psi_target)
+            tile = negatives.psi.negatives(cosines, negatives.cos_target, negatives.psi_target)
+        if room >= 0:
+            kept.append(cosines)
+            if tile is cosines:
+                tile = scratch[: cosines.numel()].view_as(cosines).copy_(cosines)
         logits = _logits(negatives, tile, start, stop)
         higher = torch.maximum(highest, logits.amax(dim=1))
         total.mul_(torch.exp(highest - higher))
         total.add_(logits.sub_(higher[:, None]).exp_().sum(dim=1))
         highest = higher
-    return highest, total
+    return highest, total, kept
 
 
 def negatives_backward(
-    negatives: Negatives, lse: Tensor, row_gradients: Tensor, *, weight_gradient: Tensor | None
+    negatives: Negatives,
+    lse: Tensor,
+    row_gradients: Tensor,
+    *,
+    kept: Sequence[Tensor],
+    weight_gradient: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of ``sum(row_gradients * logsumexp)`` through the negatives.
 
@@ -102,6 +125,7 @@ def negatives_backward(
         negatives: As in the forward pass.
         lse: (n,) log-sum-exp over all logits of the row, the target's and other shards' too.
         row_gradients: (n,) gradient of whatever is minimised with respect to ``lse``.
+        kept: Cosines of the first tiles, as `negatives_logsumexp` gave them; not modified.
         weight_gradient: (k, d) to be overwritten with the gradient of the weight, or None if that
             is not needed.
 
@@ -116,13 +140,17 @@ def negatives_backward(
     scale_gradient = torch.zeros_like(negatives.scale)
     # Two tensors, not two rows of one: those would share autograd's version counter.
     first, second = (unit.new_empty(len(unit) * _tile_classes(negatives)) for _ in range(2))
-    for start, stop in _tiles(negatives):
-        cosines = _cosines(negatives, start, stop, out=first)
+    for number, (start, stop) in enumerate(_tiles(negatives)):
+        if number < len(kept):
+            cosines = kept[number]
+        else:
+            cosines = _cosines(negatives, start, stop, out=first)
         slope, logit_sum = _tile_slope(negatives, cosines, lse, start=start, out=second)
         scale_gradient += torch.dot(row_gradients, logit_sum)
         rows, inverse = negatives.weight[start:stop], negatives.inverse_norms[start:stop]
         if weight_gradient is not None:
-            along = torch.mv(cosines.mul_(slope).t(), by_row).mul_(inverse.square())
+            weighted = torch.mul(cosines, slope, out=first[: slope.numel()].view_as(slope))
+            along = torch.mv(weighted.t(), by_row).mul_(inverse.square())
         slope.mul_(inverse)
         unit_gradient.addmm_(slope, rows)
         if weight_gradient is not None:
