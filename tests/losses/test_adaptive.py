@@ -32,8 +32,9 @@ class TestElasticFace:
         assert torch.equal(resumed.margins(torch.zeros(9)), second)
 
     def test_the_hardest_face_gets_the_largest_margin(self) -> None:
-        # Gathering by the order where one must scatter gets this wrong; three rows can tell.
-        cos = torch.tensor([0.9, -0.3, 0.1, 0.5, -0.8])
+        # Gathering by the order where one must scatter gets this wrong, unless the order is its
+        # own inverse: this one is not.
+        cos = torch.tensor([0.5, -0.8, 0.9, -0.3, 0.1])
         loss = ElasticFace(num_classes=5, dim=6, sigma=0.2, hardest_first=True)
         margins = loss.margins(cos)
         assert margins.argsort(descending=True).tolist() == cos.argsort().tolist()
@@ -65,6 +66,14 @@ class TestCurricularFace:
         assert loss.level.item() == pytest.approx(0.01 * own.mean().item(), rel=1e-4)
         assert "level" in loss.state_dict()
         assert "level" not in dict(loss.named_parameters())
+
+    def test_a_psi_in_use_keeps_its_level_when_the_next_step_moves_it(self) -> None:
+        loss = CurricularFace(num_classes=5, dim=6)
+        psi = loss.psi_for(torch.tensor([0.9]), torch.tensor([1.0]))
+        cos, low = torch.tensor([[0.5]]), torch.tensor([-1.0])
+        before = psi.negatives(cos, low, low)
+        loss.psi_for(torch.tensor([0.9]), torch.tensor([1.0]))
+        assert torch.equal(psi.negatives(cos, low, low), before)
 
     def test_equals_the_formula_row_by_row(self) -> None:
         loss = CurricularFace(num_classes=5, dim=6, scale=16.0).eval()

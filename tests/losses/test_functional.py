@@ -89,6 +89,12 @@ def test_the_nearest_sub_center_counts_and_alone_gets_gradient() -> None:
     assert (centers.grad.abs().sum(dim=2) > 0).sum() == 1
 
 
+def test_of_equally_near_sub_centers_one_gets_the_gradient() -> None:
+    centers = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(class_cosines(torch.eye(2)[:1], centers).sum(), centers)
+    assert sorted(gradient[0, :, 0].tolist()) == [0.0, 1.0]
+
+
 def test_a_vector_without_direction_stays_and_keeps_an_ordinary_gradient() -> None:
     rows = torch.tensor([[0.0, 0.0], [3.0, 4.0], [1e-12, 0.0]], requires_grad=True)
     unit, norms = unit_rows(rows)

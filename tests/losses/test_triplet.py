@@ -124,6 +124,25 @@ def test_semi_hard_prefers_the_nearest_beyond_the_positive() -> None:
     assert negatives[anchors == 0].tolist() == [2]  # the fallback
 
 
+def test_a_negative_as_far_as_the_positive_is_not_semi_hard() -> None:
+    x = torch.tensor([[0.0], [1.0], [-1.0], [1.5]])
+    distances = pairwise_distances(x, normalize=False, squared=True)
+    anchors, _, negatives = select_triplets(
+        distances, torch.tensor([0, 0, 1, 2]), mining="semi-hard"
+    )
+    assert negatives[anchors == 0].tolist() == [3]
+
+
+@pytest.mark.parametrize("mining", ["batch-hard", "hard", "semi-hard"])
+def test_a_collapsed_batch_still_gives_valid_triplets(mining: Mining) -> None:
+    labels = torch.tensor([0, 1, 1, 0])
+    anchors, positives, negatives = select_triplets(torch.zeros(4, 4), labels, mining=mining)
+    assert len(anchors) == 4
+    assert (labels[anchors] == labels[positives]).all()
+    assert (anchors != positives).all()
+    assert (labels[anchors] != labels[negatives]).all()
+
+
 def test_terms() -> None:
     d = torch.tensor([1.0, 2.0])
     for margin, (a, b) in itertools.product([0.0, 0.5], [(0, 1), (1, 0)]):

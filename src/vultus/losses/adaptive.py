@@ -139,6 +139,7 @@ class CurricularFace(MarginSoftmax):
                 count = cos_target.new_tensor(float(len(cos_target)))
                 total, rows = sum_over_ranks(torch.stack([cos_target.sum(), count])).unbind()
                 self.level.lerp_((total / rows).to(self.level.dtype), self.ema_rate)
+        # A copy: this psi may be evaluated again (in a fused backward) after the buffer moves.
         return CurricularPsi(self.margin_rad, self.level.clone())
 
 

@@ -135,7 +135,7 @@ class AdaFace(MarginSoftmax):
         """Psi with the running statistics, which first take in this batch if training."""
         if self.training:
             self._update(norms.detach().clamp(1e-3, 100))
-        # Copies: the buffers move in place at the next step, under a graph that may still be used.
+        # Copies: this psi may be evaluated again (in a fused backward) after the buffers move.
         mean, std = self.norm_mean.clone(), self.norm_std.clone()
         return AdaFacePsi(self.margin, self.concentration, mean, std)
 

@@ -1,0 +1,1 @@
+"""Making a model: configuration, the training loop, and small experiments to look at losses."""
