@@ -51,7 +51,7 @@ def _row(parameter: Any) -> str:
     if parameter.name == "help":
         return ""
     if parameter.param_type_name == "argument":
-        text = f"`{parameter.human_readable_name}`"
+        text = f"`{parameter.metavar or parameter.name.upper()}`"
     else:
         flags = [*parameter.opts, *parameter.secondary_opts]
         text = ", ".join(f"`{flag}`" for flag in flags)

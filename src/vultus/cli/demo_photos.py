@@ -75,7 +75,7 @@ def _write_copies(folder: Path, portrait: Image) -> list[Path]:
         "cropped": _cropped,
         "turned": lambda image: _turned(image, degrees=15),
         "dimmed": lambda image: (image * 0.35).astype(np.uint8),
-        "shrunk": lambda image: _scaled(image, 0.4),
+        "shrunk": lambda image: _scaled(image, 0.65),
         "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
     }
     paths = []

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST_PICTURES = 48
-MOST_PAIRS = 12
+MOST_PAIRS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +201,7 @@ def _identified(
         for photo in probes:
             for i, answer in enumerate(recognizer.identify_faces(photo, gallery)):
                 best = answer.candidates[0].similarity
-                who = answer.identity or "unknown"
+                who = "refused" if answer.refusal else answer.identity or "unknown"
                 label = f"{Path(photo.name).parent.name}/{Path(photo.name).stem}"
                 rows.append([label, str(i), ", ".join(names), who, f"{best:.4f}"])
     return rows

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from vultus import __version__
-from vultus.cli import gallery, models
+from vultus.cli import gallery, models, plot
 from vultus.cli.align import align
 from vultus.cli.cluster import cluster
 from vultus.cli.demo import demo
@@ -61,6 +61,7 @@ for _command in (detect, align, embed, verify, identify, cluster, evaluate, doct
     app.command()(_command)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
+app.add_typer(plot.app, name="plot")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
