@@ -29,9 +29,13 @@ def fused_results(batch: Results, part: slice, group: dist.ProcessGroup | None) 
     initial = head.full_state()["weight"]
     head.double()
     head.load_full_state({"weight": batch["weight"], "step": torch.tensor(3)})
-    head.averaged_by_ddp = False
     optimizer = torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9)
     features = batch["features"][part].clone().requires_grad_()
+    head.eval()
+    head.averaged_by_ddp = True
+    (for_ddp,) = torch.autograd.grad(head(features, batch["labels"][part]).loss, (features,))
+    head.train()
+    head.averaged_by_ddp = False
     output = head(features, batch["labels"][part])
     output.loss.backward()
     optimizer.step()
@@ -41,6 +45,7 @@ def fused_results(batch: Results, part: slice, group: dist.ProcessGroup | None) 
         "initial": initial,
         "loss": output.loss.detach(),
         "feature_gradient": features.grad,
+        "gradient_for_ddp": for_ddp,
         "accuracy_absent": torch.tensor("accuracy" not in output.statistics),
         "angle": output.statistics["target_angle_deg"],
         **state,

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from vultus.core.errors import InputError
+from vultus.losses.adaptive import CurricularFace
 from vultus.losses.functional import margin_cross_entropy
 from vultus.losses.fused_head import FusedMarginSoftmax
-from vultus.losses.psi import ArcFacePsi, CosFacePsi
-from vultus.losses.psi_adaptive import MvPsi
+from vultus.losses.psi import ArcFacePsi, CosFacePsi, NormFacePsi, PsiBase
+from vultus.losses.psi_adaptive import CurricularPsi, MvPsi
 
 
 def test_loss_and_statistics() -> None:
@@ -82,3 +83,25 @@ def test_initial_centres_differ_between_rows_and_follow_the_seed() -> None:
     assert torch.equal(first, centers())
     assert len(torch.unique(first, dim=0)) == 3000
     assert first.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+class _FusedCurricular(FusedMarginSoftmax):
+    """A margin with running state, as a subclass makes it."""
+
+    level = torch.tensor(0.0)
+
+    def psi_for(self, cos_target: torch.Tensor, norms: torch.Tensor) -> PsiBase:
+        self.level = 0.99 * self.level + 0.01 * cos_target.mean()
+        return CurricularPsi(0.5, self.level)
+
+
+def test_a_margin_may_follow_the_batch() -> None:
+    head = _FusedCurricular(num_classes=20, dim=6, psi=NormFacePsi(), scale=64.0)
+    plain = CurricularFace(num_classes=20, dim=6)
+    plain.load_state_dict({"weight": head.weight.detach()}, strict=False)
+    for _ in range(3):
+        features, labels = torch.randn(5, 6), torch.randint(20, (5,))
+        features += 40 * head.weight.detach()[labels]
+        torch.testing.assert_close(head(features, labels).loss, plain(features, labels).loss)
+        torch.testing.assert_close(head.level, plain.level)
+    assert head.level > 0

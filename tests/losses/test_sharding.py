@@ -96,6 +96,9 @@ def test_the_result_does_not_depend_on_the_number_of_shards(
             torch.testing.assert_close(one[name], alone[name], rtol=0, atol=1e-13)
     gradient = torch.cat([one["feature_gradient"] for one in results[world_size]])
     torch.testing.assert_close(gradient, alone["feature_gradient"], rtol=0, atol=1e-13)
+    # DistributedDataParallel would divide this by the number of processes.
+    for_ddp = torch.cat([one["gradient_for_ddp"] for one in results[world_size]])
+    torch.testing.assert_close(for_ddp, gradient * world_size, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

@@ -27,7 +27,12 @@ from vultus.losses.tiles import (
     negatives_logsumexp,
 )
 
-__all__ = ["ClassLayout", "MarginRows", "fused_margin_cross_entropy"]
+__all__ = [
+    "ClassLayout",
+    "MarginRows",
+    "fused_margin_cross_entropy",
+    "sharded_target_cosines",
+]
 
 
 class MarginRows(NamedTuple):
@@ -128,6 +133,30 @@ def fused_margin_cross_entropy(
         problem = _Problem(labels.long() - layout.start, psi, layout)
         losses, cosines, highest = _FusedMargin.apply(unit, norms, weight, scaling, problem)  # type: ignore[no-untyped-call]
     return MarginRows(losses.masked_fill(labels == IGNORED, 0), cosines, highest, norms)
+
+
+@torch.no_grad()
+def sharded_target_cosines(
+    features: Tensor, weight: Tensor, labels: Tensor, *, layout: ClassLayout = _WHOLE
+) -> Tensor:
+    """The cosine of each feature with its own class, wherever that is held; without a gradient.
+
+    For a margin that depends on the batch; costs n x d products.
+
+    Args:
+        features: (n, d) float32 or float64.
+        weight: (k, d) centres of the same dtype.
+        labels: (n,) int64.
+        layout: Which classes the rows of ``weight`` are; all processes must call this together.
+
+    Returns:
+        (n,) cosines; 0 for `IGNORED` rows.
+    """
+    rows = labels - layout.start
+    own = (rows >= 0) & (rows < len(weight)) & (labels != IGNORED)
+    centers, _ = unit_rows(weight[rows.clamp(0, len(weight) - 1)])
+    cosines = torch.linalg.vecdot(unit_rows(features)[0], centers)
+    return _summed(cosines.masked_fill(~own, 0), layout.group)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,12 @@ from torch.optim import Optimizer
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.losses.base import IGNORED, Loss, LossOutput, check_features, check_labels
-from vultus.losses.fused import ClassLayout, MarginRows, fused_margin_cross_entropy
+from vultus.losses.fused import (
+    ClassLayout,
+    MarginRows,
+    fused_margin_cross_entropy,
+    sharded_target_cosines,
+)
 from vultus.losses.psi import PsiBase
 from vultus.losses.sharding import ClassRange, class_range, gather_batch, join_shards, rank_and_size
 
@@ -33,7 +38,8 @@ class FusedMarginSoftmax(Loss):
     Args:
         num_classes: Number of identities over all processes.
         dim: Length of a feature.
-        psi: The margin; replace the attribute to change it, for a warm-up for instance.
+        psi: The margin; replace the attribute to change it, for a warm-up for instance, or
+            override `psi_for` for a margin that follows the batch.
         scale: s, above 0.
         group: Processes that share the classes.
 
@@ -88,11 +94,21 @@ class FusedMarginSoftmax(Loss):
         """The loss of checked arguments, `IGNORED` rows among them."""
         everyone, targets = self._batch_of_all(features, labels)
         layout = ClassLayout(start=self.classes.start, group=self.group)
+        psi = self._psi_of_batch(everyone, targets)
         rows = fused_margin_cross_entropy(
-            everyone, self.weight, targets, psi=self.psi, scale=self.scale, layout=layout
+            everyone, self.weight, targets, psi=psi, scale=self.scale, layout=layout
         )
-        rankable = not self.psi.changes_negatives
+        rankable = not psi.changes_negatives
         return margin_output(rows, targets, scale=self.scale if rankable else None)
+
+    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
+        """The margin for a batch: ``psi``. Override it for one with running state.
+
+        Args:
+            cos_target: (n,) cosines of the whole batch with their own classes; 0 where ignored.
+            norms: (n,) feature lengths of the whole batch, the same on every process.
+        """
+        return self.psi
 
     def full_state(self, optimizer: Optimizer | None = None) -> dict[str, Tensor]:
         """All classes' centres as one tensor, for a checkpoint that any number of processes loads.
@@ -139,6 +155,14 @@ class FusedMarginSoftmax(Loss):
             part = self.classes.cut(value) if value.shape == wanted else value.clone()
             device = self.weight.device if part.ndim else part.device
             optimizer.state[self.weight][name.removeprefix(prefix)] = part.to(device)
+
+    def _psi_of_batch(self, features: Tensor, labels: Tensor) -> PsiBase:
+        if type(self).psi_for is FusedMarginSoftmax.psi_for:
+            return self.psi
+        layout = ClassLayout(start=self.classes.start, group=self.group)
+        centers = self.weight.to(features.dtype)
+        cosines = sharded_target_cosines(features, centers, labels, layout=layout)
+        return self.psi_for(cosines, torch.linalg.vector_norm(features.detach(), dim=1))
 
     def _batch_of_all(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         _, world_size = rank_and_size(self.group)

@@ -124,15 +124,16 @@ class PartialFC(FusedMarginSoftmax):
         if self.sample_rate == 1 or not self.training:
             return super().compute(features, labels)
         everyone, targets = self._batch_of_all(features, labels)
+        psi = self._psi_of_batch(everyone, targets)
         rows, drawn = self.draw(targets)
         centers: Tensor = _TakeRows.apply(self.weight, rows)  # type: ignore[no-untyped-call]
         weights = _log_weights(drawn, len(self.classes)) if self.sampling.correct else None
         layout = ClassLayout(group=self.group, log_weights=weights)
         sampled = fused_margin_cross_entropy(
             everyone, centers, self._positions(rows, targets),
-            psi=self.psi, scale=self.scale, layout=layout,
+            psi=psi, scale=self.scale, layout=layout,
         )  # fmt: skip
-        rankable = not (self.psi.changes_negatives or self.sampling.correct)
+        rankable = not (psi.changes_negatives or self.sampling.correct)
         return margin_output(sampled, targets, scale=self.scale if rankable else None)
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
