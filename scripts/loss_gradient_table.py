@@ -1,4 +1,4 @@
-"""Write docs/reference/loss_gradients.md: how far every loss's gradient is from differences.
+"""Write docs/reference/losses.md and loss_gradients.md: the losses, and their gradients' errors.
 
 Run it from the repository root: ``python scripts/loss_gradient_table.py``.
 """
@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from vultus.losses import LOSSES
+from vultus.losses.catalog import loss_table
 from vultus.losses.gradient_check import EDGE_CASES, gradient_error, spread_batch, survives
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "loss_gradients.md"
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 CLASSES, DIM, ROWS = 5, 6, 10
 
 # Settings that change which formula runs; every loss is also listed as it comes.
@@ -40,6 +41,16 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"mining": "hard"},
     ],
 }
+
+TABLE_HEAD = """# Table of losses
+
+Every name that `LOSSES.create(name, num_classes=..., dim=..., **settings)` knows. `t` is the angle
+between a feature `x` and the centre `W_y` of its own class, `t_j` and `c_j = cos(t_j)` those of the
+others, `s` the scale, `psi` what takes the place of `cos(t)` in the target logit `z_y = s psi`;
+where only `psi` is given, `z_j = s cos(t_j)` and the loss is softmax cross-entropy. Made by
+`scripts/loss_gradient_table.py` from what the losses registered.
+
+"""
 
 HEAD = """# Gradients of the losses
 
@@ -75,7 +86,7 @@ def row(name: str, settings: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write both pages."""
     torch.set_num_threads(1)
     head = HEAD.format(
         rows=ROWS,
@@ -85,8 +96,9 @@ def main() -> None:
         cases="; ".join(EDGE_CASES),
     )
     rows = [row(name, settings) for name in LOSSES for settings in [{}, *VARIANTS.get(name, [])]]
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(head + "".join(rows), encoding="utf-8")
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    (REFERENCE / "losses.md").write_text(TABLE_HEAD + loss_table(), encoding="utf-8")
+    (REFERENCE / "loss_gradients.md").write_text(head + "".join(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

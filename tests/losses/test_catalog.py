@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from vultus.losses import LOSSES
 from vultus.losses.catalog import loss_table
 
@@ -9,3 +11,9 @@ def test_the_table_is_well_formed_and_complete() -> None:
     for name, row in zip(sorted(LOSSES), rows, strict=True):
         assert row.startswith(f"| `{name}` |")
         assert row.replace("\\|", "").count("|") == cells
+
+
+def test_the_page_in_the_documentation_is_current() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "losses.md"
+    text = page.read_text(encoding="utf-8")
+    assert loss_table() in text, "run: python scripts/loss_gradient_table.py"
