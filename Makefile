@@ -22,8 +22,8 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## The benchmarks that need no peer package; benchmarks/README.md has the rest
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev  ## Every benchmark that can run here; PHOTOS=dir for photos of your own
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 docs: $(VENV)/.dev  ## HTML documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
