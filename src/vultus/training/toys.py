@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -50,7 +50,6 @@ class Toy:
         features: (n, 2) float32.
         labels: (n,) int64.
         accuracy: Share of the training points that `class_scores` puts in their own class.
-        settings: What the loss was made with.
     """
 
     title: str
@@ -58,7 +57,6 @@ class Toy:
     features: Tensor
     labels: Tensor
     accuracy: float
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def synthetic_identities(
@@ -174,7 +172,7 @@ def train_toy(
     accuracy = float((nearest == data.labels).float().mean())
     logger.info("%s on %s: %.3f of the points in their class", loss_name, data.name, accuracy)
     title = "\n".join([loss_name, *(f"{name} = {value}" for name, value in chosen.items())])
-    return Toy(title, loss, features, data.labels, accuracy, chosen)
+    return Toy(title, loss, features, data.labels, accuracy)
 
 
 def _fit(network: nn.Module, loss: Loss, data: ToyData, *, steps: int) -> None:
