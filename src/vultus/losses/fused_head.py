@@ -1,7 +1,6 @@
 """The margin softmax head for many classes, on top of `fused_margin_cross_entropy`."""
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed import ProcessGroup
 from torch.optim import Optimizer
@@ -16,7 +15,14 @@ from vultus.losses.fused import (
     sharded_target_cosines,
 )
 from vultus.losses.psi import PsiBase
-from vultus.losses.sharding import ClassRange, class_range, gather_batch, join_shards, rank_and_size
+from vultus.losses.sharding import (
+    ClassRange,
+    class_range,
+    gather_batch,
+    join_shards,
+    rank_and_size,
+    shared_seed,
+)
 
 __all__ = ["FusedMarginSoftmax", "margin_output"]
 
@@ -200,15 +206,13 @@ def margin_output(rows: MarginRows, labels: Tensor, *, scale: float | None) -> L
 
 def _initial_centers(classes: ClassRange, dim: int, *, group: ProcessGroup | None) -> Tensor:
     """Normal, deviation 0.01; in blocks with seeds of their own, so that any cut gives the same."""
-    seed = torch.randint(2**62, (1,))
-    if group is not None:
-        dist.broadcast(seed, dist.get_global_rank(group, 0), group=group)
+    seed = shared_seed(group)
     centers = torch.empty(len(classes), dim)
     generator = torch.Generator()
     for begin in range(
         classes.start - classes.start % _BLOCK_CLASSES, classes.stop, _BLOCK_CLASSES
     ):
-        generator.manual_seed(int(seed) + begin)
+        generator.manual_seed(seed + begin)
         block = torch.empty(_BLOCK_CLASSES, dim).normal_(std=0.01, generator=generator)
         first, last = max(begin, classes.start), min(begin + _BLOCK_CLASSES, classes.stop)
         centers[first - classes.start : last - classes.start] = block[first - begin : last - begin]

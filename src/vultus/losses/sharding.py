@@ -17,7 +17,14 @@ from torch.distributed import ProcessGroup
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 
-__all__ = ["ClassRange", "class_range", "gather_batch", "join_shards", "rank_and_size"]
+__all__ = [
+    "ClassRange",
+    "class_range",
+    "gather_batch",
+    "join_shards",
+    "rank_and_size",
+    "shared_seed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,18 @@ def rank_and_size(group: ProcessGroup | None) -> tuple[int, int]:
     if group is None:
         return 0, 1
     return dist.get_rank(group), dist.get_world_size(group)
+
+
+def shared_seed(group: ProcessGroup | None) -> int:
+    """A seed drawn from torch's global generator, the first process's on every process."""
+    seed = torch.randint(2**62, (1,))
+    if group is None:
+        return int(seed)
+    # NCCL moves nothing but CUDA tensors.
+    on_gpu = "nccl" in dist.get_backend(group)
+    seed = seed.to("cuda" if on_gpu else "cpu")
+    dist.broadcast(seed, dist.get_global_rank(group, 0), group=group)
+    return int(seed)
 
 
 def gather_batch(
