@@ -117,6 +117,25 @@ def test_blocks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_allclose(blocks.top_scores, whole.top_scores, atol=1e-6)
 
 
+def test_failures_on_either_side_keep_their_places() -> None:
+    generator = np.random.default_rng(1)
+    faces = Embeddings.from_raw(generator.normal(size=(6, 8)), SPACE)
+    failed = np.array([False, True, False, False, False, False])
+    found = search_gallery(
+        faces[np.array([0, 1, 2, 4, 5])],
+        faces[np.array([0, 2, 3, 4, 5])],
+        probe_identities=np.arange(6),
+        gallery_identities=np.arange(6),
+        failed_probes=np.arange(6) == 3,
+        failed_gallery=failed,
+    )
+    assert found.failed.tolist() == [False, False, False, True, False, False]
+    assert found.mated.all()
+    assert found.mate_ranks.tolist() == [1, NEVER, 1, NEVER, 1, 1]
+    with pytest.raises(InputError, match="gallery must be as many"):
+        search_gallery(faces, faces, probe_identities=np.arange(6), gallery_identities=np.arange(7))
+
+
 def test_what_cannot_be_searched_is_refused() -> None:
     with pytest.raises(InputError, match="not empty"):
         rank_searches(
