@@ -1,0 +1,91 @@
+"""MTCNN: three small networks in a cascade, with weights that come with the installation."""
+
+from collections.abc import Sequence
+
+from vultus.core.checks import check_range
+from vultus.core.errors import InputError
+from vultus.core.faces import Faces, Image
+from vultus.detection.base import DETECTORS, check_images
+from vultus.detection.mtcnn_cascade import confirm, faces_by_image, propose, refine
+from vultus.detection.mtcnn_graphs import build_graph
+from vultus.detection.mtcnn_means import MeanSampler
+from vultus.detection.mtcnn_pyramid import cut_tiles, pack_tiles
+from vultus.detection.mtcnn_weights import Stage
+from vultus.runtime.providers import Precision, Runtime
+from vultus.runtime.session import open_session
+
+__all__ = ["MtcnnDetector"]
+
+STAGES: tuple[Stage, ...] = ("pnet", "rnet", "onet")
+CHUNK_PIXELS = 4_000_000
+
+
+@DETECTORS.register("mtcnn")
+class MtcnnDetector:
+    """MTCNN (Zhang et al. 2016) with the published weights.
+
+    Args:
+        min_face_px: Side of the smallest face to look for, in pixels. The work grows with
+            ``1 / min_face_px**2``: 40 takes about a quarter of the time of 20.
+        thresholds: Scores, each in (0, 1), from which a candidate passes P-Net, R-Net and O-Net.
+        runtime: The inference engine, see `vultus.runtime.session.open_session`.
+        precision: Arithmetic inside the networks.
+        threads: Threads per network; None leaves it to the engine.
+
+    Raises:
+        InputError: If a setting is out of range.
+        ModelNotFoundError: If the package that carries the weights is not installed.
+    """
+
+    name = "mtcnn"
+
+    def __init__(
+        self,
+        *,
+        min_face_px: float = 20,
+        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
+        runtime: Runtime = "auto",
+        precision: Precision = "f32",
+        threads: int | None = None,
+    ) -> None:
+        self.min_face_px = check_range("min_face_px", min_face_px, low=10)
+        if len(thresholds) != 3:
+            raise InputError(f"thresholds must be 3 numbers, one a network, got {thresholds!r}")
+        p, r, o = (
+            check_range("thresholds", value, low=0, high=1, low_open=True, high_open=True)
+            for value in thresholds
+        )
+        self.thresholds = (p, r, o)
+        self._pnet, self._rnet, self._onet = (
+            open_session(build_graph(stage), runtime=runtime, precision=precision, threads=threads)
+            for stage in STAGES
+        )
+
+    def detect(self, image: Image) -> Faces:
+        """Find the faces in one image; see `vultus.detection.base.Detector.detect`."""
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Faces]:
+        """Find the faces in several images; see `vultus.detection.base.Detector.detect_batch`."""
+        check_images(images)
+        faces: list[Faces] = []
+        chunk: list[Image] = []
+        for image in images:
+            chunk.append(image)
+            if sum(image.shape[0] * image.shape[1] for image in chunk) >= CHUNK_PIXELS:
+                faces += self._detect_chunk(chunk)
+                chunk = []
+        return faces + (self._detect_chunk(chunk) if chunk else [])
+
+    def _detect_chunk(self, images: Sequence[Image]) -> list[Faces]:
+        pnet_threshold, rnet_threshold, onet_threshold = self.thresholds
+        samplers = [MeanSampler(image) for image in images]
+        tiles = [
+            tile
+            for index, image in enumerate(images)
+            for tile in cut_tiles(image.shape[:2], index, min_face_px=self.min_face_px)
+        ]
+        candidates = propose(self._pnet, samplers, pack_tiles(tiles), threshold=pnet_threshold)
+        candidates = refine(self._rnet, samplers, candidates, threshold=rnet_threshold)
+        found, landmarks = confirm(self._onet, samplers, candidates, threshold=onet_threshold)
+        return faces_by_image(found, landmarks, n_images=len(images))

@@ -1,0 +1,169 @@
+"""The three stages of MTCNN, each over all candidates of all images at once."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.faces import Faces
+from vultus.detection.mtcnn_boxes import (
+    Candidates,
+    crop_candidates,
+    moved,
+    squared,
+)
+from vultus.detection.mtcnn_graphs import INPUT_NAME
+from vultus.detection.mtcnn_means import MeanSampler
+from vultus.detection.mtcnn_pyramid import STRIDE_PX, WINDOW_PX, Canvas
+from vultus.detection.nms import suppress_overlaps
+from vultus.runtime.session import Session
+
+__all__ = ["confirm", "faces_by_image", "propose", "refine"]
+
+REFINE_PX, CONFIRM_PX = 24, 48
+NMS_LEVEL, NMS_STAGE = 0.5, 0.7
+BATCH_SIZES = (128, 64, 32, 16, 8)
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def propose(
+    session: Session,
+    samplers: Sequence[MeanSampler],
+    canvases: Iterable[Canvas],
+    *,
+    threshold: float,
+) -> Candidates:
+    """Stage 1: P-Net over all windows of all pyramid levels.
+
+    Args:
+        session: P-Net.
+        samplers: The photos.
+        canvases: Their packed pyramids.
+        threshold: Score from which a window is a candidate.
+
+    Returns:
+        Square boxes.
+    """
+    found = [_windows(session, samplers, canvas, threshold) for canvas in canvases]
+    windows = np.concatenate([np.zeros((0, 9)), *(values for values, _ in found)])
+    labels = np.concatenate([np.zeros((0, 2), np.int64), *(labels for _, labels in found)])
+    values = windows.astype(np.float32)
+    candidates = Candidates(values[:, :4], values[:, 4], labels[:, 0])
+    groups = labels[:, 0] * (labels[:, 1].max(initial=0) + 1) + labels[:, 1]
+    kept = suppress_overlaps(candidates.boxes, candidates.scores, limit=NMS_LEVEL, groups=groups)
+    candidates, offsets = candidates[kept], values[kept, 5:]
+    kept = suppress_overlaps(
+        candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.images
+    )
+    boxes = moved(candidates.boxes[kept], offsets[kept], edge_px=0)
+    return Candidates(squared(boxes), candidates.scores[kept], candidates.images[kept])
+
+
+def refine(
+    session: Session, samplers: Sequence[MeanSampler], candidates: Candidates, *, threshold: float
+) -> Candidates:
+    """Stage 2: R-Net on every candidate, at 24 x 24 pixels.
+
+    Returns:
+        Square boxes of those that score above ``threshold``.
+    """
+    candidates, crops = crop_candidates(samplers, candidates, size_px=REFINE_PX)
+    candidates, output = _judged(session, candidates, crops, threshold)
+    kept = suppress_overlaps(
+        candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.images
+    )
+    boxes = moved(candidates.boxes[kept], output[kept, :4], edge_px=1)
+    return Candidates(squared(boxes), candidates.scores[kept], candidates.images[kept])
+
+
+def confirm(
+    session: Session, samplers: Sequence[MeanSampler], candidates: Candidates, *, threshold: float
+) -> tuple[Candidates, FloatArray]:
+    """Stage 3: O-Net on every candidate, at 48 x 48 pixels.
+
+    Returns:
+        The faces, and their landmarks: (n, 5, 2) float32, pixels counted from 0.
+    """
+    candidates, crops = crop_candidates(samplers, candidates, size_px=CONFIRM_PX)
+    candidates, output = _judged(session, candidates, crops, threshold)
+    sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2] + 1
+    relative = output[:, 4:].reshape(-1, 2, 5).transpose(0, 2, 1)
+    landmarks = candidates.boxes[:, None, :2] + relative * sides[:, None] - 1
+    boxes = moved(candidates.boxes, output[:, :4], edge_px=1)
+    faces = Candidates(boxes, candidates.scores, candidates.images)
+    kept = suppress_overlaps(
+        boxes,
+        candidates.scores,
+        limit=NMS_STAGE,
+        overlap="smaller",
+        edge_px=1,
+        groups=candidates.images,
+    )
+    return faces[kept], np.asarray(landmarks[kept], np.float32)
+
+
+def faces_by_image(found: Candidates, landmarks: FloatArray, *, n_images: int) -> list[Faces]:
+    """Sort the faces of all images into one `Faces` an image, best first."""
+    faces = []
+    for index in range(n_images):
+        mine = np.flatnonzero(found.images == index)
+        mine = mine[np.argsort(-found.scores[mine], kind="stable")]
+        faces.append(Faces(found.boxes[mine], landmarks[mine], found.scores[mine]))
+    return faces
+
+
+def _windows(
+    session: Session, samplers: Sequence[MeanSampler], canvas: Canvas, threshold: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """The windows that P-Net accepts.
+
+    Returns:
+        (n, 9) box, score and offsets of each; (n, 2) the number of its image and its level.
+    """
+    (maps,) = session.run({INPUT_NAME: canvas.render(samplers)[None]})
+    owners = canvas.owners()
+    accepted = (maps[0, 0] >= math.log(threshold / (1 - threshold))) & (owners >= 0)
+    rows, columns = np.nonzero(accepted)
+    owners = owners[rows, columns]
+    scales = np.array([tile.scale for tile in canvas.tiles])[owners, None]
+    shifts = np.array([tile.origin_xy for tile in canvas.tiles]) - canvas.corners_xy
+    corners = STRIDE_PX * np.stack([columns, rows], axis=1) + shifts[owners]
+    output = maps[0][:, rows, columns].T.astype(np.float64)
+    boxes = np.concatenate([(corners + 1) / scales, (corners + WINDOW_PX) / scales], axis=1)
+    values = np.concatenate([np.floor(boxes), _sigmoid(output[:, :1]), output[:, 1:]], axis=1)
+    labels = np.array([(tile.photo, tile.level) for tile in canvas.tiles], np.int64)
+    return values, labels[owners]
+
+
+def _judged(
+    session: Session, candidates: Candidates, crops: FloatArray, threshold: float
+) -> tuple[Candidates, FloatArray]:
+    """The candidates that score above the threshold, with their new scores and the offsets."""
+    output = _run_in_batches(session, crops)
+    scores = _sigmoid(output[:, 0])
+    passed = np.flatnonzero(scores > threshold)
+    boxes, images = candidates.boxes[passed], candidates.images[passed]
+    return Candidates(boxes, np.asarray(scores[passed], np.float32), images), output[passed, 1:]
+
+
+def _run_in_batches(session: Session, crops: FloatArray) -> FloatArray:
+    """Run a network over crops in batches of few sizes, because engines prepare for each size."""
+    width = session.outputs[0].shape[1]
+    outputs = [np.zeros((0, int(width)), np.float32)]
+    start = 0
+    while start < len(crops):
+        left = len(crops) - start
+        size = next((size for size in BATCH_SIZES if size <= left), BATCH_SIZES[-1])
+        batch = crops[start : start + size]
+        missing = size - len(batch)
+        if missing:
+            batch = np.concatenate([batch, np.zeros((missing, *crops.shape[1:]), np.float32)])
+        outputs.append(session.run({INPUT_NAME: batch})[0][: size - missing])
+        start += size
+    return np.concatenate(outputs)
+
+
+def _sigmoid(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))), np.float64)

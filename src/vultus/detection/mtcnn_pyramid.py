@@ -1,0 +1,154 @@
+"""MTCNN's image pyramid, packed so that one graph run serves many levels of many images.
+
+P-Net sees windows of 12 x 12 pixels, so an image is shown to it in many sizes. Running it on every
+size by itself means many small runs, each of another shape. Here all levels of a group of images
+are cut into tiles of at most one canvas, the tiles are placed side by side on canvases of equal
+width, and cells whose window touches two tiles are ignored. Memory is bounded by the canvas,
+whatever the size of the photo.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.detection.mtcnn_means import MeanSampler, windows
+
+__all__ = ["STRIDE_PX", "WINDOW_PX", "Canvas", "Tile", "cut_tiles", "pack_tiles"]
+
+WINDOW_PX = 12
+STRIDE_PX = 2
+LEVEL_FACTOR = 0.709  # the published one: each level has about half the area of the one before
+CLOSE_UP_FIRST_PX, CLOSE_UP_LAST_PX = 24, 6  # shorter sides of the levels with a border
+CLOSE_UP_BORDER_PX = 6
+CANVAS_PX = 512
+CANVAS_STEP_PX = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """A piece of one pyramid level, not yet computed.
+
+    Attributes:
+        photo: Index of the photo that it shows.
+        level: Number of the pyramid level, unique within the photo.
+        scale: Pixels of the level per pixel of the photo.
+        level_hw: Height and width of the whole level.
+        origin_xy: Where in the level the tile begins; negative where a border is added.
+        size_hw: The tile's own height and width: even, from 12 to `CANVAS_PX` pixels.
+    """
+
+    photo: int
+    level: int
+    scale: float
+    level_hw: tuple[int, int]
+    origin_xy: tuple[int, int]
+    size_hw: tuple[int, int]
+
+    def render(self, sampler: MeanSampler) -> npt.NDArray[np.float32]:
+        """Compute the pixels: (h, w, 3) float32 in [0, 255]; the level's edge is repeated."""
+        height, width = (np.array([length]) for length in sampler.image.shape[:2])
+        (x, y), (rows, columns) = self.origin_xy, self.size_hw
+        means = sampler.means(
+            windows(height, self.level_hw[0], first=y, count=rows),
+            windows(width, self.level_hw[1], first=x, count=columns),
+        )
+        return np.asarray(means[0], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Canvas:
+    """Tiles side by side, to be shown to P-Net at once.
+
+    Attributes:
+        height: In pixels; the width is `CANVAS_PX`.
+        tiles: What lies on it.
+        corners_xy: (tiles, 2) int64; where each tile begins, in even pixels.
+    """
+
+    height: int
+    tiles: tuple[Tile, ...]
+    corners_xy: npt.NDArray[np.int64]
+
+    def render(self, samplers: Sequence[MeanSampler]) -> npt.NDArray[np.float32]:
+        """Compute all tiles: (height, `CANVAS_PX`, 3) float32 in [0, 255]."""
+        pixels = np.zeros((self.height, CANVAS_PX, 3), np.float32)
+        for tile, (x, y) in zip(self.tiles, self.corners_xy.tolist(), strict=True):
+            height, width = tile.size_hw
+            pixels[y : y + height, x : x + width] = tile.render(samplers[tile.photo])
+        return pixels
+
+    def owners(self) -> npt.NDArray[np.int64]:
+        """Per cell of P-Net's output the number of the tile that holds its window, else -1."""
+        owners = np.full((_cells(self.height), _cells(CANVAS_PX)), -1, np.int64)
+        for number, (tile, corner) in enumerate(zip(self.tiles, self.corners_xy, strict=True)):
+            column, row = (corner // STRIDE_PX).tolist()
+            rows, columns = (_cells(length) for length in tile.size_hw)
+            owners[row : row + rows, column : column + columns] = number
+        return owners
+
+
+def cut_tiles(size_hw: tuple[int, int], photo: int, *, min_face_px: float) -> list[Tile]:
+    """All tiles of one photo's pyramid.
+
+    The first level shows a face of ``min_face_px`` in 12 pixels. The smallest levels, in which one
+    window covers much of the photo, are given a border, and go on until a window covers twice the
+    photo: faces that fill or overflow it would be missed otherwise.
+
+    Args:
+        size_hw: The photo's height and width.
+        photo: The photo's number, kept in the tiles.
+        min_face_px: Side of the smallest face to look for, in pixels of the photo.
+    """
+    tiles: list[Tile] = []
+    scale, level = WINDOW_PX / min_face_px, 0
+    while min(size_hw) * scale >= CLOSE_UP_LAST_PX:
+        height, width = (int(length * scale + 1) for length in size_hw)
+        border = CLOSE_UP_BORDER_PX if min(size_hw) * scale < CLOSE_UP_FIRST_PX else 0
+        # The last window reaches one pixel over the edge of an odd side.
+        tiles += [
+            Tile(photo, level, scale, (height, width), (x - border, y - border), (rows, columns))
+            for y, rows in _pieces(height + height % 2 + 2 * border)
+            for x, columns in _pieces(width + width % 2 + 2 * border)
+        ]
+        level += 1
+        scale *= LEVEL_FACTOR
+    return tiles
+
+
+def pack_tiles(tiles: Sequence[Tile]) -> Iterator[Canvas]:
+    """Place tiles on canvases in rows, highest tiles first."""
+    placed: list[tuple[Tile, tuple[int, int]]] = []
+    x = y = row_height = 0
+    for tile in sorted(tiles, key=lambda tile: -tile.size_hw[0]):
+        height, width = tile.size_hw
+        if x + width > CANVAS_PX:
+            x, y, row_height = 0, y + row_height, 0
+        if y + height > CANVAS_PX:
+            yield _canvas(placed)
+            placed, x, y, row_height = [], 0, 0, 0
+        placed.append((tile, (x, y)))
+        x, row_height = x + width, max(row_height, height)
+    if placed:
+        yield _canvas(placed)
+
+
+def _pieces(length: int) -> list[tuple[int, int]]:
+    """Begin and length of pieces that overlap so that no window is lost and none comes twice."""
+    step = CANVAS_PX - WINDOW_PX + STRIDE_PX
+    last = length - (WINDOW_PX - STRIDE_PX)
+    return [(begin, min(CANVAS_PX, length - begin)) for begin in range(0, last, step)]
+
+
+def _canvas(placed: Sequence[tuple[Tile, tuple[int, int]]]) -> Canvas:
+    # Few heights, because engines prepare for each shape that they meet.
+    bottom = max(y + tile.size_hw[0] for tile, (_, y) in placed)
+    height = -(-bottom // CANVAS_STEP_PX) * CANVAS_STEP_PX
+    corners = np.array([corner for _, corner in placed], np.int64)
+    return Canvas(height, tuple(tile for tile, _ in placed), corners)
+
+
+def _cells(length_px: int) -> int:
+    """How many windows fit into an even length."""
+    return (length_px - WINDOW_PX) // STRIDE_PX + 1

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from vultus.core.errors import InputError
+from vultus.core.faces import Image
+from vultus.detection.mtcnn import MtcnnDetector
+
+# What facenet-pytorch 2.6.0 finds in the same photos.
+HOPPER_BOX = (174.402, 119.555, 355.648, 340.457)
+COLLINS_BOX = (181.051, 62.156, 267.747, 172.05)
+
+
+def test_a_batch_equals_each_image_alone_to_the_last_bit_but_rounding(
+    mtcnn: MtcnnDetector, hopper: Image, collins: Image
+) -> None:
+    images = [hopper, collins, hopper[::2, ::2], collins[:200, 100:300]]
+    for alone, together in zip(
+        [mtcnn.detect(image) for image in images], mtcnn.detect_batch(images), strict=True
+    ):
+        np.testing.assert_allclose(alone.boxes, together.boxes, atol=1e-3)
+        np.testing.assert_allclose(alone.landmarks, together.landmarks, atol=1e-3)
+
+
+def test_both_runtimes_find_the_same(mtcnn: MtcnnDetector, collins: Image) -> None:
+    other = MtcnnDetector(runtime="onnxruntime", threads=1).detect(collins)
+    ours = mtcnn.detect(collins)
+    assert len(other) == len(ours)
+    np.testing.assert_allclose(ours.boxes, other.boxes, atol=1e-2)
+
+
+def test_equals_facenet_pytorch_on_two_photos(
+    mtcnn: MtcnnDetector, hopper: Image, collins: Image
+) -> None:
+    for image, box, score in ((hopper, HOPPER_BOX, 0.9998245), (collins, COLLINS_BOX, 0.9999977)):
+        faces = mtcnn.detect(image)
+        assert len(faces) == 1
+        np.testing.assert_allclose(faces.boxes[0], box, atol=0.05)
+        assert faces.scores[0] == pytest.approx(score, abs=1e-5)
+
+
+def test_a_larger_smallest_face_leaves_out_small_ones(mtcnn: MtcnnDetector, collins: Image) -> None:
+    small = np.full((400, 400, 3), 90, np.uint8)
+    small[20:148, 20:148] = collins[::4, ::4]
+    assert len(mtcnn.detect(small)) == 1
+    assert len(MtcnnDetector(min_face_px=60, threads=1).detect(small)) == 0
+
+
+@pytest.mark.slow
+def test_a_large_photo_works_and_shows_a_large_and_a_small_face(
+    hopper: Image, collins: Image
+) -> None:
+    photo = np.full((2400, 8000, 3), 90, np.uint8)
+    photo[100:700, 100:612] = hopper
+    photo[300:2348, 5000:7048] = np.repeat(np.repeat(collins, 4, 0), 4, 1)
+    faces = MtcnnDetector(min_face_px=80, threads=1).detect(photo)
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2
+    for x, y in ((365, 330), (5897, 770)):
+        assert np.hypot(*(centres - [x, y]).T).min() < 80
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(InputError, match="min_face_px"):
+        MtcnnDetector(min_face_px=2)
+    with pytest.raises(InputError, match="thresholds must be 3 numbers"):
+        MtcnnDetector(thresholds=(0.6, 0.7))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="thresholds"):
+        MtcnnDetector(thresholds=(0.6, 0.7, 1.0))
