@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from vultus.core.errors import InputError
 from vultus.evaluation.accuracy import best_threshold, fold_accuracy
+from vultus.evaluation.intervals import rate_interval
 
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=30)
 
@@ -46,6 +47,8 @@ def test_a_failed_pair_is_wrong_even_when_it_is_an_impostor() -> None:
     result = fold_accuracy(scores, genuine, folds=np.array([0, 0, 1, 1]))
     assert result.n_failures == 1
     assert result.accuracies == (1.0, 0.5)
+    assert result.n_right == 3
+    assert result.interval == rate_interval(3, 4)
 
 
 def test_a_held_out_fold_does_not_move_its_own_threshold() -> None:

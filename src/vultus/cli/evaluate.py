@@ -16,7 +16,7 @@ from vultus.cli.options import (
     SelectOption,
     make_recognizer,
 )
-from vultus.cli.output import ExitCode, JsonOption, err, out, print_json
+from vultus.cli.output import ExitCode, JsonOption, out, print_json
 from vultus.evaluation.plots import plot_det, plot_roc, plot_scores, save_figure
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import ProtocolResult
@@ -87,8 +87,10 @@ def _print_report(result: ProtocolResult, report: dict[str, Any]) -> None:
         folds = result.accuracy
         out.print(
             f"accuracy {folds.mean:.2%} +- {folds.standard_error:.2%} (standard error of "
-            f"{len(folds.accuracies)} folds, std {folds.std:.2%}, {folds.n_pairs:,} pairs)",
+            f"{len(folds.accuracies)} folds, std {folds.std:.2%}); 95 % {folds.interval.low:.2%} - "
+            f"{folds.interval.high:.2%}, {folds.n_pairs:,} pairs",
             markup=False,
+            soft_wrap=True,
         )
     _print_points("comparisons", result.comparisons)
     if result.all_pairs is not None:
@@ -120,9 +122,11 @@ def _print_points(title: str, summary: Summary) -> None:
             f"{measured.tar_interval.low:.2%} - {measured.tar_interval.high:.2%}",
             f"{measured.fmr_interval.method.split()[0]}, {measured.tar_interval.method.split()[0]}",
         )
-    out.print(table)
-    if not summary.points:
-        err.print("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
+    if summary.points:
+        out.print(table)
+    else:
+        out.print(table.title)
+        out.print("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
 
 
 def _print_identification(figures: dict[str, Any]) -> None:

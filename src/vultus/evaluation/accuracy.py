@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array
 from vultus.core.errors import InputError
+from vultus.evaluation.intervals import Interval, rate_interval
 from vultus.evaluation.scores import check_scores
 
 __all__ = ["FoldAccuracy", "best_threshold", "fold_accuracy"]
@@ -21,12 +22,14 @@ class FoldAccuracy:
     Attributes:
         accuracies: Share of right decisions in each fold.
         thresholds: The threshold of each fold, learned on the other folds.
+        n_right: How many decisions are right.
         n_pairs: How many pairs.
         n_failures: Pairs with a face that was not found; each counts as a wrong decision.
     """
 
     accuracies: tuple[float, ...]
     thresholds: tuple[float, ...]
+    n_right: int
     n_pairs: int
     n_failures: int
 
@@ -45,12 +48,18 @@ class FoldAccuracy:
         """Standard error of the mean: ``std / sqrt(folds)``, what LFW's authors put after +-."""
         return self.std / math.sqrt(len(self.accuracies))
 
+    @property
+    def interval(self) -> Interval:
+        """95 % interval of the share of right decisions, pairs taken as independent."""
+        return rate_interval(self.n_right, self.n_pairs)
+
     def to_dict(self) -> dict[str, Any]:
         """Mean, spread and folds, fit for JSON."""
         return {
             "accuracy": self.mean,
             "std": self.std,
             "standard_error": self.standard_error,
+            "interval": self.interval.to_dict(),
             "accuracies": list(self.accuracies),
             "thresholds": list(self.thresholds),
             "n_pairs": self.n_pairs,
@@ -112,11 +121,14 @@ def fold_accuracy(
     if len(names) < 2:
         raise InputError(f"accuracy over folds needs at least two folds, got {len(names)}")
     failed = np.isneginf(scores)
-    accuracies, thresholds = [], []
+    accuracies, thresholds, n_right = [], [], 0
     for fold in names:
         held_out = folds == fold
         threshold = best_threshold(scores[~held_out], genuine[~held_out])
         right = ((scores >= threshold) == genuine) & ~failed
         accuracies.append(float(right[held_out].mean()))
         thresholds.append(threshold)
-    return FoldAccuracy(tuple(accuracies), tuple(thresholds), len(scores), int(failed.sum()))
+        n_right += int(right[held_out].sum())
+    return FoldAccuracy(
+        tuple(accuracies), tuple(thresholds), n_right, len(scores), int(failed.sum())
+    )
