@@ -76,18 +76,21 @@ def test_resuming_goes_on_with_the_next_batch(make: Callable[..., BatchSampler])
     assert head + list(again) == batches
 
 
-def test_resuming_with_other_processes_draws_no_batch_twice() -> None:
+@pytest.mark.parametrize(("world_size", "first", "last"), [(3, 6, 12), (4, 8, 12), (1, 6, 14)])
+def test_resuming_with_other_processes_draws_no_batch_twice(
+    world_size: int, first: int, last: int
+) -> None:
     sampler = MAKERS["balanced"](share=Share(0, 2))
     begun = iter(sampler)
     for _ in range(3):
         next(begun)
     whole = list(MAKERS["balanced"]())
     rest = []
-    for rank in range(3):
-        again = MAKERS["balanced"](share=Share(rank, 3))
+    for rank in range(world_size):
+        again = MAKERS["balanced"](share=Share(rank, world_size))
         again.load_state_dict(sampler.state_dict())
         rest.append(list(again))
-    assert list(chain.from_iterable(zip(*rest, strict=True))) == whole[6:12]
+    assert list(chain.from_iterable(zip(*rest, strict=True))) == whole[first:last]
     shuffled = MAKERS["shuffled"](share=Share(0, 2)).state_dict()
     with pytest.raises(ConfigError, match="world_size 2, this one has 3"):
         MAKERS["shuffled"](share=Share(0, 3)).load_state_dict(shuffled)
