@@ -32,6 +32,7 @@ autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes of re-exported classes are described once
 
 exclude_patterns = ["_build"]
 default_role = "code"

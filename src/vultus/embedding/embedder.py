@@ -100,7 +100,7 @@ class Embedder:
         Returns:
             One row a crop, in order. ``norms`` are the lengths of the network's (summed or
             concatenated) outputs. Where the graph itself normalises, they say only how well the
-            two views agree: |a + b| of two unit vectors lies in [0, 2].
+            two views agree: ``|a + b|`` of two unit vectors lies in [0, 2].
 
         Raises:
             InputError: If the crops are of another template or size, or the network gives a row

@@ -73,7 +73,7 @@ def gradient_error(loss: Loss, batch: Batch, *, step: float = 1e-6) -> float:
         step: Of the differences.
 
     Returns:
-        max |numeric - autograd| over features and parameters, relative to the largest gradient
+        Largest ``|numeric - autograd|`` over features and parameters, relative to the largest gradient
         entry (to 1 where that is smaller).
 
     Raises:

@@ -135,6 +135,6 @@ class LSoftmax(_AnnealedSoftmax):
         self.weight.data.mul_(100 * dim**-0.5)
 
     def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
-        """|x| |W_j|."""
+        """Feature length times class weight length, a row a sample, a column a class."""
         lengths: Tensor = torch.linalg.vector_norm(self.weight.to(norms.dtype), dim=1)
         return norms[:, None] * lengths[None, :]
