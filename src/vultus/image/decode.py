@@ -47,7 +47,7 @@ _LOOKS_LIKE = (
 _DECODER_ERRORS = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError,
     MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
-    struct.error, zlib.error, PilImage.DecompressionBombError,
+    struct.error, zlib.error,
 )  # fmt: skip
 
 

@@ -1,0 +1,140 @@
+"""Refuses faces that are too poor to be judged, and says why."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_range
+from vultus.core.errors import InputError
+from vultus.quality.measures import FaceQuality
+
+__all__ = ["QualityGate"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGate:
+    """Limits that a face must keep; None switches a limit off.
+
+    The defaults refuse what cannot be recognised, not what is merely less than ideal: among
+    development faces as they are they refuse few, see the guide. Enrolment may ask for more.
+
+    Attributes:
+        min_inter_eye_px: Least distance between the eyes, in pixels of the photo.
+        min_sharpness: Least sharpness, in [0, 1].
+        min_contrast: Least standard deviation of the luminance, in [0, 0.5].
+        max_under_exposure: Most of the face that may be nearly black, as a share in [0, 1].
+        max_over_exposure: Most of the face that may be nearly white, as a share in [0, 1].
+        max_yaw_deg: Farthest turn to either side.
+        max_pitch_deg: Farthest turn up or down.
+        max_occlusion: Highest guess that something covers the face, in [0, 1].
+        max_cut_off: Most of the face that may lie beyond the photo's edge, as a share in [0, 1].
+        min_score: Least combined score, in [0, 1].
+        min_norm: Least norm of the embedding, on the scale of the model in use.
+
+    Raises:
+        InputError: If a limit is outside of its range.
+
+    Example:
+        >>> strict = QualityGate(min_inter_eye_px=60, max_yaw_deg=20)
+        >>> strict.min_inter_eye_px
+        60
+    """
+
+    min_inter_eye_px: float | None = 24
+    min_sharpness: float | None = 0.2
+    min_contrast: float | None = 0.03
+    max_under_exposure: float | None = 0.9
+    max_over_exposure: float | None = 0.6
+    max_yaw_deg: float | None = 55
+    max_pitch_deg: float | None = 40
+    max_occlusion: float | None = 0.8
+    max_cut_off: float | None = 0.3
+    min_score: float | None = None
+    min_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        highest = {"min_contrast": 0.5, "max_yaw_deg": 90.0, "max_pitch_deg": 180.0}
+        free = {"min_inter_eye_px": np.inf, "min_norm": np.inf}
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None:
+                check_range(name, value, low=0, high={**highest, **free}.get(name, 1.0))
+
+    def judge(self, quality: FaceQuality) -> list[tuple[str, ...]]:
+        """Say for each face which limits it breaks.
+
+        Args:
+            quality: The measures of n faces.
+
+        Returns:
+            One tuple a face with a reason in words per broken limit, such as ``"inter-eye
+            distance 14 px, needs 24"``; empty where the face is accepted.
+
+        Raises:
+            InputError: If ``min_norm`` is set and the norms were not filled in.
+        """
+        if self.min_norm is not None and quality.norm is None:
+            raise InputError("min_norm needs the embeddings' norms; call with_norms first")
+        reasons: list[list[str]] = [[] for _ in range(len(quality))]
+        for rule in _RULES:
+            limit: float | None = getattr(self, rule.limit)
+            values: Floats | None = getattr(quality, rule.measure)
+            if limit is None or values is None:
+                continue
+            for row in np.flatnonzero(rule.broken_by(values, limit)):
+                reasons[row].append(rule.reason(float(values[row]), limit))
+        return [tuple(found) for found in reasons]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How one limit is applied and put into words.
+
+    ``unit`` is ``""``, ``" px"``, ``" degrees"`` or ``"%"`` (for a share).
+    """
+
+    limit: str
+    measure: str
+    words: str
+    unit: str = ""
+
+    @property
+    def is_minimum(self) -> bool:
+        return self.limit.startswith("min_")
+
+    def broken_by(self, values: Floats, limit: float) -> npt.NDArray[np.bool_]:
+        size = np.abs(values)
+        return np.asarray(size < limit if self.is_minimum else size > limit)
+
+    def reason(self, value: float, limit: float) -> str:
+        bound = "needs" if self.is_minimum else "at most"
+        found, wanted = self._distinct(abs(value), limit)
+        return f"{self.words} {found}{self.unit}, {bound} {wanted}"
+
+    def _distinct(self, value: float, limit: float) -> tuple[str, str]:
+        # As many digits as it takes to show the difference: "24 px, needs 24" explains nothing.
+        scale = 100 if self.unit == "%" else 1
+        first = 0 if self.unit else 2
+        for digits in range(first, 7):
+            found, wanted = f"{value * scale:.{digits}f}", f"{limit * scale:.{digits}f}"
+            if found != wanted:
+                break
+        return found, f"{limit * scale:.6f}".rstrip("0").rstrip(".")
+
+
+_RULES = (
+    _Rule("min_inter_eye_px", "inter_eye_distance", "inter-eye distance", " px"),
+    _Rule("min_sharpness", "sharpness", "sharpness"),
+    _Rule("min_contrast", "contrast", "contrast"),
+    _Rule("max_under_exposure", "under_exposure", "under-exposed", "%"),
+    _Rule("max_over_exposure", "over_exposure", "over-exposed", "%"),
+    _Rule("max_yaw_deg", "yaw_deg", "turned to the side by about", " degrees"),
+    _Rule("max_pitch_deg", "pitch_deg", "turned up or down by about", " degrees"),
+    _Rule("max_occlusion", "occlusion", "probably covered: occlusion"),
+    _Rule("max_cut_off", "cut_off", "beyond the photo's edge", "%"),
+    _Rule("min_score", "score", "quality score"),
+    _Rule("min_norm", "norm", "embedding norm"),
+)

@@ -1,0 +1,182 @@
+"""Everything that is measured on faces, as one struct of arrays."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.alignment.align import align_faces
+from vultus.core.checks import check_array, frozen
+from vultus.core.crops import AlignedCrops
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import InputError
+from vultus.core.faces import Faces, Image
+from vultus.quality.appearance import (
+    BLUR_TAPS,
+    CROP_PX,
+    contrast,
+    face_ellipse,
+    face_masks,
+    luminance,
+    luminance_mean,
+    over_exposure,
+    sharpness,
+    under_exposure,
+)
+from vultus.quality.occlusion import guess_occlusion
+from vultus.quality.pose import head_pose
+from vultus.quality.score import combined_score
+
+__all__ = ["FaceQuality", "measure_quality"]
+
+Floats = npt.NDArray[np.float32]
+
+TEMPLATE = "arcface-112"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceQuality:
+    """Measures of n faces; all arrays are (n,) float32.
+
+    The names follow ISO/IEC 29794-5 where it has the quantity; the values are Vultus's own and
+    not the standard's 0 to 100 components.
+
+    Attributes:
+        sharpness: In [0, 1], at the crop's size; see `vultus.quality.appearance.sharpness`.
+        luminance_mean: Mean luminance of the face in [0, 1].
+        under_exposure: Share of the face that is nearly black, in [0, 1].
+        over_exposure: Share of the face that is nearly white, in [0, 1].
+        contrast: Standard deviation of the face's luminance, in [0, 0.5].
+        inter_eye_distance: Between the eye landmarks, in pixels of the photo.
+        face_size_px: Square root of the box's area, in pixels of the photo.
+        yaw_deg: A rough estimate; positive when facing to the own left. See
+            `vultus.quality.pose.head_pose` for how good it is.
+        pitch_deg: A rough estimate; positive when looking down.
+        roll_deg: Positive when tilted towards the own right shoulder.
+        occlusion: A guess in [0, 1]; see `vultus.quality.occlusion.guess_occlusion` for what it
+            can and cannot see.
+        cut_off: Share of the face that lies beyond the photo's edge, in [0, 1].
+        score: All of the above but the norm in one number in [0, 1]; see
+            `vultus.quality.score.combined_score`.
+        norm: Length of the embedding before normalising, or None. Its scale belongs to the
+            model, so it is never part of the score.
+
+    Raises:
+        InputError: If an array has another dtype or shape.
+    """
+
+    sharpness: Floats
+    luminance_mean: Floats
+    under_exposure: Floats
+    over_exposure: Floats
+    contrast: Floats
+    inter_eye_distance: Floats
+    face_size_px: Floats
+    yaw_deg: Floats
+    pitch_deg: Floats
+    roll_deg: Floats
+    occlusion: Floats
+    cut_off: Floats
+    score: Floats
+    norm: Floats | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.score),)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "norm":
+                continue
+            check_array(field.name, value, dtype=np.float32, shape=shape)
+            object.__setattr__(self, field.name, frozen(value))
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, index: Any) -> "FaceQuality":
+        """Select faces by int, slice, mask or index array; the result is a `FaceQuality`."""
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"face {index} of {len(self)}")
+            index = [int(index)]
+        norm = None if self.norm is None else self.norm[index]
+        measured = {name: values[index] for name, values in self._fields() if values is not None}
+        return FaceQuality(**{**measured, "norm": norm})
+
+    def with_norms(self, embeddings: Embeddings) -> "FaceQuality":
+        """The same measures with the norms of the faces' embeddings filled in.
+
+        Args:
+            embeddings: One row a face, in the same order.
+
+        Raises:
+            InputError: If embeddings and faces are not equally many.
+        """
+        if len(embeddings) != len(self):
+            raise InputError(f"embeddings must be {len(self)}, one a face, got {len(embeddings)}")
+        return dataclasses.replace(self, norm=embeddings.norms)
+
+    def to_dicts(self) -> list[dict[str, float]]:
+        """One plain dict a face, for JSON; without ``norm`` where nobody filled it in."""
+        known = [(name, values) for name, values in self._fields() if values is not None]
+        return [
+            {name: round(float(values[row]), 4) for name, values in known}
+            for row in range(len(self))
+        ]
+
+    def _fields(self) -> list[tuple[str, Floats | None]]:
+        return [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
+
+
+def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQuality:
+    """Measure the faces of one photo.
+
+    Args:
+        image: (h, w, 3) uint8, RGB: the photo.
+        faces: Its faces.
+        crops: The same faces aligned. Crops of another template than arcface-112 are aligned to
+            it here once more: the measures are defined on that template.
+
+    Returns:
+        One row a face, in the order of ``faces``; ``norm`` is None.
+
+    Raises:
+        InputError: If an argument has another dtype or shape, faces and crops are not equally
+            many, or a face that has to be aligned has degenerate landmarks.
+    """
+    check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
+    if len(crops) != len(faces):
+        raise InputError(f"crops must be {len(faces)}, one a face, got {len(crops)}")
+    if crops.template != TEMPLATE:
+        crops = align_faces(image, faces, template=TEMPLATE)
+    if crops.size_hw != (CROP_PX, CROP_PX):
+        height, width = crops.size_hw
+        raise InputError(
+            f"crops of {TEMPLATE} must be {CROP_PX} x {CROP_PX} pixels, got {height} x {width}"
+        )
+    image_hw = (image.shape[0], image.shape[1])
+    luma = luminance(crops.pixels)
+    shown = face_masks(crops, image_hw)
+    # The re-blurring reaches over the photo's edge into the black beyond; stay away from there.
+    inner = face_masks(crops, image_hw, margin_px=BLUR_TAPS // 2 + 1)
+    yaw, pitch, roll = head_pose(faces.landmarks).T
+    whole = face_ellipse().sum()
+    return _scored(
+        sharpness=sharpness(luma, inner),
+        luminance_mean=luminance_mean(luma, shown),
+        under_exposure=under_exposure(luma, shown),
+        over_exposure=over_exposure(luma, shown),
+        contrast=contrast(luma, shown),
+        inter_eye_distance=faces.inter_eye_distances,
+        face_size_px=np.sqrt(faces.areas),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
+        roll_deg=roll,
+        occlusion=guess_occlusion(crops.pixels, shown),
+        cut_off=np.asarray(1 - shown.sum(axis=(1, 2)) / whole, np.float32),
+    )
+
+
+def _scored(**measures: Floats) -> FaceQuality:
+    return FaceQuality(**measures, score=combined_score(measures))

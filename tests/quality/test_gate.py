@@ -1,0 +1,105 @@
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vultus.core.errors import InputError
+from vultus.quality.gate import QualityGate
+from vultus.quality.measures import FaceQuality
+
+Portrait = Any  # the class lives in conftest.py, which cannot be imported
+
+PERFECT = {
+    "sharpness": 0.6,
+    "luminance_mean": 0.5,
+    "contrast": 0.2,
+    "inter_eye_distance": 100.0,
+    "face_size_px": 200.0,
+    "score": 0.95,
+}
+
+
+def quality(n: int = 1, **values: float) -> FaceQuality:
+    names = [field.name for field in dataclasses.fields(FaceQuality) if field.name != "norm"]
+    known = {**dict.fromkeys(names, 0.0), **PERFECT, **values}
+    return FaceQuality(**{name: np.full(n, value, np.float32) for name, value in known.items()})
+
+
+def test_a_good_face_passes_and_no_face_gives_no_answer() -> None:
+    assert QualityGate().judge(quality(2)) == [(), ()]
+    assert QualityGate().judge(quality(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "reason"),
+    [
+        ("inter_eye_distance", 14, "inter-eye distance 14 px, needs 24"),
+        ("inter_eye_distance", 23.7, "inter-eye distance 23.7 px, needs 24"),
+        ("sharpness", 0.1, "sharpness 0.10, needs 0.2"),
+        ("contrast", 0.01, "contrast 0.01, needs 0.03"),
+        ("under_exposure", 0.97, "under-exposed 97%, at most 90"),
+        ("over_exposure", 0.8, "over-exposed 80%, at most 60"),
+        ("yaw_deg", -70, "turned to the side by about 70 degrees, at most 55"),
+        ("yaw_deg", 70, "turned to the side by about 70 degrees, at most 55"),
+        ("pitch_deg", 50, "turned up or down by about 50 degrees, at most 40"),
+        ("occlusion", 0.93, "probably covered: occlusion 0.93, at most 0.8"),
+        ("cut_off", 0.5, "beyond the photo's edge 50%, at most 30"),
+    ],
+)
+def test_each_default_limit_has_its_reason(measure: str, value: float, reason: str) -> None:
+    assert QualityGate().judge(quality(1, **{measure: value})) == [(reason,)]
+
+
+@pytest.mark.parametrize("limit", QualityGate.__slots__)
+def test_each_limit_alone_refuses_just_beyond_itself_and_can_be_switched_off(limit: str) -> None:
+    measure = {"min_inter_eye_px": "inter_eye_distance"}.get(limit, limit.split("_", 1)[1])
+    off = dict.fromkeys(QualityGate.__slots__)
+    bound = 0.25
+    gate = QualityGate(**{**off, limit: bound})
+    sign = 1 if limit.startswith("max") else -1
+    for value, refused in (
+        (bound + sign * 0.01, True),
+        (bound, False),
+        (bound - sign * 0.01, False),
+    ):
+        face = dataclasses.replace(quality(), **{measure: np.array([value], np.float32)})
+        assert bool(gate.judge(face)[0]) is refused
+        assert QualityGate(**off).judge(face) == [()]
+
+
+def test_several_faults_give_several_reasons_each_to_its_own_face() -> None:
+    mixed = dataclasses.replace(
+        quality(3),
+        sharpness=np.array([0.6, 0.1, 0.6], np.float32),
+        occlusion=np.array([0, 0.9, 0.9], np.float32),
+    )
+    first, second, third = QualityGate().judge(mixed)
+    assert first == ()
+    assert len(second) == 2
+    assert third == ("probably covered: occlusion 0.90, at most 0.8",)
+
+
+def test_real_faults_are_named(portrait: Portrait) -> None:
+    def reasons(spoiled: Portrait) -> str:
+        return "; ".join(QualityGate().judge(spoiled.quality())[0])
+
+    assert reasons(portrait) == ""
+    distance = float(portrait.faces.inter_eye_distances[0])
+    assert "inter-eye distance 14 px, needs 24" in reasons(portrait.resized(14 / distance))
+    assert "sharpness" in reasons(portrait.blurred(0.15))
+    assert "under-exposed" in reasons(portrait.with_gain(0.06))
+    assert "over-exposed" in reasons(portrait.with_gain(8))
+    assert "probably covered" in reasons(portrait.with_bar_over_eyes())
+    assert "probably covered" in reasons(portrait.with_mask((90, 150, 200)))
+    nose = int(portrait.faces.landmarks[0, 2, 1])
+    assert "beyond the photo's edge" in reasons(portrait.cut_below(nose))
+
+
+def test_limits_outside_their_range_and_missing_norms_are_refused() -> None:
+    with pytest.raises(InputError, match="max_occlusion must be a number in"):
+        QualityGate(max_occlusion=80)
+    with pytest.raises(InputError, match="min_inter_eye_px"):
+        QualityGate(min_inter_eye_px=-1)
+    with pytest.raises(InputError, match="call with_norms first"):
+        QualityGate(min_norm=20).judge(quality())

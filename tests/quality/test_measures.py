@@ -1,0 +1,167 @@
+import dataclasses
+import json
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vultus.alignment.align import align_faces
+from vultus.core.crops import AlignedCrops
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import InputError
+from vultus.core.faces import Faces
+from vultus.quality.measures import FaceQuality, measure_quality
+
+Portrait = Any  # the class lives in conftest.py, which cannot be imported
+
+
+def test_a_clear_portrait_measures_as_one(portrait: Portrait) -> None:
+    quality = portrait.quality()
+    assert len(quality) == 1
+    assert quality.score[0] > 0.85
+    assert quality.sharpness[0] > 0.4
+    assert quality.occlusion[0] < 0.3
+    assert quality.cut_off[0] == 0
+    assert abs(quality.yaw_deg[0]) < 15
+    assert abs(quality.roll_deg[0]) < 5
+    assert quality.under_exposure[0] + quality.over_exposure[0] < 0.1
+    assert quality.inter_eye_distance[0] == pytest.approx(portrait.faces.inter_eye_distances[0])
+    x1, y1, x2, y2 = portrait.faces.boxes[0].tolist()
+    assert quality.face_size_px[0] == pytest.approx(((x2 - x1) * (y2 - y1)) ** 0.5)
+    assert quality.norm is None
+
+
+def test_blur_lowers_sharpness_and_score_step_by_step(portrait: Portrait) -> None:
+    steps = [portrait, *[portrait.blurred(share) for share in (0.03, 0.06, 0.12)]]
+    measured = [step.quality() for step in steps]
+    for earlier, later in pairwise(measured):
+        assert later.sharpness[0] < 0.9 * earlier.sharpness[0]
+        assert later.score[0] < earlier.score[0]
+
+
+def test_a_tiny_face_is_not_sharp_even_when_its_photo_was_enlarged(portrait: Portrait) -> None:
+    before = portrait.quality()
+    tiny = portrait.resized(5 / before.inter_eye_distance[0])
+    enlarged = tiny.resized(16)
+    assert tiny.quality().sharpness[0] < 0.7 * before.sharpness[0]
+    assert enlarged.quality().sharpness[0] < 0.7 * before.sharpness[0]
+    assert enlarged.quality().inter_eye_distance[0] > 60
+    assert enlarged.quality().score[0] < 0.9 * before.score[0]
+
+
+def test_the_size_of_a_large_photo_does_not_matter(portrait: Portrait) -> None:
+    twice = portrait.resized(2).quality()
+    assert twice.sharpness[0] == pytest.approx(portrait.quality().sharpness[0], abs=0.05)
+
+
+def test_light_moves_its_own_measures(portrait: Portrait) -> None:
+    normal, dark, bright = (portrait.with_gain(gain).quality() for gain in (1, 0.06, 4))
+    assert dark.luminance_mean[0] < 0.1 < normal.luminance_mean[0] < bright.luminance_mean[0]
+    assert dark.under_exposure[0] > 0.9
+    assert bright.over_exposure[0] > 0.4
+    assert dark.contrast[0] < 0.1 * normal.contrast[0]
+    assert bright.score[0] < 0.95 * normal.score[0]
+    assert dark.score[0] < 0.5 * normal.score[0]
+
+
+def test_covers_raise_the_occlusion_guess(portrait: Portrait) -> None:
+    covers = {
+        "bar": portrait.with_bar_over_eyes(),
+        "blue mask": portrait.with_mask((90, 150, 200)),
+        "white mask": portrait.with_mask((235, 235, 235)),
+        "black mask": portrait.with_mask((20, 20, 22)),
+        "half": portrait.with_half_hidden(),
+    }
+    clear = portrait.quality()
+    for name, covered in covers.items():
+        assert covered.quality().occlusion[0] > 0.8, name
+        assert covered.quality().score[0] < 0.8 * clear.score[0], name
+    for gain in (0.3, 2.0):
+        assert portrait.with_gain(gain).quality().occlusion[0] < 0.5
+
+
+def test_what_lies_beyond_the_edge_is_counted_and_does_not_spoil_the_rest(
+    portrait: Portrait,
+) -> None:
+    mouth = int(portrait.faces.landmarks[0, 3, 1])
+    cut = portrait.cut_below(mouth).quality()
+    assert 0.1 < cut.cut_off[0] < 0.6
+    whole = portrait.quality()
+    assert cut.score[0] < whole.score[0]
+    assert cut.sharpness[0] == pytest.approx(whole.sharpness[0], abs=0.12)
+    assert cut.under_exposure[0] < 0.1  # the black beyond the edge is no shadow
+
+
+def test_many_faces_at_once_measure_as_each_alone(portrait: Portrait) -> None:
+    image, one = portrait.image, portrait.faces
+    faces = Faces(
+        np.concatenate([one.boxes, one.boxes + 30]),
+        np.concatenate([one.landmarks, one.landmarks + 30]),
+        np.ones(2, np.float32),
+    )
+    both = measure_quality(image, faces, align_faces(image, faces))
+    for row in range(2):
+        alone = measure_quality(image, faces[row], align_faces(image, faces[row]))
+        assert alone.to_dicts() == both[row].to_dicts()
+
+
+def test_crops_of_another_template_measure_the_same(portrait: Portrait) -> None:
+    other = align_faces(portrait.image, portrait.faces, template="facenet-160")
+    measured = measure_quality(portrait.image, portrait.faces, other)
+    assert measured.to_dicts() == portrait.quality().to_dicts()
+
+
+def test_no_faces_give_no_rows() -> None:
+    image = np.zeros((50, 60, 3), np.uint8)
+    quality = measure_quality(image, Faces.empty(), align_faces(image, Faces.empty()))
+    assert len(quality) == 0
+    assert quality.to_dicts() == []
+
+
+def test_a_face_wholly_beyond_the_photo_is_finite_and_scores_nothing(portrait: Portrait) -> None:
+    away = dataclasses.replace(portrait, image=portrait.image[:20, :20])
+    quality = away.quality()
+    assert quality.cut_off[0] == 1
+    assert quality.score[0] < 0.01
+
+
+def space() -> EmbeddingSpace:
+    return EmbeddingSpace("m", "0" * 64, "p", 4)
+
+
+def test_norms_are_filled_in_from_embeddings_and_change_nothing_else(portrait: Portrait) -> None:
+    raw = np.array([[3, 0, 4, 0]], np.float32)
+    quality = portrait.quality()
+    with_norm = quality.with_norms(Embeddings.from_raw(raw, space()))
+    assert with_norm.norm is not None
+    assert with_norm.norm.tolist() == [5]
+    assert with_norm.to_dicts() == [{**quality.to_dicts()[0], "norm": 5.0}]
+    assert with_norm[0].norm is not None
+    with pytest.raises(InputError, match="embeddings must be 1, one a face, got 0"):
+        quality.with_norms(Embeddings.empty(space()))
+
+
+def test_rows_are_selected_read_only_and_fit_for_json(portrait: Portrait) -> None:
+    quality = portrait.quality()
+    assert len(quality[[0, 0, 0]]) == 3
+    assert len(quality[np.array([False])]) == 0
+    with pytest.raises(IndexError, match="face 1 of 1"):
+        quality[1]
+    with pytest.raises(ValueError, match="read-only"):
+        quality.score[0] = 1
+    assert json.loads(json.dumps(quality.to_dicts()))[0]["score"] > 0
+
+
+def test_wrong_arguments_are_refused(portrait: Portrait) -> None:
+    crops = align_faces(portrait.image, portrait.faces)
+    with pytest.raises(InputError, match="crops must be 1, one a face, got 0"):
+        measure_quality(portrait.image, portrait.faces, crops[:0])
+    with pytest.raises(InputError, match="image must be uint8"):
+        measure_quality(portrait.image[..., 0], portrait.faces, crops)
+    small = AlignedCrops(crops.pixels[:, :50], crops.transforms, "arcface-112")
+    with pytest.raises(InputError, match="arcface-112 must be 112 x 112"):
+        measure_quality(portrait.image, portrait.faces, small)
+    values = {field.name: np.zeros(2, np.float32) for field in dataclasses.fields(FaceQuality)}
+    with pytest.raises(InputError, match=r"contrast must be float32 of shape \(2,\)"):
+        FaceQuality(**{**values, "contrast": np.zeros(3, np.float32)})
