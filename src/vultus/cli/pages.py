@@ -18,7 +18,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p { max-width: 48rem; }
-.pictures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .8rem; margin-top: 1.2rem; }
+.pictures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .8rem;
+  margin-top: 1.2rem; }
 figure { margin: 0; background: var(--soft); border: 1px solid var(--line); border-radius: 6px;
   overflow: hidden; }
 figure img { display: block; max-width: 100%; }

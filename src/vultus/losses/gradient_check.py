@@ -73,8 +73,8 @@ def gradient_error(loss: Loss, batch: Batch, *, step: float = 1e-6) -> float:
         step: Of the differences.
 
     Returns:
-        Largest ``|numeric - autograd|`` over features and parameters, relative to the largest gradient
-        entry (to 1 where that is smaller).
+        Largest ``|numeric - autograd|`` over features and parameters, relative to the largest
+        gradient entry (to 1 where that is smaller).
 
     Raises:
         InputError: If the loss is in training mode.
