@@ -41,6 +41,9 @@ def test_interrupts_pass_through() -> None:
 def test_threads_that_overlap_leave_the_warning_filters_as_they_were() -> None:
     first_inside, second_inside, first_out = (threading.Event() for _ in range(3))
 
+    before = list(warnings.filters)
+    still_quiet: list[bool] = []
+
     def first() -> None:
         with decoding("a"):
             first_inside.set()
@@ -52,13 +55,14 @@ def test_threads_that_overlap_leave_the_warning_filters_as_they_were() -> None:
         with decoding("b"):
             second_inside.set()
             first_out.wait(10)
+            still_quiet.append(list(warnings.filters) != before)
 
-    before = list(warnings.filters)
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
+    assert still_quiet == [True]
     assert list(warnings.filters) == before
 
 

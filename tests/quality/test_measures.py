@@ -93,6 +93,14 @@ def test_what_lies_beyond_the_edge_is_counted_and_does_not_spoil_the_rest(
     assert cut.under_exposure[0] < 0.1  # the black beyond the edge is no shadow
 
 
+def test_the_photos_edge_is_no_detail_of_the_face(portrait: Portrait) -> None:
+    mouth = int(portrait.faces.landmarks[0, 3, 1])
+    flat = dataclasses.replace(portrait, image=np.full_like(portrait.image, 128)).cut_below(mouth)
+    assert flat.quality().cut_off[0] > 0.1
+    assert flat.quality().sharpness[0] == 0
+    assert flat.quality().contrast[0] < 1e-6
+
+
 def test_many_faces_at_once_measure_as_each_alone(portrait: Portrait) -> None:
     image, one = portrait.image, portrait.faces
     faces = Faces(

@@ -157,13 +157,12 @@ def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQual
         )
     image_hw = (image.shape[0], image.shape[1])
     luma = luminance(crops.pixels)
-    shown = face_masks(crops, image_hw)
-    # The re-blurring reaches over the photo's edge into the black beyond; stay away from there.
-    inner = face_masks(crops, image_hw, margin_px=BLUR_TAPS // 2 + 1)
+    # Interpolation and re-blurring mix in the black beyond the photo's edge; stay away from there.
+    shown = face_masks(crops, image_hw, margin_px=BLUR_TAPS // 2 + 1)
+    inside = face_masks(crops, image_hw).sum(axis=(1, 2))
     yaw, pitch, roll = head_pose(faces.landmarks).T
-    whole = face_ellipse().sum()
     return _scored(
-        sharpness=sharpness(luma, inner),
+        sharpness=sharpness(luma, shown),
         luminance_mean=luminance_mean(luma, shown),
         under_exposure=under_exposure(luma, shown),
         over_exposure=over_exposure(luma, shown),
@@ -174,7 +173,7 @@ def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQual
         pitch_deg=pitch,
         roll_deg=roll,
         occlusion=guess_occlusion(crops.pixels, shown),
-        cut_off=np.asarray(1 - shown.sum(axis=(1, 2)) / whole, np.float32),
+        cut_off=np.asarray(1 - inside / face_ellipse().sum(), np.float32),
     )
 
 
