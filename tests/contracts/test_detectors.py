@@ -19,12 +19,11 @@ from vultus.detection.base import DETECTORS, Detector
 @pytest.fixture(scope="module", params=list(DETECTORS))
 def detector(request: pytest.FixtureRequest) -> Detector:
     name = str(request.param)
-    monkeypatch = pytest.MonkeyPatch()
-    request.addfinalizer(monkeypatch.undo)
-    monkeypatch.setenv("VULTUS_OFFLINE", "1")
     settings = {"model": mirrored_yunet()} if name == "yunet" else {}
     try:
-        return DETECTORS.create(name, threads=1, **settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("VULTUS_OFFLINE", "1")
+            return DETECTORS.create(name, threads=1, **settings)
     except ModelNotFoundError as error:
         pytest.skip(f"its model is not here: {error}")
 
@@ -61,8 +60,9 @@ def test_images_too_small_for_a_face_have_none(
 
 def test_wrong_arrays_are_refused(detector: Detector) -> None:
     good = np.zeros((40, 40, 3), np.uint8)
-    bad: npt.NDArray[Any]
-    for bad in (good.astype(np.float32), good[..., 0], good[:0], np.zeros((4, 4, 4), np.uint8)):
+    four_channels = np.zeros((4, 4, 4), np.uint8)
+    wrong: list[npt.NDArray[Any]] = [good.astype(np.float32), good[..., 0], good[:0], four_channels]
+    for bad in wrong:
         with pytest.raises(InputError, match=r"image 0 must be uint8 of shape \(h, w, 3\)"):
             detector.detect(bad)
     with pytest.raises(InputError, match="image 1 must be uint8"):

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from vultus.detection.mtcnn_means import MeanSampler
-from vultus.detection.mtcnn_pyramid import CANVAS_PX, Canvas, cut_tiles, pack_tiles
+from vultus.detection.mtcnn_pyramid import (
+    CANVAS_PX,
+    Canvas,
+    cut_close_up_tiles,
+    cut_tiles,
+    pack_tiles,
+)
 
 
 def canvases(*sizes_hw: tuple[int, int]) -> list[Canvas]:
@@ -59,6 +65,18 @@ def test_a_large_photo_needs_canvases_of_no_more_than_the_fixed_size() -> None:
     large = canvases((6000, 8000))
     assert {canvas.height for canvas in large} <= set(range(32, CANVAS_PX + 1, 32))
     assert 100 < len(large) < 300
+
+
+def test_close_up_levels_show_the_photo_with_its_edge_repeated_around_it() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    tiles = cut_close_up_tiles((300, 400), 0, min_face_px=20)
+    scales = [min(tile.level_hw) for tile in tiles]
+    assert scales == [17, 12, 9]  # a face fills 3/4 of the photo in the first, 3/2 in the last
+    pixels = tiles[0].render(MeanSampler(image))
+    assert pixels.shape[0] == 18 + 12
+    assert np.array_equal(pixels[:6], np.repeat(pixels[6:7], 6, 0))
+    assert np.array_equal(pixels[:, :6], np.repeat(pixels[:, 6:7], 6, 1))
+    assert len({tile.level for tile in tiles}) == len(tiles)
 
 
 def test_photos_too_small_for_a_face_have_few_or_no_tiles() -> None:

@@ -196,13 +196,15 @@ def merge_close_ups(faces: Faces, close_ups: Faces, *, min_side: float) -> Faces
         min_side: Longer side, in pixels of the image, from which the small view is trusted more.
 
     Returns:
-        The large faces of the small view, and of the large view all faces that do not lie for the
-        most part inside one of them; best first.
+        The large faces of the small view, and of the large view all faces of which no such face
+        shares more than half of the smaller area; best first.
     """
     sides = close_ups.boxes[:, 2:] - close_ups.boxes[:, :2]
     trusted = close_ups[np.flatnonzero(sides.max(axis=1, initial=0) >= min_side)]
-    inside = box_cover(faces.boxes, trusted.boxes).max(axis=1, initial=0) > CLOSE_UP_COVER
-    others = faces[np.flatnonzero(~inside)]
+    covers = np.maximum(
+        box_cover(faces.boxes, trusted.boxes), box_cover(trusted.boxes, faces.boxes).T
+    )
+    others = faces[np.flatnonzero(~(covers > CLOSE_UP_COVER).any(axis=1))]
     scores = np.concatenate([trusted.scores, others.scores])
     order = np.argsort(-scores, kind="stable")
     return Faces(

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
+from vultus.detection.anchors import merge_close_ups
 from vultus.detection.base import DETECTORS, check_images
-from vultus.detection.mtcnn_cascade import confirm, faces_by_image, propose, refine
+from vultus.detection.mtcnn_boxes import View
+from vultus.detection.mtcnn_cascade import confirm, faces_by_view, propose, refine
 from vultus.detection.mtcnn_graphs import build_graph
 from vultus.detection.mtcnn_means import MeanSampler
-from vultus.detection.mtcnn_pyramid import cut_tiles, pack_tiles
+from vultus.detection.mtcnn_pyramid import Tile, cut_close_up_tiles, cut_tiles, pack_tiles
 from vultus.detection.mtcnn_weights import Stage
 from vultus.runtime.providers import Precision, Runtime
 from vultus.runtime.session import open_session
@@ -18,11 +20,15 @@ __all__ = ["MtcnnDetector"]
 
 STAGES: tuple[Stage, ...] = ("pnet", "rnet", "onet")
 CHUNK_PIXELS = 4_000_000
+CLOSE_UP_SHARE = 0.75  # of the shorter side
 
 
 @DETECTORS.register("mtcnn")
 class MtcnnDetector:
     """MTCNN (Zhang et al. 2016) with the published weights.
+
+    The cascade is that of facenet-pytorch, whose boxes it repeats. A second, small one looks for
+    faces that fill or overflow the photo, which the first one misses or misplaces.
 
     Args:
         min_face_px: Side of the smallest face to look for, in pixels. The work grows with
@@ -78,14 +84,27 @@ class MtcnnDetector:
         return faces + (self._detect_chunk(chunk) if chunk else [])
 
     def _detect_chunk(self, images: Sequence[Image]) -> list[Faces]:
-        pnet_threshold, rnet_threshold, onet_threshold = self.thresholds
+        n = len(images)
         samplers = [MeanSampler(image) for image in images]
-        tiles = [
-            tile
-            for index, image in enumerate(images)
-            for tile in cut_tiles(image.shape[:2], index, min_face_px=self.min_face_px)
+        views = [View(sampler, "stretch") for sampler in samplers]
+        views += [View(sampler, "repeat") for sampler in samplers]
+        found = self._cascade(views, self._tiles(images))
+        return [
+            merge_close_ups(usual, close_up, min_side=CLOSE_UP_SHARE * min(image.shape[:2]))
+            for usual, close_up, image in zip(found[:n], found[n:], images, strict=True)
         ]
-        candidates = propose(self._pnet, samplers, pack_tiles(tiles), threshold=pnet_threshold)
-        candidates = refine(self._rnet, samplers, candidates, threshold=rnet_threshold)
-        found, landmarks = confirm(self._onet, samplers, candidates, threshold=onet_threshold)
-        return faces_by_image(found, landmarks, n_images=len(images))
+
+    def _tiles(self, images: Sequence[Image]) -> list[Tile]:
+        tiles: list[Tile] = []
+        for index, image in enumerate(images):
+            size = image.shape[0], image.shape[1]
+            tiles += cut_tiles(size, index, min_face_px=self.min_face_px)
+            tiles += cut_close_up_tiles(size, index + len(images), min_face_px=self.min_face_px)
+        return tiles
+
+    def _cascade(self, views: Sequence[View], tiles: Sequence[Tile]) -> list[Faces]:
+        p, r, o = self.thresholds
+        candidates = propose(self._pnet, views, pack_tiles(tiles), threshold=p)
+        candidates = refine(self._rnet, views, candidates, threshold=r)
+        found, landmarks = confirm(self._onet, views, candidates, threshold=o)
+        return faces_by_view(found, landmarks, n_views=len(views))

@@ -2,17 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.detection.mtcnn_means import MeanSampler, windows
 
-__all__ = ["Candidates", "crop_candidates", "moved", "squared"]
+__all__ = ["Candidates", "Edges", "View", "crop_candidates", "moved", "squared"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+
+Edges = Literal["stretch", "repeat"]
+"""A box that reaches over the edge: stretch what is left of it to the whole crop, as
+facenet-pytorch does; or repeat the image's last row or column, which keeps the proportions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """An image, and how candidates are cut out of it.
+
+    Attributes:
+        sampler: The image.
+        edges: What happens at its edge.
+    """
+
+    sampler: MeanSampler
+    edges: Edges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,18 +39,18 @@ class Candidates:
     Attributes:
         boxes: (n, 4) float32, ``x1 y1 x2 y2``; pixels count from 1, ``x2 y2`` lies inside.
         scores: (n,) float32 in [0, 1].
-        images: (n,) int64; index of the image that each lies in.
+        views: (n,) int64; index of the view that each was found in.
     """
 
     boxes: FloatArray
     scores: FloatArray
-    images: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, index: npt.NDArray[Any]) -> "Candidates":
-        return Candidates(self.boxes[index], self.scores[index], self.images[index])
+        return Candidates(self.boxes[index], self.scores[index], self.views[index])
 
 
 def moved(boxes: FloatArray, offsets: FloatArray, *, edge_px: float) -> FloatArray:
@@ -57,47 +74,43 @@ def squared(boxes: FloatArray) -> FloatArray:
 
 
 def crop_candidates(
-    samplers: Sequence[MeanSampler], candidates: Candidates, *, size_px: int
+    views: Sequence[View], candidates: Candidates, *, size_px: int
 ) -> tuple[Candidates, FloatArray]:
-    """Cut the candidates out of their images and resize them.
-
-    Where a box reaches over the edge, the image's last row or column is repeated. (Cutting the box
-    at the edge and stretching the rest, as some implementations do, shifts the landmarks of
-    close-ups by several percent of the face.)
+    """Cut the candidates out of their views and resize them.
 
     Args:
-        samplers: The images that ``candidates.images`` counts.
+        views: What ``candidates.views`` counts.
         candidates: Boxes.
         size_px: Side of the crops.
 
     Returns:
         The candidates that lie at least partly inside, and their crops (n, size, size, 3) float32.
     """
-    shapes = np.array([sampler.image.shape[:2] for sampler in samplers], np.int64).reshape(-1, 2)
-    sizes_xy = shapes[candidates.images, ::-1]
+    shapes = np.array([view.sampler.image.shape[1::-1] for view in views], np.int64)
+    sizes_xy = shapes.reshape(-1, 2)[candidates.views]
     corners = candidates.boxes.astype(np.int64)
     first, end = corners[:, :2] - 1, corners[:, 2:]
+    stretched = np.array([view.edges == "stretch" for view in views], np.bool_)
+    cut = stretched[candidates.views, None]
+    first = np.where(cut, np.maximum(first, 0), first)
+    end = np.where(cut, np.minimum(end, sizes_xy), end)
     overlaps = (end > first) & (end > 0) & (first < sizes_xy)
     inside = np.flatnonzero(overlaps.all(axis=1))
-    candidates, first, end, sizes_xy = (
-        candidates[inside],
-        first[inside],
-        end[inside],
-        sizes_xy[inside],
-    )
+    candidates, sizes_xy = candidates[inside], sizes_xy[inside]
+    first, end = first[inside], end[inside]
     columns, rows = (
-        _edges(first[:, axis], end[:, axis], sizes_xy[:, axis], size_px) for axis in (0, 1)
+        _windows_inside(first[:, axis], end[:, axis], sizes_xy[:, axis], size_px) for axis in (0, 1)
     )
     crops = np.empty((len(inside), size_px, size_px, 3), np.float32)
-    for index, sampler in enumerate(samplers):
-        mine = np.flatnonzero(candidates.images == index)
-        crops[mine] = sampler.means(rows[mine], columns[mine])
+    for index, view in enumerate(views):
+        mine = np.flatnonzero(candidates.views == index)
+        crops[mine] = view.sampler.means(rows[mine], columns[mine])
     return candidates, crops
 
 
-def _edges(first: IntArray, end: IntArray, length: IntArray, cells: int) -> IntArray:
+def _windows_inside(first: IntArray, end: IntArray, length: IntArray, cells: int) -> IntArray:
     """(n, cells, 2): windows of sides ``first`` to ``end``, moved into ``0`` to ``length``."""
-    edges = windows(end - first, cells) + first[:, None, None]
+    wanted = windows(end - first, cells) + first[:, None, None]
     last = length[:, None]
-    begin = np.clip(edges[..., 0], 0, last - 1)
-    return np.stack([begin, np.clip(edges[..., 1], begin + 1, last)], axis=2)
+    begin = np.clip(wanted[..., 0], 0, last - 1)
+    return np.stack([begin, np.clip(wanted[..., 1], begin + 1, last)], axis=2)

@@ -9,17 +9,17 @@ import numpy.typing as npt
 from vultus.core.faces import Faces
 from vultus.detection.mtcnn_boxes import (
     Candidates,
+    View,
     crop_candidates,
     moved,
     squared,
 )
 from vultus.detection.mtcnn_graphs import INPUT_NAME
-from vultus.detection.mtcnn_means import MeanSampler
 from vultus.detection.mtcnn_pyramid import STRIDE_PX, WINDOW_PX, Canvas
 from vultus.detection.nms import suppress_overlaps
 from vultus.runtime.session import Session
 
-__all__ = ["confirm", "faces_by_image", "propose", "refine"]
+__all__ = ["confirm", "faces_by_view", "propose", "refine"]
 
 REFINE_PX, CONFIRM_PX = 24, 48
 NMS_LEVEL, NMS_STAGE = 0.5, 0.7
@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float32]
 
 def propose(
     session: Session,
-    samplers: Sequence[MeanSampler],
+    views: Sequence[View],
     canvases: Iterable[Canvas],
     *,
     threshold: float,
@@ -39,14 +39,14 @@ def propose(
 
     Args:
         session: P-Net.
-        samplers: The photos.
+        views: The photos.
         canvases: Their packed pyramids.
         threshold: Score from which a window is a candidate.
 
     Returns:
         Square boxes.
     """
-    found = [_windows(session, samplers, canvas, threshold) for canvas in canvases]
+    found = [_windows(session, views, canvas, threshold) for canvas in canvases]
     windows = np.concatenate([np.zeros((0, 9)), *(values for values, _ in found)])
     labels = np.concatenate([np.zeros((0, 2), np.int64), *(labels for _, labels in found)])
     values = windows.astype(np.float32)
@@ -55,83 +55,93 @@ def propose(
     kept = suppress_overlaps(candidates.boxes, candidates.scores, limit=NMS_LEVEL, groups=groups)
     candidates, offsets = candidates[kept], values[kept, 5:]
     kept = suppress_overlaps(
-        candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.images
+        candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.views
     )
     boxes = moved(candidates.boxes[kept], offsets[kept], edge_px=0)
-    return Candidates(squared(boxes), candidates.scores[kept], candidates.images[kept])
+    return Candidates(squared(boxes), candidates.scores[kept], candidates.views[kept])
 
 
 def refine(
-    session: Session, samplers: Sequence[MeanSampler], candidates: Candidates, *, threshold: float
+    session: Session,
+    views: Sequence[View],
+    candidates: Candidates,
+    *,
+    threshold: float,
 ) -> Candidates:
     """Stage 2: R-Net on every candidate, at 24 x 24 pixels.
 
     Returns:
         Square boxes of those that score above ``threshold``.
     """
-    candidates, crops = crop_candidates(samplers, candidates, size_px=REFINE_PX)
+    candidates, crops = crop_candidates(views, candidates, size_px=REFINE_PX)
     candidates, output = _judged(session, candidates, crops, threshold)
     kept = suppress_overlaps(
-        candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.images
+        candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.views
     )
     boxes = moved(candidates.boxes[kept], output[kept, :4], edge_px=1)
-    return Candidates(squared(boxes), candidates.scores[kept], candidates.images[kept])
+    return Candidates(squared(boxes), candidates.scores[kept], candidates.views[kept])
 
 
 def confirm(
-    session: Session, samplers: Sequence[MeanSampler], candidates: Candidates, *, threshold: float
+    session: Session,
+    views: Sequence[View],
+    candidates: Candidates,
+    *,
+    threshold: float,
 ) -> tuple[Candidates, FloatArray]:
     """Stage 3: O-Net on every candidate, at 48 x 48 pixels.
 
     Returns:
         The faces, and their landmarks: (n, 5, 2) float32, pixels counted from 0.
     """
-    candidates, crops = crop_candidates(samplers, candidates, size_px=CONFIRM_PX)
+    candidates, crops = crop_candidates(views, candidates, size_px=CONFIRM_PX)
     candidates, output = _judged(session, candidates, crops, threshold)
     sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2] + 1
     relative = output[:, 4:].reshape(-1, 2, 5).transpose(0, 2, 1)
     landmarks = candidates.boxes[:, None, :2] + relative * sides[:, None] - 1
     boxes = moved(candidates.boxes, output[:, :4], edge_px=1)
-    faces = Candidates(boxes, candidates.scores, candidates.images)
+    faces = Candidates(boxes, candidates.scores, candidates.views)
     kept = suppress_overlaps(
         boxes,
         candidates.scores,
         limit=NMS_STAGE,
         overlap="smaller",
         edge_px=1,
-        groups=candidates.images,
+        groups=candidates.views,
     )
     return faces[kept], np.asarray(landmarks[kept], np.float32)
 
 
-def faces_by_image(found: Candidates, landmarks: FloatArray, *, n_images: int) -> list[Faces]:
-    """Sort the faces of all images into one `Faces` an image, best first."""
+def faces_by_view(found: Candidates, landmarks: FloatArray, *, n_views: int) -> list[Faces]:
+    """Sort the faces of all views into one `Faces` a view, best first."""
     faces = []
-    for index in range(n_images):
-        mine = np.flatnonzero(found.images == index)
+    for index in range(n_views):
+        mine = np.flatnonzero(found.views == index)
         mine = mine[np.argsort(-found.scores[mine], kind="stable")]
         faces.append(Faces(found.boxes[mine], landmarks[mine], found.scores[mine]))
     return faces
 
 
 def _windows(
-    session: Session, samplers: Sequence[MeanSampler], canvas: Canvas, threshold: float
+    session: Session, views: Sequence[View], canvas: Canvas, threshold: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The windows that P-Net accepts.
 
     Returns:
-        (n, 9) box, score and offsets of each; (n, 2) the number of its image and its level.
+        (n, 9) box, score and offsets of each; (n, 2) the number of its view and its level.
     """
-    (maps,) = session.run({INPUT_NAME: canvas.render(samplers)[None]})
+    (maps,) = session.run({INPUT_NAME: canvas.render([view.sampler for view in views])[None]})
     owners = canvas.owners()
     accepted = (maps[0, 0] >= math.log(threshold / (1 - threshold))) & (owners >= 0)
     rows, columns = np.nonzero(accepted)
     owners = owners[rows, columns]
-    scales = np.array([tile.scale for tile in canvas.tiles])[owners, None]
+    # In float32 as in the published code: windows on whole pixels are common, and rounding decides.
+    scales = np.array([tile.scale for tile in canvas.tiles], np.float32)[owners, None]
     shifts = np.array([tile.origin_xy for tile in canvas.tiles]) - canvas.corners_xy
     corners = STRIDE_PX * np.stack([columns, rows], axis=1) + shifts[owners]
     output = maps[0][:, rows, columns].T.astype(np.float64)
-    boxes = np.concatenate([(corners + 1) / scales, (corners + WINDOW_PX) / scales], axis=1)
+    edges = np.concatenate([corners + 1, corners + WINDOW_PX], axis=1).astype(np.float32)
+    boxes = np.concatenate([edges[:, :2] / scales, edges[:, 2:] / scales], axis=1)
     values = np.concatenate([np.floor(boxes), _sigmoid(output[:, :1]), output[:, 1:]], axis=1)
     labels = np.array([(tile.photo, tile.level) for tile in canvas.tiles], np.int64)
     return values, labels[owners]
@@ -144,8 +154,8 @@ def _judged(
     output = _run_in_batches(session, crops)
     scores = _sigmoid(output[:, 0])
     passed = np.flatnonzero(scores > threshold)
-    boxes, images = candidates.boxes[passed], candidates.images[passed]
-    return Candidates(boxes, np.asarray(scores[passed], np.float32), images), output[passed, 1:]
+    boxes, views = candidates.boxes[passed], candidates.views[passed]
+    return Candidates(boxes, np.asarray(scores[passed], np.float32), views), output[passed, 1:]
 
 
 def _run_in_batches(session: Session, crops: FloatArray) -> FloatArray:

@@ -123,7 +123,8 @@ def _window_means(
     sums -= corner(0, 1)
     sums -= corner(1, 0)
     sums += corner(0, 0)
-    areas = np.diff(rows, axis=2)[:, :, None] * np.diff(columns, axis=2)[:, None]
+    heights, widths = rows[..., 1] - rows[..., 0], columns[..., 1] - columns[..., 0]
+    areas = (heights[:, :, None] * widths[:, None])[..., None]
     means = sums.reshape(grids, height, width, 3).astype(np.float32)
     means *= np.reciprocal(areas, dtype=np.float32)
     return means

@@ -15,12 +15,20 @@ import numpy.typing as npt
 
 from vultus.detection.mtcnn_means import MeanSampler, windows
 
-__all__ = ["STRIDE_PX", "WINDOW_PX", "Canvas", "Tile", "cut_tiles", "pack_tiles"]
+__all__ = [
+    "STRIDE_PX",
+    "WINDOW_PX",
+    "Canvas",
+    "Tile",
+    "cut_close_up_tiles",
+    "cut_tiles",
+    "pack_tiles",
+]
 
 WINDOW_PX = 12
 STRIDE_PX = 2
 LEVEL_FACTOR = 0.709  # the published one: each level has about half the area of the one before
-CLOSE_UP_FIRST_PX, CLOSE_UP_LAST_PX = 24, 6  # shorter sides of the levels with a border
+CLOSE_UP_FIRST_PX, CLOSE_UP_LAST_PX = 16, 8  # shorter sides of the levels with a border
 CLOSE_UP_BORDER_PX = 6
 CANVAS_PX = 512
 CANVAS_STEP_PX = 32
@@ -92,9 +100,8 @@ class Canvas:
 def cut_tiles(size_hw: tuple[int, int], photo: int, *, min_face_px: float) -> list[Tile]:
     """All tiles of one photo's pyramid.
 
-    The first level shows a face of ``min_face_px`` in 12 pixels. The smallest levels, in which one
-    window covers much of the photo, are given a border, and go on until a window covers twice the
-    photo: faces that fill or overflow it would be missed otherwise.
+    The first level shows a face of ``min_face_px`` in 12 pixels, the last shows one about as large
+    as the photo.
 
     Args:
         size_hw: The photo's height and width.
@@ -102,17 +109,29 @@ def cut_tiles(size_hw: tuple[int, int], photo: int, *, min_face_px: float) -> li
         min_face_px: Side of the smallest face to look for, in pixels of the photo.
     """
     tiles: list[Tile] = []
-    scale, level = WINDOW_PX / min_face_px, 0
+    scale = WINDOW_PX / min_face_px
+    while min(size_hw) * scale >= WINDOW_PX:
+        tiles += _level(size_hw, Tile(photo, len(tiles), scale, size_hw, (0, 0), (0, 0)), border=0)
+        scale *= LEVEL_FACTOR
+    return tiles
+
+
+def cut_close_up_tiles(size_hw: tuple[int, int], photo: int, *, min_face_px: float) -> list[Tile]:
+    """Tiles that show faces which fill or overflow the photo: few and small, with a border.
+
+    In the first, a window covers three quarters of the photo's shorter side, in the last one
+    and a half times that side.
+
+    Args:
+        size_hw: The photo's height and width.
+        photo: The photo's number, kept in the tiles.
+        min_face_px: Side of the smallest face to look for, in pixels of the photo.
+    """
+    tiles: list[Tile] = []
+    scale = min(WINDOW_PX / min_face_px, CLOSE_UP_FIRST_PX / min(size_hw))
     while min(size_hw) * scale >= CLOSE_UP_LAST_PX:
-        height, width = (int(length * scale + 1) for length in size_hw)
-        border = CLOSE_UP_BORDER_PX if min(size_hw) * scale < CLOSE_UP_FIRST_PX else 0
-        # The last window reaches one pixel over the edge of an odd side.
-        tiles += [
-            Tile(photo, level, scale, (height, width), (x - border, y - border), (rows, columns))
-            for y, rows in _pieces(height + height % 2 + 2 * border)
-            for x, columns in _pieces(width + width % 2 + 2 * border)
-        ]
-        level += 1
+        tile = Tile(photo, len(tiles), scale, size_hw, (0, 0), (0, 0))
+        tiles += _level(size_hw, tile, border=CLOSE_UP_BORDER_PX)
         scale *= LEVEL_FACTOR
     return tiles
 
@@ -132,6 +151,24 @@ def pack_tiles(tiles: Sequence[Tile]) -> Iterator[Canvas]:
         x, row_height = x + width, max(row_height, height)
     if placed:
         yield _canvas(placed)
+
+
+def _level(size_hw: tuple[int, int], like: Tile, *, border: int) -> list[Tile]:
+    """The tiles of one level; number, photo and scale are those of ``like``."""
+    height, width = (int(length * like.scale + 1) for length in size_hw)
+    # The last window reaches one pixel over the edge of an odd side.
+    return [
+        Tile(
+            like.photo,
+            like.level,
+            like.scale,
+            (height, width),
+            (x - border, y - border),
+            (rows, columns),
+        )
+        for y, rows in _pieces(height + height % 2 + 2 * border)
+        for x, columns in _pieces(width + width % 2 + 2 * border)
+    ]
 
 
 def _pieces(length: int) -> list[tuple[int, int]]:
