@@ -3,12 +3,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from vultus.quality.gate import QualityGate
 
 from vultus.core.errors import (
     CalibrationError,
     GallerySpaceError,
     ImageError,
+    InputError,
     ModelNotFoundError,
     NoFaceError,
     QualityError,
@@ -19,6 +19,7 @@ from vultus.core.faces import Faces, Image
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.recognizer import Recognizer
+from vultus.quality.gate import QualityGate
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,16 @@ def test_any_object_that_detects_will_do(tiny_embedder: Embedder, hopper: Image)
     assert len(recognizer.embed(hopper)) == 0
     with pytest.raises(NoFaceError):
         recognizer.embed_face(hopper)
+
+
+@pytest.mark.models
+def test_a_detector_can_be_given_another_model(mirror: Path, hopper: Image) -> None:
+    assert len(Recognizer(detector="yunet:yunet-n-dynamic", threads=1).detect(hopper)) == 1
+
+
+def test_a_model_for_a_detector_that_takes_none_is_refused(hopper: Image) -> None:
+    with pytest.raises(InputError, match="no setting 'model'"):
+        Recognizer(detector="mtcnn:yunet-n-dynamic").detect(hopper)
 
 
 @pytest.mark.models

@@ -32,7 +32,12 @@ PhotosArgument = Annotated[
     list[str], typer.Argument(help="Photos, folders (searched recursively) or globs.")
 ]
 DetectorOption = Annotated[
-    str, typer.Option("--detector", help="Detector: mtcnn, yunet or scrfd.", metavar="NAME")
+    str,
+    typer.Option(
+        "--detector",
+        help="mtcnn, yunet, scrfd, or NAME:MODEL for another model file.",
+        metavar="NAME",
+    ),
 ]
 ModelOption = Annotated[
     str,

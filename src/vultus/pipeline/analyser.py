@@ -42,7 +42,8 @@ class Analyser:
     Opening is cheap: models are loaded when first needed. One instance may serve several threads.
 
     Args:
-        detector: A registered detector's name, or an object that detects.
+        detector: A registered detector's name, or ``name:model`` for one that runs another model
+            of the store (``yunet:yunet-n-dynamic``), or an object that detects.
         embedder: A model's name in the store, a path to an ONNX file known to it, a card, or an
             open `Embedder`.
         gate: What a face must satisfy to be compared; None compares whatever was found.
@@ -73,8 +74,10 @@ class Analyser:
     def detector(self) -> Detector:
         """The detector, opened on first use."""
         if isinstance(self._detector, str):
+            name, _, model = self._detector.partition(":")
             settings = {"runtime": self._runtime, "threads": self._threads}
-            return DETECTORS.create(self._detector, **settings)
+            chosen = {"model": model} if model else {}
+            return DETECTORS.create(name, **settings, **chosen)
         return self._detector
 
     @cached_property
