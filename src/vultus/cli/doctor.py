@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 import numpy as np
-from rich.table import Table
+from rich.table import Column, Table
 
 from vultus import __version__
 from vultus.alignment.templates import crop_template
@@ -48,7 +48,7 @@ def doctor(model: ModelOption = DEFAULT_EMBEDDER, json: JsonOption = False) -> i
     if json:
         print_json({"checks": [asdict(check) for check in checks]})
     else:
-        table = Table("check", "status", "detail")
+        table = Table("check", "status", Column("detail", overflow="fold"))
         for check in checks:
             table.add_row(check.what, f"[{COLOURS[check.status]}]{check.status}[/]", check.detail)
         out.print(table)
