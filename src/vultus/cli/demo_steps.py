@@ -190,6 +190,7 @@ def _identified(
     names: Sequence[str],
     probes: Sequence[AnalysedPhoto],
 ) -> list[list[str]]:
+    enrolled = ", ".join(names) if len(names) < 3 else f"{len(names)} people"
     rows = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -203,7 +204,7 @@ def _identified(
                 best = answer.candidates[0].similarity
                 who = "refused" if answer.refusal else answer.identity or "unknown"
                 label = f"{Path(photo.name).parent.name}/{Path(photo.name).stem}"
-                rows.append([label, str(i), ", ".join(names), who, f"{best:.4f}"])
+                rows.append([label, str(i), enrolled, who, f"{best:.4f}"])
     return rows
 
 
