@@ -23,7 +23,7 @@ __all__ = ["confirm", "faces_by_view", "propose", "refine"]
 
 REFINE_PX, CONFIRM_PX = 24, 48
 NMS_LEVEL, NMS_STAGE = 0.5, 0.7
-BATCH_SIZES = (128, 64, 32, 16, 8)
+BATCH_SIZES = (128, 64, 32, 16, 8, 4, 2, 1)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -164,13 +164,8 @@ def _run_in_batches(session: Session, crops: FloatArray) -> FloatArray:
     outputs = [np.zeros((0, int(width)), np.float32)]
     start = 0
     while start < len(crops):
-        left = len(crops) - start
-        size = next((size for size in BATCH_SIZES if size <= left), BATCH_SIZES[-1])
-        batch = crops[start : start + size]
-        missing = size - len(batch)
-        if missing:
-            batch = np.concatenate([batch, np.zeros((missing, *crops.shape[1:]), np.float32)])
-        outputs.append(session.run({INPUT_NAME: batch})[0][: size - missing])
+        size = next(size for size in BATCH_SIZES if size <= len(crops) - start)
+        outputs += session.run({INPUT_NAME: crops[start : start + size]})
         start += size
     return np.concatenate(outputs)
 

@@ -2,11 +2,12 @@
 
 P-Net sees windows of 12 x 12 pixels, so an image is shown to it in many sizes. Running it on every
 size by itself means many small runs, each of another shape. Here all levels of a group of images
-are cut into tiles of at most one canvas, the tiles are placed side by side on canvases of equal
-width, and cells whose window touches two tiles are ignored. Memory is bounded by the canvas,
+are cut into tiles of at most one canvas, the tiles are placed side by side on canvases of few
+sizes, and cells whose window touches two tiles are ignored. Memory is bounded by the canvas,
 whatever the size of the photo.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ LEVEL_FACTOR = 0.709  # the published one: each level has about half the area of
 CLOSE_UP_FIRST_PX, CLOSE_UP_LAST_PX = 16, 8  # shorter sides of the levels with a border
 CLOSE_UP_BORDER_PX = 6
 CANVAS_PX = 512
-CANVAS_STEP_PX = 32
+HEIGHT_STEP_PX, WIDTH_STEP_PX = 32, 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,18 +71,18 @@ class Canvas:
     """Tiles side by side, to be shown to P-Net at once.
 
     Attributes:
-        height: In pixels; the width is `CANVAS_PX`.
+        size_hw: Height and width, at most `CANVAS_PX` each.
         tiles: What lies on it.
         corners_xy: (tiles, 2) int64; where each tile begins, in even pixels.
     """
 
-    height: int
+    size_hw: tuple[int, int]
     tiles: tuple[Tile, ...]
     corners_xy: npt.NDArray[np.int64]
 
     def render(self, samplers: Sequence[MeanSampler]) -> npt.NDArray[np.float32]:
-        """Compute all tiles: (height, `CANVAS_PX`, 3) float32 in [0, 255]."""
-        pixels = np.zeros((self.height, CANVAS_PX, 3), np.float32)
+        """Compute all tiles: (height, width, 3) float32 in [0, 255]."""
+        pixels = np.zeros((*self.size_hw, 3), np.float32)
         for tile, (x, y) in zip(self.tiles, self.corners_xy.tolist(), strict=True):
             height, width = tile.size_hw
             pixels[y : y + height, x : x + width] = tile.render(samplers[tile.photo])
@@ -89,7 +90,7 @@ class Canvas:
 
     def owners(self) -> npt.NDArray[np.int64]:
         """Per cell of P-Net's output the number of the tile that holds its window, else -1."""
-        owners = np.full((_cells(self.height), _cells(CANVAS_PX)), -1, np.int64)
+        owners = np.full([_cells(length) for length in self.size_hw], -1, np.int64)
         for number, (tile, corner) in enumerate(zip(self.tiles, self.corners_xy, strict=True)):
             column, row = (corner // STRIDE_PX).tolist()
             rows, columns = (_cells(length) for length in tile.size_hw)
@@ -137,18 +138,25 @@ def cut_close_up_tiles(size_hw: tuple[int, int], photo: int, *, min_face_px: flo
 
 
 def pack_tiles(tiles: Sequence[Tile]) -> Iterator[Canvas]:
-    """Place tiles on canvases in rows, highest tiles first."""
+    """Place tiles on canvases, highest tiles first: in rows of columns of tiles."""
     placed: list[tuple[Tile, tuple[int, int]]] = []
-    x = y = row_height = 0
+    columns: list[list[int]] = []  # of the current row: x, width, y of the next free place
+    x = top = bottom = 0
     for tile in sorted(tiles, key=lambda tile: -tile.size_hw[0]):
         height, width = tile.size_hw
-        if x + width > CANVAS_PX:
-            x, y, row_height = 0, y + row_height, 0
-        if y + height > CANVAS_PX:
-            yield _canvas(placed)
-            placed, x, y, row_height = [], 0, 0, 0
-        placed.append((tile, (x, y)))
-        x, row_height = x + width, max(row_height, height)
+        column = next((c for c in columns if width <= c[1] and c[2] + height <= bottom), None)
+        if column is None:
+            if x + width > CANVAS_PX:
+                x, top, columns = 0, bottom, []
+            if top + height > CANVAS_PX:
+                yield _canvas(placed)
+                placed, columns, x, top, bottom = [], [], 0, 0, 0
+            bottom = max(bottom, top + height)
+            column = [x, width, top]
+            columns.append(column)
+            x += width
+        placed.append((tile, (column[0], column[2])))
+        column[2] += height
     if placed:
         yield _canvas(placed)
 
@@ -179,11 +187,13 @@ def _pieces(length: int) -> list[tuple[int, int]]:
 
 
 def _canvas(placed: Sequence[tuple[Tile, tuple[int, int]]]) -> Canvas:
-    # Few heights, because engines prepare for each shape that they meet.
+    # Few sizes, because engines prepare for each shape that they meet.
     bottom = max(y + tile.size_hw[0] for tile, (_, y) in placed)
-    height = -(-bottom // CANVAS_STEP_PX) * CANVAS_STEP_PX
+    right = max(x + tile.size_hw[1] for tile, (x, _) in placed)
+    height = math.ceil(bottom / HEIGHT_STEP_PX) * HEIGHT_STEP_PX
+    width = math.ceil(right / WIDTH_STEP_PX) * WIDTH_STEP_PX
     corners = np.array([corner for _, corner in placed], np.int64)
-    return Canvas(height, tuple(tile for tile, _ in placed), corners)
+    return Canvas((height, width), tuple(tile for tile, _ in placed), corners)
 
 
 def _cells(length_px: int) -> int:
