@@ -47,3 +47,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_demo_photos(folder)
     (folder / "broken.jpg").write_bytes(np.arange(100, dtype=np.uint8).tobytes())
     return folder
+
+
+@pytest.fixture
+def original(photos: Path) -> Path:
+    """Grace Hopper's portrait, unaltered."""
+    return photos / "Grace Hopper" / "0-original.jpg"

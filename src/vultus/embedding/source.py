@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vultus.core.errors import DigestError, LicenceError, ModelError, ModelNotFoundError
+from vultus.core.errors import DigestError, ModelError, ModelNotFoundError
 from vultus.models.cards import ModelCard
 from vultus.models.digest import known_sha256
 from vultus.models.mirror import find_file
@@ -33,12 +33,12 @@ def find_model(model: str | Path | ModelCard, *, store: ModelStore) -> tuple[Pat
     if not path.is_file():
         raise ModelNotFoundError(f"no model file at {path}")
     card = _card_of(path, store)
-    _check_policy(card, store)
+    store.check_policy(card)
     return path, card
 
 
 def _file_of(card: ModelCard, store: ModelStore) -> Path:
-    _check_policy(card, store)
+    store.check_policy(card)
     if card.name in store.names() and store.card(card.name).sha256 == card.sha256:
         return store.path(card.name)
     folders = [folder for folder in (store.root, *store.mirrors) if folder.is_dir()]
@@ -67,11 +67,3 @@ def _card_of(path: Path, store: ModelStore) -> ModelCard:
         f"no model card is known for {path} (SHA-256 {digest}); write one to {beside}, so that its "
         "template, colour order and scaling are known"
     )
-
-
-def _check_policy(card: ModelCard, store: ModelStore) -> None:
-    if store.policy == "commercial-only" and not card.licence.commercial_use:
-        raise LicenceError(
-            f"model {card.name!r} must not be used here: its licence ({card.licence.name}) does "
-            "not allow commercial use, and the policy is commercial-only"
-        )

@@ -130,7 +130,7 @@ class ModelStore:
             DigestError: If the file in the store was changed.
         """
         card = self.card(name)
-        self._check_policy(card)
+        self.check_policy(card)
         found = self.find(name)
         if found is None:
             raise ModelNotFoundError(not_here(card, "its file is not on this machine"))
@@ -142,7 +142,7 @@ class ModelStore:
         Raises:
             RegistryError, LicenceError, ModelNotFoundError, DownloadError, DigestError: As `pull`.
         """
-        self._check_policy(self.card(name))
+        self.check_policy(self.card(name))
         found = self.find(name)
         return self.pull(name, progress=progress) if found is None else found
 
@@ -169,7 +169,7 @@ class ModelStore:
             ModelError: If the store cannot be written, or a zip pack is not sound.
         """
         card = self.card(name)
-        self._check_policy(card)
+        self.check_policy(card)
         if accept:
             self._make_folder(self.root)
             accept_licence(self.root, card)
@@ -229,7 +229,7 @@ class ModelStore:
         if not source.is_file():
             raise ModelNotFoundError(f"a model to import must be a file, got {str(source)!r}")
         card = known_card(source, self.cards()) if values is None else card_for_file(source, values)
-        self._check_policy(card)
+        self.check_policy(card)
         if values is not None:
             self._check_name_is_free(card)
         stored = self._stored(card)
@@ -261,15 +261,20 @@ class ModelStore:
         (folder / _LOCK).unlink(missing_ok=True)
         folder.rmdir()
 
-    def _stored(self, card: ModelCard) -> Path:
-        return self.root / card.name / card.file_name
+    def check_policy(self, card: ModelCard) -> None:
+        """Refuse a model that this site's policy forbids.
 
-    def _check_policy(self, card: ModelCard) -> None:
+        Raises:
+            LicenceError: If the policy is ``commercial-only`` and the licence is not.
+        """
         if self.policy == "commercial-only" and not card.licence.commercial_use:
             raise LicenceError(
                 f"model {card.name!r} must not be used here: its licence ({card.licence.name}) "
                 "does not allow commercial use, and the policy is commercial-only"
             )
+
+    def _stored(self, card: ModelCard) -> Path:
+        return self.root / card.name / card.file_name
 
     def _check_name_is_free(self, card: ModelCard) -> None:
         earlier = imported_card(self.root, card.name)

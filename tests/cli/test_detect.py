@@ -1,0 +1,32 @@
+"""`vultus detect`: find faces, on real photos."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vultus.image.io import read_image
+
+Run = Callable[..., Any]
+
+
+def test_detect_reports_faces_draws_them_and_goes_on_past_a_broken_file(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    outcome = run("detect", photos, "--draw", tmp_path / "drawn", "--json")
+    assert outcome.code == 2
+    found = {Path(photo["photo"]).name: len(photo["faces"]) for photo in outcome.json["photos"]}
+    assert found["both-together.jpg"] == 2
+    assert found["nobody.jpg"] == 0
+    assert [Path(item["photo"]).name for item in outcome.json["skipped"]] == ["broken.jpg"]
+    drawn = read_image(outcome.json["photos"][0]["drawn"])
+    source = read_image(outcome.json["photos"][0]["photo"])
+    assert drawn.shape == source.shape
+    assert np.abs(drawn.astype(int) - source).max() > 100
+
+
+def test_detect_prints_a_table(run: Run, original: Path) -> None:
+    outcome = run("detect", original)
+    assert outcome.code == 0
+    assert "512x600" in outcome.out

@@ -1,0 +1,24 @@
+"""`vultus identify`: 1:N on real photos, with a tiny embedder."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Run = Callable[..., Any]
+HOPPER, COLLINS = "Grace Hopper", "Eileen Collins"
+
+
+def test_identify_among_a_folder_of_people(
+    run: Run, photos: Path, tiny_model: Path, original: Path, tmp_path: Path
+) -> None:
+    for person in (HOPPER, COLLINS):
+        (tmp_path / person).mkdir()
+        shutil.copy(photos / person / "0-original.jpg", tmp_path / person)
+    arguments = ["--gallery", tmp_path, "--model", tiny_model, "--fpir", "0.05", "--json"]
+    outcome = run("identify", original, *arguments)
+    assert outcome.json["faces"][0]["identity"] == HOPPER
+    assert outcome.code == 0
+    missing = run("identify", original, "--gallery", photos / "none", "--model", tiny_model)
+    assert missing.code == 2
+    assert "--gallery must be" in missing.err
