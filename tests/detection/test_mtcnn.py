@@ -5,9 +5,24 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.detection.mtcnn import MtcnnDetector
 
-# What facenet-pytorch 2.6.0 finds in the same photos.
-HOPPER_BOX = (174.402, 119.555, 355.648, 340.457)
-COLLINS_BOX = (181.051, 62.156, 267.747, 172.05)
+# What facenet-pytorch 2.6.0 finds in the photo from this column and row on: box, eyes, score.
+FACENET_PYTORCH = {
+    (0, 0): (
+        (174.402, 119.555, 355.648, 340.457),
+        ((221.67, 192.21), (309.83, 186.13)),
+        0.9998245,
+    ),
+    (220, 0): (
+        (-152.288, 85.685, 98.472, 365.116),
+        ((-80.78, 179.75), (45.26, 182.03)),
+        0.9939599,
+    ),
+    (0, 150): (
+        (157.976, -108.465, 356.03, 170.821),
+        ((219.53, -6.03), (308.85, -9.18)),
+        1.0,
+    ),
+}
 
 
 def test_a_batch_equals_each_image_alone_to_the_last_bit_but_rounding(
@@ -28,14 +43,26 @@ def test_both_runtimes_find_the_same(mtcnn: MtcnnDetector, collins: Image) -> No
     np.testing.assert_allclose(ours.boxes, other.boxes, atol=1e-2)
 
 
-def test_equals_facenet_pytorch_on_two_photos(
-    mtcnn: MtcnnDetector, hopper: Image, collins: Image
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (220, 0), (0, 150)])
+def test_equals_facenet_pytorch_also_on_faces_cut_by_the_photos_edge(
+    mtcnn: MtcnnDetector, hopper: Image, left: int, top: int
 ) -> None:
-    for image, box, score in ((hopper, HOPPER_BOX, 0.9998245), (collins, COLLINS_BOX, 0.9999977)):
-        faces = mtcnn.detect(image)
-        assert len(faces) == 1
-        np.testing.assert_allclose(faces.boxes[0], box, atol=0.05)
-        assert faces.scores[0] == pytest.approx(score, abs=1e-5)
+    box, eyes, score = FACENET_PYTORCH[left, top]
+    faces = mtcnn.detect(hopper[top:, left:])
+    assert len(faces) == 1
+    np.testing.assert_allclose(faces.boxes[0], box, atol=0.05)
+    np.testing.assert_allclose(faces.landmarks[0, :2], eyes, atol=0.05)
+    assert faces.scores[0] == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("crop", [(130, 330, 190, 350), (135, 325, 195, 345)])
+def test_close_ups_have_their_landmarks_in_the_right_place(
+    mtcnn: MtcnnDetector, hopper: Image, crop: tuple[int, int, int, int]
+) -> None:
+    top, bottom, left, right = crop
+    expected = mtcnn.detect(hopper).landmarks[0] - np.array([left, top], np.float32)
+    (landmarks,) = mtcnn.detect(hopper[top:bottom, left:right]).landmarks
+    assert np.abs(landmarks - expected).max() < 6
 
 
 def test_a_larger_smallest_face_leaves_out_small_ones(mtcnn: MtcnnDetector, collins: Image) -> None:
