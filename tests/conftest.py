@@ -62,9 +62,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
     weights = np.random.default_rng(0).normal(size=(192, TINY_DIM)).astype(np.float32)
+    block = [14, 14]
     graph = helper.make_graph(
         [
-            helper.make_node("AveragePool", ["x"], ["pool"], kernel_shape=[14] * 2, strides=[14] * 2),
+            helper.make_node("AveragePool", ["x"], ["pool"], kernel_shape=block, strides=block),
             helper.make_node("Flatten", ["pool"], ["flat"]),
             helper.make_node("MatMul", ["flat", "w"], ["y"]),
         ],
