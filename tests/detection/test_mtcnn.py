@@ -36,6 +36,15 @@ def test_a_batch_equals_each_image_alone_to_the_last_bit_but_rounding(
         np.testing.assert_allclose(alone.landmarks, together.landmarks, atol=1e-3)
 
 
+def test_many_chunks_on_several_threads_keep_their_order(hopper: Image, collins: Image) -> None:
+    detector = MtcnnDetector(min_face_px=60, threads=2)
+    images = [hopper, collins, np.zeros((1200, 900, 3), np.uint8)] * 4
+    found = detector.detect_batch(images)
+    assert [len(faces) for faces in found] == [1, 1, 0] * 4
+    for index, faces in enumerate(found):
+        np.testing.assert_allclose(faces.boxes, found[index % 3].boxes, atol=1e-3)
+
+
 def test_both_runtimes_find_the_same(mtcnn: MtcnnDetector, collins: Image) -> None:
     other = MtcnnDetector(runtime="onnxruntime", threads=1).detect(collins)
     ours = mtcnn.detect(collins)

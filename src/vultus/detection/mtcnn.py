@@ -1,6 +1,7 @@
 """MTCNN: three small networks in a cascade, with weights that come with the installation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
@@ -19,7 +20,7 @@ from vultus.runtime.session import open_session
 __all__ = ["MtcnnDetector"]
 
 STAGES: tuple[Stage, ...] = ("pnet", "rnet", "onet")
-CHUNK_PIXELS = 4_000_000
+CHUNK_PIXELS = 1_000_000
 CLOSE_UP_SHARE = 0.75  # of the shorter side
 
 
@@ -36,7 +37,7 @@ class MtcnnDetector:
         thresholds: Scores, each in (0, 1), from which a candidate passes P-Net, R-Net and O-Net.
         runtime: The inference engine, see `vultus.runtime.session.open_session`.
         precision: Arithmetic inside the networks.
-        threads: Threads per network; None leaves it to the engine.
+        threads: Threads per network; None leaves it to the engine. With 1, batches too stay on one.
 
     Raises:
         InputError: If a setting is out of range.
@@ -62,6 +63,7 @@ class MtcnnDetector:
             for value in thresholds
         )
         self.thresholds = (p, r, o)
+        self._workers = 1 if threads == 1 else 2
         self._pnet, self._rnet, self._onet = (
             open_session(build_graph(stage), runtime=runtime, precision=precision, threads=threads)
             for stage in STAGES
@@ -74,14 +76,12 @@ class MtcnnDetector:
     def detect_batch(self, images: Sequence[Image]) -> list[Faces]:
         """Find the faces in several images; see `vultus.detection.base.Detector.detect_batch`."""
         check_images(images)
-        faces: list[Faces] = []
-        chunk: list[Image] = []
-        for image in images:
-            chunk.append(image)
-            if sum(image.shape[0] * image.shape[1] for image in chunk) >= CHUNK_PIXELS:
-                faces += self._detect_chunk(chunk)
-                chunk = []
-        return faces + (self._detect_chunk(chunk) if chunk else [])
+        chunks = list(_chunks(images))
+        if self._workers == 1 or len(chunks) == 1:
+            return [faces for chunk in chunks for faces in self._detect_chunk(chunk)]
+        # One chunk is cut and sorted in Python while the networks run on another.
+        with ThreadPoolExecutor(self._workers) as pool:
+            return [faces for found in pool.map(self._detect_chunk, chunks) for faces in found]
 
     def _detect_chunk(self, images: Sequence[Image]) -> list[Faces]:
         n = len(images)
@@ -108,3 +108,17 @@ class MtcnnDetector:
         candidates = refine(self._rnet, views, candidates, threshold=r)
         found, landmarks = confirm(self._onet, views, candidates, threshold=o)
         return faces_by_view(found, landmarks, n_views=len(views))
+
+
+def _chunks(images: Sequence[Image]) -> Iterator[list[Image]]:
+    """Groups of images that bound memory, whatever the number of images."""
+    chunk: list[Image] = []
+    pixels = 0
+    for image in images:
+        chunk.append(image)
+        pixels += image.shape[0] * image.shape[1]
+        if pixels >= CHUNK_PIXELS:
+            yield chunk
+            chunk, pixels = [], 0
+    if chunk:
+        yield chunk

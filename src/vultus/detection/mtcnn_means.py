@@ -108,6 +108,32 @@ def _table(image: Image) -> npt.NDArray[np.int32]:
 def _window_means(
     table: npt.NDArray[np.int32], rows: IntArray, columns: IntArray
 ) -> npt.NDArray[np.float32]:
+    sums = _grid_sums(table, rows, columns) if len(rows) > 1 else _one_grid(table, rows, columns)
+    heights, widths = rows[..., 1] - rows[..., 0], columns[..., 1] - columns[..., 0]
+    areas = (heights[:, :, None] * widths[:, None])[..., None]
+    means = sums.reshape(*areas.shape[:3], 3).astype(np.float32)
+    means *= np.reciprocal(areas, dtype=np.float32)
+    return means
+
+
+# Sums are integers, where those that outgrow 32 bits wrap and their differences are right again.
+
+
+def _one_grid(
+    table: npt.NDArray[np.int32], rows: IntArray, columns: IntArray
+) -> npt.NDArray[np.int32]:
+    """Sums over one grid of windows; first over rows, which is fast for grids of many windows."""
+    bands = table[rows[0, :, 1]]
+    bands -= table[rows[0, :, 0]]
+    sums = bands.take(columns[0, :, 1], axis=1)
+    sums -= bands.take(columns[0, :, 0], axis=1)
+    return sums
+
+
+def _grid_sums(
+    table: npt.NDArray[np.int32], rows: IntArray, columns: IntArray
+) -> npt.NDArray[np.int32]:
+    """Sums over many grids, corner by corner of their windows."""
     grids, height, width = len(rows), rows.shape[1], columns.shape[1]
     places = np.empty((grids, height, width, 2), np.int16)
 
@@ -118,13 +144,8 @@ def _window_means(
         flat = places.reshape(-1, width, 2)
         return np.asarray(cv2.remap(table, flat, NO_MAP, cv2.INTER_NEAREST), np.int32)
 
-    # In integers, where sums that outgrow 32 bits wrap and their differences are right again.
     sums = corner(1, 1)
     sums -= corner(0, 1)
     sums -= corner(1, 0)
     sums += corner(0, 0)
-    heights, widths = rows[..., 1] - rows[..., 0], columns[..., 1] - columns[..., 0]
-    areas = (heights[:, :, None] * widths[:, None])[..., None]
-    means = sums.reshape(grids, height, width, 3).astype(np.float32)
-    means *= np.reciprocal(areas, dtype=np.float32)
-    return means
+    return sums

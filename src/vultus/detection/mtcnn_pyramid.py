@@ -10,10 +10,12 @@ whatever the size of the photo.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.checks import frozen
 from vultus.detection.mtcnn_means import MeanSampler, windows
 
 __all__ = [
@@ -57,11 +59,10 @@ class Tile:
 
     def render(self, sampler: MeanSampler) -> npt.NDArray[np.float32]:
         """Compute the pixels: (h, w, 3) float32 in [0, 255]; the level's edge is repeated."""
-        height, width = (np.array([length]) for length in sampler.image.shape[:2])
-        (x, y), (rows, columns) = self.origin_xy, self.size_hw
+        (height, width), (x, y) = sampler.image.shape[:2], self.origin_xy
         means = sampler.means(
-            windows(height, self.level_hw[0], first=y, count=rows),
-            windows(width, self.level_hw[1], first=x, count=columns),
+            _side_windows(height, self.level_hw[0], y, self.size_hw[0]),
+            _side_windows(width, self.level_hw[1], x, self.size_hw[1]),
         )
         return np.asarray(means[0], np.float32)
 
@@ -194,6 +195,12 @@ def _canvas(placed: Sequence[tuple[Tile, tuple[int, int]]]) -> Canvas:
     width = math.ceil(right / WIDTH_STEP_PX) * WIDTH_STEP_PX
     corners = np.array([corner for _, corner in placed], np.int64)
     return Canvas((height, width), tuple(tile for tile, _ in placed), corners)
+
+
+@lru_cache(maxsize=256)
+def _side_windows(length: int, cells: int, first: int, count: int) -> npt.NDArray[np.int64]:
+    """Remembered, because photos of one size need the same for each of their levels."""
+    return frozen(windows(np.array([length]), cells, first=first, count=count))
 
 
 def _cells(length_px: int) -> int:
