@@ -60,3 +60,14 @@ def addition() -> bytes:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", "K"])],
         [],
     )
+
+
+@pytest.fixture(scope="session")
+def renamed() -> bytes:
+    """Input x (N, 2) float32; output y = |x|, which inside the graph is called a as well."""
+    return _model(
+        [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Identity", ["a"], ["y"])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 2])],
+        [],
+    )

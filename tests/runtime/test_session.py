@@ -49,6 +49,12 @@ def test_inputs_are_described(engine: Engine, two_by_two: bytes) -> None:
 
 
 @engines
+def test_outputs_have_the_graphs_own_names(engine: Engine, renamed: bytes) -> None:
+    session = open_session(renamed, runtime=engine)
+    assert [spec.name for spec in session.outputs] == ["y"]
+
+
+@engines
 def test_results_are_the_callers_own(engine: Engine, matrix: bytes) -> None:
     session = open_session(matrix, runtime=engine, threads=1)
     x = np.ones((2, 64), np.float32)

@@ -95,7 +95,10 @@ def _check_precision(core: Any, device: str, precision: Precision) -> None:
 
 
 def _spec(port: Any) -> TensorSpec:
-    name = min(port.names) if port.names else port.node.friendly_name
+    # A tensor may carry the names of nodes that were folded away; the graph's own comes first.
+    name = str(port.node.friendly_name).split("/sink_port_")[0]
+    if port.names and name not in port.names:
+        name = min(port.names)
     shape = tuple(
         f"axis{axis}" if length.is_dynamic else length.get_length()
         for axis, length in enumerate(port.partial_shape)
