@@ -1,22 +1,28 @@
-"""The ``*.bin`` verification sets of the ArcFace data packs, read without running their pickle.
+"""Pair sets: the ``*.bin`` verification sets of the ArcFace data packs.
 
 Such a file is a pickle of (encoded images, same-person flags). A pickle may call anything that it
 names; here nothing is ever looked up: the few names that these files use stand for small classes
 below, and every other name is refused.
 """
 
-import io
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
+from vultus.data.atomic import appearing
 
-__all__ = ["read_bin"]
+__all__ = ["read_pair_set", "write_pair_set"]
 
+_MAX_BYTES = 1 << 31
+"""A hundred times the largest published set."""
+
+_PROTOCOL = 4
+"""Bytes are stored as bytes from 3 on, and large ones from 4 on; Python 3.4 reads it."""
 
 _BROKEN = (
     pickle.UnpicklingError,
@@ -31,7 +37,7 @@ _BROKEN = (
 """What unpickling raises for bytes that are no pickle, or one cut short."""
 
 
-def read_bin(path: Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
+def read_pair_set(path: Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
     """Read encoded images and flags.
 
     Args:
@@ -41,10 +47,14 @@ def read_bin(path: Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
         2 n encoded images, those of pair i at 2 i and 2 i + 1; (n,) bool, same person.
 
     Raises:
-        InputError: If it is no such file, or names anything but lists, bytes and flags.
+        InputError: If it is no such file, names anything but lists, bytes and flags, or has more
+            than 2 GiB.
     """
     try:
-        content = _Reader(io.BytesIO(path.read_bytes())).load()
+        with open(path, "rb") as stream:
+            if path.stat().st_size > _MAX_BYTES:
+                raise InputError(f"more than {_MAX_BYTES:,} bytes are no verification set")
+            content = _Reader(stream).load()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except InputError as error:
@@ -60,6 +70,29 @@ def read_bin(path: Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
             f"{path} must hold two images a flag, got {len(images)} images, {len(flags)} flags"
         )
     return images, flags
+
+
+def write_pair_set(
+    path: Path, images: Sequence[bytes], *, flags: Sequence[bool] | npt.NDArray[np.bool_]
+) -> None:
+    """Write encoded images and flags, as the ArcFace code bases read them.
+
+    Args:
+        path: The file, e.g. ``own.bin``; an existing file is replaced once the new one is whole.
+        images: 2 n encoded images, those of pair i at 2 i and 2 i + 1.
+        flags: n, whether the pair shows one person.
+
+    Raises:
+        InputError: If there are not two images a flag, or none, or the file cannot be written.
+    """
+    if len(images) != 2 * len(flags) or not len(flags):
+        raise InputError(
+            f"a pair set must have two images a flag, got {len(images)} images, {len(flags)} flags"
+        )
+    # Plain bytes and bools: NumPy objects would tie the file to NumPy's own names.
+    content = ([bytes(image) for image in images], [bool(flag) for flag in flags])
+    with appearing(path, replace=True) as part, open(part, "wb") as stream:
+        pickle.dump(content, stream, protocol=_PROTOCOL)
 
 
 class _Dtype:
@@ -110,7 +143,7 @@ for _package in ("numpy.core.multiarray", "numpy._core.multiarray"):
 
 
 class _Reader(pickle.Unpickler):
-    def __init__(self, stream: io.BytesIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         super().__init__(stream, encoding="bytes")
 
     def find_class(self, module: str, name: str) -> Any:

@@ -1,0 +1,117 @@
+"""A sequence of augmentations, each with a probability, as a recipe states it."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from vultus.core.checks import check_array, check_range
+from vultus.core.errors import ConfigError, InputError, RegistryError
+from vultus.core.faces import Image
+from vultus.data.augmentation.base import AUGMENTATIONS, Transform
+
+__all__ = ["Augmentation", "AugmentationStep"]
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationStep:
+    """One augmentation of a sequence.
+
+    Attributes:
+        transform: What is done.
+        probability: How often, in [0, 1].
+
+    Raises:
+        InputError: If the probability is out of range.
+    """
+
+    transform: Transform
+    probability: float
+
+    def __post_init__(self) -> None:
+        check_range("probability", self.probability, low=0, high=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Applies its steps in order, each with its probability.
+
+    The same generator state gives the same image. Whether a step is applied is drawn before any
+    step draws its settings, so that images do not change when a step's probability goes from
+    1 to 0.999, and steps that are skipped cost nothing.
+
+    Attributes:
+        steps: In the order in which they are applied; none leaves every image as it is.
+
+    Example:
+        >>> tables = [{"name": "flip", "probability": 0.5}, {"name": "blur", "sigma_px": [1, 2]}]
+        >>> augmentation = Augmentation.from_tables(tables)
+        >>> [step.probability for step in augmentation.steps]
+        [0.5, 1.0]
+        >>> augmentation(np.zeros((112, 112, 3), np.uint8), np.random.default_rng(0)).shape
+        (112, 112, 3)
+    """
+
+    steps: tuple[AugmentationStep, ...] = ()
+
+    @classmethod
+    def from_tables(cls, tables: Sequence[Mapping[str, Any]]) -> "Augmentation":
+        """Build a sequence from a recipe's ``[[augment]]`` tables.
+
+        Args:
+            tables: One mapping a step: ``name``, a name in `AUGMENTATIONS`; ``probability`` in
+                [0, 1], 1 if not given; and that augmentation's settings.
+
+        Raises:
+            ConfigError: If a name or key is unknown (the message says the nearest), a name is
+                missing, or a value is out of range.
+        """
+        return cls(tuple(_step(number, table) for number, table in enumerate(tables, 1)))
+
+    def __call__(self, image: Image, generator: np.random.Generator) -> Image:
+        """Augment one image.
+
+        Args:
+            image: (h, w, 3) uint8, RGB; not changed.
+            generator: What every random number is drawn from.
+
+        Returns:
+            (h, w, 3) uint8; the image itself where no step was applied.
+
+        Raises:
+            InputError: If the image is none.
+        """
+        check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
+        drawn = generator.random(len(self.steps))
+        for step, chance in zip(self.steps, drawn, strict=True):
+            if chance < step.probability:
+                image = step.transform(image, generator)
+        return image
+
+
+def _step(number: int, table: Mapping[str, Any]) -> AugmentationStep:
+    if "name" not in table:
+        raise ConfigError(
+            f"augment table {number} must have a name (there are: {', '.join(AUGMENTATIONS)})"
+        )
+    settings = {key: value for key, value in table.items() if key not in ("name", "probability")}
+    name = table["name"]
+    try:
+        _check_keys(name, settings)
+        transform = AUGMENTATIONS.create(name, **settings)
+        return AugmentationStep(transform, table.get("probability", 1.0))
+    except (InputError, RegistryError) as error:
+        raise ConfigError(f"augment table {number} ({name}): {error}") from None
+
+
+def _check_keys(name: str, settings: Mapping[str, Any]) -> None:
+    """The registry's own check does not know that ``probability`` is a key here."""
+    known = ["probability", *inspect.signature(AUGMENTATIONS.get(name)).parameters]
+    for key in settings:
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"there is no key {key!r}{hint} (it takes: {', '.join(known)})")

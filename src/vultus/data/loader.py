@@ -1,0 +1,301 @@
+"""Batches of training images: read, decoded, augmented and put together by worker processes."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from vultus.core.checks import check_positive_int, check_range
+from vultus.core.errors import ImageError, InputError
+from vultus.core.faces import Image
+from vultus.data.augmentation.base import Transform
+from vultus.data.base import UNLABELLED, FaceDataset
+from vultus.sampling.sampler import Batch, BatchSampler
+
+__all__ = ["FaceBatch", "FaceLoader"]
+
+logger = logging.getLogger(__name__)
+
+_PREFETCHED_BATCHES = 2
+
+
+class FaceBatch(NamedTuple):
+    """One batch; b images of one size.
+
+    Attributes:
+        images: (b, 3, h, w) uint8 RGB, channels last in memory.
+        labels: (b,) int64; -1 where the identity is unknown or the image could not be read.
+        indices: (b,) int64, positions in the data set.
+        clean: (b, 3, h, w) uint8, the same images without augmentation; None unless asked for.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    clean: Tensor | None = None
+
+
+class _Order(NamedTuple):
+    """What a worker is told to make. The epoch goes with it, so no worker can have an old one."""
+
+    epoch: int
+    indices: Batch
+
+
+class _Made(NamedTuple):
+    """What a worker sends back."""
+
+    batch: FaceBatch
+    unreadable: tuple[tuple[int, str], ...]
+
+
+class FaceLoader:
+    """Iterates over the batches of an epoch, from any position on.
+
+    ``for batch in loader`` gives the rest of the current epoch; the next loop gives the next epoch.
+    The images of a batch depend on the data, the seed, the epoch and their indices alone: neither
+    on the number of workers, nor on what was loaded before. No global random state is touched.
+
+    An image that cannot be read is black and has label -1, which losses leave out; it is counted,
+    and too many are an error.
+
+    Args:
+        dataset: What to read.
+        batch_sampler: Which images form a batch; made from ``dataset.labels``.
+        augmentation: Changes an image; the generator that it is given is seeded by seed, epoch and
+            index. None leaves images as they are.
+        size_hw: Height and width of the batch; images of another size are resized to it.
+        seed: Of the augmentation.
+        workers: Processes that make batches; 0 makes them in this one.
+        views: 2 adds the images without augmentation, for distillation.
+        max_unreadable: Share of the data set that may be unreadable, [0, 1].
+        pin_memory: Put batches into page-locked memory, for faster copies to a GPU.
+
+    Attributes:
+        epoch: The current epoch.
+        position: Batches of it that were handed out by the loop; unlike the sampler's position it
+            does not count what workers made ahead.
+        unreadable: Message by index, for each image that could not be read so far.
+
+    Raises:
+        InputError: If a setting is out of range, or the sampler is of another number of images.
+    """
+
+    def __init__(
+        self,
+        dataset: FaceDataset,
+        batch_sampler: BatchSampler,
+        *,
+        augmentation: Transform | None = None,
+        size_hw: tuple[int, int] = (112, 112),
+        seed: int = 0,
+        workers: int = 0,
+        views: int = 1,
+        max_unreadable: float = 0.01,
+        pin_memory: bool = False,
+    ) -> None:
+        if len(batch_sampler.index) != len(dataset):
+            raise InputError(
+                f"the sampler must be made from this data set's {len(dataset)} labels, "
+                f"got one of {len(batch_sampler.index)}"
+            )
+        check_positive_int("workers", workers, minimum=0)
+        self._max_unreadable = check_range("max_unreadable", max_unreadable, low=0, high=1)
+        self.dataset = dataset
+        self.sampler = batch_sampler
+        self.epoch = batch_sampler.epoch
+        self.position = batch_sampler.position
+        self.unreadable: dict[int, str] = {}
+        maker = _BatchMaker(
+            dataset, augmentation=augmentation, size_hw=size_hw, seed=seed, views=views
+        )
+        self._batches: DataLoader[_Made] = DataLoader(
+            maker,
+            sampler=_Orders(batch_sampler),
+            batch_size=None,  # an order is a batch already
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            prefetch_factor=_PREFETCHED_BATCHES if workers else None,
+            worker_init_fn=_start_worker,
+            generator=torch.Generator(),  # else each epoch would draw from the global one
+            pin_memory=pin_memory,
+        )
+
+    def __len__(self) -> int:
+        """Batches of this process in a whole epoch."""
+        return len(self.sampler)
+
+    def start(self, epoch: int, position: int = 0) -> None:
+        """Go to a place; the next loop goes on from there.
+
+        Args:
+            epoch: Counted from 0.
+            position: Batches of this process to leave out. All of them: the next epoch starts.
+
+        Raises:
+            InputError: If the epoch is negative, or has fewer batches than ``position``.
+        """
+        check_positive_int("epoch", epoch, minimum=0)
+        check_positive_int("position", position, minimum=0)
+        if position > len(self):
+            raise InputError(f"position must be at most {len(self)}, got {position}")
+        at_end = position == len(self)
+        self.epoch, self.position = (epoch + 1, 0) if at_end else (epoch, position)
+
+    def __iter__(self) -> Iterator[FaceBatch]:
+        """The rest of the current epoch, or the next one if it has ended."""
+        self.start(self.epoch, self.position)
+        self.sampler.set_epoch(self.epoch)
+        self.sampler.position = self.position
+        for made in self._start_workers():
+            self._note(made.unreadable)
+            self.position += 1
+            yield made.batch
+
+    def _start_workers(self) -> Iterator[_Made]:
+        # A forked worker has OpenCV's settings but not its threads, and would wait for them for
+        # ever when it changes their number. So there must be none at the fork.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            return iter(self._batches)
+        finally:
+            cv2.setNumThreads(threads)
+
+    def state_dict(self) -> dict[str, int]:
+        """The sampler's state behind the last batch that was handed out."""
+        return self.sampler.state_dict() | {"epoch": self.epoch, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where another loader of the same data and seed stood.
+
+        Raises:
+            ConfigError: If the state does not fit; see `BatchSampler.load_state_dict`.
+        """
+        self.sampler.load_state_dict(state)
+        self.start(self.sampler.epoch, min(self.sampler.position, len(self)))
+
+    def _note(self, unreadable: tuple[tuple[int, str], ...]) -> None:
+        for index, message in unreadable:
+            if index not in self.unreadable:
+                logger.warning("unreadable, left out: %s", message)
+            self.unreadable[index] = message
+        cap = self._max_unreadable * len(self.dataset)
+        if unreadable and len(self.unreadable) > cap:
+            raise InputError(
+                f"{len(self.unreadable)} of {len(self.dataset)} images are unreadable, more than "
+                f"the share of {self._max_unreadable:g} that max_unreadable allows; "
+                f"the last: {unreadable[-1][1]}"
+            )
+
+
+class _Orders(Sampler[_Order]):
+    def __init__(self, batch_sampler: BatchSampler) -> None:
+        self._batch_sampler = batch_sampler
+
+    def __iter__(self) -> Iterator[_Order]:
+        epoch = self._batch_sampler.epoch
+        return (_Order(epoch, indices) for indices in self._batch_sampler)
+
+    def __len__(self) -> int:
+        return len(self._batch_sampler)
+
+
+class _BatchMaker(Dataset[_Made]):
+    """Makes batches; a copy of it lives in each worker."""
+
+    def __init__(
+        self,
+        dataset: FaceDataset,
+        *,
+        augmentation: Transform | None,
+        size_hw: tuple[int, int],
+        seed: int,
+        views: int,
+    ) -> None:
+        if views not in (1, 2):
+            raise InputError(f"views must be 1 or 2 (with the clean images), got {views!r}")
+        self._height = check_positive_int("height", size_hw[0])
+        self._width = check_positive_int("width", size_hw[1])
+        self._dataset = dataset
+        self._augmentation = augmentation
+        self._seed = check_positive_int("seed", seed, minimum=0)
+        self._views = views
+
+    def __getitem__(self, order: _Order) -> _Made:
+        shape = (len(order.indices), self._height, self._width, 3)
+        clean = np.zeros(shape, np.uint8)
+        labels = self._dataset.labels[order.indices]
+        unreadable = []
+        for row, index in enumerate(order.indices):
+            try:
+                clean[row] = self._sized(self._dataset.image(index))
+            except ImageError as error:
+                labels[row] = UNLABELLED
+                unreadable.append((index, str(error)))
+        failed = {index for index, _ in unreadable}
+        images = self._augmented(clean, order, failed)
+        batch = FaceBatch(
+            images=_channels_first(images),
+            labels=torch.from_numpy(labels),
+            indices=torch.tensor(order.indices, dtype=torch.int64),
+            clean=_channels_first(clean) if self._views == 2 else None,
+        )
+        return _Made(batch, tuple(unreadable))
+
+    def _sized(self, image: Image) -> Image:
+        height, width = image.shape[:2]
+        if (height, width) == (self._height, self._width):
+            return image
+        shrinks = height * width > self._height * self._width
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized = cv2.resize(image, (self._width, self._height), interpolation=method)
+        return np.asarray(resized, np.uint8)
+
+    def _augmented(
+        self, clean: npt.NDArray[np.uint8], order: _Order, failed: set[int]
+    ) -> npt.NDArray[np.uint8]:
+        if self._augmentation is None:
+            return clean
+        images = np.zeros_like(clean)
+        for row, index in enumerate(order.indices):
+            if index in failed:
+                continue
+            generator = np.random.default_rng([self._seed, order.epoch, index])
+            image = self._augmentation(clean[row], generator)
+            if image.shape != clean.shape[1:] or image.dtype != np.uint8:
+                raise InputError(
+                    f"an augmentation must give uint8 of shape {clean.shape[1:]}, "
+                    f"got {image.dtype} of shape {image.shape}"
+                )
+            images[row] = image
+        return images
+
+
+def _channels_first(images: npt.NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def _as_it_is(made: Any) -> Any:
+    return made
+
+
+def _start_worker(worker: int) -> None:
+    # Workers are the parallelism; OpenCV's own threads would only fight over the same cores.
+    cv2.setNumThreads(1)
+    # A signal for the whole process group is the main process's to answer; it still needs batches.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore_once)
+
+
+def _ignore_once(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)

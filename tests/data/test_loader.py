@@ -1,0 +1,209 @@
+"""The loader against images read one by one: any number of workers, any place to go on from."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vultus.core.errors import ImageError, InputError
+from vultus.core.faces import Image
+from vultus.data.base import FaceDataset
+from vultus.data.folder import FolderDataset
+from vultus.data.loader import FaceBatch, FaceLoader
+from vultus.image.io import read_image
+from vultus.sampling.sampler import Share
+from vultus.sampling.samplers import ShuffledSampler
+
+MakeFolder = Callable[..., Path]
+COUNTS = {"anna": 5, "bo": 4, "carl": 2}
+
+
+def add_noise(image: Image, generator: np.random.Generator) -> Image:
+    return np.asarray(image ^ generator.integers(0, 256, image.shape, dtype=np.uint8), np.uint8)
+
+
+def shrink(image: Image, generator: np.random.Generator) -> Image:
+    return image[1:]
+
+
+def paint_black(image: Image, generator: np.random.Generator) -> Image:
+    return np.zeros_like(image)
+
+
+@pytest.fixture
+def dataset(make_folder: MakeFolder) -> FolderDataset:
+    return FolderDataset(make_folder(COUNTS))
+
+
+def make_loader(dataset: FaceDataset, *, workers: int = 0, **settings: object) -> FaceLoader:
+    sampler = ShuffledSampler(dataset.labels, batch_size=4, seed=3)
+    options = {"size_hw": (16, 16), "workers": workers} | settings
+    return FaceLoader(dataset, sampler, **options)  # type: ignore[arg-type]
+
+
+def as_bytes(batches: list[FaceBatch]) -> list[list[bytes]]:
+    return [[t.numpy().tobytes() for t in batch if t is not None] for batch in batches]
+
+
+def test_a_batch_holds_the_images_that_its_indices_name(dataset: FolderDataset) -> None:
+    seen = []
+    for batch in make_loader(dataset):
+        assert batch.images.dtype == torch.uint8
+        assert batch.images.shape == (len(batch.indices), 3, 16, 16)
+        assert batch.images.is_contiguous(memory_format=torch.channels_last)
+        for row, index in enumerate(batch.indices.tolist()):
+            expected = read_image(dataset.root / dataset.files.names[index])
+            np.testing.assert_array_equal(batch.images[row].permute(1, 2, 0).numpy(), expected)
+            assert batch.labels[row] == dataset.labels[index]
+            seen.append(index)
+    assert sorted(seen) == list(range(11))
+
+
+def test_workers_and_epochs(dataset: FolderDataset) -> None:
+    alone = make_loader(dataset, augmentation=add_noise, seed=7)
+    helped = make_loader(dataset, augmentation=add_noise, seed=7, workers=2)
+    epochs = [as_bytes(list(alone)) for _ in range(3)]
+    assert [as_bytes(list(helped)) for _ in range(3)] == epochs
+    # Persistent workers must hear of the epoch, also when it is one that they have had.
+    helped.start(1)
+    assert as_bytes(list(helped)) == epochs[1]
+    helped.start(5)
+    alone.start(5)
+    assert as_bytes(list(helped)) == as_bytes(list(alone))
+
+
+def test_an_image_is_augmented_otherwise_in_each_epoch(dataset: FolderDataset) -> None:
+    loader = make_loader(dataset, augmentation=add_noise)
+    by_epoch = []
+    for _ in range(2):
+        rows = {
+            int(index): image.numpy().tobytes()
+            for batch in loader
+            for index, image in zip(batch.indices, batch.images, strict=True)
+        }
+        by_epoch.append(rows)
+    assert all(by_epoch[0][index] != by_epoch[1][index] for index in range(11))
+
+
+def test_the_clean_view_is_not_augmented(dataset: FolderDataset) -> None:
+    for batch in make_loader(dataset, augmentation=paint_black, views=2):
+        assert batch.images.max() == 0
+        assert batch.clean is not None
+        for row, index in enumerate(batch.indices.tolist()):
+            np.testing.assert_array_equal(
+                batch.clean[row].permute(1, 2, 0).numpy(), dataset.image(index)
+            )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resuming_in_the_middle(dataset: FolderDataset, workers: int) -> None:
+    whole = as_bytes(list(make_loader(dataset, augmentation=add_noise)))
+    first = make_loader(dataset, augmentation=add_noise, workers=workers)
+    batches = iter(first)
+    begun = [next(batches)]
+    state = first.state_dict()  # the workers have run ahead of this
+    assert state["position"] == 1
+    second = make_loader(dataset, augmentation=add_noise, workers=workers)
+    second.load_state_dict(state)
+    assert as_bytes([*begun, *second]) == whole
+    # A loop that was left goes on behind its last batch, too.
+    assert as_bytes([*begun, *first]) == whole
+
+
+def test_a_state_at_the_end_of_an_epoch_leads_to_the_next(dataset: FolderDataset) -> None:
+    loader = make_loader(dataset)
+    first, state = as_bytes(list(loader)), loader.state_dict()
+    assert (state["epoch"], state["position"]) == (0, len(loader))
+    other = make_loader(dataset)
+    other.load_state_dict(state)
+    assert (other.epoch, other.position) == (1, 0)
+    assert as_bytes(list(other)) == as_bytes(list(loader)) != first
+
+
+def test_each_process_gets_its_share(dataset: FolderDataset) -> None:
+    seen: list[int] = []
+    for rank in range(2):
+        sampler = ShuffledSampler(dataset.labels, batch_size=3, share=Share(rank, 2))
+        for batch in FaceLoader(dataset, sampler, size_hw=(16, 16)):
+            seen += batch.indices.tolist()
+    assert sorted(seen) == list(range(11))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_image_is_black_unlabelled_and_counted(
+    dataset: FolderDataset, workers: int
+) -> None:
+    (dataset.root / "bo/01.png").write_bytes(b"no image")
+    loader = make_loader(dataset, augmentation=add_noise, workers=workers, max_unreadable=0.1)
+    broken = {
+        int(index): (int(label), int(image.max()))
+        for _ in range(2)
+        for batch in loader
+        for index, label, image in zip(batch.indices, batch.labels, batch.images, strict=True)
+        if label < 0
+    }
+    assert broken == {6: (-1, 0)}
+    assert list(loader.unreadable) == [6]
+    assert "bo/01.png" in loader.unreadable[6]
+    assert dataset.labels[6] == 1
+
+
+def test_too_many_unreadable_images_are_an_error(dataset: FolderDataset) -> None:
+    for name in ("bo/01.png", "carl/00.png"):
+        (dataset.root / name).unlink()
+    with pytest.raises(InputError, match=r"2 of 11 images .* share of 0\.1 .* cannot be read"):
+        list(make_loader(dataset, max_unreadable=0.1))
+
+
+def test_other_sizes_are_resized(dataset: FolderDataset) -> None:
+    for size_hw in ((8, 6), (32, 24)):
+        batch = next(iter(make_loader(dataset, size_hw=size_hw)))
+        assert batch.images.shape[2:] == size_hw
+        means = [dataset.image(int(i)).mean() for i in batch.indices]
+        np.testing.assert_allclose(batch.images.double().mean((1, 2, 3)).numpy(), means, atol=3)
+
+
+@pytest.mark.timeout(60)
+def test_workers_start_after_opencv_used_threads(dataset: FolderDataset) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        # Forked now, workers would inherit a pool without its threads, and wait for it.
+        cv2.warpAffine(np.zeros((600, 500, 3), np.uint8), np.eye(2, 3), (500, 600))
+        cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (9, 9), 2)
+        cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (999, 999), interpolation=cv2.INTER_CUBIC)
+        assert len(list(make_loader(dataset, workers=2))) == 3
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_no_global_random_state_is_touched(dataset: FolderDataset) -> None:
+    before = torch.get_rng_state()
+    list(make_loader(dataset, workers=1, augmentation=add_noise))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_does_not_fit_is_refused(dataset: FolderDataset) -> None:
+    sampler = ShuffledSampler(dataset.labels[1:], batch_size=4)
+    with pytest.raises(InputError, match="11 labels, got one of 10"):
+        FaceLoader(dataset, sampler)
+    with pytest.raises(InputError, match="views"):
+        make_loader(dataset, views=3)
+    with pytest.raises(InputError, match="position must be at most 3"):
+        make_loader(dataset).start(0, 4)
+    with pytest.raises(InputError, match=r"augmentation must give uint8 of shape \(16, 16, 3\)"):
+        list(make_loader(dataset, augmentation=shrink))
+
+
+def test_a_dataset_pickles_without_its_handles(make_folder: MakeFolder) -> None:
+    dataset = FolderDataset(make_folder(COUNTS))
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert copy.encoded(3) == dataset.encoded(3)
+    (dataset.root / "anna/03.png").unlink()
+    with pytest.raises(ImageError, match="cannot be read"):
+        copy.image(3)
