@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
+from vultus.losses.adaptive import AdaCos
 from vultus.losses.center import center_update
 from vultus.losses.norm_adaptive import AdaFace
 from vultus.losses.ranks import sum_over_ranks
@@ -13,6 +14,25 @@ from vultus.losses.ranks import sum_over_ranks
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     x = 9 * torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
     return x, torch.arange(8) % 3
+
+
+def adacos() -> AdaCos:
+    torch.manual_seed(1)
+    return AdaCos(num_classes=30, dim=4)
+
+
+def two_part_scale() -> torch.Tensor:
+    """AdaCos's scale after a step on two ranks, from the formula."""
+    loss = adacos()
+    logs, medians = [], []
+    for rank in range(2):
+        x, labels = (part[rank::2] for part in batch())
+        cos = torch.nn.functional.cosine_similarity(x[:, None], loss.weight.detach()[None], dim=2)
+        others = torch.exp(loss.dynamic_scale * cos).scatter(1, labels[:, None], 0).sum(dim=1)
+        logs.append(others.mean().log())
+        own = cos.gather(1, labels[:, None])[:, 0]
+        medians.append(own.acos().median().clamp_max(torch.pi / 4))
+    return torch.stack(logs).mean() / torch.stack(medians).mean().cos()
 
 
 def run(rank: int, folder: str) -> None:
@@ -28,7 +48,10 @@ def run(rank: int, folder: str) -> None:
     loss = AdaFace(num_classes=3, dim=4)
     loss(x, labels)
     update = center_update(x, labels, torch.ones(3, 4))
-    torch.save([loss.norm_mean, loss.norm_std, update], f"{folder}/{rank}.pt")
+    own_scale = adacos()
+    own_scale(x, labels)
+    state = [loss.norm_mean, loss.norm_std, update, own_scale.dynamic_scale]
+    torch.save(state, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -51,6 +74,7 @@ def test_two_processes_keep_the_statistics_of_the_whole_batch(tmp_path: Path) ->
     loss = AdaFace(num_classes=3, dim=4)
     loss(*batch())
     expected = [loss.norm_mean, loss.norm_std, center_update(*batch(), torch.ones(3, 4))]
+    expected.append(two_part_scale())
     for rank in range(2):
         given = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         for value, wanted in zip(given, expected, strict=True):

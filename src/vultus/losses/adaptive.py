@@ -203,7 +203,8 @@ class AdaCos(MarginSoftmax):
         dim: Length of a feature.
 
     Attributes:
-        dynamic_scale: 0-d buffer, the scale in use.
+        dynamic_scale: 0-d buffer, the scale in use; ln(B) and the median are means over all ranks'
+            batches.
     """
 
     dynamic_scale: Tensor
@@ -231,5 +232,7 @@ class AdaCos(MarginSoftmax):
         others = logits.scatter(1, labels[:, None], -math.inf)
         log_mean = torch.logsumexp(others.flatten(), dim=0) - math.log(len(labels))
         median = torch.acos(own.clamp(-1, 1)).median().clamp_max(math.pi / 4)
+        total = sum_over_ranks(torch.stack([log_mean, median, torch.ones_like(median)]))
+        log_mean, median = (total[:2] / total[2]).unbind()
         # Few classes can make B less than 1, and the scale negative.
         self.dynamic_scale.copy_((log_mean / torch.cos(median)).clamp_min(1))

@@ -1,0 +1,105 @@
+"""From a stage's sections to what it makes small: losses plain, fused, or over a sample."""
+
+from torch.distributed import ProcessGroup
+
+from vultus.core.errors import ConfigError
+from vultus.losses import LOSSES, Loss
+from vultus.losses.fused_head import FusedMarginSoftmax
+from vultus.losses.margin_softmax import MarginSoftmax
+from vultus.losses.partial_fc import ClassSampling, PartialFC
+from vultus.losses.psi import PsiBase
+from vultus.losses.psi_wrappers import DetachedPsi
+from vultus.losses.schedules import MarginWarmup
+from vultus.training.config import HeadConfig, NamedConfig, StageConfig
+from vultus.training.objective import LossObjective, Objective
+
+__all__ = ["build_loss", "build_objective"]
+
+
+def build_objective(
+    config: StageConfig,
+    *,
+    num_classes: int,
+    dim: int,
+    seed: int = 0,
+    group: ProcessGroup | None = None,
+) -> Objective:
+    """What a stage makes small, on the CPU.
+
+    Args:
+        config: The stage.
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        seed: Of Partial FC's draws.
+        group: The processes of the run.
+
+    Raises:
+        VultusError: If a name or setting is wrong, or does not go with another.
+    """
+    first = build_loss(
+        config.loss, config.head, num_classes=num_classes, dim=dim, seed=seed, group=group
+    )
+    warmup = config.margin_warmup
+    ramp = None if warmup is None else MarginWarmup(warmup.steps, warmup.delay)
+    second = config.second_loss
+    if second is None:
+        return LossObjective(first, warmup=ramp)
+    added = LOSSES.create(second.name, num_classes=num_classes, dim=dim, **second.settings)
+    return LossObjective(first, second=added, factor=second.factor, warmup=ramp)
+
+
+def build_loss(
+    loss: NamedConfig,
+    head: HeadConfig,
+    *,
+    num_classes: int,
+    dim: int,
+    seed: int = 0,
+    group: ProcessGroup | None = None,
+) -> Loss:
+    """The loss of a stage, on the CPU, with random centres from torch's generator.
+
+    Args:
+        loss: Name and settings.
+        head: How it holds its classes.
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        seed: Of Partial FC's draws.
+        group: The processes that share the classes of a fused or Partial FC head.
+
+    Raises:
+        ConfigError: If the loss has no fused form.
+    """
+    if head.kind == "plain":
+        return LOSSES.create(loss.name, num_classes=num_classes, dim=dim, **loss.settings)
+    psi, scale = _fixed_margin(loss)
+    shared_by = group if head.sharded else None
+    if head.kind == "fused":
+        return FusedMarginSoftmax(
+            num_classes=num_classes, dim=dim, psi=psi, scale=scale, group=shared_by
+        )
+    sampling = ClassSampling(rate=head.sample_rate, correct=head.correct, seed=seed)
+    return PartialFC(
+        num_classes=num_classes, dim=dim, psi=psi, scale=scale, sampling=sampling, group=shared_by
+    )
+
+
+def _fixed_margin(config: NamedConfig) -> tuple[PsiBase, float]:
+    """Psi and scale of a loss whose margin is the same for all rows of all batches."""
+    small = LOSSES.create(config.name, num_classes=8, dim=8, **config.settings)
+    fixed = (
+        isinstance(small, MarginSoftmax)
+        and type(small).psi_for is MarginSoftmax.psi_for
+        and type(small).compute is MarginSoftmax.compute
+        and type(small).scale_for is MarginSoftmax.scale_for
+        and small.weight.ndim == 2
+        and isinstance(small.scale, float)
+    )
+    if not fixed:
+        raise ConfigError(
+            f"head.kind must be 'plain' for the loss {config.name!r}: only margins that are the "
+            "same for every face (cosface, arcface, combined, normface) have a fused form"
+        )
+    assert isinstance(small, MarginSoftmax)  # noqa: S101 - what `fixed` says, for the type checker
+    assert isinstance(small.scale, float)  # noqa: S101
+    return DetachedPsi(small.psi) if small.grad == "detached" else small.psi, small.scale

@@ -1,0 +1,90 @@
+"""The part of a data set that a run trains on: labelled, large enough, up to a limit."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.errors import InputError
+from vultus.core.faces import Image
+from vultus.data import open_dataset
+from vultus.data.base import UNLABELLED, FaceDataset
+from vultus.training.config import DataConfig
+
+__all__ = ["FaceSubset", "open_faces", "select_faces"]
+
+
+class FaceSubset(FaceDataset):
+    """Some images of a data set, with labels counted anew.
+
+    Args:
+        whole: The data set.
+        chosen: (n,) positions in it; all labelled.
+
+    Attributes:
+        whole: As passed.
+        chosen: As passed; position of each image in ``whole``.
+    """
+
+    def __init__(self, whole: FaceDataset, chosen: npt.NDArray[np.int64]) -> None:
+        kept, labels = np.unique(whole.labels[chosen], return_inverse=True)
+        super().__init__(labels, identities=[whole.identities[label] for label in kept])
+        self.whole = whole
+        self.chosen = chosen
+
+    def encoded(self, index: int) -> bytes:
+        """The bytes of the image's file."""
+        return self.whole.encoded(int(self.chosen[index]))
+
+    def image(self, index: int) -> Image:
+        """The decoded image, (h, w, 3) uint8 RGB."""
+        return self.whole.image(int(self.chosen[index]))
+
+    def source(self, index: int) -> str:
+        """Where the image comes from."""
+        return self.whole.source(int(self.chosen[index]))
+
+
+def open_faces(config: DataConfig) -> FaceDataset:
+    """The data set that a recipe names, whole."""
+    root = None if config.root is None else Path(config.root).expanduser()
+    return open_dataset(root, config.kind, **config.settings)
+
+
+def select_faces(dataset: FaceDataset, config: DataConfig) -> FaceDataset:
+    """Leave out images without an identity, small identities, and what is beyond the limits.
+
+    Args:
+        dataset: The whole.
+        config: The limits.
+
+    Returns:
+        The data set itself where nothing is left out and no label is unused.
+
+    Raises:
+        InputError: If fewer than two identities are left.
+    """
+    labels = dataset.labels
+    counts = np.bincount(labels[labels != UNLABELLED], minlength=len(dataset.identities))
+    identities = np.flatnonzero(counts >= config.min_images)[: config.max_identities]
+    if len(identities) < 2:
+        raise InputError(
+            "training needs at least two identities with "
+            f"{config.min_images} or more images, got {len(identities)}"
+        )
+    chosen = np.flatnonzero(np.isin(labels, identities))
+    if config.max_images is not None:
+        chosen = chosen[_rank_in_identity(labels[chosen]) < config.max_images]
+    if len(chosen) == len(dataset) and len(identities) == len(dataset.identities):
+        return dataset
+    return FaceSubset(dataset, chosen)
+
+
+def _rank_in_identity(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(n,) how many images of the same identity stand before each."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    starts = np.searchsorted(ordered, ordered)
+    ranks = np.empty(len(labels), np.int64)
+    ranks[order] = np.arange(len(labels)) - starts
+    return ranks

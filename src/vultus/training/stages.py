@@ -1,0 +1,227 @@
+"""A stage of a run, built: its loss, its optimisers, its batches."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import nn
+
+from vultus.backbones.base import Backbone
+from vultus.core.errors import ConfigError, InputError
+from vultus.core.registry import Registry
+from vultus.data.augmentation.sequence import Augmentation
+from vultus.data.base import FaceDataset
+from vultus.data.loader import FaceLoader
+from vultus.sampling.sampler import BatchSampler
+from vultus.sampling.samplers import (
+    ClassBalancedSampler,
+    FaceNetSampler,
+    PKSampler,
+    ShuffledSampler,
+)
+from vultus.training.config import StageConfig
+from vultus.training.distributed import World
+from vultus.training.heads import build_objective
+from vultus.training.objective import Objective
+from vultus.training.optimizers import Optimizers, build_optimizers, parameter_groups
+from vultus.training.recipe import Recipe
+
+__all__ = ["SAMPLERS", "Stage", "StageBuilder", "freeze", "set_training_mode"]
+
+SAMPLERS: Registry[BatchSampler] = Registry("samplers")
+"""Batch samplers by the name that a recipe uses."""
+
+for _name, _sampler in {
+    "balanced": ClassBalancedSampler,
+    "facenet": FaceNetSampler,
+    "pk": PKSampler,
+    "shuffled": ShuffledSampler,
+}.items():
+    SAMPLERS.register(_name)(_sampler)
+
+
+_SMALL = 8
+"""Classes and dimension of the losses that are built only to see that their settings are right."""
+
+
+@dataclass(eq=False)
+class Stage:
+    """What the trainer needs of a stage.
+
+    Attributes:
+        config: Its sections.
+        objective: Its loss, on the device.
+        optimizers: They move the backbone's free parameters and the objective's.
+        loader: Its batches.
+        total_steps: Its length.
+    """
+
+    config: StageConfig
+    objective: Objective
+    optimizers: Optimizers
+    loader: FaceLoader
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class StageBuilder:
+    """Builds the stages of a recipe.
+
+    Attributes:
+        recipe: The recipe.
+        dataset: The training faces.
+        backbone: The network; its parameters are frozen and freed by `build`.
+        world: The processes of the run.
+    """
+
+    recipe: Recipe
+    dataset: FaceDataset
+    backbone: Backbone
+    world: World
+
+    def build(self, number: int, *, before: Stage | None = None) -> Stage:
+        """Build stage ``number`` (0 = the first).
+
+        Args:
+            number: Its place in the recipe.
+            before: The stage that just ended; its loss goes on if this stage's is the same, at
+                full margin.
+
+        Raises:
+            ConfigError: If names, settings or frozen parameters do not fit.
+        """
+        config = self.recipe.stages[number]
+        freeze(self.backbone, config.frozen)
+        objective = self._objective(number, before)
+        loader = self._loader(number, views=objective.views)
+        groups = parameter_groups(
+            config.optimizer,
+            dict(self.backbone.named_parameters()),
+            objective.parameters(),
+            row_sparse=objective.row_sparse(),
+            lr=self._lr(config),
+        )
+        optimizers = build_optimizers(config.optimizer, groups)
+        return Stage(config, objective, optimizers, loader, self.total_steps(number))
+
+    def total_steps(self, number: int) -> int:
+        """Length of stage ``number`` in steps.
+
+        Raises:
+            ConfigError: If its sampler's settings are wrong or give no batch.
+        """
+        config = self.recipe.stages[number]
+        if config.steps is not None:
+            return config.steps
+        batches = len(self._sampler(number))
+        epochs = 1.0 if config.epochs is None else config.epochs
+        return max(1, round(epochs * batches / self.recipe.training.accumulate))
+
+    def all_steps(self) -> list[int]:
+        """Length of every stage."""
+        return [self.total_steps(number) for number in range(len(self.recipe.stages))]
+
+    def check(self) -> None:
+        """Find wrong names and settings of every stage now, not when its turn comes.
+
+        Raises:
+            VultusError: If there are any.
+        """
+        with torch.random.fork_rng(devices=[]):
+            for number, config in enumerate(self.recipe.stages):
+                self._sampler(number)
+                freeze(self.backbone, config.frozen)
+                build_objective(config, num_classes=_SMALL, dim=_SMALL)
+
+    def _objective(self, number: int, before: Stage | None) -> Objective:
+        config = self.recipe.stages[number]
+        goes_on = number > 0 and _same_loss(self.recipe.stages[number - 1], config)
+        if goes_on and before is not None:
+            objective = before.objective
+        else:
+            objective = build_objective(
+                config,
+                num_classes=len(self.dataset.identities),
+                dim=self.backbone.dim,
+                seed=self.recipe.run.seed,
+                group=self.world.group,
+            ).to(self.world.device)
+            self.world.copy_from_first(objective.replicated())
+        if goes_on:
+            objective.end_warmup()
+        return objective
+
+    def _loader(self, number: int, *, views: int) -> FaceLoader:
+        recipe = self.recipe
+        return FaceLoader(
+            self.dataset,
+            self._sampler(number),
+            augmentation=Augmentation.from_tables(recipe.augment) if recipe.augment else None,
+            size_hw=recipe.input.size_hw,
+            seed=recipe.run.seed,
+            workers=recipe.data.workers,
+            views=views,
+            pin_memory=self.world.device.type == "cuda",
+        )
+
+    def _sampler(self, number: int) -> BatchSampler:
+        config = self.recipe.stages[number].sampler
+        try:
+            sampler = SAMPLERS.create(
+                config.name,
+                labels=self.dataset.labels,
+                seed=self.recipe.run.seed + number,
+                share=self.world.share,
+                **config.settings,
+            )
+        except InputError as error:
+            raise ConfigError(f"sampler: {error}") from None
+        if len(sampler) == 0:
+            raise ConfigError(
+                f"sampler {config.name!r} gives no batch from {len(self.dataset)} images; "
+                "make its batches smaller"
+            )
+        return sampler
+
+    def _lr(self, config: StageConfig) -> float:
+        """The learning rate for the batch of all processes and accumulated batches."""
+        if config.optimizer.lr_batch is None:
+            return config.optimizer.lr
+        settings = config.sampler.settings
+        rows = settings.get("batch_size")
+        if rows is None:
+            rows = settings["identities"] * settings.get("images", 40)
+            rows += settings.get("negatives", 0)
+        batch = rows * self.recipe.training.accumulate * self.world.size
+        return float(config.optimizer.lr * batch / config.optimizer.lr_batch)
+
+
+def freeze(backbone: nn.Module, globs: tuple[str, ...]) -> None:
+    """Let exactly the parameters that match no glob move.
+
+    Raises:
+        ConfigError: If a glob matches no parameter.
+    """
+    names = [name for name, _ in backbone.named_parameters()]
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise ConfigError(
+                f"frozen: {glob!r} matches no parameter of the backbone "
+                f"(they are called {names[0]!r} to {names[-1]!r})"
+            )
+    for name, parameter in backbone.named_parameters():
+        parameter.requires_grad_(not any(fnmatchcase(name, glob) for glob in globs))
+
+
+def set_training_mode(backbone: nn.Module) -> None:
+    """Training mode, but modules that are frozen as a whole keep their statistics too."""
+    backbone.train()
+    for module in backbone.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
+def _same_loss(before: StageConfig, after: StageConfig) -> bool:
+    keys = ("loss", "second_loss", "head", "margin_warmup")
+    return all(getattr(before, key) == getattr(after, key) for key in keys)

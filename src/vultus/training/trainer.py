@@ -1,0 +1,291 @@
+"""The training loop.
+
+Read `Trainer.run`, `Trainer._run_stage` and `Trainer._step`, in this order; the rest prepares them.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vultus.backbones.base import Backbone
+from vultus.data import FaceDataset
+from vultus.data.loader import FaceBatch, FaceLoader
+from vultus.training.accumulation import batch_weights
+from vultus.training.checkpoint import CheckpointFolder
+from vultus.training.distributed import World
+from vultus.training.ema import Ema
+from vultus.training.evaluator import Evaluator
+from vultus.training.finish import RunResult, write_result
+from vultus.training.guard import NonFiniteGuard
+from vultus.training.images import normalise, to_device
+from vultus.training.observers import Observer, Observers, file_observers
+from vultus.training.precision import autocast, new_scaler
+from vultus.training.recipe import Recipe
+from vultus.training.reporting import StepReporter
+from vultus.training.result import build_backbone, load_initial_weights
+from vultus.training.rng import deterministic, seed_all
+from vultus.training.run_folder import RunFolder
+from vultus.training.schedules import lr_factor
+from vultus.training.selection import open_faces, select_faces
+from vultus.training.signals import StopSignals
+from vultus.training.stages import StageBuilder, set_training_mode
+from vultus.training.state import TrainState
+from vultus.training.update import apply_gradients, unscaled_norm
+
+__all__ = ["Trainer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer:
+    """Runs a recipe, in one process or as one of several that do so together.
+
+    Args:
+        recipe: What to do.
+        dataset: The training faces; None opens what the recipe names.
+        world: The processes of the run, whose device is used; None: this one alone, on the
+            recipe's device.
+        observers: Watch the run, beside its log files.
+
+    Attributes:
+        recipe: As passed.
+        folder: The run folder.
+        world: The processes of the run.
+        state: Where the run stands.
+    """
+
+    _network: Callable[[Tensor], Tensor]  # the backbone, wrapped for the stage
+    _guard: NonFiniteGuard
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        dataset: FaceDataset | None = None,
+        world: World | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.recipe = recipe
+        world = World.alone(recipe.run.device) if world is None else world
+        self.world = world
+        self.folder = RunFolder(Path(recipe.run.output).expanduser())
+        watching = [*file_observers(self.folder), *observers] if world.is_first else []
+        self._observers = Observers(watching)
+        self._evaluator = Evaluator(
+            recipe, folder=self.folder, observers=self._observers, world=world
+        )
+        self._checkpoints = CheckpointFolder(self.folder.checkpoints, keep=recipe.checkpoint.keep)
+        self._saved_at = time.monotonic()
+        self.dataset = select_faces(
+            open_faces(recipe.data) if dataset is None else dataset, recipe.data
+        )
+        seed_all(recipe.run.seed)  # the same weights on every process
+        backbone = self._backbone()
+        self._builder = StageBuilder(recipe, self.dataset, backbone, world)
+        self._builder.check()
+        self._reporter = StepReporter(
+            recipe,
+            self._observers,
+            total_steps=sum(self._builder.all_steps()),
+            processes=world.size,
+        )
+        stage = self._builder.build(0)
+        seed_all(recipe.run.seed, rank=world.rank)
+        decay = recipe.training.ema_decay
+        self.state = TrainState(
+            backbone,
+            ema=None if decay is None else Ema(backbone, decay=decay),
+            scaler=new_scaler(recipe.training.precision, world.device),
+            stage=stage,
+        )
+
+    def run(self, *, resume: bool = False) -> RunResult:
+        """Train to the end, or until SIGTERM or Ctrl-C: then save, and return.
+
+        Args:
+            resume: Go on from the newest checkpoint in the run folder, if there is one.
+
+        Raises:
+            ConfigError: If the folder holds a run and ``resume`` is False, or holds another one.
+            TrainingError: If the run cannot go on.
+        """
+        self.world.on_first(lambda: self.folder.begin(self.recipe, resume=resume))
+        if resume:
+            self._resume()
+        self._observers.on_start(self.state.step)
+        try:
+            with deterministic(self.recipe.run.deterministic), StopSignals() as stop:
+                if self._run_stages(stop):
+                    summary = self._finish(stop)
+                    if summary is not None:
+                        return RunResult(self.folder.path, self.state.step, 0, summary)
+                code = max(self.world.gather(stop.exit_code))
+                return RunResult(self.folder.path, self.state.step, code, {})
+        finally:
+            self._observers.close()
+
+    def _run_stages(self, stop: StopSignals) -> bool:
+        """Whether all were run to their ends."""
+        state = self.state
+        while self._run_stage(stop):
+            if state.stage_number + 1 == len(self.recipe.stages):
+                return True
+            state.stage_number += 1
+            state.stage_step = 0
+            state.stage = self._builder.build(state.stage_number, before=state.stage)
+        return False
+
+    def _run_stage(self, stop: StopSignals) -> bool:
+        """Whether it was run to its end; if not, the state is saved."""
+        state, stage = self.state, self.state.stage
+        self._network = self.world.wrap(state.backbone)
+        if self.recipe.training.compile:
+            self._network = torch.compile(self._network)
+        self._guard = NonFiniteGuard(
+            [state.backbone, stage.objective],
+            folder=self.folder.skipped,
+            max_in_a_row=self.recipe.training.max_skipped,
+            identities=self.dataset.identities,
+            world=self.world,
+        )
+        self._reporter.start_stage(state)
+        batches = _endless(stage.loader)
+        while state.stage_step < stage.total_steps:
+            self._step([next(batches) for _ in range(self.recipe.training.accumulate)])
+            started = time.perf_counter()
+            stopping = self._is_stopping(stop)
+            if self._evaluator.is_due(state.step) and not stopping:
+                self._evaluator.run(state, should_stop=lambda: stop.received is not None)
+                stopping = self._is_stopping(stop)
+            if stopping:
+                self.save()
+                return False
+            if self._save_is_due():
+                self.save()
+            self._reporter.meter.pause(time.perf_counter() - started)
+        return True
+
+    def _step(self, batches: Sequence[FaceBatch]) -> None:
+        """One step of the optimisers, from one batch or several."""
+        state, stage = self.state, self.state.stage
+        set_training_mode(state.backbone)
+        stage.objective.train()
+        stage.objective.prepare(state.stage_step)
+        factor = lr_factor(stage.config.schedule, state.stage_step, total_steps=stage.total_steps)
+        lr = stage.optimizers.set_factor(factor)
+        stage.optimizers.zero_grad()
+        self._guard.start_step()
+        loss, statistics = self._accumulate(batches)
+        self.world.average_gradients(stage.objective.replicated())
+        norm = unscaled_norm(stage, scaler=state.scaler)
+        if self._guard.passes(state.step + 1, norm=norm, scaler=state.scaler):
+            clip_norm = self.recipe.training.clip_norm
+            apply_gradients(stage, norm=norm, scaler=state.scaler, clip_norm=clip_norm)
+            if state.ema is not None:
+                state.ema.update()
+        state.step += 1
+        state.stage_step += 1
+        numbers: dict[str, Tensor | float] = {"loss": loss, "gradient_norm": norm, "lr": lr}
+        self._reporter.step(state, {**statistics, **numbers}, batches=batches)
+
+    def _accumulate(self, batches: Sequence[FaceBatch]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Gradients of the mean loss over the batches; that loss, and the last one's statistics."""
+        device, objective = self.world.device, self.state.stage.objective
+        total = torch.zeros((), device=device)
+        statistics: dict[str, Tensor] = {}
+        weights = batch_weights(
+            batches, device=device, processes=self.world.size, spans=bool(objective.sharded())
+        )
+        for batch, weight in zip(batches, weights, strict=True):
+            moved = to_device(batch, device)
+            features = self._features(moved.images)
+            output = objective(features, moved)
+            self._guard.watch(moved, features, output.loss)
+            self.state.scaler.scale(output.loss * weight).backward()
+            total += output.loss.detach() * weight
+            statistics = output.statistics
+        return total, statistics
+
+    def _features(self, images: Tensor) -> Tensor:
+        """(b, dim) float32 of (b, 3, h, w) uint8."""
+        training = self.recipe.training
+        floats = normalise(images, self.recipe.input, channels_last=training.channels_last)
+        with autocast(training.precision, self.world.device):
+            return self._network(floats).float()
+
+    def _is_stopping(self, stop: StopSignals) -> bool:
+        return self.world.any_rank(stop.received is not None)
+
+    def _save_is_due(self) -> bool:
+        rules = self.recipe.checkpoint
+        by_step = rules.every_steps is not None and self.state.step % rules.every_steps == 0
+        passed = time.monotonic() - self._saved_at
+        late = rules.every_minutes is not None and passed > 60 * rules.every_minutes
+        return self.world.any_rank(by_step or late)
+
+    def save(self) -> None:
+        """Write a checkpoint now; all processes call it together."""
+        state = self.state.state_dict(self.world)
+        self.world.on_first(lambda: self._checkpoints.save(state, step=self.state.step))
+        self._saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        newest = self.world.on_first(self._newest_step)
+        if newest is None:
+            return
+        saved = self._checkpoints.load(newest).state
+        self.state.stage = self._builder.build(int(saved["stage"]))
+        self.state.load_state_dict(saved, self.world)
+        logger.info("going on at step %d", self.state.step)
+
+    def _newest_step(self) -> int | None:
+        checkpoint = self._checkpoints.latest()
+        return None if checkpoint is None else checkpoint.step
+
+    def _backbone(self) -> Backbone:
+        backbone = build_backbone(self.recipe)
+        load_initial_weights(backbone, self.recipe.initial)
+        last = self.recipe.training.channels_last
+        layout = torch.channels_last if last else torch.contiguous_format
+        return backbone.to(self.world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+    def facts(self) -> dict[str, Any]:
+        """What is trained on what, fit for JSON."""
+        return {
+            "images": len(self.dataset),
+            "identities": len(self.dataset.identities),
+            "parameters": sum(p.numel() for p in self.state.backbone.parameters()),
+            "processes": self.world.size,
+            "device": str(self.world.device),
+            "steps": self._builder.all_steps(),
+        }
+
+    def _finish(self, stop: StopSignals) -> dict[str, Any] | None:
+        """Evaluate and write the result; None if stopped meanwhile (the state is saved)."""
+        self.save()
+        results = self._evaluator.run(self.state, should_stop=lambda: stop.received is not None)
+        if self._is_stopping(stop):
+            return None
+        summary = {
+            **self.facts(),
+            "unreadable": len(self.state.stage.loader.unreadable),
+            "best_accuracy": self.state.best,
+            "evaluation": [result.to_dict() for result in results],
+            "expected": self.recipe.about.expected,
+        }
+        title = self.recipe.about.title
+        self.world.on_first(
+            lambda: write_result(self.folder, self.state, summary=summary, title=title)
+        )
+        return summary
+
+
+def _endless(loader: FaceLoader) -> Iterator[FaceBatch]:
+    """Batch after batch, epoch after epoch."""
+    while True:
+        yield from loader

@@ -1,0 +1,119 @@
+"""A run that was stopped and resumed ends with the same bits as one that was not."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from vultus.training.checkpoint import CheckpointFolder
+from vultus.training.observers import StepRecord
+from vultus.training.recipe import Recipe
+from vultus.training.state_file import state_digest
+from vultus.training.trainer import Trainer
+from vultus.training.validation import EvaluationResult
+
+
+class StopAt:
+    """Sends SIGTERM when it is told of a step, as a scheduler would in its midst."""
+
+    def __init__(self, step: int | None) -> None:
+        self.step = step
+
+    def on_start(self, step: int) -> None:
+        """Nothing to do."""
+
+    def on_step(self, record: StepRecord) -> None:
+        if record.step == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_evaluation(self, step: int, result: EvaluationResult) -> None:
+        """Nothing to do."""
+
+    def on_note(self, step: int, text: str) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def run(values: dict[str, Any], output: Path, stops: tuple[int, ...] = ()) -> str:
+    """Trains, stopped and resumed at these steps; the digest of the final state."""
+    settings = {**values["run"], "output": str(output), "log_every_steps": 1, "deterministic": True}
+    recipe = Recipe.from_dict({**values, "run": settings}, source="r.toml")
+    for step in (*stops, None):
+        torch.manual_seed(0 if step is None else step)  # what a new process has must not matter
+        result = Trainer(recipe, observers=[StopAt(step)]).run(resume=True)
+        assert result.complete == (step is None)
+    newest = CheckpointFolder(output / "checkpoints").latest()
+    assert newest is not None
+    assert newest.step == result.step
+    return state_digest(newest.state)
+
+
+TWO_STAGES = [
+    {"name": "softmax", "steps": 7, "loss": {"name": "softmax"}},
+    {
+        "name": "triplet",
+        "steps": 8,
+        "loss": {"name": "triplet"},
+        "sampler": {"name": "pk", "identities": 6, "images": 4},
+        "frozen": ["stages.0.*"],
+    },
+]
+AUGMENT = [{"name": "flip", "probability": 0.5}, {"name": "blur", "probability": 0.5}]
+EVERYTHING = {
+    "augment": AUGMENT,
+    "training": {"ema_decay": 0.9, "accumulate": 2, "clip_norm": 1.0},
+    "optimizer": {"name": "sgd", "lr": 0.05, "nesterov": True},
+    "margin_warmup": {"steps": 12},
+}
+
+
+SLOW = {
+    "adamw": {"optimizer": {"name": "adamw", "lr": 3e-3}},
+    "adagrad": {"optimizer": {"name": "adagrad", "lr": 0.03}},
+    "running level": {"loss": {"name": "curricularface"}},
+    "random margins": {"loss": {"name": "elasticface"}},
+    "running norms": {"loss": {"name": "adaface"}},
+    "centres": {"loss": {"name": "center"}},
+    "bf16": {"training": {"precision": "bf16"}},
+    "balanced": {"sampler": {"name": "balanced", "batch_size": 24}},
+}
+SAMPLED = {
+    "head": {"kind": "partial-fc", "sample_rate": 0.5},
+    "training": {"precision": "fp16"},
+    "data": {"workers": 2},
+    "augment": AUGMENT,
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "stops"),
+    [
+        pytest.param(EVERYTHING, (7, 13), id="everything"),
+        pytest.param({"stage": TWO_STAGES, "steps": None}, (3, 7, 10), id="stages"),
+        pytest.param(SAMPLED, (9,), id="partial fc, fp16, workers"),
+        *(pytest.param(m, (5, 16), id=name, marks=pytest.mark.slow) for name, m in SLOW.items()),
+    ],
+)
+def test_a_stopped_run_ends_as_one_that_never_stopped(
+    tiny_values: dict[str, Any], tmp_path: Path, more: dict[str, Any], stops: tuple[int, ...]
+) -> None:
+    values = {**tiny_values, **more}
+    values["data"] = {**tiny_values["data"], **more.get("data", {})}
+    values = {key: value for key, value in values.items() if value is not None}
+    whole = run(values, tmp_path / "whole")
+    assert run(values, tmp_path / "stopped", stops) == whole
+
+
+def test_two_deterministic_runs_are_equal_and_another_seed_is_not(
+    tiny_values: dict[str, Any], tmp_path: Path
+) -> None:
+    values = {**tiny_values, **EVERYTHING, "steps": 6}
+    first = run(values, tmp_path / "first")
+    assert run(values, tmp_path / "second") == first
+    values["run"] = {**values["run"], "seed": 1}
+    assert run(values, tmp_path / "third") != first

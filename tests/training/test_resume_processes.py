@@ -1,0 +1,112 @@
+"""Runs of two processes: one is killed, all restart, and the weights are as if nothing had been."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vultus.training.checkpoint import Checkpoint, CheckpointFolder
+from vultus.training.observers import read_log
+from vultus.training.recipe import Recipe
+from vultus.training.recipe_file import recipe_toml
+from vultus.training.state_file import state_digest
+from vultus.training.trainer import Trainer
+
+WORKER = Path(__file__).with_name("killed_trainer.py")
+FORWARDS = 13  # in the first life; the last checkpoint before is of step 10
+NOBODY = -1
+
+
+def recipe(values: dict[str, Any], output: Path, **more: Any) -> Recipe:
+    run = {**values["run"], "output": str(output), "deterministic": True}
+    rules = {"every_steps": 5, "keep": 2}
+    return Recipe.from_dict({**values, "run": run, "checkpoint": rules, **more}, source="")
+
+
+def train(
+    recipe: Recipe, *, processes: int, killed: int, restarts: int
+) -> subprocess.CompletedProcess[str]:
+    output = Path(recipe.run.output)
+    path = output.with_suffix(".toml")
+    path.write_text(recipe_toml(recipe), encoding="utf-8")
+    return subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone",
+            f"--nproc-per-node={processes}", f"--max-restarts={restarts}",
+            str(WORKER), str(path), str(killed), str(FORWARDS),
+        ],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def newest(folder: Path) -> Checkpoint:
+    checkpoint = CheckpointFolder(folder / "checkpoints").latest()
+    assert checkpoint is not None
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("killed", "head"),
+    [
+        pytest.param(1, {"kind": "fused"}, id="second, sharded"),
+        pytest.param(0, {"kind": "fused"}, id="first, sharded", marks=pytest.mark.slow),
+        pytest.param(1, {"kind": "plain"}, id="second, plain", marks=pytest.mark.slow),
+        pytest.param(
+            1,
+            {"kind": "partial-fc", "sample_rate": 0.5},
+            id="second, partial fc",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_one_of_two_is_killed_and_the_weights_are_as_if_nothing_had_been(
+    tiny_values: dict[str, Any], tmp_path: Path, killed: int, head: dict[str, Any]
+) -> None:
+    more = {"head": head, "training": {"ema_decay": 0.9}}
+    calm = recipe(tiny_values, tmp_path / "calm", **more)
+    assert train(calm, processes=2, killed=NOBODY, restarts=0).returncode == 0
+    rough = recipe(tiny_values, tmp_path / "rough", **more)
+    done = train(rough, processes=2, killed=killed, restarts=1)
+    assert done.returncode == 0, done.stderr
+    assert "Signal 9 (SIGKILL)" in done.stderr or "exitcode: -9" in done.stderr
+    assert newest(tmp_path / "rough").step == 20
+    assert state_digest(newest(tmp_path / "rough").state) == state_digest(
+        newest(tmp_path / "calm").state
+    )
+    steps = [line["step"] for line in read_log(tmp_path / "rough" / "log.jsonl")]
+    assert steps == sorted(steps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["fused", "plain"])
+def test_a_run_goes_on_with_another_number_of_processes(
+    tiny_values: dict[str, Any], tmp_path: Path, head: str
+) -> None:
+    run = recipe(tiny_values, tmp_path / "run", head={"kind": head}, training={"ema_decay": 0.9})
+    assert train(run, processes=2, killed=1, restarts=0).returncode != 0
+    before = newest(tmp_path / "run")
+    assert before.step == 10
+    # 10 steps of two processes are two epochs of the 240 images in batches of 24.
+    assert before.state["loader"]["world_size"] == 2
+    trainer = Trainer(run)
+    result = trainer.run(resume=True)
+    assert (result.complete, result.step) == (True, 20)
+    assert trainer.state.stage.loader.epoch + trainer.state.stage.loader.position / 10 == 3
+    assert newest(tmp_path / "run").state["loader"]["world_size"] == 1
+
+
+@pytest.mark.slow
+def test_one_process_becomes_two(tiny_values: dict[str, Any], tmp_path: Path) -> None:
+    run = recipe(tiny_values, tmp_path / "run", head={"kind": "fused"})
+    assert train(run, processes=1, killed=0, restarts=0).returncode != 0
+    assert newest(tmp_path / "run").step == 10
+    done = train(run, processes=2, killed=NOBODY, restarts=0)
+    assert done.returncode == 0, done.stderr
+    last = newest(tmp_path / "run")
+    assert last.step == 20
+    assert last.state["loader"]["world_size"] == 2
+    # One epoch alone, two of five steps each together.
+    assert last.state["loader"]["epoch"] + last.state["loader"]["position"] / 5 == 3

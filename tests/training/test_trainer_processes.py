@@ -1,0 +1,59 @@
+"""Two processes make the steps of one process with two batches a step."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from vultus.training.checkpoint import CheckpointFolder
+from vultus.training.recipe import Recipe
+from vultus.training.recipe_file import recipe_toml
+from vultus.training.trainer import Trainer
+
+
+def final_state(folder: Path) -> dict[str, Any]:
+    checkpoint = CheckpointFolder(folder / "checkpoints").latest()
+    assert checkpoint is not None
+    return checkpoint.state
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"kind": "fused"},
+        pytest.param({"kind": "plain"}, marks=pytest.mark.slow),
+        pytest.param({"kind": "fused", "sharded": False}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_two_processes_are_one_with_two_batches(
+    tiny_values: dict[str, Any], tmp_path: Path, head: dict[str, Any]
+) -> None:
+    # 240 images: batches of 24 for two processes are the batches of one. Few steps, because
+    # rounding grows.
+    values = {**tiny_values, "head": head, "steps": 3, "optimizer": {"lr": 0.01}}
+    alone = Recipe.from_dict({**values, "training": {"accumulate": 2}}, source="")
+    Trainer(alone).run()
+    values["run"] = {**values["run"], "output": str(tmp_path / "two")}
+    path = tmp_path / "two.toml"
+    path.write_text(recipe_toml(Recipe.from_dict(values, source="")), encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    done = subprocess.run(
+        [*torchrun, "--nproc-per-node", "2", "-m", "vultus", "train", str(path)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = final_state(tmp_path / "run"), final_state(tmp_path / "two")
+    for name, weight in one["backbone"].items():
+        if "running" not in name and "tracked" not in name:  # these see each batch by itself
+            torch.testing.assert_close(two["backbone"][name], weight, rtol=1e-4, atol=1e-5)
+    for part, tensors in one["objective"].items():
+        for name, tensor in tensors.items():
+            if "weight" in name or "momentum" in name:
+                other = two["objective"][part][name]
+                torch.testing.assert_close(other, tensor, rtol=1e-3, atol=1e-5)
