@@ -10,6 +10,7 @@ from vultus.evaluation.identification import CmcCurve
 from vultus.evaluation.plots import (
     plot_cmc,
     plot_det,
+    plot_open_set,
     plot_reject,
     plot_roc,
     plot_scores,
@@ -65,6 +66,38 @@ def test_cmc_and_reject_curves_are_drawn() -> None:
     rejecting = error_versus_reject(quality + generator.random(500), quality, threshold=0.6)
     lines = plot_reject({"quality": rejecting}).axes[0].get_lines()
     assert [line.get_label() for line in lines] == ["quality", "ideal"]
+
+
+def test_open_set_curves_go_down_to_what_the_searches_carry() -> None:
+    generator = np.random.default_rng(0)
+    curve = roc_curve(generator.normal(0.6, 0.2, 300), generator.normal(0.3, 0.1, 400))
+    axes = plot_open_set({"a": curve}).axes[0]
+    assert "FPIR" in axes.get_xlabel()
+    assert "FNIR" in axes.get_ylabel()
+    assert axes.get_xlim()[0] == pytest.approx(NormalDist().inv_cdf(3 / 400))
+
+
+def test_several_reject_curves_have_an_ideal_each() -> None:
+    generator = np.random.default_rng(0)
+    quality = generator.random(500)
+    curves = {
+        f"{threshold}": error_versus_reject(quality, quality, threshold=threshold)
+        for threshold in (0.1, 0.2)
+    }
+    lines = plot_reject(curves).axes[0].get_lines()
+    assert len(lines) == 4
+    # A quality that is the score itself is the oracle: each curve lies on its ideal.
+    for real, ideal in zip(lines[:2], lines[2:], strict=True):
+        x, y = np.asarray(ideal.get_xdata()), np.asarray(ideal.get_ydata())
+        steps = np.asarray(real.get_xdata()), np.asarray(real.get_ydata())
+        assert np.interp(x, *steps) == pytest.approx(y, abs=0.005)
+        assert real.get_color() == ideal.get_color()
+
+
+def test_few_comparisons_can_be_drawn() -> None:
+    tiny = roc_curve(np.array([0.5]), np.array([0.1]))
+    for draw in (plot_roc, plot_det, plot_open_set):
+        draw({"a": tiny}).canvas.draw()
 
 
 def test_pictures_are_written(tmp_path: Path, curve: RocCurve) -> None:

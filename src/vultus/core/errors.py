@@ -19,13 +19,16 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     │   ├── DigestError                    the bytes are not the bytes that the card promises
     │   ├── DownloadError (OSError)        a download failed; what had arrived is kept for resuming
     │   └── LicenceError (PermissionError) its licence was not accepted, or policy forbids it
-    └── GalleryError (RuntimeError)        a gallery file cannot be used
-        ├── IdentityNotFoundError (LookupError)     nobody of that name is enrolled
-        └── GallerySpaceError              the gallery holds embeddings of another space
+    ├── GalleryError (RuntimeError)        a gallery file cannot be used
+    │   ├── IdentityNotFoundError (LookupError)     nobody of that name is enrolled
+    │   └── GallerySpaceError              the gallery holds embeddings of another space
+    └── TrainingError (RuntimeError)       a training run cannot go on
+        └── CheckpointError                a checkpoint cannot be written, or none can be read
 """
 
 __all__ = [
     "CalibrationError",
+    "CheckpointError",
     "ConfigError",
     "DigestError",
     "DownloadError",
@@ -44,6 +47,7 @@ __all__ = [
     "RegistryError",
     "SeveralFacesError",
     "SpaceMismatchError",
+    "TrainingError",
     "VultusError",
 ]
 
@@ -126,3 +130,11 @@ class IdentityNotFoundError(GalleryError, LookupError):
 
 class GallerySpaceError(GalleryError, SpaceMismatchError):
     """The gallery holds embeddings of another embedding space."""
+
+
+class TrainingError(VultusError, RuntimeError):
+    """A training run cannot go on; its last good checkpoint is kept."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be written, is damaged, or does not fit the run that is to go on."""

@@ -19,13 +19,18 @@ class Verification:
     Attributes:
         similarity: Cosine similarity in [-1, 1]. It is not a confidence.
         threshold: The rule that was applied, with its false match rate.
-        probability: Calibrated probability of a match in [0, 1], or None where no calibration
-            is at hand.
+        probability: Calibrated probability of a match in (0, 1) at ``prior``, or None where no
+            calibration is at hand.
+        log_likelihood_ratio: Natural logarithm of how much likelier the similarity is for one
+            person than for two; above 0 speaks for a match. It takes no prior. None likewise.
+        prior: Probability of a match before looking that ``probability`` stands on; None likewise.
     """
 
     similarity: float
     threshold: Threshold
     probability: float | None = None
+    log_likelihood_ratio: float | None = None
+    prior: float | None = None
 
     @property
     def same_person(self) -> bool:
@@ -44,6 +49,8 @@ class Verification:
             "similarity": self.similarity,
             "threshold": self.threshold.to_dict(),
             "probability": self.probability,
+            "log_likelihood_ratio": self.log_likelihood_ratio,
+            "prior": self.prior,
         }
 
 

@@ -1,4 +1,4 @@
-"""Pictures of error rates: ROC, DET, CMC, error versus reject, score histogram.
+"""Pictures of error rates: ROC, DET, CMC, FNIR-FPIR, error versus reject, score histogram.
 
 Needs matplotlib (the extra ``plot``), imported when a picture is drawn. Each function returns a
 `matplotlib.figure.Figure`; no window is opened and no global state touched.
@@ -6,14 +6,23 @@ Needs matplotlib (the extra ``plot``), imported when a picture is drawn. Each fu
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.errors import InputError, MissingDependencyError
+from vultus.core.errors import InputError
+from vultus.evaluation.histogram import ScoreHistogram, score_histogram
 from vultus.evaluation.identification import CmcCurve
+from vultus.evaluation.plot_style import (
+    OKABE_ITO,
+    SeriesStyle,
+    deviate_axis,
+    new_figure,
+    normal_deviates,
+    plain_text,
+    series_styles,
+)
 from vultus.evaluation.quality import RejectCurve
 from vultus.evaluation.rates import RocCurve, equal_error_rate
 
@@ -21,40 +30,56 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_cmc", "plot_det", "plot_reject", "plot_roc", "plot_scores", "save_figure"]
+__all__ = [
+    "plot_cmc",
+    "plot_det",
+    "plot_histogram",
+    "plot_open_set",
+    "plot_reject",
+    "plot_roc",
+    "plot_scores",
+    "save_figure",
+]
 
-SIZE_INCHES = (6.4, 4.8)
 DPI = 150
-DET_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 MAX_POINTS = 5000
 
+Styles = Mapping[str, SeriesStyle]
+"""Name of a curve -> how it is drawn."""
 
-def plot_roc(curves: Mapping[str, RocCurve]) -> "Figure":
+
+def plot_roc(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) -> "Figure":
     """TAR against FMR, FMR on a logarithmic axis that ends where the data do (3 / n).
 
     Args:
         curves: Name for the legend -> curve.
+        styles: How to draw each; None takes `series_styles`.
 
     Raises:
         InputError: If there is no curve.
         MissingDependencyError: If matplotlib is not installed.
     """
     figure, axes = _figure(curves, "False match rate (FMR)", "True accept rate (TAR)")
-    for name, curve in curves.items():
-        fmr, tar = _steps(curve)
-        axes.plot(fmr, tar, label=f"{name}, EER {equal_error_rate(curve):.2%}")
+    lowest = min(0.5, *(3 / curve.n_impostor for curve in curves.values()))
+    shown = []
+    for name, line in _lines(curves, styles):
+        fmr, tar = _steps(curves[name])
+        label = f"{plain_text(name)}, EER {equal_error_rate(curves[name]):.2%}"
+        axes.plot(fmr, tar, label=label, **line)
+        shown.append(tar[fmr >= lowest])
     axes.set_xscale("log")
-    axes.set_xlim(min(3 / curve.n_impostor for curve in curves.values()), 1)
-    axes.set_ylim(*_frame([1 - curve.fnmr for curve in curves.values()]))
+    axes.set_xlim(lowest, 1)
+    axes.set_ylim(*_frame(shown))
     axes.legend(loc="lower right")
     return figure
 
 
-def plot_det(curves: Mapping[str, RocCurve]) -> "Figure":
+def plot_det(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) -> "Figure":
     """FNMR against FMR, both on normal-deviate axes: normal scores give straight lines.
 
     Args:
         curves: Name for the legend -> curve.
+        styles: How to draw each; None takes `series_styles`.
 
     Raises:
         InputError: If there is no curve.
@@ -64,18 +89,27 @@ def plot_det(curves: Mapping[str, RocCurve]) -> "Figure":
         A. Martin et al., The DET curve in assessment of detection task performance, 1997.
     """
     figure, axes = _figure(curves, "False match rate (FMR)", "False non-match rate (FNMR)")
-    ends = []
-    for name, curve in curves.items():
-        # Rates that the data cannot carry are not drawn.
-        floor_fmr, floor_fnmr = 3 / curve.n_impostor, 3 / curve.n_genuine
-        fmr, tar = _steps(curve)
-        shown = (fmr >= floor_fmr) & (1 - tar >= floor_fnmr) & (fmr < 1) & (tar > 0)
-        ends.append((floor_fmr, floor_fnmr))
-        axes.plot(_deviate(fmr[shown]), _deviate(1 - tar[shown]), label=name)
-    low_fmr, low_fnmr = (min(end[k] for end in ends) for k in (0, 1))
-    _deviate_axis(axes, "x", low_fmr)
-    _deviate_axis(axes, "y", low_fnmr)
-    axes.legend(loc="upper right")
+    _draw_det(axes, curves, styles)
+    return figure
+
+
+def plot_open_set(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) -> "Figure":
+    """FNIR against FPIR, both on normal-deviate axes.
+
+    Args:
+        curves: Name for the legend -> curve of `open_set_curve`.
+        styles: How to draw each; None takes `series_styles`.
+
+    Raises:
+        InputError: If there is no curve.
+        MissingDependencyError: If matplotlib is not installed.
+    """
+    labels = (
+        "False positive identification rate (FPIR)",
+        "False negative identification rate (FNIR)",
+    )
+    figure, axes = _figure(curves, *labels)
+    _draw_det(axes, curves, styles)
     return figure
 
 
@@ -91,14 +125,29 @@ def plot_scores(curve: RocCurve, *, threshold: float | None = None, bins: int = 
         InputError: If the curve holds a single distinct score.
         MissingDependencyError: If matplotlib is not installed.
     """
-    scores = curve.thresholds[1:]
-    if len(scores) < 2:
-        raise InputError("a histogram needs at least two distinct scores, got one")
-    figure, axes = _figure({"scores": curve}, "Cosine similarity", "Density")
-    edges = np.linspace(scores[-1], scores[0], bins + 1)
-    for name, counts in (("genuine", curve.n_true_matches), ("impostor", curve.n_false_matches)):
-        heights = np.histogram(scores, edges, weights=np.diff(counts), density=True)[0]
-        axes.stairs(heights, edges, fill=True, alpha=0.5, label=f"{name} ({counts[-1]:,})")
+    return plot_histogram(score_histogram(curve, bins=bins), threshold=threshold)
+
+
+def plot_histogram(histogram: ScoreHistogram, *, threshold: float | None = None) -> "Figure":
+    """Densities of genuine and impostor scores, each of area 1, with the threshold.
+
+    Args:
+        histogram: Counts of the scores.
+        threshold: Where to draw a line, or None.
+
+    Raises:
+        MissingDependencyError: If matplotlib is not installed.
+    """
+    figure, axes = new_figure("Cosine similarity", "Density")
+    widths = np.diff(histogram.edges)
+    kinds = (("genuine", histogram.genuine, ""), ("impostor", histogram.impostor, "////"))
+    for (name, counts, hatch), colour in zip(kinds, OKABE_ITO, strict=False):
+        heights = counts / (max(1, int(counts.sum())) * widths)
+        # Two looks beside two colours: full and hatched.
+        axes.stairs(
+            heights, histogram.edges, fill=not hatch, hatch=hatch, color=colour, alpha=0.75,
+            label=f"{name} ({counts.sum():,})",
+        )  # fmt: skip
     if threshold is not None:
         axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3f}")
     axes.set_ylim(bottom=0)
@@ -106,33 +155,41 @@ def plot_scores(curve: RocCurve, *, threshold: float | None = None, bins: int = 
     return figure
 
 
-def plot_cmc(curves: Mapping[str, CmcCurve]) -> "Figure":
+def plot_cmc(curves: Mapping[str, CmcCurve], *, styles: Styles | None = None) -> "Figure":
     """Identification rate against rank.
 
     Args:
         curves: Name for the legend -> curve.
+        styles: How to draw each; None takes `series_styles`.
 
     Raises:
         InputError: If there is no curve.
         MissingDependencyError: If matplotlib is not installed.
     """
     figure, axes = _figure(curves, "Rank", "Identification rate")
-    for name, curve in curves.items():
+    for name, line in _lines(curves, styles):
+        curve = curves[name]
         rates = curve.n_found / curve.n_searches
         ranks = np.arange(1, len(rates) + 1)
-        axes.plot(ranks, rates, marker="o", markersize=3, label=f"{name} ({curve.n_searches:,})")
+        label = f"{plain_text(name)} ({curve.n_searches:,})"
+        axes.plot(ranks, rates, marker="o", markersize=3, label=label, **line)
     axes.set_ylim(*_frame([curve.n_found / curve.n_searches for curve in curves.values()]))
     axes.locator_params(axis="x", integer=True)
     axes.legend(loc="lower right")
     return figure
 
 
-def plot_reject(curves: Mapping[str, RejectCurve], *, up_to: float = 0.5) -> "Figure":
+def plot_reject(
+    curves: Mapping[str, RejectCurve], *, up_to: float = 0.5, styles: Styles | None = None
+) -> "Figure":
     """FNMR against the share of comparisons that are refused for poor quality.
 
+    The dotted line of each curve is what an oracle would reach, which refuses just the errors.
+
     Args:
-        curves: Name of each quality score -> curve.
+        curves: Name of each quality score or model -> curve.
         up_to: Right end of the axis, in (0, 1).
+        styles: How to draw each; None takes `series_styles`.
 
     Raises:
         InputError: If there is no curve.
@@ -140,13 +197,18 @@ def plot_reject(curves: Mapping[str, RejectCurve], *, up_to: float = 0.5) -> "Fi
     """
     figure, axes = _figure(curves, "Share of comparisons refused", "FNMR of the others")
     highest = 0.0
-    for name, curve in curves.items():
-        axes.step(curve.rejected, curve.fnmr, where="post", label=name)
+    ideals: dict[float, str] = {}
+    for name, line in _lines(curves, styles):
+        curve = curves[name]
+        axes.step(curve.rejected, curve.fnmr, where="post", label=plain_text(name), **line)
         highest = max(highest, float(curve.fnmr[curve.rejected <= up_to].max()))
-    worst = next(iter(curves.values()))
-    refused = np.linspace(0, min(up_to, float(worst.fnmr[0])), 50)
-    ideal = (worst.fnmr[0] - refused) / (1 - refused)
-    axes.plot(refused, ideal, color="grey", linestyle=":", label="ideal")
+        ideals.setdefault(float(curve.fnmr[0]), line["color"])
+    for error, colour in ideals.items():
+        refused = np.linspace(0, min(up_to, error), 50)
+        ideal = (error - refused) / (1 - refused)
+        label = "ideal" if len(ideals) == 1 else "_ideal"
+        shade = "grey" if len(ideals) == 1 else colour
+        axes.plot(refused, ideal, color=shade, linestyle=":", linewidth=1, label=label)
     axes.set_xlim(0, up_to)
     axes.set_ylim(0, 1.05 * highest if highest else 1)
     axes.legend()
@@ -161,18 +223,31 @@ def save_figure(figure: "Figure", path: Path) -> None:
 def _figure(curves: Mapping[str, Any], x: str, y: str) -> "tuple[Figure, Axes]":
     if not curves:
         raise InputError("a picture needs at least one curve, got none")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            "pictures need matplotlib; install it with: pip install 'vultus[plot]'"
-        ) from error
-    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(visible=True, alpha=0.3)
-    return figure, axes
+    return new_figure(x, y)
+
+
+def _lines(curves: Mapping[str, Any], styles: Styles | None) -> list[tuple[str, dict[str, Any]]]:
+    """Each name with what its line looks like."""
+    chosen = series_styles(curves) if styles is None else styles
+    return [(name, chosen[name].line()) for name in curves]
+
+
+def _draw_det(axes: "Axes", curves: Mapping[str, RocCurve], styles: Styles | None) -> None:
+    ends, highest = [], 0.05
+    for name, line in _lines(curves, styles):
+        curve = curves[name]
+        # Rates that the data cannot carry are not drawn.
+        floor_fmr, floor_fnmr = 3 / curve.n_impostor, 3 / curve.n_genuine
+        fmr, tar = _steps(curve)
+        shown = (fmr >= floor_fmr) & (1 - tar >= floor_fnmr) & (fmr < 1) & (tar > 0)
+        ends.append((floor_fmr, floor_fnmr))
+        highest = max(highest, float((1 - tar[shown]).max(initial=0)))
+        deviates = normal_deviates(fmr[shown]), normal_deviates(1 - tar[shown])
+        axes.plot(*deviates, label=plain_text(name), **line)
+    low_fmr, low_fnmr = (min(0.4, *(end[k] for end in ends)) for k in (0, 1))
+    deviate_axis(axes, "x", low_fmr)
+    deviate_axis(axes, "y", low_fnmr, highest=min(0.6, 1.3 * highest))
+    axes.legend(loc="upper right")
 
 
 def _steps(curve: RocCurve) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -187,24 +262,7 @@ def _steps(curve: RocCurve) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.flo
 
 
 def _frame(rates: list[npt.NDArray[np.float64]]) -> tuple[float, float]:
-    """Lower and upper end of an axis of rates near 1."""
+    """Lower and upper end of an axis of rates near 1, with some room at either end."""
     lowest = min(float(values[values > 0].min(initial=1)) for values in rates)
-    return max(0.0, lowest - 0.05), 1.002
-
-
-def _deviate(rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    normal = NormalDist()
-    return np.array([normal.inv_cdf(rate) for rate in rates.tolist()])
-
-
-def _deviate_axis(axes: "Axes", which: str, lowest: float) -> None:
-    ticks = np.array([tick for tick in DET_TICKS if lowest <= tick <= 0.5])
-    labels = [f"$10^{{{round(np.log10(t))}}}$" if t <= 0.01 else f"{t:g}" for t in ticks]
-    places = _deviate(ticks)
-    limits = _deviate(np.array([min(lowest, 0.4), 0.6]))
-    if which == "x":
-        axes.set_xticks(places, labels)
-        axes.set_xlim(*limits)
-    else:
-        axes.set_yticks(places, labels)
-        axes.set_ylim(*limits)
+    room = 0.08 * max(1 - lowest, 0.01)
+    return max(0.0, lowest - room), 1 + room / 2

@@ -5,20 +5,31 @@ from vultus.core.errors import InputError
 from vultus.core.results import Verification
 from vultus.core.similarity import paired_similarity
 from vultus.core.thresholds import Threshold
+from vultus.matching.match_evidence import MatchEvidence
 
 __all__ = ["verify"]
 
 
-def verify(a: Embeddings, b: Embeddings, *, threshold: Threshold) -> Verification:
+def verify(
+    a: Embeddings,
+    b: Embeddings,
+    *,
+    threshold: Threshold,
+    evidence: MatchEvidence | None = None,
+    prior: float = 0.5,
+) -> Verification:
     """Compare one face with one other.
 
     Args:
         a: Embeddings of length 1.
         b: Embeddings of length 1, of the same space.
         threshold: The rule; "same person" when the similarity is at least its similarity.
+        evidence: What a similarity says, of this space's calibration; None leaves probability
+            and likelihood ratio unknown.
+        prior: Probability of a match before looking, in (0, 1); with ``evidence``.
 
     Raises:
-        InputError: If ``a`` or ``b`` does not hold exactly one face.
+        InputError: If ``a`` or ``b`` does not hold exactly one face, or ``prior`` is out of range.
         SpaceMismatchError: If the spaces differ.
     """
     for name, embeddings in (("a", a), ("b", b)):
@@ -27,4 +38,13 @@ def verify(a: Embeddings, b: Embeddings, *, threshold: Threshold) -> Verificatio
                 f"{name} must hold exactly one face, got {len(embeddings)}; "
                 "select one, e.g. embeddings[0]"
             )
-    return Verification(float(paired_similarity(a, b)[0]), threshold)
+    similarity = float(paired_similarity(a, b)[0])
+    if evidence is None:
+        return Verification(similarity, threshold)
+    return Verification(
+        similarity,
+        threshold,
+        float(evidence.probability(similarity, prior=prior)),
+        float(evidence.llr(similarity)),
+        prior,
+    )

@@ -1,24 +1,33 @@
 """Decisions about photos: the same person? who is it? is anybody known?"""
 
 import dataclasses
+import logging
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError, QualityError, VultusError
 from vultus.core.results import Identification, Verification
-from vultus.core.thresholds import Threshold
+from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.gallery import Gallery
+from vultus.matching.calibration import Calibration, load_calibration
+from vultus.matching.operating_point import threshold_for_fpir
 from vultus.matching.verify import verify
+from vultus.models.store import ModelStore
 from vultus.pipeline.analyser import Analyser
 from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, PhotoSource, photo_name
 from vultus.pipeline.selection import Selection
 
-__all__ = ["DEFAULT_FMR", "DEFAULT_FPIR", "Recognizer"]
+__all__ = ["DEFAULT_FMR", "DEFAULT_FPIR", "DEFAULT_PRIOR", "Recognizer"]
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_FMR = 1e-3
 DEFAULT_FPIR = 0.01
+DEFAULT_PRIOR = 0.5
 OUTLIER_FMR = 1e-2
 
 
@@ -34,13 +43,99 @@ class Recognizer(Analyser):
         print(answer.same_person, answer.similarity, answer.threshold)
     """
 
-    def threshold(self, fmr: float) -> Threshold:
-        """The embedder's calibrated threshold at a false match rate of at most ``fmr``.
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """This site's calibration of the embedder, as `vultus calibrate` left it in the store.
+
+        None where there is none. `use_calibration` chooses another.
 
         Raises:
-            CalibrationError: If the model has no threshold that strict.
+            ConfigError: If the file cannot be read.
+            SpaceMismatchError: If it is of another embedding space.
         """
-        return self.embedder.thresholds.at_fmr(fmr)
+        path = ModelStore().calibration_path(self.embedder.card.name)
+        if not path.is_file():
+            return None
+        return self._checked(load_calibration(path))
+
+    def use_calibration(self, calibration: Calibration | str | Path | None) -> None:
+        """Judge by another calibration than the store's.
+
+        Args:
+            calibration: A calibration, or its file; None judges by the model card alone.
+
+        Raises:
+            ConfigError: If the file cannot be read.
+            SpaceMismatchError: If it is of another embedding space.
+        """
+        if isinstance(calibration, (str, Path)):
+            calibration = load_calibration(calibration)
+        self.calibration = None if calibration is None else self._checked(calibration)
+
+    def threshold(self, fmr: float) -> Threshold:
+        """The threshold at a false match rate of at most ``fmr``.
+
+        Of this site's calibration if it carries the rate, else of the model's card; ``origin``
+        says which.
+
+        Raises:
+            CalibrationError: If neither has a threshold that strict.
+        """
+        if self.calibration is None:
+            return self.embedder.thresholds.at_fmr(fmr)
+        try:
+            return self.calibration.thresholds.at_fmr(fmr)
+        except CalibrationError as error:
+            with suppress(CalibrationError):
+                return self._beyond(self.calibration, self.embedder.thresholds.at_fmr(fmr), error)
+            raise
+
+    def gallery_threshold(self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR) -> Threshold:
+        """The threshold that keeps the FPIR of a gallery, as it is now, at or below ``fpir``.
+
+        By this site's calibration it follows the number of people and of their photos. Where its
+        people are too few for that, and by the model's card, comparisons are taken as independent
+        (see `vultus.matching.operating_point`), and ``origin`` says so.
+
+        Raises:
+            CalibrationError: If neither can carry that for a gallery of this size.
+        """
+        people, site = gallery.identities(), self.calibration
+        if site is None:
+            table = self.embedder.thresholds
+            return threshold_for_fpir(table, fpir=fpir, gallery_size=len(people))
+        counts = Counter(person.n_photos for person in people)
+        try:
+            if site.rates is not None:
+                return site.rates.threshold(fpir, people_by_photos=counts or {1: 1})
+            return _by_formula(site.thresholds, fpir, len(people))
+        except CalibrationError as error:
+            with suppress(CalibrationError):
+                return _by_formula(site.thresholds, fpir, len(people))
+            with suppress(CalibrationError):
+                rule = _by_formula(self.embedder.thresholds, fpir, len(people))
+                return self._beyond(site, rule, error)
+            raise
+
+    def _checked(self, calibration: Calibration) -> Calibration:
+        calibration.check_space(self.embedder.space)
+        theirs, mine = calibration.data.detector, self._detector
+        if theirs is not None and isinstance(mine, str) and mine != theirs:
+            logger.warning(
+                "the calibration of %s is on faces found by %s, not by %s: alignment moves "
+                "similarities; run `vultus calibrate` with the detector in use",
+                *(calibration.data.name, theirs, mine),
+            )
+        return calibration
+
+    def _beyond(
+        self, calibration: Calibration, rule: Threshold, error: CalibrationError
+    ) -> Threshold:
+        """A rule of the card where the calibration does not reach; never a laxer one."""
+        if rule.similarity < calibration.thresholds.points[-1].similarity:
+            raise error
+        origin = f"model card: {rule.origin}; the calibration of {calibration.data.name} does not"
+        return dataclasses.replace(rule, origin=f"{origin} reach that far")
 
     def verify(
         self,
@@ -49,6 +144,7 @@ class Recognizer(Analyser):
         *,
         fmr: float = DEFAULT_FMR,
         threshold: float | None = None,
+        prior: float = DEFAULT_PRIOR,
         select: Selection = "only",
     ) -> Verification:
         """Decide whether two photos show the same person (1:1).
@@ -58,16 +154,20 @@ class Recognizer(Analyser):
             b: The other.
             fmr: False match rate that the calibrated threshold may have at most, in (0, 1].
             threshold: A cosine similarity in [-1, 1] to use instead; its error rate is unknown.
+            prior: Probability of a match before looking, in (0, 1), for the answer's
+                ``probability``; it takes a calibration, and changes no decision.
             select: Which face of each photo is meant.
 
         Raises:
             ImageError, NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
-            CalibrationError: If the model has no threshold for that ``fmr``.
+            CalibrationError: If there is no threshold for that ``fmr``.
+            SpaceMismatchError: If the calibration in the store is of another embedding space.
         """
         rule = self.threshold(fmr) if threshold is None else Threshold(threshold)
         first = self.embed_face(a, select=select, name=photo_name(a, 1))
         second = self.embed_face(b, select=select, name=photo_name(b, 2))
-        return verify(first, second, threshold=rule)
+        evidence = None if self.calibration is None else self.calibration.evidence
+        return verify(first, second, threshold=rule, evidence=evidence, prior=prior)
 
     def identify(
         self,
@@ -89,8 +189,8 @@ class Recognizer(Analyser):
             One answer per face, in the order of `detect`; an empty list when there is no face.
 
         Raises:
-            CalibrationError: If the model's thresholds cannot carry that ``fpir`` for a gallery
-                of this size.
+            CalibrationError: If neither calibration nor card can carry that ``fpir`` for a
+                gallery of this size.
             GallerySpaceError: If the gallery was enrolled with another model or settings.
         """
         analysed = next(self.analyse([photo]))
@@ -105,14 +205,13 @@ class Recognizer(Analyser):
         threshold: float | None = None,
     ) -> list[Identification]:
         """As `identify`, for a photo that `analyse` gave."""
-        answers = gallery.identify(
-            photo.embeddings,
-            table=self.embedder.thresholds,
-            fpir=fpir,
-            threshold=None if threshold is None else Threshold(threshold),
-        )
+        if threshold is None:
+            rule, promised = self.gallery_threshold(gallery, fpir=fpir), fpir
+        else:
+            rule, promised = Threshold(threshold), None
+        answers = gallery.identify(photo.embeddings, threshold=rule)
         return [
-            dataclasses.replace(answer, refusal=refusal)
+            dataclasses.replace(answer, refusal=refusal, fpir=promised)
             for answer, refusal in zip(answers, photo.refusals, strict=True)
         ]
 
@@ -185,3 +284,10 @@ class Recognizer(Analyser):
             if reasons and on_error is not None:
                 on_error(name, QualityError("; ".join(reasons)))
         return enrolment.added
+
+
+def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Threshold:
+    """Where no FPIR was measured: comparisons as if independent, on pairs of photos."""
+    rule = threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size)
+    origin = f"FPIR {fpir:.3g} among {gallery_size:,} people by formula, not measured"
+    return dataclasses.replace(rule, origin=f"{origin}; {rule.origin}")

@@ -13,6 +13,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
 from vultus.evaluation.accuracy import FoldAccuracy
+from vultus.evaluation.protocols.evidence import Evidence
 from vultus.evaluation.summary import Summary, default_fmr
 
 __all__ = [
@@ -86,6 +87,7 @@ class ProtocolResult:
         all_pairs: Every photo against every other, or None.
         extras: More figures of this protocol, fit for JSON.
         files_sha256: SHA-256 of every file that defines the protocol, by name.
+        evidence: The comparisons one by one, or None; no part of `to_dict`.
     """
 
     protocol: str
@@ -97,6 +99,7 @@ class ProtocolResult:
     all_pairs: Summary | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
     files_sha256: Mapping[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     def to_dict(self, *, far: float | None = None) -> dict[str, Any]:
         """All figures, fit for JSON.

@@ -1,5 +1,6 @@
 """A folder of one's own with a folder per person: 1:1 and 1:N figures with intervals."""
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -8,29 +9,27 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.evaluation.accuracy import FoldAccuracy, fold_accuracy
-from vultus.evaluation.allpairs import all_pairs
-from vultus.evaluation.identification import (
-    Searches,
-    cmc,
-    open_set_curve,
-    search_gallery,
-)
-from vultus.evaluation.intervals import smallest_claim
+from vultus.evaluation.allpairs import AllPairs, all_pairs
+from vultus.evaluation.identification import Searches
 from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
     EmbedPhotos,
     ProtocolResult,
 )
+from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
+from vultus.evaluation.protocols.half_enrolled import (
+    identification_figures,
+    search_half_enrolled,
+)
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import pair_scores
-from vultus.evaluation.rates import operating_point
-from vultus.evaluation.summary import DECADES, summarise
+from vultus.evaluation.summary import summarise
 
 __all__ = ["PersonFolder"]
 
 MAX_LISTED_PAIRS = 3000
-RANKS = (1, 5, 10)
+LISTED_IMPOSTORS = 1000
 
 
 @PROTOCOLS.register("folder")
@@ -74,6 +73,8 @@ class PersonFolder:
             raise InputError(f"a face was found on fewer than two of the {len(names)} photos")
         table = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
         generator = np.random.default_rng(self._seed)
+        found = search_half_enrolled(embedded, self._people)
+        searches = None if found is None else found[0]
         return ProtocolResult(
             "folder",
             embedded.embeddings.space,
@@ -83,8 +84,9 @@ class PersonFolder:
             _accuracy(embedded, self._people, generator),
             extras={
                 "n_people": len(np.unique(self._people)),
-                "identification": _identification(embedded, self._people),
+                "identification": None if found is None else identification_figures(*found),
             },
+            evidence=_evidence(embedded, self._people, names, table, searches),
         )
 
 
@@ -117,50 +119,32 @@ def _accuracy(
     return fold_accuracy(scores, labels, folds=numbers)
 
 
-def _identification(embedded: EmbeddedPhotos, people: npt.NDArray[Any]) -> dict[str, Any] | None:
-    """Rank-k of enrolled people and FNIR at FPIR against strangers; None for too few photos."""
-    names, who = np.unique(people, return_inverse=True)
-    firsts = np.unique(who, return_index=True)[1]
-    enrolled = firsts[::2]
-    probes = np.setdiff1d(np.arange(len(people)), firsts[np.arange(len(names)) % 2 == 0])
-    if not np.isin(who[probes], who[enrolled]).any():
-        return None
-    searches = _search(embedded, who, enrolled, probes)
-    curve = cmc(searches, max_rank=max(RANKS))
-    report: dict[str, Any] = {
-        "n_enrolled": len(enrolled),
-        "n_mated": curve.n_searches,
-        "n_strangers": int((~searches.mated & ~searches.failed).sum()),
-        "rank": {
-            str(rank): {"rate": curve.rate(rank), "interval": curve.interval(rank).to_dict()}
-            for rank in RANKS
-        },
-        "open_set": [],
-    }
-    if report["n_strangers"]:
-        open_set = open_set_curve(searches)
-        for fpir in DECADES:
-            if fpir >= smallest_claim(report["n_strangers"]):
-                point = operating_point(open_set, fmr=fpir)
-                report["open_set"].append(
-                    {"fpir": point.fmr, "target_fpir": fpir, "fnir": point.fnmr,
-                     "threshold": point.to_dict()["threshold"]}
-                )  # fmt: skip
-    return report
-
-
-def _search(
+def _evidence(
     embedded: EmbeddedPhotos,
-    who: npt.NDArray[np.int64],
-    enrolled: npt.NDArray[np.int64],
-    probes: npt.NDArray[np.int64],
-) -> Searches:
-    rows, failed = embedded.rows(), embedded.failed
-    return search_gallery(
-        embedded.embeddings[rows[probes[~failed[probes]]]],
-        embedded.embeddings[rows[enrolled[~failed[enrolled]]]],
-        probe_identities=who[probes],
-        gallery_identities=who[enrolled],
-        failed_probes=failed[probes],
-        failed_gallery=failed[enrolled],
+    people: npt.NDArray[Any],
+    photos: Sequence[str],
+    table: AllPairs,
+    searches: Searches | None,
+) -> Evidence:
+    """All genuine pairs, and the highest impostor pairs."""
+    found = table.tail[:LISTED_IMPOSTORS]
+    genuine = _genuine_pairs(people)
+    scores = pair_scores(embedded, genuine[:, 0], genuine[:, 1])
+    pairs = np.concatenate([genuine, table.tail_pairs[: len(found)]])
+    return Evidence(
+        tuple(photos),
+        pairs[:, 0],
+        pairs[:, 1],
+        np.arange(len(pairs)) < len(genuine),
+        np.concatenate([scores, found]),
+        photo_qualities(embedded.embeddings, embedded.failed),
+        searches,
     )
+
+
+def _genuine_pairs(people: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """(n, 2) places of every two photos of one person."""
+    who = np.unique(people, return_inverse=True)[1]
+    groups = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
+    pairs = [group[np.stack(np.triu_indices(len(group), 1), axis=1)] for group in groups]
+    return np.concatenate(pairs).astype(np.int64)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vultus.core.errors import InputError
+from vultus.data.pair_set import read_pair_set
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, PhotoFile, ProtocolResult
-from vultus.evaluation.protocols.bin_file import read_bin
 from vultus.evaluation.protocols.pair_lists import Pair, read_cfp_pairs, read_pair_list
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import digests, score_pairs
@@ -195,7 +195,7 @@ def _located(
 
 
 def _from_bin(name: str, path: Path) -> PairProtocol:
-    images, flags = read_bin(path)
+    images, flags = read_pair_set(path)
     # A photo that takes part in several pairs is stored several times; it is embedded once.
     places = {image: place for place, image in enumerate(dict.fromkeys(images))}
     listed = [Pair(f"{2 * i}", f"{2 * i + 1}", bool(genuine)) for i, genuine in enumerate(flags)]

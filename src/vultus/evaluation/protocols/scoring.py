@@ -10,6 +10,7 @@ from vultus.core.errors import InputError
 from vultus.core.similarity import paired_similarity
 from vultus.evaluation.accuracy import FoldAccuracy, fold_accuracy
 from vultus.evaluation.protocols.base import EmbeddedPhotos, ProtocolResult
+from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
 from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
 from vultus.evaluation.rates import roc_curve
 from vultus.evaluation.summary import summarise
@@ -70,6 +71,8 @@ def score_pairs(
             f"{int(genuine.sum())} and {int(np.isfinite(impostor).sum())}"
         )
     curve = roc_curve(scores[genuine], impostor[np.isfinite(impostor)])
+    qualities = photo_qualities(embedded.embeddings, embedded.failed)
+    names = _names(places, len(embedded.failed))
     return ProtocolResult(
         protocol,
         embedded.embeddings.space,
@@ -78,6 +81,7 @@ def score_pairs(
         summarise(curve),
         _accuracy(pairs, scores, genuine),
         files_sha256=files,
+        evidence=Evidence(names, first, second, genuine, scores, qualities),
     )
 
 
@@ -86,6 +90,14 @@ def digests(files: Sequence[Path]) -> dict[str, str]:
     names = [path.name for path in files]
     unique = len(set(names)) == len(names)
     return {path.name if unique else str(path): sha256_file(path) for path in files}
+
+
+def _names(places: Mapping[str, int], n_photos: int) -> tuple[str, ...]:
+    """The first name of each photo; empty for one that no pair names."""
+    names = [""] * n_photos
+    for name, place in places.items():
+        names[place] = names[place] or name
+    return tuple(names)
 
 
 def _accuracy(

@@ -5,6 +5,8 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import CalibrationError
 from vultus.evaluation.allpairs import all_pairs
 from vultus.evaluation.calibration import threshold_table
+from vultus.evaluation.calibration.fmr import not_higher
+from vultus.evaluation.intervals import Interval
 
 SPACE = EmbeddingSpace("test", "0" * 64, "none", 16)
 
@@ -36,3 +38,18 @@ def test_too_few_people_are_refused() -> None:
     pairs = all_pairs(Embeddings.from_raw(raw, SPACE), identities=np.array([0, 0, 1, 1, 2, 2]))
     with pytest.raises(CalibrationError, match="at least 30"):
         threshold_table(pairs, origin="noise")
+
+
+def test_a_rate_is_higher_when_both_uncertainties_say_so() -> None:
+    def seen(rate: float, factor: float) -> tuple[float, Interval]:
+        return rate, Interval(rate / factor, rate * factor)
+
+    stated = seen(0.01, 2.0)
+    assert not_higher(seen(0.005, 1.01), stated)  # lower holds, however sure
+    # Each knows its logarithm to ln 2, together to ln 2 x sqrt(2): a factor of 2.67.
+    assert not_higher(seen(0.0266, 2.0), stated)
+    assert not not_higher(seen(0.0268, 2.0), stated)
+    none = (0.0, Interval(0.0, 0.003))
+    assert not_higher(none, stated)
+    assert not not_higher(seen(0.01, 2.0), none)
+    assert not_higher(seen(0.005, 2.0), none)

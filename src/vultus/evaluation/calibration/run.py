@@ -1,0 +1,276 @@
+"""A calibration from labelled faces: some people set the thresholds, the others check them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import CalibrationError, InputError
+from vultus.core.thresholds import ThresholdTable
+from vultus.evaluation.allpairs import TAIL, AllPairs, all_pairs
+from vultus.evaluation.calibration.fmr import FmrCheck, check_fmr
+from vultus.evaluation.calibration.fpir import MIN_PEOPLE, fit_gallery_rates
+from vultus.evaluation.calibration.fpir_check import FpirCheck, GalleryPlan, check_fpir
+from vultus.evaluation.calibration.probability import (
+    ProbabilityCheck,
+    ScoreCounts,
+    fit_isotonic,
+    fit_logistic,
+    llr_bounds,
+    probability_check,
+)
+from vultus.evaluation.calibration.searches import StrangerSearches, stranger_searches
+from vultus.evaluation.calibration.split import (
+    SHARE_HELD_OUT,
+    check_people_for_fmr,
+    held_out,
+    smallest_fmr,
+)
+from vultus.evaluation.summary import DECADES
+from vultus.matching.calibration import Calibration, CalibrationData
+from vultus.matching.gallery_rates import GalleryRates, people_for_fpir
+from vultus.matching.match_evidence import MatchEvidence
+
+__all__ = ["CalibrationPlan", "CalibrationResult", "LabelledFaces", "calibrate"]
+
+USUAL_FPIRS = (0.01, 0.1)
+USUAL_SIZES = (10, 100, 1000, 10_000)
+MAX_TAIL = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledFaces:
+    """Faces of known people, and where they come from.
+
+    Attributes:
+        embeddings: One row a photo with a face.
+        identities: (n,) of any dtype that sorts: who is on each.
+        name: What the user calls them.
+        sha256: Digest of what they were made from, 64 hex digits.
+        detector: What found and aligned them; None for crops or embeddings.
+        failures: Photos without a face, or not readable; they are no rows.
+
+    Raises:
+        InputError: If lengths do not match.
+    """
+
+    embeddings: Embeddings
+    identities: npt.NDArray[Any]
+    name: str
+    sha256: str
+    detector: str | None = None
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.identities) != len(self.embeddings):
+            raise InputError(
+                f"identities must be one per face, got {len(self.identities)} for "
+                f"{len(self.embeddings)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationPlan:
+    """What is to be measured.
+
+    Attributes:
+        fmrs: False match rates that must be carried; empty takes 1e-2, 1e-3 ... as far as the
+            people carry them.
+        galleries: Galleries that must be carried; empty takes FPIR 0.01 (else 0.1) for 10, 100,
+            1,000 ... people, as far as the people carry them.
+        share_held_out: Of the people, in (0, 1), who check what the others set.
+        seed: Of the split, of the photos that are fused, and of the bootstrap.
+    """
+
+    fmrs: tuple[float, ...] = ()
+    galleries: tuple[GalleryPlan, ...] = ()
+    share_held_out: float = SHARE_HELD_OUT
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationResult:
+    """A calibration, and what the people held out say to it.
+
+    Attributes:
+        calibration: What is kept.
+        fmr: One check per threshold, strictest last.
+        fpir: One check per gallery.
+        probability: How good the probabilities are on people held out, of each method; empty
+            where nobody has two photos.
+    """
+
+    calibration: Calibration
+    fmr: tuple[FmrCheck, ...]
+    fpir: tuple[FpirCheck, ...]
+    probability: dict[str, ProbabilityCheck] = field(default_factory=dict)
+
+
+def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
+    """Set thresholds, FPIR and match probability on some people, and check them on the others.
+
+    The people must not have been used to train the model, and should be like those that it will
+    meet.
+
+    Raises:
+        CalibrationError: If the people cannot carry what the plan asks for; the message says how
+            many more it takes.
+        InputError: If nobody has two photos, or an argument is out of range.
+    """
+    generator = np.random.default_rng(plan.seed)
+    kept = held_out(faces.identities, generator=generator, share=plan.share_held_out)
+    people = np.unique(faces.identities, return_inverse=True)[1].astype(np.int64)
+    fit, other = (_Part(faces.embeddings[mask], people[mask]) for mask in (~kept, kept))
+    rates_asked = _fmrs(plan, fit, other)
+    for part in (fit, other):
+        part.compare(max(rates_asked))
+    created = datetime.now(UTC)
+    fmr_checks = [
+        check_fmr(fmr, fit=fit.pairs, held_out=other.pairs, generator=generator)
+        for fmr in rates_asked
+    ]
+    found_by = "" if faces.detector is None else f" found by {faces.detector}"
+    day = f"calibrated {created:%Y-%m-%d} on {fit.n_people:,} people of {faces.name}{found_by}"
+    rates, fpir_checks = _galleries(plan, fit, other, generator=generator, origin=day)
+    evidence, probability = _evidence(fit, other)
+    data = CalibrationData(
+        faces.name, faces.sha256, fit.n_people, len(fit.people), other.n_people,
+        len(other.people), faces.failures, faces.detector, plan.seed,
+    )  # fmt: skip
+    calibration = Calibration(
+        faces.embeddings.space,
+        created.isoformat(timespec="seconds"),
+        data,
+        _table(fmr_checks, day),
+        rates,
+        evidence,
+        {
+            "fmr": [check.to_dict() for check in fmr_checks],
+            "fpir": [check.to_dict() for check in fpir_checks],
+            "probability": {name: check.to_dict() for name, check in probability.items()},
+        },
+    )
+    return CalibrationResult(calibration, tuple(fmr_checks), tuple(fpir_checks), probability)
+
+
+class _Part:
+    """The faces of one side of the split."""
+
+    def __init__(self, embeddings: Embeddings, people: npt.NDArray[np.int64]) -> None:
+        self.embeddings = embeddings
+        self.people = people
+        counts = np.unique(people, return_counts=True)[1]
+        self.n_people = len(counts)
+        self.n_pairable = int((counts >= 2).sum())
+        self.photo_counts = counts
+        self.pairs: AllPairs
+
+    def compare(self, largest_fmr: float) -> None:
+        """Every face against every other; the pairs behind each rate asked for are kept."""
+        n = len(self.people) * (len(self.people) - 1) // 2
+        tail = min(MAX_TAIL, max(TAIL, round(1.5 * largest_fmr * n)))
+        self.pairs = all_pairs(self.embeddings, identities=self.people, tail=tail)
+
+    def searches(self, photos_per_person: int, *, seed: int) -> StrangerSearches | None:
+        """Everybody as a stranger to everybody else; None where too few have so many photos."""
+        if (self.photo_counts >= photos_per_person).sum() < MIN_PEOPLE:
+            return None
+        return stranger_searches(
+            self.embeddings,
+            self.people,
+            photos_per_person=photos_per_person,
+            generator=np.random.default_rng(seed),
+        )
+
+
+def _fmrs(plan: CalibrationPlan, fit: _Part, other: _Part) -> list[float]:
+    fewest = min(fit.n_people, other.n_people)
+    share = fewest / (fit.n_people + other.n_people)
+    wanted = (
+        plan.fmrs or [fmr for fmr in DECADES if smallest_fmr(fewest) <= fmr <= 1e-2] or DECADES[:1]
+    )
+    for fmr in wanted:
+        check_people_for_fmr(fmr, n_people=fewest, share=share)
+    if not (fit.n_pairable and other.n_pairable):
+        raise InputError(
+            "calibration needs people with two photos or more on both sides of the split, got "
+            f"{fit.n_pairable} and {other.n_pairable}"
+        )
+    return sorted(set(wanted), reverse=True)
+
+
+def _table(checks: Sequence[FmrCheck], origin: str) -> ThresholdTable:
+    # Two targets may meet at one threshold; it is told once.
+    distinct = {check.stated.threshold: check for check in checks}
+    points = []
+    for check in distinct.values():
+        seen = f"FMR {check.held_out.fmr:.1e} {check.held_out_interval} on people held out"
+        points.append(check.stated.to_threshold(f"{origin}; {seen}"))
+    return ThresholdTable(tuple(points))
+
+
+def _galleries(
+    plan: CalibrationPlan,
+    fit: _Part,
+    other: _Part,
+    *,
+    generator: np.random.Generator,
+    origin: str,
+) -> tuple[GalleryRates | None, list[FpirCheck]]:
+    if fit.n_people < MIN_PEOPLE:
+        if plan.galleries:
+            _refuse(plan.galleries[0], fit, plan)
+        return None, []
+    rates = fit_gallery_rates(fit.embeddings, fit.people, generator=generator, origin=origin)
+    for gallery in plan.galleries:
+        enough = int((fit.photo_counts >= gallery.photos_per_person).sum())
+        if enough < people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size):
+            _refuse(gallery, fit, plan)
+    own, others = (
+        cache(lambda k, part=part: part.searches(k, seed=plan.seed + 1)) for part in (fit, other)
+    )
+    return rates, [
+        check_fpir(gallery, rates, fit=own, held_out=others)
+        for gallery in plan.galleries or _usual_galleries(rates)
+    ]
+
+
+def _refuse(gallery: GalleryPlan, fit: _Part, plan: CalibrationPlan) -> None:
+    whole, photos = 1 - plan.share_held_out, gallery.photos_per_person
+    carried = people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size)
+    needed = math.ceil(max(carried, MIN_PEOPLE) / whole)
+    have = round(int((fit.photo_counts >= photos).sum()) / whole)
+    raise CalibrationError(
+        f"FPIR {gallery.fpir:.3g} among {gallery.gallery_size:,} people with {photos} photo(s) "
+        f"each takes {needed:,} people with as many photos ({whole:.0%} of them set the "
+        f"threshold), there are about {have:,}: {needed - have:,} more. Ask for a higher FPIR or "
+        "a smaller gallery"
+    )
+
+
+def _usual_galleries(rates: GalleryRates) -> list[GalleryPlan]:
+    plans: list[GalleryPlan] = []
+    for level, size in product(rates.levels, USUAL_SIZES):
+        carried = [
+            fpir
+            for fpir in USUAL_FPIRS
+            if level.n_people >= people_for_fpir(fpir, gallery_size=size)
+        ]
+        plans += [GalleryPlan(fpir, size, level.photos_per_person) for fpir in carried[:1]]
+    return plans
+
+
+def _evidence(fit: _Part, other: _Part) -> tuple[MatchEvidence | None, dict[str, ProbabilityCheck]]:
+    """The method with the lower log loss on people held out."""
+    fitted, checked = ScoreCounts.from_pairs(fit.pairs), ScoreCounts.from_pairs(other.pairs)
+    bound = llr_bounds(n_genuine_people=fit.n_pairable, n_people=fit.n_people)
+    methods = [fit_isotonic(fitted, bound=bound), fit_logistic(fitted, bound=bound)]
+    checks = {str(method.method): probability_check(method, checked) for method in methods}
+    return min(methods, key=lambda method: checks[method.method].log_loss), checks

@@ -1,0 +1,203 @@
+"""Records side by side: one group a protocol, one label a model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vultus.core.errors import InputError
+from vultus.evaluation.report.record import EvaluationRecord, ScoredPair
+
+__all__ = ["FORMAT", "Comparison", "Entry", "ProtocolGroup", "compare"]
+
+FORMAT = "vultus-report-1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One model on one protocol.
+
+    Attributes:
+        label: What tables and figures call it; the same on every protocol.
+        record: What was measured.
+    """
+
+    label: str
+    record: EvaluationRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProtocolGroup:
+    """All models on one protocol.
+
+    Attributes:
+        protocol: Its name.
+        entries: In the order given; labels differ.
+        warnings: Why the figures may not be comparable, in sentences.
+    """
+
+    protocol: str
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What a report tells.
+
+    Attributes:
+        title: Of the page.
+        created: When, ISO 8601 in UTC.
+        version: Of Vultus that made it.
+        groups: One a protocol, in the order given.
+    """
+
+    title: str
+    created: str
+    version: str
+    groups: tuple[ProtocolGroup, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, each once, in the order of their first appearance."""
+        entries = (entry for group in self.groups for entry in group.entries)
+        return tuple(dict.fromkeys(entry.label for entry in entries))
+
+    def to_dict(self, *, worst: int = 0) -> dict[str, Any]:
+        """All figures, fit for JSON: everything that the page's tables show.
+
+        Args:
+            worst: How many of the worst pairs to name; they are names of photos, and often of
+                people.
+        """
+        return {
+            "format": FORMAT,
+            "title": self.title,
+            "created": self.created,
+            "vultus": self.version,
+            "protocols": [
+                {
+                    "protocol": group.protocol,
+                    "warnings": list(group.warnings),
+                    "models": [_entry_to_dict(entry, worst) for entry in group.entries],
+                }
+                for group in self.groups
+            ],
+        }
+
+
+def compare(
+    records: Sequence[tuple[str | None, EvaluationRecord]],
+    *,
+    title: str,
+    created: str,
+    version: str,
+) -> Comparison:
+    """Group records by protocol and give each a label.
+
+    A record without a label is called by its model; where that would call two alike, by its
+    detector, its weights and its preprocessing too, as far as needed.
+
+    Args:
+        records: Label or None, and record.
+        title: Of the page.
+        created: When, ISO 8601 in UTC.
+        version: Of Vultus.
+
+    Raises:
+        InputError: If there is no record, or two on one protocol were given the same label.
+    """
+    if not records:
+        raise InputError("a report needs at least one result, got none")
+    labels = _labels(records)
+    groups: dict[str, list[Entry]] = {}
+    for label, (_, record) in zip(labels, records, strict=True):
+        groups.setdefault(record.protocol, []).append(Entry(label, record))
+    return Comparison(
+        title,
+        created,
+        version,
+        tuple(
+            ProtocolGroup(name, tuple(entries), tuple(_warnings(entries)))
+            for name, entries in groups.items()
+        ),
+    )
+
+
+def _labels(records: Sequence[tuple[str | None, EvaluationRecord]]) -> list[str]:
+    # One depth for all, so that a model is called the same on every protocol.
+    for depth in range(1, 5):
+        labels = [
+            ", ".join(_traits(record)[:depth]) if given is None else given
+            for given, record in records
+        ]
+        if len({(r.protocol, label) for (_, r), label in zip(records, labels, strict=True)}) == len(
+            records
+        ):
+            return labels
+    given = [label for label, _ in records if label is not None]
+    if len(given) == len(records):
+        raise InputError(f"labels of results on one protocol must differ, got {', '.join(given)}")
+    numbered: list[str] = []
+    seen: dict[tuple[str, str], int] = {}
+    for (_, record), label in zip(records, labels, strict=True):
+        count = seen[(record.protocol, label)] = seen.get((record.protocol, label), 0) + 1
+        numbered.append(label if count == 1 else f"{label} #{count}")
+    return numbered
+
+
+def _traits(record: EvaluationRecord) -> list[str]:
+    model = record.result["model"]
+    return [
+        record.model,
+        str(record.result.get("detector") or "aligned crops"),
+        str(model.get("weights_sha256"))[:8],
+        str(model.get("preprocessing")),
+    ]
+
+
+def _warnings(entries: Sequence[Entry]) -> Iterable[str]:
+    results = [entry.record.result for entry in entries]
+    files = [dict(result.get("files_sha256", {})) for result in results]
+    differing = sorted({name for some in files for name in some if _differ(files, name)})
+    if differing:
+        yield (
+            f"These results were measured on different files ({', '.join(differing)}); they cannot "
+            "be compared."
+        )
+    for key, words in (("n_photos", "photos"), ("n_genuine", "genuine comparisons")):
+        counts = sorted({int(result[key]) for result in results})
+        if len(counts) > 1:
+            told = " and ".join(f"{count:,}" for count in counts)
+            yield f"These results are on different numbers of {words} ({told}); compare with care."
+
+
+def _differ(files: Sequence[dict[str, str]], name: str) -> bool:
+    return len({some.get(name) for some in files}) > 1
+
+
+def _entry_to_dict(entry: Entry, worst: int) -> dict[str, Any]:
+    record = entry.record
+    told: dict[str, Any] = {
+        "label": entry.label,
+        "created": record.created,
+        "software": dict(record.software),
+        "cost": dict(record.cost),
+        "threshold": record.threshold,
+        "reject": {
+            name: {
+                "fnmr": float(curve.fnmr[0]),
+                "threshold": curve.threshold,
+                **record.reject_areas[name],
+            }
+            for name, curve in record.reject.items()
+        },
+        "result": dict(record.result),
+    }
+    if worst:
+        told["worst_genuine"] = [_pair_to_dict(pair) for pair in record.worst_genuine[:worst]]
+        told["worst_impostor"] = [_pair_to_dict(pair) for pair in record.worst_impostor[:worst]]
+    return told
+
+
+def _pair_to_dict(pair: ScoredPair) -> dict[str, Any]:
+    return {"first": pair.first, "second": pair.second, "similarity": pair.similarity}

@@ -1,0 +1,92 @@
+"""Pairs of photos side by side, small enough to go into a page."""
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image as PilImage
+
+from vultus.core.errors import InputError, VultusError
+from vultus.data.pair_set import read_pair_set
+from vultus.evaluation.protocols.base import PhotoFile
+from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.report.record import ScoredPair
+from vultus.image.io import read_image
+
+__all__ = ["PhotoSource", "contact_sheet"]
+
+HEIGHT_PX = 150
+WIDTH_PX = 200
+
+
+class PhotoSource:
+    """The photos of a protocol by the names that its records use.
+
+    Args:
+        root: Folder or zip of photos, or a ``*.bin`` verification set.
+
+    Raises:
+        InputError: If it is none of them.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._images = read_pair_set(root)[0] if root.suffix == ".bin" else None
+        self._photos = PhotoRoot(root) if self._images is None else None
+        self._thumbnails: dict[str, str] = {}
+
+    def thumbnail(self, name: str) -> str:
+        """A photo as the ``data:`` address of a small JPEG.
+
+        Raises:
+            InputError: If there is no such photo.
+            ImageError: If it cannot be read.
+        """
+        if name not in self._thumbnails:
+            picture = PilImage.fromarray(read_image(self._read(name)))
+            picture.thumbnail((WIDTH_PX, HEIGHT_PX))
+            buffer = BytesIO()
+            picture.save(buffer, "JPEG", quality=80)
+            data = base64.b64encode(buffer.getvalue()).decode("ascii")
+            self._thumbnails[name] = f"data:image/jpeg;base64,{data}"
+        return self._thumbnails[name]
+
+    def _read(self, name: str) -> PhotoFile:
+        if self._photos is not None:
+            return self._photos.read(self._photos.find(name))
+        images = self._images if self._images is not None else []
+        if not name.isdecimal() or int(name) >= len(images):
+            raise InputError(f"photos of a *.bin are numbered 0 .. {len(images) - 1}, got {name}")
+        return images[int(name)]
+
+
+def contact_sheet(pairs: Iterable[ScoredPair], *, photos: PhotoSource | None) -> str:
+    """Pairs with their similarity, as HTML.
+
+    Args:
+        pairs: In order.
+        photos: Where their photos are; None shows names only. A photo that is not there or cannot
+            be read is told by a dash.
+    """
+    sheets = "".join(_pair(pair, photos) for pair in pairs)
+    return f'<div class="pairs">{sheets}</div>'
+
+
+def _pair(pair: ScoredPair, photos: PhotoSource | None) -> str:
+    pictures = (
+        "" if photos is None else _picture(pair.first, photos) + _picture(pair.second, photos)
+    )
+    shown = f'<div class="two">{pictures}</div>' if pictures else ""
+    return (
+        f'<figure class="pair">{shown}<figcaption><b>{pair.similarity:.4f}</b> '
+        f"<br>{escape(pair.first)}<br>{escape(pair.second)}</figcaption></figure>"
+    )
+
+
+def _picture(name: str, photos: PhotoSource) -> str:
+    try:
+        address = photos.thumbnail(name)
+    except VultusError:
+        return '<span class="gone">&ndash;</span>'
+    return f'<img alt="{escape(name, quote=True)}" src="{address}">'

@@ -1,0 +1,171 @@
+"""What one evaluation leaves for a report: its figures, its curves, and its worst pairs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_positive_int
+from vultus.evaluation.histogram import ScoreHistogram, score_histogram
+from vultus.evaluation.identification import CmcCurve, cmc, open_set_curve
+from vultus.evaluation.protocols.base import ProtocolResult
+from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.quality import RejectCurve, error_versus_reject, pair_quality
+from vultus.evaluation.rates import RocCurve, operating_point
+from vultus.evaluation.report.thinning import thin_curve, thin_reject
+from vultus.evaluation.summary import default_fmr
+
+__all__ = ["EvaluationRecord", "ScoredPair", "record_evaluation"]
+
+MAX_RANK = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair:
+    """One comparison.
+
+    Attributes:
+        first: Name of one photo.
+        second: Name of the other.
+        similarity: Their cosine similarity.
+    """
+
+    first: str
+    second: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationRecord:
+    """One model on one protocol.
+
+    Attributes:
+        result: The figures, as ``vultus evaluate --json`` prints them.
+        curves: ``comparisons``, and where they exist ``all_pairs`` and ``open_set`` (FPIR as its
+            FMR, FNIR as its FNMR), with fewer thresholds than were measured, each exact.
+        histogram: Of the comparisons' scores; None where all are equal.
+        cmc: Closed-set identification, or None.
+        reject: Name of a quality score -> error versus reject of the genuine comparisons.
+        reject_areas: Name of a quality score -> area of its whole curve, and of the ideal one.
+        worst_genuine: Genuine comparisons of lowest similarity, lowest first. Comparisons that
+            failed have no similarity and are not here.
+        worst_impostor: Impostor comparisons of highest similarity, highest first.
+        created: When, ISO 8601 in UTC.
+        software: Name of a package or of the interpreter -> version.
+        cost: ``seconds`` and ``model_bytes`` where known.
+    """
+
+    result: Mapping[str, Any]
+    curves: Mapping[str, RocCurve]
+    histogram: ScoreHistogram | None
+    cmc: CmcCurve | None
+    reject: Mapping[str, RejectCurve]
+    reject_areas: Mapping[str, Mapping[str, float]]
+    worst_genuine: tuple[ScoredPair, ...]
+    worst_impostor: tuple[ScoredPair, ...]
+    created: str
+    software: Mapping[str, str]
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol."""
+        return str(self.result["protocol"])
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return str(self.result["model"]["model"])
+
+    @property
+    def threshold(self) -> float | None:
+        """That of `far`, the rate at which the record's one-figure TAR was taken."""
+        far = self.result["far"]
+        if far is None:
+            return None
+        found = operating_point(self.curves["comparisons"], fmr=far).threshold
+        return found if np.isfinite(found) else None
+
+
+def record_evaluation(
+    result: ProtocolResult,
+    *,
+    figures: Mapping[str, Any],
+    created: str,
+    software: Mapping[str, str],
+    cost: Mapping[str, float] | None = None,
+    worst: int = 20,
+) -> EvaluationRecord:
+    """Condense a result.
+
+    Args:
+        result: Of a protocol; without evidence there are neither pairs nor reject curves.
+        figures: ``result.to_dict()``, with whatever else is to be told of the run.
+        created: When, ISO 8601 in UTC.
+        software: Name -> version.
+        cost: ``seconds`` and ``model_bytes``; None leaves both out.
+        worst: How many pairs of either kind to name; 0 for none.
+    """
+    check_positive_int("worst", worst, minimum=0)
+    rates = () if figures["far"] is None else (float(figures["far"]),)
+    curve = result.comparisons.curve
+    curves = {"comparisons": thin_curve(curve, at_fmr=rates)}
+    if result.all_pairs is not None:
+        curves["all_pairs"] = thin_curve(result.all_pairs.curve, at_fmr=rates)
+    evidence = result.evidence
+    searches = None if evidence is None else evidence.searches
+    if searches is not None and (~searches.mated & ~searches.failed).any():
+        curves["open_set"] = thin_curve(open_set_curve(searches))
+    reject = {} if evidence is None else _reject(evidence, curve)
+    return EvaluationRecord(
+        figures,
+        curves,
+        score_histogram(curve) if len(curve) > 2 else None,
+        None if searches is None else cmc(searches, max_rank=MAX_RANK),
+        {name: thin_reject(whole) for name, whole in reject.items()},
+        {
+            name: {"area": whole.area(), "ideal_area": whole.ideal_area()}
+            for name, whole in reject.items()
+        },
+        () if evidence is None else _worst(evidence, genuine=True, count=worst),
+        () if evidence is None else _worst(evidence, genuine=False, count=worst),
+        created,
+        software,
+        {} if cost is None else cost,
+    )
+
+
+def _reject(evidence: Evidence, curve: RocCurve) -> dict[str, RejectCurve]:
+    """At the threshold of the default rate, which is fixed before anything is refused."""
+    rate = default_fmr(curve.n_impostor)
+    threshold = np.inf if rate is None else operating_point(curve, fmr=rate).threshold
+    if not np.isfinite(threshold):
+        return {}
+    genuine = evidence.genuine
+    first, second = evidence.first[genuine], evidence.second[genuine]
+    return {
+        name: error_versus_reject(
+            evidence.scores[genuine], pair_quality(values[first], values[second]),
+            threshold=threshold,
+        )
+        for name, values in evidence.qualities.items()
+    }  # fmt: skip
+
+
+def _worst(evidence: Evidence, *, genuine: bool, count: int) -> tuple[ScoredPair, ...]:
+    rows: npt.NDArray[np.int64] = np.flatnonzero(
+        (evidence.genuine == genuine) & np.isfinite(evidence.scores)
+    )
+    scores = evidence.scores[rows]
+    # Stable, so that equal scores come in the protocol's order.
+    order = np.argsort(scores if genuine else -scores, kind="stable")[:count]
+    return tuple(
+        ScoredPair(
+            evidence.photos[evidence.first[row]],
+            evidence.photos[evidence.second[row]],
+            float(evidence.scores[row]),
+        )
+        for row in rows[order]
+    )

@@ -1,0 +1,88 @@
+"""What the figures of an evaluation must look like before tables are made of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vultus.core.errors import InputError
+
+__all__ = ["check_figures"]
+
+NUMBER = (int, float)
+NUMBER_OR_NONE = (int, float, type(None))
+INTERVAL = {"low": NUMBER, "high": NUMBER, "method": str}
+POINT = {
+    "target_fmr": NUMBER,
+    "threshold": NUMBER_OR_NONE,
+    "tar": NUMBER,
+    "tar_interval": INTERVAL,
+}
+COMPARISONS = {
+    "n_genuine": int,
+    "n_impostor": int,
+    "equal_error_rate": NUMBER,
+    "area_under_curve": NUMBER,
+    "operating_points": [POINT],
+}
+FIGURES = {
+    **COMPARISONS,
+    "protocol": str,
+    "model": {"model": str},
+    "n_photos": int,
+    "failures": int,
+    "accuracy": NUMBER_OR_NONE,
+    "far": NUMBER_OR_NONE,
+    "tar_at_far": NUMBER_OR_NONE,
+}
+FOLDS = {"accuracy": NUMBER, "standard_error": NUMBER, "interval": INTERVAL}
+RANK = {"rate": NUMBER, "interval": INTERVAL}
+IDENTIFICATION = {
+    "n_enrolled": int,
+    "n_mated": int,
+    "n_strangers": int,
+    "rank": dict,
+    "open_set": [{"target_fpir": NUMBER, "fnir": NUMBER, "threshold": NUMBER_OR_NONE}],
+}
+OPTIONAL = {"folds": FOLDS, "all_pairs": COMPARISONS, "identification": IDENTIFICATION}
+
+
+def check_figures(figures: Any) -> None:
+    """Check the figures that tables show; others may be there and are left alone.
+
+    Args:
+        figures: What `ProtocolResult.to_dict` gave, read back from a file.
+
+    Raises:
+        InputError: If a figure is missing or of another kind; the message says where.
+    """
+    _check(figures, FIGURES, "result")
+    for key, shape in OPTIONAL.items():
+        if figures.get(key) is not None:
+            _check(figures[key], shape, f"result.{key}")
+    if figures.get("identification") is not None:
+        _check_values(figures["identification"]["rank"], RANK, "result.identification.rank")
+    if "files_sha256" in figures:
+        _check_values(figures["files_sha256"], str, "result.files_sha256")
+
+
+def _check_values(values: Any, shape: Any, where: str) -> None:
+    _check(values, dict, where)
+    for key, value in values.items():
+        _check(value, shape, f"{where}.{key}")
+
+
+def _check(value: Any, shape: Any, where: str) -> None:
+    """A dict asks for its keys, a list for a list of its one shape, else for one of the types."""
+    if isinstance(shape, Mapping):
+        _check(value, dict, where)
+        for key, inner in shape.items():
+            if key not in value:
+                raise InputError(f"{where} must have {key!r}")
+            _check(value[key], inner, f"{where}.{key}")
+    elif isinstance(shape, list):
+        _check(value, list, where)
+        for place, item in enumerate(value):
+            _check(item, shape[0], f"{where}[{place}]")
+    elif not isinstance(value, shape) or isinstance(value, bool):
+        kinds = shape if isinstance(shape, tuple) else (shape,)
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise InputError(f"{where} must be {names}, got {type(value).__name__}")

@@ -1,0 +1,173 @@
+"""What was measured on labelled faces of one's own: thresholds, FPIR, match probability."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vultus.core.embeddings import EmbeddingSpace
+from vultus.core.errors import ConfigError, InputError, SpaceMismatchError
+from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.match_evidence import MatchEvidence
+
+__all__ = ["Calibration", "CalibrationData", "load_calibration"]
+
+FORMAT = "vultus-calibration-1"
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationData:
+    """The faces that a calibration stands on.
+
+    Attributes:
+        name: What the user calls them: a folder's or a file's name.
+        sha256: Digest of the photos and their people, or of the file of embeddings.
+        n_people: People who set the thresholds.
+        n_photos: Their photos with a face.
+        n_people_held_out: Other people, who checked them.
+        n_photos_held_out: Their photos with a face.
+        failures: Photos of either without a face, or not readable.
+        detector: What found and aligned the faces; None for crops or embeddings.
+        seed: Of the split and of the choice of photos.
+    """
+
+    name: str
+    sha256: str
+    n_people: int
+    n_photos: int
+    n_people_held_out: int
+    n_photos_held_out: int
+    failures: int
+    detector: str | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """A model's error rates on the people of one site.
+
+    Attributes:
+        space: The embedding space; a calibration of another space says nothing.
+        created: When, ISO 8601, UTC.
+        data: What it stands on.
+        thresholds: At several false match rates, for `verify`.
+        rates: FPIR by gallery size and photos per person, for `identify`; None for too few people.
+        evidence: Similarity to log-likelihood ratio; None where nobody has two photos.
+        checks: The same rates on the people held out, and how good the probabilities are there;
+            plain values.
+    """
+
+    space: EmbeddingSpace
+    created: str
+    data: CalibrationData
+    thresholds: ThresholdTable
+    rates: GalleryRates | None = None
+    evidence: MatchEvidence | None = None
+    checks: Mapping[str, Any] = field(default_factory=dict)
+
+    def check_space(self, space: EmbeddingSpace) -> None:
+        """Refuse to judge embeddings of another space.
+
+        Raises:
+            SpaceMismatchError: If it is another; the message names the fields that differ.
+        """
+        if self.space == space:
+            return
+        mine, theirs = self.space.to_dict(), space.to_dict()
+        fields = ", ".join(key for key, value in mine.items() if value != theirs[key])
+        raise SpaceMismatchError(
+            f"the calibration of {self.created} is for {self.space}, the embeddings are of {space} "
+            f"(different {fields}); run `vultus calibrate` for this model, or remove that file"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON; `from_dict` reads it back."""
+        return {
+            "format": FORMAT,
+            "space": self.space.to_dict(),
+            "created": self.created,
+            "data": asdict(self.data),
+            "thresholds": [point.to_dict() for point in self.thresholds.points],
+            "gallery_rates": None if self.rates is None else self.rates.to_dict(),
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
+            "checks": dict(self.checks),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
+        """Read what `to_dict` gave.
+
+        Raises:
+            ConfigError: If a value is missing, unknown or wrong.
+        """
+        try:
+            if values["format"] != FORMAT:
+                raise ConfigError(f"format must be {FORMAT!r}, got {values['format']!r}")
+            return cls(
+                EmbeddingSpace(**values["space"]),
+                str(values["created"]),
+                CalibrationData(**values["data"]),
+                ThresholdTable(tuple(Threshold(**point) for point in values["thresholds"])),
+                _rates(values["gallery_rates"]),
+                _evidence(values["evidence"]),
+                dict(values["checks"]),
+            )
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ConfigError(f"this is no calibration: {reason}") from error
+
+    def to_json(self) -> str:
+        """The file's text; `load_calibration` reads it."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """Read a calibration file.
+
+    Raises:
+        ConfigError: If there is no such file, or it is no calibration.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no calibration {path}; `vultus calibrate` makes one") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} must be a calibration (JSON): {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must be a calibration, got {type(values).__name__}")
+    try:
+        return Calibration.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _rates(values: Mapping[str, Any] | None) -> GalleryRates | None:
+    if values is None:
+        return None
+    levels = tuple(
+        PhotoLevel(**(level | {"curves": tuple(_curve(curve) for curve in level["curves"])}))
+        for level in values["levels"]
+    )
+    return GalleryRates(levels, values["origin"])
+
+
+def _curve(values: Mapping[str, Any]) -> RateCurve:
+    return RateCurve(
+        values["size"],
+        np.array(values["similarities"], np.float64),
+        np.array(values["fpirs"], np.float64),
+    )
+
+
+def _evidence(values: Mapping[str, Any] | None) -> MatchEvidence | None:
+    if values is None:
+        return None
+    return MatchEvidence(
+        values["method"],
+        np.array(values["similarities"], np.float64),
+        np.array(values["llrs"], np.float64),
+    )

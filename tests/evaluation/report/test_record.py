@@ -1,0 +1,82 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vultus.core.errors import InputError
+from vultus.core.similarity import paired_similarity
+from vultus.evaluation.protocols.base import ProtocolResult
+from vultus.evaluation.rates import operating_point
+from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
+
+MakeRecord = Callable[..., EvaluationRecord]
+MakeResult = Callable[..., ProtocolResult]
+
+
+def test_curves_say_what_the_figures_say(make_record: MakeRecord) -> None:
+    record = make_record()
+    curve = record.curves["comparisons"]
+    for point in record.result["operating_points"]:
+        found = operating_point(curve, fmr=point["target_fmr"])
+        assert (found.tar, found.threshold) == (point["tar"], point["threshold"])
+    for row in record.result["identification"]["open_set"]:
+        found = operating_point(record.curves["open_set"], fmr=row["target_fpir"])
+        assert (found.fmr, found.fnmr) == (row["fpir"], row["fnir"])
+    assert record.cmc is not None
+    for rank, row in record.result["identification"]["rank"].items():
+        assert record.cmc.rate(int(rank)) == row["rate"]
+    assert record.threshold == operating_point(curve, fmr=record.result["far"]).threshold
+    assert record.histogram is not None
+    # One failed photo: its three genuine comparisons have no score.
+    assert record.histogram.genuine.sum() == curve.n_genuine - 3
+    assert record.histogram.impostor.sum() == curve.n_impostor
+
+
+def test_worst_pairs_are_the_extremes_of_all(
+    make_result: MakeResult, photo_root: Path, embed_noise: Any
+) -> None:
+    result = make_result("alpha")
+    record = record_evaluation(result, figures=result.to_dict(), created="", software={}, worst=7)
+    names = sorted(p.relative_to(photo_root).as_posix() for p in photo_root.rglob("*.png"))
+    embedded = embed_noise("alpha", noise=0.9)(names, aligned=True)
+    kept = [name for name, failed in zip(names, embedded.failed, strict=True) if not failed]
+    scored = []
+    for i in range(len(kept)):
+        for j in range(i + 1, len(kept)):
+            score = paired_similarity(embedded.embeddings[[i]], embedded.embeddings[[j]])[0]
+            scored.append((float(score), kept[i], kept[j]))
+    genuine = sorted(s for s in scored if s[1][:3] == s[2][:3])[:7]
+    impostor = sorted((s for s in scored if s[1][:3] != s[2][:3]), reverse=True)[:7]
+    for found, wanted in ((record.worst_genuine, genuine), (record.worst_impostor, impostor)):
+        assert [{p.first, p.second} for p in found] == [{a, b} for _, a, b in wanted]
+        assert [p.similarity for p in found] == pytest.approx([s for s, _, _ in wanted], abs=1e-6)
+
+
+def test_reject_curves_start_at_the_fnmr(make_record: MakeRecord) -> None:
+    record = make_record()
+    curve = record.reject["feature norm"]
+    point = operating_point(record.curves["comparisons"], fmr=record.result["far"])
+    assert curve.fnmr[0] == point.fnmr
+    # The failed photo has the lowest quality: its three comparisons go first, together.
+    assert curve.rejected[1] == 3 / point.n_genuine
+    areas = record.reject_areas["feature norm"]
+    assert areas["ideal_area"] <= areas["area"] == pytest.approx(curve.area())
+
+
+def test_pairs_are_named_only_when_asked(make_record: MakeRecord) -> None:
+    record = make_record(worst=0)
+    assert record.worst_genuine == record.worst_impostor == ()
+    with pytest.raises(InputError, match="worst"):
+        make_record(worst=-1)
+
+
+def test_a_list_of_pairs_gives_a_record_too(pair_record: MakeRecord) -> None:
+    record = pair_record()
+    assert len(record.worst_genuine) == len(record.worst_impostor) == 12
+    assert record.worst_genuine[0].first.startswith("p")
+    scores = np.array([pair.similarity for pair in record.worst_impostor])
+    assert (np.diff(scores) <= 0).all()
+    assert set(record.curves) == {"comparisons"}
+    assert record.cmc is None

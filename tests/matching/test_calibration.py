@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vultus.core.embeddings import EmbeddingSpace
+from vultus.core.errors import ConfigError, SpaceMismatchError
+from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.matching.calibration import Calibration, CalibrationData, load_calibration
+from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.match_evidence import MatchEvidence
+
+SPACE = EmbeddingSpace("toy", "0" * 64, "none", 8)
+CURVE = RateCurve(10, np.array([0.3, 0.4]), np.array([0.1, 0.01]))
+FULL = Calibration(
+    SPACE,
+    "2026-11-23T12:00:00+00:00",
+    CalibrationData("people", "f" * 64, 100, 400, 101, 410, 3, "mtcnn", 0),
+    ThresholdTable((Threshold(0.3, 1e-2, 1000, "a"), Threshold(0.4, 1e-3, 1000, "b"))),
+    GalleryRates((PhotoLevel(1, (CURVE,), 100, 100, 400),), "made up"),
+    MatchEvidence("isotonic", np.array([0.1, 0.5]), np.array([-3.0, 5.0])),
+    {"fmr": [{"target_fmr": 0.01}]},
+)
+BARE = Calibration(SPACE, FULL.created, FULL.data, FULL.thresholds)
+
+
+@pytest.mark.parametrize("calibration", [FULL, BARE])
+def test_a_file_gives_back_what_was_written(calibration: Calibration, tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text(calibration.to_json(), encoding="utf-8")
+    read = load_calibration(path)
+    assert read.to_json() == calibration.to_json()
+    assert (read.space, read.thresholds) == (SPACE, FULL.thresholds)
+
+
+def test_another_space_is_refused_by_the_name_of_what_differs() -> None:
+    FULL.check_space(SPACE)
+    with pytest.raises(SpaceMismatchError, match=r"different weights_sha256\); run `vultus"):
+        FULL.check_space(EmbeddingSpace("toy", "1" * 64, "none", 8))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "vultus-calibration-9"}, "format must be 'vultus-calibration-1'"),
+        ({"space": {"model": "toy"}}, "missing"),
+        ({"thresholds": [{"similarity": 3}]}, "threshold similarity must be"),
+        ({"evidence": {"method": "isotonic", "similarities": [1], "llrs": ["x"]}}, "could not"),
+        ({"gallery_rates": {"levels": []}}, "no calibration"),
+        ({"data": None}, "no calibration"),
+    ],
+)
+def test_a_damaged_file_is_one_error(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(FULL.to_dict() | change), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_calibration(path)
+    assert "calibration.json" in str(caught.value)
+
+
+def test_what_is_no_file_of_ours_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="vultus calibrate"):
+        load_calibration(tmp_path / "none.json")
+    for text in ("not JSON", "[1]", "{}"):
+        path = tmp_path / "other.json"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"other\.json"):
+            load_calibration(path)
