@@ -4,6 +4,7 @@ import pytest
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.detection.mtcnn import MtcnnDetector
+from vultus.detection.mtcnn import _chunks as chunks_of
 
 # What facenet-pytorch 2.6.0 finds in the photo from this column and row on: box, eyes, score.
 FACENET_PYTORCH = {
@@ -43,6 +44,17 @@ def test_many_chunks_on_several_threads_keep_their_order(hopper: Image, collins:
     assert [len(faces) for faces in found] == [1, 1, 0] * 4
     for index, faces in enumerate(found):
         np.testing.assert_allclose(faces.boxes, found[index % 3].boxes, atol=1e-3)
+
+
+def test_chunks_give_every_worker_something_and_bound_memory() -> None:
+    def sizes(count: int, *, side: int) -> list[int]:
+        image = np.broadcast_to(np.uint8(0), (side, side, 3))
+        return [len(chunk) for chunk in chunks_of([image] * count, workers=2)]
+
+    assert sizes(4, side=250) == [4]  # too little to share
+    assert sizes(32, side=250) == [16, 16]
+    assert sizes(100, side=250) == [25, 25, 25, 25]
+    assert sizes(3, side=3000) == [1, 1, 1]
 
 
 def test_both_runtimes_find_the_same(mtcnn: MtcnnDetector, collins: Image) -> None:

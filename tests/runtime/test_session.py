@@ -86,6 +86,19 @@ def test_eight_threads_share_one_session(engine: Engine, matrix: bytes) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
+@engines
+def test_streams_run_at_once_and_share_the_threads(engine: Engine, matrix: bytes) -> None:
+    session = open_session(matrix, runtime=engine, threads=2, streams=2)
+    alone = open_session(matrix, runtime=engine, threads=1)
+    name, width = alone.inputs[0].name, alone.inputs[0].shape[1]
+    assert isinstance(width, int)
+    rows = np.random.default_rng(5).normal(size=(40, 1, width)).astype(np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda row: session.run({name: row})[0], rows))
+    for row, result in zip(rows, found, strict=True):
+        np.testing.assert_allclose(result, alone.run({name: row})[0], rtol=1e-6)
+
+
 def test_both_engines_agree(matrix: bytes) -> None:
     x = np.random.default_rng(3).normal(size=(7, 64)).astype(np.float32)
     a, b = (open_session(matrix, runtime=e).run({"x": x})[0] for e in ("onnxruntime", "openvino"))
@@ -231,6 +244,8 @@ def test_bf16_is_in_use_when_asked_for_and_rounds(matrix: bytes) -> None:
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True])
-def test_threads_must_be_a_positive_integer(threads: int, matrix: bytes) -> None:
+def test_threads_and_streams_must_be_positive_integers(threads: int, matrix: bytes) -> None:
     with pytest.raises(InputError, match="threads must be an integer of at least 1"):
         open_session(matrix, threads=threads)
+    with pytest.raises(InputError, match="streams must be an integer of at least 1"):
+        open_session(matrix, streams=threads)

@@ -1,7 +1,10 @@
 """MTCNN: three small networks in a cascade, with weights that come with the installation."""
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import NamedTuple
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
@@ -15,13 +18,21 @@ from vultus.detection.mtcnn_means import MeanSampler
 from vultus.detection.mtcnn_pyramid import Tile, cut_close_up_tiles, cut_tiles, pack_tiles
 from vultus.detection.mtcnn_weights import Stage
 from vultus.runtime.providers import Precision, Runtime
-from vultus.runtime.session import open_session
+from vultus.runtime.session import Session, open_session
 
 __all__ = ["MtcnnDetector"]
 
 STAGES: tuple[Stage, ...] = ("pnet", "rnet", "onet")
-CHUNK_PIXELS = 1_000_000
+SMALLEST_CHUNK_PIXELS, LARGEST_CHUNK_PIXELS = 500_000, 2_000_000
 CLOSE_UP_SHARE = 0.75  # of the shorter side
+
+
+class Networks(NamedTuple):
+    """The cascade's three sessions."""
+
+    pnet: Session
+    rnet: Session
+    onet: Session
 
 
 @DETECTORS.register("mtcnn")
@@ -64,10 +75,10 @@ class MtcnnDetector:
         )
         self.thresholds = (p, r, o)
         self._workers = 1 if threads == 1 else 2
-        self._pnet, self._rnet, self._onet = (
-            open_session(build_graph(stage), runtime=runtime, precision=precision, threads=threads)
-            for stage in STAGES
-        )
+        self._runtime, self._precision, self._threads = runtime, precision, threads
+        self._opening = Lock()
+        self._one_run = self._open_networks(streams=1)
+        self._several_runs: Networks | None = None
 
     def detect(self, image: Image) -> Faces:
         """Find the faces in one image; see `vultus.detection.base.Detector.detect`."""
@@ -76,19 +87,42 @@ class MtcnnDetector:
     def detect_batch(self, images: Sequence[Image]) -> list[Faces]:
         """Find the faces in several images; see `vultus.detection.base.Detector.detect_batch`."""
         check_images(images)
-        chunks = list(_chunks(images))
+        chunks = list(_chunks(images, workers=self._workers))
         if self._workers == 1 or len(chunks) == 1:
-            return [faces for chunk in chunks for faces in self._detect_chunk(chunk)]
-        # One chunk is cut and sorted in Python while the networks run on another.
-        with ThreadPoolExecutor(self._workers) as pool:
-            return [faces for found in pool.map(self._detect_chunk, chunks) for faces in found]
+            found = [self._detect_chunk(chunk, self._one_run) for chunk in chunks]
+        else:
+            # Small networks use several cores better as several runs than as one wide run.
+            networks = self._networks_for_chunks()
+            with ThreadPoolExecutor(self._workers) as pool:
+                found = list(pool.map(lambda chunk: self._detect_chunk(chunk, networks), chunks))
+        return [faces for chunk in found for faces in chunk]
 
-    def _detect_chunk(self, images: Sequence[Image]) -> list[Faces]:
+    def _open_networks(self, *, streams: int) -> Networks:
+        return Networks(
+            *(
+                open_session(
+                    build_graph(stage),
+                    runtime=self._runtime,
+                    precision=self._precision,
+                    threads=self._threads,
+                    streams=streams,
+                )
+                for stage in STAGES
+            )
+        )
+
+    def _networks_for_chunks(self) -> Networks:
+        with self._opening:
+            if self._several_runs is None:
+                self._several_runs = self._open_networks(streams=self._workers)
+            return self._several_runs
+
+    def _detect_chunk(self, images: Sequence[Image], networks: Networks) -> list[Faces]:
         n = len(images)
         samplers = [MeanSampler(image) for image in images]
         views = [View(sampler, "stretch") for sampler in samplers]
         views += [View(sampler, "repeat") for sampler in samplers]
-        found = self._cascade(views, self._tiles(images))
+        found = self._cascade(networks, views, self._tiles(images))
         return [
             merge_close_ups(usual, close_up, min_side=CLOSE_UP_SHARE * min(image.shape[:2]))
             for usual, close_up, image in zip(found[:n], found[n:], images, strict=True)
@@ -102,22 +136,27 @@ class MtcnnDetector:
             tiles += cut_close_up_tiles(size, index + len(images), min_face_px=self.min_face_px)
         return tiles
 
-    def _cascade(self, views: Sequence[View], tiles: Sequence[Tile]) -> list[Faces]:
+    def _cascade(
+        self, networks: Networks, views: Sequence[View], tiles: Sequence[Tile]
+    ) -> list[Faces]:
         p, r, o = self.thresholds
-        candidates = propose(self._pnet, views, pack_tiles(tiles), threshold=p)
-        candidates = refine(self._rnet, views, candidates, threshold=r)
-        found, landmarks = confirm(self._onet, views, candidates, threshold=o)
+        candidates = propose(networks.pnet, views, pack_tiles(tiles), threshold=p)
+        candidates = refine(networks.rnet, views, candidates, threshold=r)
+        found, landmarks = confirm(networks.onet, views, candidates, threshold=o)
         return faces_by_view(found, landmarks, n_views=len(views))
 
 
-def _chunks(images: Sequence[Image]) -> Iterator[list[Image]]:
-    """Groups of images that bound memory, whatever the number of images."""
+def _chunks(images: Sequence[Image], *, workers: int) -> Iterator[list[Image]]:
+    """Groups of images: work for all workers, but bounded memory, whatever the number of images."""
+    sizes = [image.shape[0] * image.shape[1] for image in images]
+    rounds = math.ceil(sum(sizes) / (workers * LARGEST_CHUNK_PIXELS))
+    limit = max(sum(sizes) / (workers * max(rounds, 1)), SMALLEST_CHUNK_PIXELS)
     chunk: list[Image] = []
     pixels = 0
-    for image in images:
+    for image, size in zip(images, sizes, strict=True):
         chunk.append(image)
-        pixels += image.shape[0] * image.shape[1]
-        if pixels >= CHUNK_PIXELS:
+        pixels += size
+        if pixels >= limit:
             yield chunk
             chunk, pixels = [], 0
     if chunk:

@@ -1,5 +1,6 @@
 """Graphs on ONNX Runtime."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class OnnxRuntimeSession:
         model: Path of an ONNX file, or its bytes.
         provider: One of our provider names.
         threads: Threads inside an operator; None leaves it to the engine.
+        streams: Runs that are to go on at once, each on its share of the threads.
 
     Raises:
         ModelError: If the engine refuses the model.
@@ -41,12 +43,19 @@ class OnnxRuntimeSession:
     """
 
     def __init__(
-        self, model: Path | bytes, *, provider: str = "cpu", threads: int | None = None
+        self,
+        model: Path | bytes,
+        *,
+        provider: str = "cpu",
+        threads: int | None = None,
+        streams: int = 1,
     ) -> None:
         ort = import_onnxruntime()
         own = PROVIDERS["onnxruntime"][provider]
         options = ort.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
+        if streams > 1:
+            threads = max(1, (threads or os.cpu_count() or 1) // streams)
         options.intra_op_num_threads = 0 if threads is None else threads
         # Single operators that a provider lacks may run on the CPU; a provider that fails to
         # start may not be replaced by it, which is checked below.

@@ -27,6 +27,7 @@ class OpenVinoSession:
         provider: One of our provider names.
         precision: Arithmetic inside the graph.
         threads: Threads of the engine; None leaves it to the engine.
+        streams: Runs that may go on at once, each on its share of the threads.
 
     Raises:
         ModelError: If the engine refuses the model.
@@ -40,6 +41,7 @@ class OpenVinoSession:
         provider: str = "cpu",
         precision: Precision = "f32",
         threads: int | None = None,
+        streams: int = 1,
     ) -> None:
         ov = import_openvino()
         core = ov.Core()
@@ -48,6 +50,8 @@ class OpenVinoSession:
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
+        if streams > 1:
+            settings["NUM_STREAMS"] = streams
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._compiled = core.compile_model(core.read_model(source), device, settings)
