@@ -36,6 +36,8 @@ def _commands(photos: str) -> list[tuple[str, list[str]]]:
     commands = [
         ("fused_loss.py", ["--classes", "10000", "100000", "--steps", "3"]),
         ("all_pairs.py", ["--faces", "5000", "13233"]),
+        ("decode.py", ["--images", "4000"]),
+        ("synthetic_faces.py", []),
     ]
     if find_spec("facenet_pytorch") is None:
         print("skipped mtcnn_vs_facenet_pytorch.py: facenet-pytorch is not installed")

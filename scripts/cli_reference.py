@@ -26,6 +26,7 @@ EXIT_MEANINGS = {
     ExitCode.BAD_INPUT: "an argument, a file or a photo cannot be used; the rest was done",
     ExitCode.UNAVAILABLE: "something needed is not here: a model, a licence, an optional package",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
+    ExitCode.TERMINATED: "stopped by SIGTERM; only `train` handles it, and saves first",
 }
 
 

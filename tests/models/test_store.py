@@ -383,6 +383,7 @@ class TestRemove:
         (mirror / "m").write_bytes(BODY)
         store = ModelStore(root, mirror)
         store.pull("toy")
+        store.calibration_path("toy").write_text("{}", encoding="utf-8")
         store.remove("toy")
         assert not (root / "toy").exists()
         assert (mirror / "m").exists()

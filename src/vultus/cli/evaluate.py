@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from vultus.cli.evaluate_photos import embed_with
+from vultus.cli.evaluate_run import RunSettings, run_evaluation
 from vultus.cli.options import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
@@ -14,12 +14,12 @@ from vultus.cli.options import (
     ModelOption,
     PrecisionOption,
     SelectOption,
-    make_recognizer,
 )
 from vultus.cli.output import ExitCode, JsonOption, out, print_json
 from vultus.evaluation.plots import plot_det, plot_roc, plot_scores, save_figure
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import ProtocolResult
+from vultus.evaluation.report.record_file import save_record
 from vultus.evaluation.summary import Summary
 
 __all__ = ["evaluate"]
@@ -54,19 +54,38 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option("--plots", help="Folder to write ROC, DET and histogram to.")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="JSON file to write for `vultus report`: figures and curves."
+        ),
+    ] = None,
+    worst: Annotated[
+        int,
+        typer.Option(
+            "--worst",
+            help="How many of the worst pairs --output names, by their photos' file names.",
+            min=0,
+        ),
+    ] = 20,
     json: JsonOption = False,
 ) -> int:
     """Measure a model on a protocol; every figure comes with its counts and a 95 % interval."""
-    settings: dict[str, Any] = {"root": root, "aligned": aligned}
-    if pairs is not None:
-        settings["pairs"] = pairs
-    chosen = PROTOCOLS.create(protocol, **settings)
-    recognizer = make_recognizer(detector=detector, model=model, precision=precision, gate=False)
-    result = chosen.run(embed_with(recognizer, select=select))
-    report = result.to_dict(far=far)
-    report["detector"] = None if aligned else detector
-    report["select"] = None if aligned else select
-    report["runtime"] = recognizer.embedder.description
+    settings = RunSettings(
+        protocol=protocol,
+        root=root,
+        pairs=pairs,
+        model=model,
+        detector=detector,
+        precision=precision,
+        select=select,
+        aligned=aligned,
+        far=far,
+    )
+    done = run_evaluation(settings)
+    result, report = done.result, done.figures
+    if output is not None:
+        save_record(output, done.record(worst=worst))
     if plots is not None:
         report["plots"] = [str(path) for path in _write_plots(result, plots)]
     if json:

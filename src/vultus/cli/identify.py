@@ -13,6 +13,7 @@ from vultus.cli.enrolment import enroll_folder
 from vultus.cli.options import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
+    CalibrationOption,
     DetectorOption,
     FpirOption,
     GateOption,
@@ -23,7 +24,7 @@ from vultus.cli.options import (
     ThresholdOption,
     make_recognizer,
 )
-from vultus.cli.output import ExitCode, JsonOption, out, print_json, report_skipped, track
+from vultus.cli.output import ExitCode, JsonOption, out, print_json, report_skipped, say, track
 from vultus.core.errors import InputError
 from vultus.gallery.gallery import Gallery
 from vultus.image.io import list_images
@@ -42,6 +43,7 @@ def identify(
     ],
     fpir: FpirOption = 0.01,
     threshold: ThresholdOption = None,
+    calibration: CalibrationOption = None,
     model: ModelOption = DEFAULT_EMBEDDER,
     detector: DetectorOption = DEFAULT_DETECTOR,
     precision: PrecisionOption = "f32",
@@ -49,7 +51,9 @@ def identify(
     json: JsonOption = False,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
-    recognizer = make_recognizer(detector=detector, model=model, precision=precision, gate=gate)
+    recognizer = make_recognizer(
+        detector=detector, model=model, precision=precision, gate=gate, calibration=calibration
+    )
     skipped = Skipped()
     with _opened(gallery, recognizer, skipped) as enrolled:
         return identify_photos(
@@ -70,6 +74,7 @@ def identify_photos(
     """Identify every face of some photos, print the answers and give the exit code."""
     paths = list_images(photos)
     faces: list[dict[str, Any]] = []
+    rules: set[str] = set()
     for photo in recognizer.analyse(
         track(paths, "identifying", total=len(paths)), on_error=skipped
     ):
@@ -77,6 +82,7 @@ def identify_photos(
             skipped.photos.append({"photo": photo.name, "error": "no face found"})
             continue
         answers = recognizer.identify_faces(photo, gallery, fpir=fpir, threshold=threshold)
+        rules |= {str(answer.threshold) for answer in answers}
         boxes = photo.faces.to_dicts()
         faces.extend(
             {"photo": photo.name, "face": i, "box_xyxy": boxes[i]["box_xyxy"], **answer.to_dict()}
@@ -86,6 +92,8 @@ def identify_photos(
         print_json({"faces": faces, "skipped": skipped.photos})
     else:
         out.print(_table(faces))
+        for rule in sorted(rules):
+            say(f"limit: {rule}")
     report_skipped(skipped.photos, quiet=json)
     if skipped:
         return ExitCode.BAD_INPUT

@@ -7,8 +7,9 @@ import typer
 from rich.markup import escape
 
 from vultus import __version__
-from vultus.cli import gallery, models, plot
+from vultus.cli import data, gallery, models, plot
 from vultus.cli.align import align
+from vultus.cli.calibrate import calibrate
 from vultus.cli.cluster import cluster
 from vultus.cli.demo import demo
 from vultus.cli.detect import detect
@@ -17,6 +18,8 @@ from vultus.cli.embed import embed
 from vultus.cli.evaluate import evaluate
 from vultus.cli.identify import identify
 from vultus.cli.output import ExitCode, err, out
+from vultus.cli.report import report
+from vultus.cli.train import train
 from vultus.cli.verify import verify
 from vultus.core.errors import (
     LicenceError,
@@ -57,8 +60,11 @@ def _root(
     pass
 
 
-for _command in (detect, align, embed, verify, identify, cluster, evaluate, doctor, demo):
+for _command in (detect, align, embed, verify, identify, cluster, evaluate, report, doctor, demo):
     app.command()(_command)
+app.command()(calibrate)
+app.command()(train)
+app.add_typer(data.app, name="data")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(plot.app, name="plot")

@@ -1,5 +1,6 @@
 """`vultus models`: the files that Vultus runs, where they come from and what they allow."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from rich.table import Table
 from vultus.cli.models_import import import_model
 from vultus.cli.output import JsonOption, err, out, print_json
 from vultus.core.errors import DigestError
+from vultus.matching.calibration import load_calibration
 from vultus.models.cards import ModelCard, Task
 from vultus.models.store import ModelStore
 
@@ -50,10 +52,13 @@ def list_models(
 
 @app.command()
 def show(name: NameArgument, json: JsonOption = False) -> None:
-    """Show a model's card: licence, origin, digest, input, thresholds."""
+    """Show a model's card: licence, origin, digest, input, thresholds; and its calibration here."""
     store = ModelStore()
     card = store.card(name)
     values = card.to_dict() | {"here": _place(store, name)}
+    path = store.calibration_path(name)
+    if path.is_file():
+        values["calibration"] = _calibration(path, json=json)
     if json:
         print_json(values)
         return
@@ -127,7 +132,7 @@ app.command("import")(import_model)
 
 @app.command()
 def remove(name: NameArgument, json: JsonOption = False) -> None:
-    """Delete a model's file from the store (and the card, if it was imported)."""
+    """Delete a model's file and calibration from the store (and the card, if imported)."""
     store = ModelStore()
     store.remove(name)
     if json:
@@ -157,6 +162,31 @@ def _place(store: ModelStore, name: str) -> str:
     if found is None:
         return ""
     return "store" if found.is_relative_to(store.root) else "mirror"
+
+
+def _calibration(path: Path, *, json: bool) -> Any:
+    """All of it for JSON; what it stands on and its thresholds for reading."""
+    found = load_calibration(path)
+    if json:
+        return found.to_dict()
+    data, rates = found.data, found.rates
+    photos = (
+        "not measured"
+        if rates is None
+        else ", ".join(
+            f"{level.photos_per_person} ({level.n_people:,} people)" for level in rates.levels
+        )
+    )
+    return {
+        "file": str(path),
+        "space": str(found.space),
+        "created": found.created,
+        "people": f"{data.n_people:,} of {data.name}, checked on {data.n_people_held_out:,} others",
+        "detector": data.detector or "aligned crops or embeddings",
+        "FPIR for galleries with so many photos each": photos,
+        "probability": "not measured" if found.evidence is None else found.evidence.method,
+        "thresholds": "".join(f"\n  {point}" for point in found.thresholds.points),
+    }
 
 
 def _text(value: Any) -> str:

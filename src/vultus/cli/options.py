@@ -15,6 +15,7 @@ from vultus.runtime.providers import Precision
 __all__ = [
     "DEFAULT_DETECTOR",
     "DEFAULT_EMBEDDER",
+    "CalibrationOption",
     "DetectorOption",
     "FmrOption",
     "FpirOption",
@@ -68,6 +69,15 @@ ThresholdOption = Annotated[
         show_default=False,
     ),
 ]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--calibration",
+        help="File of `vultus calibrate`, or `none` for the model card alone; else the store's.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 SelectOption = Annotated[
     Selection,
     typer.Option("--select", help="Which face of a photo is meant when it shows several."),
@@ -80,14 +90,18 @@ def make_recognizer(
     model: str = DEFAULT_EMBEDDER,
     precision: Precision = "f32",
     gate: bool = True,
+    calibration: str | None = None,
 ) -> Recognizer:
     """The recogniser that a command's options describe."""
-    return Recognizer(
+    recognizer = Recognizer(
         detector=detector,
         embedder=Path(model) if model.endswith(".onnx") else model,
         gate=QualityGate() if gate else None,
         precision=precision,
     )
+    if calibration is not None:
+        recognizer.use_calibration(None if calibration == "none" else Path(calibration))
+    return recognizer
 
 
 class Skipped:

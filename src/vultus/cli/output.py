@@ -46,6 +46,8 @@ class ExitCode(IntEnum):
     """Something needed is not here: a model, a licence's acceptance, an optional package."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C."""
+    TERMINATED = 143
+    """Stopped by SIGTERM; only `train` handles it, and saves first."""
 
 
 def print_json(data: Any) -> None:

@@ -1,4 +1,4 @@
-"""`vultus plot`: pictures of losses."""
+"""`vultus plot`: pictures of losses and of training data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from vultus.cli import plot_data
 from vultus.cli.output import ExitCode, err, out
 from vultus.core.errors import InputError, MissingDependencyError
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Pictures of losses.", no_args_is_help=True)
+app = typer.Typer(help="Pictures of losses and of training data.", no_args_is_help=True)
+app.command("augmentations")(plot_data.augmentations)
+app.command("synthetic-faces")(plot_data.synthetic_faces)
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
 

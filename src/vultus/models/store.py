@@ -45,6 +45,7 @@ from vultus.models.supply import (
 __all__ = ["ModelStore"]
 
 _LOCK = ".lock"
+_CALIBRATION = "calibration.json"
 
 
 class ModelStore:
@@ -100,6 +101,10 @@ class ModelStore:
             near = did_you_mean(name, self.names())
             raise RegistryError(f"models: no {name!r}{near} (`vultus models list` shows all)")
         return card
+
+    def calibration_path(self, name: str) -> Path:
+        """Where this site's calibration of a model is kept, beside its file; it may not exist."""
+        return self.root / name / _CALIBRATION
 
     def find(self, name: str) -> Path | None:
         """Where the model's right file is: in the store, else in a mirror, else None.
@@ -243,7 +248,7 @@ class ModelStore:
         return card
 
     def remove(self, name: str) -> None:
-        """Delete the model's file from the store, and the card if it was imported.
+        """Delete the model's file and calibration from the store; the card if it was imported.
 
         Mirrors are left alone.
 
