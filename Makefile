@@ -13,12 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/.demo  ## Find, compare, identify and cluster faces on real photos; PHOTOS=dir for your own
 	$(BIN)/vultus demo --output $(OUT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-# Three processes: after all the rest in one, the loader's tests ended in a segmentation fault whose
-# cause is not found yet.
 test: $(VENV)/.dev  ## The tests (under about five minutes on two cores)
-	$(BIN)/python -m pytest --ignore=tests/data --ignore=tests/training
-	$(BIN)/python -m pytest tests/data
-	$(BIN)/python -m pytest tests/training
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

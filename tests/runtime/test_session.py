@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -232,7 +234,7 @@ def test_bf16_where_it_is_not_is_an_error(matrix: bytes) -> None:
 
 
 def test_bf16_is_in_use_when_asked_for_and_rounds(matrix: bytes) -> None:
-    core = providers.import_openvino().Core()
+    core = providers.openvino_core()
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no bfloat16 arithmetic")
     session = open_session(matrix, precision="bf16")
@@ -249,3 +251,31 @@ def test_threads_and_streams_must_be_positive_integers(threads: int, matrix: byt
         open_session(matrix, threads=threads)
     with pytest.raises(InputError, match="streams must be an integer of at least 1"):
         open_session(matrix, streams=threads)
+
+
+SIGNALLED = """
+import faulthandler, gc, os, signal, sys
+from pathlib import Path
+from vultus.runtime.session import open_session
+
+faulthandler.enable()  # it gives the main thread a signal stack, as pytest does
+model = Path(sys.argv[1])
+for _ in range(3):
+    first, second = (open_session(model, runtime="openvino", threads=1) for _ in range(2))
+    del first
+    gc.collect()
+    del second
+    gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_handled_after_sessions_died_in_any_order(
+    tmp_path: Path, matrix: bytes
+) -> None:
+    model = tmp_path / "matrix.onnx"
+    model.write_bytes(matrix)
+    command = [sys.executable, "-c", SIGNALLED, str(model)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout) == (0, "handled\n"), run.stderr

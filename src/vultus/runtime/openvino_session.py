@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import ModelError, ProviderError
-from vultus.runtime.providers import PROVIDERS, Precision, import_openvino
+from vultus.runtime.providers import PROVIDERS, Precision, import_openvino, openvino_core
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
 __all__ = ["OpenVinoSession"]
@@ -44,7 +44,7 @@ class OpenVinoSession:
         streams: int = 1,
     ) -> None:
         ov = import_openvino()
-        core = ov.Core()
+        core = openvino_core()
         device = PROVIDERS["openvino"][provider]
         _check_precision(core, device, precision)
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}

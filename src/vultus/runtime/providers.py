@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock
@@ -23,6 +24,7 @@ __all__ = [
     "import_onnxruntime",
     "import_openvino",
     "installed_engines",
+    "openvino_core",
 ]
 
 Engine = Literal["onnxruntime", "openvino"]
@@ -132,6 +134,27 @@ def import_openvino() -> Any:
         return _import("openvino")
 
 
+def openvino_core() -> Any:
+    """OpenVINO's ``Core``, one for the whole process.
+
+    A Core's CPU plugin gives the thread that loads it a signal stack of its own, and takes it away
+    when the Core dies (seen with 2026.4 on Linux). With a Core for each session, and
+    sessions that die in another order than they were born, a thread is left with a stack that no
+    longer exists, and the next SIGTERM or Ctrl-C is a segmentation fault.
+
+    Raises:
+        MissingDependencyError: If it is not installed.
+    """
+    openvino = import_openvino()
+    with IMPORT_LOCK:
+        return _one_core(openvino)
+
+
+@cache
+def _one_core(openvino: Any) -> Any:
+    return openvino.Core()
+
+
 @contextmanager
 def _hidden(name: str) -> Iterator[None]:
     """Make ``import name`` fail inside, unless it was imported before."""
@@ -161,7 +184,7 @@ def _package(engine: Engine) -> str:
 def _providers_of(engine: Engine) -> tuple[str, ...]:
     if engine == "openvino":
         # Several devices of a kind are called GPU.0, GPU.1 ...
-        own = {device.split(".")[0] for device in import_openvino().Core().available_devices}
+        own = {device.split(".")[0] for device in openvino_core().available_devices}
     else:
         own = set(import_onnxruntime().get_available_providers())
     return tuple(name for name, value in PROVIDERS[engine].items() if value in own)
