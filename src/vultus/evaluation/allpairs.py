@@ -2,14 +2,12 @@
 
 n faces make n (n - 1) / 2 scores; 45,000 faces make 10^9. They are computed tile by tile and
 counted into bins of width 2^-15; the highest impostor scores, on which all low error rates rest,
-are kept one by one with their pair, and so are all genuine scores. At bin edges and in the kept
-tail the counts are exact, not estimates: binning by a power of two rounds nothing.
+are kept one by one with their pair, and so are all genuine scores (`score_stream`).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,14 +16,11 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
 from vultus.evaluation.rates import RocCurve
-from vultus.evaluation.scores import count_at_or_above
+from vultus.evaluation.score_stream import TAIL, ImpostorScores, ImpostorStream
 
 __all__ = ["AllPairs", "all_pairs"]
 
-BINS_PER_UNIT = 1 << 15
-N_BINS = 2 * BINS_PER_UNIT
 TILE = 1024
-TAIL = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,22 +70,10 @@ class AllPairs:
         Raises:
             InputError: If there is no genuine or no impostor comparison.
         """
-        tail = self.tail.astype(np.float64)
-        genuine = self.genuine.astype(np.float64)
-        above = np.unique(np.concatenate([tail, genuine[genuine > self.tail_floor]]))[::-1]
-        filled = np.flatnonzero(self.impostor_counts)[::-1]
-        edges = filled / BINS_PER_UNIT - 1
-        at_edges = np.cumsum(self.impostor_counts[filled])
-        below = edges <= self.tail_floor
-        thresholds = np.concatenate([[np.inf], above, edges[below]])
-        matches = np.concatenate([[0], count_at_or_above(tail, above), at_edges[below]])
-        return RocCurve(
-            thresholds,
-            matches.astype(np.int64),
-            count_at_or_above(genuine, thresholds),
-            self.n_genuine,
-            self.n_impostor,
+        impostors = ImpostorScores(
+            self.tail, self.tail_pairs, self.tail_floor, self.impostor_counts
         )
+        return impostors.curve(self.genuine, n_genuine=self.n_genuine)
 
     def fmr_interval(
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
@@ -176,15 +159,9 @@ class _Stream:
     """The running state while tiles go by; rows are sorted by identity."""
 
     def __init__(self, tail: int) -> None:
-        self.capacity = tail
-        self.floor = -np.inf
-        self.counts = np.zeros(N_BINS, np.int64)
+        self.impostors = ImpostorStream(tail=tail)
         self.genuine: list[npt.NDArray[Any]] = []
         self.genuine_people: list[npt.NDArray[Any]] = []
-        self.tail: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]] = []
-        self.n_buffered = 0
-        self.bins = np.empty(TILE * TILE, np.float32)
-        self.codes = np.empty((1, TILE * TILE), np.uint16)
 
     def compare(self, vectors: npt.NDArray[np.float32], people: npt.NDArray[np.int64]) -> None:
         buffer = np.empty(TILE * TILE, np.float32)
@@ -198,8 +175,7 @@ class _Stream:
                 if left == top or people[top + len(a) - 1] == people[left]:
                     self._add_mixed(scores, top, left, people)
                 else:
-                    self._add_impostors(scores.ravel(), top, left, width=len(b))
-        self._prune()
+                    self.impostors.add_tile(scores, top=top, left=left)
 
     def _add_mixed(
         self, scores: npt.NDArray[Any], top: int, left: int, people: npt.NDArray[np.int64]
@@ -210,60 +186,7 @@ class _Stream:
         genuine = same & upper
         self.genuine.append(np.clip(scores[genuine], -1, 1))
         self.genuine_people.append(people[rows[np.nonzero(genuine)[0], 0]])
-        impostor = ~same & upper
-        self._count(scores[impostor])
-        high = np.flatnonzero(impostor & (scores > self.floor))
-        self._keep(scores.ravel(), high, top, left, width=scores.shape[1])
-
-    def _add_impostors(self, scores: npt.NDArray[Any], top: int, left: int, *, width: int) -> None:
-        self._count(scores)
-        high = np.flatnonzero(scores > self.floor)
-        self._keep(scores, high, top, left, width=width)
-
-    def _count(self, scores: npt.NDArray[Any]) -> None:
-        if not len(scores):
-            return
-        # floor(s * 2^15) is exact in float32. Rounding may carry a score over 1 or under -1: the
-        # outer bins take it, and 1.0 itself.
-        bins, codes = self.bins[: len(scores)], self.codes[:, : len(scores)]
-        np.multiply(scores, np.float32(BINS_PER_UNIT), out=bins)
-        np.floor(bins, out=bins)
-        np.add(bins, np.float32(BINS_PER_UNIT), out=bins)
-        np.clip(bins, 0, N_BINS - 1, out=bins)
-        codes[0] = bins
-        # calcHist counts in float32, exact below 2^24, and a tile holds 2^20.
-        counts = cv2.calcHist([codes], [0], None, [N_BINS], [0, N_BINS])
-        self.counts += counts.ravel().astype(np.int64)
-
-    def _keep(
-        self,
-        scores: npt.NDArray[Any],
-        high: npt.NDArray[np.int64],
-        top: int,
-        left: int,
-        *,
-        width: int,
-    ) -> None:
-        """Buffer the scores at places ``high`` of a flat tile, with their rows and columns."""
-        if len(high):
-            kept = np.clip(scores[high], -1, 1)
-            self.tail.append((kept, high // width + top, high % width + left))
-            self.n_buffered += len(high)
-            if self.n_buffered > 2 * self.capacity:
-                self._prune()
-
-    def _prune(self) -> None:
-        """Cut the tail to its capacity; scores equal to the first one dropped go with it."""
-        if not self.tail:
-            return
-        scores, first, second = (np.concatenate(part) for part in zip(*self.tail, strict=True))
-        if len(scores) > self.capacity:
-            place = len(scores) - self.capacity - 1
-            self.floor = float(np.partition(scores, place)[place])
-            kept = scores > self.floor
-            scores, first, second = scores[kept], first[kept], second[kept]
-        self.tail = [(scores, first, second)]
-        self.n_buffered = len(scores)
+        self.impostors.add_chosen(scores, ~same & upper, top=top, left=left)
 
 
 def _collect(
@@ -275,21 +198,20 @@ def _collect(
     genuine = np.concatenate([np.zeros(0, np.float32), *stream.genuine])
     owners = np.concatenate([np.zeros(0, np.int64), *stream.genuine_people])
     falling = np.argsort(-genuine, kind="stable")
-    none = np.zeros(0, np.int64)
-    scores, first, second = stream.tail[0] if stream.tail else (np.zeros(0, np.float32), none, none)
-    pairs = rows[np.stack([first, second], axis=1)]
+    impostors = stream.impostors.collect()
+    pairs = rows[impostors.tail_pairs]
     # Ties in the order of the input, so that the same data give the same table.
-    order = np.lexsort((pairs.max(axis=1), pairs.min(axis=1), -scores))
+    order = np.lexsort((pairs.max(axis=1), pairs.min(axis=1), -impostors.tail))
     sizes = np.bincount(people)
     return AllPairs(
         genuine[falling],
         owners[falling],
-        scores[order],
+        impostors.tail[order],
         np.sort(pairs[order], axis=1),
-        stream.floor,
-        stream.counts,
+        impostors.tail_floor,
+        impostors.counts,
         (sizes * (sizes - 1) // 2).astype(np.int64),
-        int(stream.counts.sum()),
+        len(impostors),
         np.where(failed, -1, people),
     )
 

@@ -186,20 +186,25 @@ def cmc(searches: Searches, *, max_rank: int = 20) -> CmcCurve:
     return CmcCurve(frozen(found.astype(np.int64)), len(ranks))
 
 
-def open_set_curve(searches: Searches, *, rank: int = 1) -> RocCurve:
+def open_set_curve(searches: Searches, *, rank: int | None = 1) -> RocCurve:
     """Open-set identification as a curve over searches instead of comparisons.
 
     Its FMR is the FPIR (share of searches for strangers that return anybody), its FNMR the FNIR
     (share of mated searches whose mate is not among the first ``rank`` at or above the
-    threshold), its TAR the detection-and-identification rate. `operating_point` gives the FNIR
-    at an FPIR. A mated search that failed is a miss; a stranger's that failed is left out, so that
-    no failure lowers the FPIR.
+    threshold), its TAR the detection-and-identification rate or TPIR. `operating_point` gives the
+    FNIR at an FPIR. A mated search that failed is a miss; a stranger's that failed is left out, so
+    that no failure lowers the FPIR.
+
+    Args:
+        searches: Of enrolled people and of strangers.
+        rank: The mate must be among so many first; None: at any rank, it need only reach the
+            threshold.
 
     Raises:
         InputError: If there are no mated or no unmated searches.
     """
-    check_positive_int("rank", rank)
-    hits = searches.mate_ranks <= rank
+    limit = NEVER if rank is None else check_positive_int("rank", rank)
+    hits = searches.mate_ranks <= limit
     mated = np.where(hits, searches.mate_scores, -np.inf)[searches.mated]
     strangers = searches.top_scores[~searches.mated & ~searches.failed]
     if not len(mated) or not len(strangers):

@@ -1,11 +1,10 @@
 """The figures of one set of comparisons, with their counts and intervals."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from vultus.evaluation.allpairs import AllPairs
 from vultus.evaluation.intervals import Interval, smallest_claim
 from vultus.evaluation.rates import (
     OperatingPoint,
@@ -15,10 +14,35 @@ from vultus.evaluation.rates import (
     operating_point,
 )
 
-__all__ = ["DECADES", "MeasuredPoint", "Summary", "claimable", "default_fmr", "summarise"]
+__all__ = [
+    "DECADES",
+    "MeasuredPoint",
+    "RateIntervals",
+    "Summary",
+    "claimable",
+    "default_fmr",
+    "summarise",
+]
 
 DECADES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """The false match rates that are reported where the data can carry them."""
+
+
+class RateIntervals(Protocol):
+    """Comparisons that know whose they are, and so the intervals of their rates."""
+
+    @property
+    def tail_floor(self) -> float:
+        """`fmr_interval` answers above this threshold only."""
+        ...
+
+    def fmr_interval(self, threshold: float, *, generator: np.random.Generator) -> Interval:
+        """95 % interval of the FMR at a threshold."""
+        ...
+
+    def tar_interval(self, threshold: float, *, generator: np.random.Generator) -> Interval:
+        """95 % interval of the TAR at a threshold."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +114,17 @@ def default_fmr(n_impostor: int) -> float | None:
 
 
 def summarise(
-    curve: RocCurve, *, pairs: AllPairs | None = None, generator: np.random.Generator | None = None
+    curve: RocCurve,
+    *,
+    pairs: RateIntervals | None = None,
+    generator: np.random.Generator | None = None,
 ) -> Summary:
     """Take the operating points of a curve.
 
     Args:
         curve: Of the comparisons.
-        pairs: All comparisons behind it, when every face met every other; intervals then come
-            from the bootstrap over identities. None takes Wilson's.
+        pairs: The comparisons behind it, where it is known whose they are (`all_pairs`);
+            intervals then come from the bootstrap over identities. None takes Wilson's.
         generator: Source of randomness of the bootstrap; None seeds one with 0, so that a report
             can be made again.
     """
@@ -110,7 +137,7 @@ def summarise(
 
 
 def _measured(
-    point: OperatingPoint, pairs: AllPairs | None, generator: np.random.Generator
+    point: OperatingPoint, pairs: RateIntervals | None, generator: np.random.Generator
 ) -> MeasuredPoint:
     fmr, tar = point.fmr_interval, point.tar_interval
     # Without an error every draw says 0: the rule of three knows more than the bootstrap.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.thresholds import ThresholdTable
-from vultus.evaluation.allpairs import TAIL, AllPairs, all_pairs
+from vultus.evaluation.allpairs import AllPairs, all_pairs
 from vultus.evaluation.calibration.fmr import FmrCheck, check_fmr
 from vultus.evaluation.calibration.fpir import MIN_PEOPLE, fit_gallery_rates
 from vultus.evaluation.calibration.fpir_check import FpirCheck, GalleryPlan, check_fpir
@@ -33,6 +33,7 @@ from vultus.evaluation.calibration.split import (
     held_out,
     smallest_fmr,
 )
+from vultus.evaluation.score_stream import TAIL
 from vultus.evaluation.summary import DECADES
 from vultus.matching.calibration import Calibration, CalibrationData
 from vultus.matching.gallery_rates import GalleryRates, people_for_fpir

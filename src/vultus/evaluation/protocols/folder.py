@@ -18,12 +18,10 @@ from vultus.evaluation.protocols.base import (
     ProtocolResult,
 )
 from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
-from vultus.evaluation.protocols.half_enrolled import (
-    identification_figures,
-    search_half_enrolled,
-)
+from vultus.evaluation.protocols.half_enrolled import search_half_enrolled
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import pair_scores
+from vultus.evaluation.protocols.search_figures import identification_figures
 from vultus.evaluation.summary import summarise
 
 __all__ = ["PersonFolder"]
@@ -74,19 +72,23 @@ class PersonFolder:
         table = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
         generator = np.random.default_rng(self._seed)
         found = search_half_enrolled(embedded, self._people)
-        searches = None if found is None else found[0]
+        figures = summarise(table.curve(), pairs=table, generator=generator)
         return ProtocolResult(
             "folder",
             embedded.embeddings.space,
             len(names),
             int(embedded.failed.sum()),
-            summarise(table.curve(), pairs=table, generator=generator),
+            figures,
             _accuracy(embedded, self._people, generator),
             extras={
                 "n_people": len(np.unique(self._people)),
-                "identification": None if found is None else identification_figures(*found),
+                "identification": None
+                if found is None
+                else identification_figures([found], generator=generator),
             },
-            evidence=_evidence(embedded, self._people, names, table, searches),
+            evidence=_evidence(
+                embedded, self._people, names, table, None if found is None else found.searches
+            ),
         )
 
 
