@@ -26,7 +26,7 @@ def test_the_weighted_means_add_up_to_the_mean_of_one_big_batch() -> None:
     wanted = torch.autograd.grad(expected, [weight, *features])
     weights = batch_weights([batch(part) for part in parts], device=CPU)
     total = sum(
-        loss(rows, torch.tensor(part)).loss * weight
+        loss(rows, torch.tensor(part)).loss * weight.labelled
         for rows, part, weight in zip(features, parts, weights, strict=True)
     )
     assert total.item() == pytest.approx(expected.item(), rel=1e-6)
@@ -37,10 +37,17 @@ def test_the_weighted_means_add_up_to_the_mean_of_one_big_batch() -> None:
 def test_a_process_weighs_its_rows_so_that_the_average_over_processes_is_right() -> None:
     weights = batch_weights([batch([0, 1]), batch([1, -1])], device=CPU, processes=2)
     # Alone in this test, so the sum over the processes is its own count: 2 * 2 / 3 and 2 * 1 / 3.
-    assert [weight.item() for weight in weights] == pytest.approx([4 / 3, 2 / 3])
+    assert [weight.labelled.item() for weight in weights] == pytest.approx([4 / 3, 2 / 3])
     spanning = batch_weights([batch([0, 1]), batch([1, -1])], device=CPU, processes=2, spans=True)
-    assert [weight.item() for weight in spanning] == pytest.approx([2 / 3, 1 / 3])
+    assert [weight.labelled.item() for weight in spanning] == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_without_a_row_that_counts_nothing_moves() -> None:
-    assert batch_weights([batch([-1, -1])], device=CPU)[0].item() == 0
+    assert batch_weights([batch([-1, -1])], device=CPU)[0].labelled.item() == 0
+
+
+def test_rows_that_can_be_read_count_by_themselves() -> None:
+    first = batch([0, -1, -1])._replace(readable=torch.tensor([True, True, False]))
+    weights = batch_weights([first, batch([1, 2])], device=CPU, processes=2, spans=True)
+    assert [weight.readable.item() for weight in weights] == pytest.approx([2 * 2 / 4, 2 * 2 / 4])
+    assert [weight.labelled.item() for weight in weights] == pytest.approx([1 / 3, 2 / 3])

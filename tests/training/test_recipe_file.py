@@ -22,6 +22,7 @@ def test_the_recipes_of_the_guide_are_recipes() -> None:
     page = Path(__file__).parents[2] / "docs" / "guide" / "training.md"
     whole, stages = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     recipe = Recipe.from_dict(tomllib.loads(whole), source="guide")
+    assert recipe.stages[0].loss is not None
     assert recipe.stages[0].loss.name == "cosface"
     recipe = Recipe.from_dict(tomllib.loads(whole + stages), source="guide")
     assert [stage.name for stage in recipe.stages] == ["softmax", "triplet"]

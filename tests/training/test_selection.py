@@ -49,5 +49,5 @@ def test_nothing_is_wrapped_for_nothing() -> None:
 
 
 def test_one_identity_is_too_few(faces: Grey) -> None:
-    with pytest.raises(InputError, match=r"at least two identities with 4 or more images, got 1"):
+    with pytest.raises(InputError, match=r"at least 2 identities with 4 or more images, got 1"):
         select_faces(faces, DataConfig(min_images=4))

@@ -16,6 +16,7 @@ __all__ = ["TrainProgress", "step_text"]
 _SHOWN = {
     "target_angle_deg": "angle {:.1f} deg",
     "feature_norm": "norm {:.2f}",
+    "teacher_cosine": "teacher {:.3f}",
     "accuracy": "batch accuracy {:.1%}",
     "active_fraction": "active {:.1%}",
 }

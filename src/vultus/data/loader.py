@@ -35,12 +35,20 @@ class FaceBatch(NamedTuple):
         labels: (b,) int64; -1 where the identity is unknown or the image could not be read.
         indices: (b,) int64, positions in the data set.
         clean: (b, 3, h, w) uint8, the same images without augmentation; None unless asked for.
+        readable: (b,) bool, False where the image could not be read; None if all could.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
     clean: Tensor | None = None
+    readable: Tensor | None = None
+
+    def readable_rows(self) -> Tensor:
+        """(b,) bool on the labels' device: ``readable``, all True where it is None."""
+        if self.readable is None:
+            return torch.ones_like(self.labels, dtype=torch.bool)
+        return self.readable
 
 
 class _Order(NamedTuple):
@@ -249,6 +257,7 @@ class _BatchMaker(Dataset[_Made]):
             labels=torch.from_numpy(labels),
             indices=torch.tensor(order.indices, dtype=torch.int64),
             clean=_channels_first(clean) if self._views == 2 else None,
+            readable=torch.tensor([index not in failed for index in order.indices]),
         )
         return _Made(batch, tuple(unreadable))
 

@@ -24,11 +24,12 @@ class IdentityIndex:
     """Which samples of a data set belong to which identity.
 
     Args:
-        labels: (n,) integer identity of each sample, at least one; any numbers.
+        labels: (n,) integer identity of each sample, at least one; any numbers. A negative one is
+            no identity: such samples are counted, but are nobody's.
 
     Attributes:
         labels: (n,) int64, read-only.
-        identities: (C,) int64 labels that occur, ascending.
+        identities: (C,) int64 labels that occur and are not negative, ascending.
 
     Raises:
         InputError: If labels are not integers of shape (n,), or there are none.
@@ -49,8 +50,9 @@ class IdentityIndex:
         self.labels = array.astype(np.int64)
         self.labels.flags.writeable = False
         self._order = np.argsort(self.labels, kind="stable")
-        self.identities, starts = np.unique(self.labels[self._order], return_index=True)
-        self._bounds = np.append(starts, len(self.labels))
+        values, starts = np.unique(self.labels[self._order], return_index=True)
+        self.identities = values[values >= 0]
+        self._bounds = np.append(starts[values >= 0], len(self.labels))
 
     def __len__(self) -> int:
         return len(self.labels)

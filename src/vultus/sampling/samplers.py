@@ -27,6 +27,7 @@ class ShuffledSampler(BatchSampler):
     Args:
         labels: (n,) integer identity of each sample, at least one sample for each process.
         batch_size: Most samples a batch.
+        unlabelled: Whether samples without an identity (a negative label) come too.
         seed: Of all draws.
         share: Which process this is.
 
@@ -37,26 +38,34 @@ class ShuffledSampler(BatchSampler):
     resumes_with_other_world_size = False
 
     def __init__(
-        self, labels: Labels, *, batch_size: int, seed: int = 0, share: Share | None = None
+        self,
+        labels: Labels,
+        *,
+        batch_size: int,
+        unlabelled: bool = True,
+        seed: int = 0,
+        share: Share | None = None,
     ) -> None:
         super().__init__(labels, seed=seed, share=share)
         self.batch_size = check_positive_int("batch_size", batch_size)
-        if len(self.index) < self.share.world_size:
+        taken = np.full(len(self.index), unlabelled) | (self.index.labels >= 0)
+        self._samples = np.flatnonzero(taken)
+        if len(self._samples) < self.share.world_size:
             raise InputError(
                 f"there must be a sample for each of {self.share.world_size} processes, "
-                f"got {len(self.index)} samples"
+                f"got {len(self._samples)} samples"
             )
 
     def num_batches(self) -> int:
         """A multiple of the number of processes."""
-        world_size = self.share.world_size
-        steps = -(-len(self.index) // (self.batch_size * world_size))
+        world_size, total = self.share.world_size, len(self._samples)
+        steps = -(-total // (self.batch_size * world_size))
         # With very few samples the last round could lack one for some process: then merge rounds.
-        return world_size * min(steps, len(self.index) // world_size)
+        return world_size * min(steps, total // world_size)
 
     def epoch_batches(self, generator: np.random.Generator) -> list[Batch]:
         """The shuffled set, cut evenly."""
-        order = generator.permutation(len(self.index))
+        order = self._samples[generator.permutation(len(self._samples))]
         return [part.tolist() for part in np.array_split(order, self.num_batches())]
 
 
@@ -194,18 +203,18 @@ class FaceNetSampler(BatchSampler):
 class ClassBalancedSampler(BatchSampler):
     """Each identity equally often, whatever its number of images.
 
-    An epoch has as many samples as the data set (rounded down to whole batches). Identities come in
-    shuffled rounds, each once a round; an identity's images come in shuffled rounds of their own,
-    so that none comes twice before all have come once.
+    An epoch has as many samples as there are with an identity (rounded down to whole batches).
+    Identities come in shuffled rounds, each once a round; an identity's images come in shuffled
+    rounds of their own, so that none comes twice before all have come once.
 
     Args:
         labels: (n,) integer identity of each sample.
-        batch_size: Samples a batch, at most the data set.
+        batch_size: Samples a batch, at most as many as there are with an identity.
         seed: Of all draws.
         share: Which process this is.
 
     Raises:
-        InputError: If the batch is larger than the data set.
+        InputError: If the batch is larger.
     """
 
     def __init__(
@@ -213,14 +222,16 @@ class ClassBalancedSampler(BatchSampler):
     ) -> None:
         super().__init__(labels, seed=seed, share=share)
         self.batch_size = check_positive_int("batch_size", batch_size)
-        if batch_size > len(self.index):
+        self._labelled = int(self.index.counts().sum())
+        if batch_size > self._labelled:
             raise InputError(
-                f"batch_size must be at most the {len(self.index)} samples, got {batch_size}"
+                f"batch_size must be at most the {self._labelled} samples with an identity, "
+                f"got {batch_size}"
             )
 
     def num_batches(self) -> int:
-        """Whole batches in a data set's worth of samples."""
-        return len(self.index) // self.batch_size
+        """Whole batches in so many samples."""
+        return self._labelled // self.batch_size
 
     def epoch_batches(self, generator: np.random.Generator) -> list[Batch]:
         """Shuffled samples, every identity as often as any other (give or take one)."""

@@ -16,6 +16,8 @@ __all__ = [
     "AboutConfig",
     "CheckpointConfig",
     "DataConfig",
+    "DistillationConfig",
+    "DistillationTerm",
     "EvaluationConfig",
     "EvaluationSet",
     "HeadConfig",
@@ -116,6 +118,8 @@ class DataConfig:
         min_images: Leave out identities with fewer images.
         max_identities: Take this many identities, the first ones.
         max_images: Take at most this many images of an identity, the first ones.
+        unlabelled: Keep images without an identity (in a folder data set: those in folders called
+            ``_unlabelled``, or right in the root). They take part in distillation only.
         settings: Every other key: the data set's own settings.
     """
 
@@ -125,6 +129,7 @@ class DataConfig:
     min_images: int = 1
     max_identities: int | None = None
     max_images: int | None = None
+    unlabelled: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -284,6 +289,52 @@ class HeadConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DistillationTerm:
+    """One way in which the student is to be like the teacher; see `vultus.losses.distillation`.
+
+    Attributes:
+        kind: ``"cosine"`` (same direction), ``"l2"`` (same direction and length) or
+            ``"relational"`` (any two faces as alike as for the teacher).
+        factor: What it is multiplied with.
+    """
+
+    kind: Literal["cosine", "l2", "relational"] = "cosine"
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("factor", self.factor, low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationConfig(DistillationTerm):
+    """A finished network whose embeddings the backbone learns, alone or beside a loss.
+
+    Attributes:
+        teacher: A model of the store, an ONNX file with its card, or a run folder.
+        flip: The teacher's feature of the mirrored crop is added to that of the plain one.
+        more: Further terms.
+        cache: Folder to keep the teacher's embeddings in, to be used by several runs; None keeps
+            them in the run folder.
+        batch_size: Crops at a time, when they are computed.
+    """
+
+    teacher: str
+    flip: bool = True
+    more: tuple[DistillationTerm, ...] = ()
+    cache: str | None = None
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive_int("batch_size", self.batch_size)
+
+    @property
+    def terms(self) -> tuple[DistillationTerm, ...]:
+        """All of them."""
+        return (DistillationTerm(kind=self.kind, factor=self.factor), *self.more)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarginWarmupConfig:
     """The margin of the first loss comes in along a line, see `vultus.losses.schedules`.
 
@@ -389,8 +440,9 @@ class StageConfig:
         steps: in steps.
         frozen: Globs of backbone parameters that do not move, e.g. ``"stem.*"``.
         sampler: What goes into a batch.
-        loss: The first loss.
+        loss: The first loss; None where the teacher alone is learnt from.
         second_loss: Added to it, or None.
+        distillation: A teacher to learn from, added too, or None.
         head: How the first loss holds its classes.
         margin_warmup: Of the first loss, or None.
         optimizer: How the weights move.
@@ -402,8 +454,9 @@ class StageConfig:
     steps: int | None = None
     frozen: tuple[str, ...] = ()
     sampler: NamedConfig
-    loss: NamedConfig
+    loss: NamedConfig | None = None
     second_loss: SecondLossConfig | None = None
+    distillation: DistillationConfig | None = None
     head: HeadConfig = field(default_factory=HeadConfig)
     margin_warmup: MarginWarmupConfig | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -412,7 +465,19 @@ class StageConfig:
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
             raise InputError("either epochs or steps must be given, and not both")
+        if self.loss is None:
+            self._check_without_loss()
         if self.epochs is not None:
             check_range("epochs", self.epochs, low=0, low_open=True)
         if self.steps is not None:
             check_positive_int("steps", self.steps)
+
+    def _check_without_loss(self) -> None:
+        if self.distillation is None:
+            raise InputError("loss is missing; a stage needs a loss, a distillation, or both")
+        wanted = {"second_loss": self.second_loss, "margin_warmup": self.margin_warmup}
+        given = [name for name, section in wanted.items() if section is not None]
+        if self.head != HeadConfig():
+            given.append("head")
+        if given:
+            raise InputError(f"{given[0]} needs a loss; leave it out with without = ['{given[0]}']")

@@ -6,6 +6,7 @@ from vultus.losses.bounds import cosface_minimum_scale
 from vultus.losses.fused_head import FusedMarginSoftmax
 from vultus.losses.margin_softmax import MarginSoftmax
 from vultus.losses.triplet import Triplet
+from vultus.training.distillation import DistillationObjective
 from vultus.training.objective import LossObjective, Objective
 
 __all__ = ["evaluation_note", "first_step_notes", "settings_notes"]
@@ -15,6 +16,8 @@ _CAPS = {69.0776: "-ln 1e-30", 87.3365: "-ln of the smallest float32"}
 
 def settings_notes(objective: Objective) -> list[str]:
     """What can be said before the first step: scales that are too small for the classes."""
+    if isinstance(objective, DistillationObjective):
+        return [] if objective.labelled is None else settings_notes(objective.labelled)
     loss = objective.first if isinstance(objective, LossObjective) else None
     if not isinstance(loss, (MarginSoftmax, FusedMarginSoftmax)):
         return []

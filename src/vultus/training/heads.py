@@ -1,5 +1,6 @@
 """From a stage's sections to what it makes small: losses plain, fused, or over a sample."""
 
+import torch
 from torch.distributed import ProcessGroup
 
 from vultus.core.errors import ConfigError
@@ -11,7 +12,9 @@ from vultus.losses.psi import PsiBase
 from vultus.losses.psi_wrappers import DetachedPsi
 from vultus.losses.schedules import MarginWarmup
 from vultus.training.config import HeadConfig, NamedConfig, StageConfig
+from vultus.training.distillation import DistillationObjective
 from vultus.training.objective import LossObjective, Objective
+from vultus.training.teacher import open_teacher
 
 __all__ = ["build_loss", "build_objective"]
 
@@ -21,6 +24,7 @@ def build_objective(
     *,
     num_classes: int,
     dim: int,
+    template: str = "arcface-112",
     seed: int = 0,
     group: ProcessGroup | None = None,
 ) -> Objective:
@@ -30,15 +34,38 @@ def build_objective(
         config: The stage.
         num_classes: Number of identities.
         dim: Length of a feature.
+        template: Alignment template of the training crops.
         seed: Of Partial FC's draws.
         group: The processes of the run.
 
     Raises:
         VultusError: If a name or setting is wrong, or does not go with another.
     """
-    first = build_loss(
-        config.loss, config.head, num_classes=num_classes, dim=dim, seed=seed, group=group
-    )
+    labelled = None
+    if config.loss is not None:
+        labelled = _labelled_objective(
+            config, config.loss, num_classes=num_classes, dim=dim, seed=seed, group=group
+        )
+    if config.distillation is not None:
+        teacher = open_teacher(config.distillation, template=template, device=torch.device("cpu"))
+        return DistillationObjective(
+            config.distillation, dim=dim, teacher_dim=teacher.space.dim, labelled=labelled
+        )
+    if labelled is None:
+        raise ConfigError("a stage needs a loss, a distillation, or both")
+    return labelled
+
+
+def _labelled_objective(
+    config: StageConfig,
+    loss: NamedConfig,
+    *,
+    num_classes: int,
+    dim: int,
+    seed: int,
+    group: ProcessGroup | None,
+) -> LossObjective:
+    first = build_loss(loss, config.head, num_classes=num_classes, dim=dim, seed=seed, group=group)
     warmup = config.margin_warmup
     ramp = None if warmup is None else MarginWarmup(warmup.steps, warmup.delay)
     second = config.second_loss

@@ -25,8 +25,10 @@ def normalise(images: Tensor, config: InputConfig, *, channels_last: bool = True
 def to_device(batch: FaceBatch, device: torch.device) -> FaceBatch:
     """The batch's tensors on a device (``indices`` stay where they are)."""
     clean = None if batch.clean is None else batch.clean.to(device, non_blocking=True)
+    readable = None if batch.readable is None else batch.readable.to(device, non_blocking=True)
     return batch._replace(
         images=batch.images.to(device, non_blocking=True),
         labels=batch.labels.to(device, non_blocking=True),
         clean=clean,
+        readable=readable,
     )

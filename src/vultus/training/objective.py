@@ -1,15 +1,20 @@
 """What a stage makes small: a batch and its features in, a loss out.
 
-The trainer knows only `Objective`; distillation and other ideas are further subclasses.
+The trainer knows only `Objective`; `LossObjective` learns from labels, and
+`vultus.training.distillation` from a teacher.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vultus.core.errors import ConfigError
+from vultus.data.base import FaceDataset
 from vultus.data.loader import FaceBatch
 from vultus.losses import Loss, LossOutput
 from vultus.losses.bounds import expected_initial_loss
@@ -18,8 +23,32 @@ from vultus.losses.margin_softmax import MarginSoftmax
 from vultus.losses.partial_fc import PartialFC
 from vultus.losses.psi import PsiBase
 from vultus.losses.schedules import MarginWarmup
+from vultus.training.accumulation import BatchWeight
+from vultus.training.distributed import World
+from vultus.training.recipe import Recipe
 
-__all__ = ["LossObjective", "Objective"]
+__all__ = ["LossObjective", "Objective", "StageSetting"]
+
+
+@dataclass(frozen=True, eq=False)
+class StageSetting:
+    """What a stage runs on.
+
+    Attributes:
+        recipe: The recipe.
+        dataset: The training faces.
+        folder: The run folder.
+        world: The processes of the run.
+        note: Tells who watches the run.
+        should_stop: Whether a signal has come.
+    """
+
+    recipe: Recipe
+    dataset: FaceDataset
+    folder: Path
+    world: World
+    note: Callable[[str], None]
+    should_stop: Callable[[], bool]
 
 
 class Objective(nn.Module, ABC):
@@ -39,6 +68,28 @@ class Objective(nn.Module, ABC):
             features: (b, dim) as the backbone gives them.
             batch: On the features' device; rows with label -1 take no part.
         """
+
+    def weighted(self, features: Tensor, batch: FaceBatch, weight: BatchWeight) -> LossOutput:
+        """The batch's share of a step's loss: `forward` times what its rows count.
+
+        Args:
+            features: (b, dim) as the backbone gives them.
+            batch: On the features' device.
+            weight: Of this batch among those of the step.
+        """
+        output: LossOutput = self(features, batch)
+        return output._replace(loss=output.loss * weight.labelled)
+
+    def begin(self, setting: StageSetting) -> bool:
+        """Called before the first step of the stage in this process, by all processes together.
+
+        Args:
+            setting: What the stage runs on.
+
+        Returns:
+            False if it was asked to stop before it was ready.
+        """
+        return True
 
     def prepare(self, step: int) -> None:
         """Called before a step of the stage (0 = the first)."""

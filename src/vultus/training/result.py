@@ -25,6 +25,7 @@ __all__ = [
     "load_backbone",
     "load_initial_weights",
     "save_backbone",
+    "weights_file",
     "write_summary",
 ]
 
@@ -60,7 +61,7 @@ def load_backbone(run_folder: str | Path, *, weights: Weights = "auto") -> Backb
     if not folder.config.is_file():
         raise ConfigError(f"{folder.path} is no run folder: it has no {folder.config.name}")
     backbone = build_backbone(load_recipe(str(folder.config)))
-    path = _weights_file(folder, weights)
+    path = weights_file(folder, weights)
     try:
         backbone.load_state_dict(_read(path))
     except RuntimeError as error:
@@ -90,7 +91,7 @@ def load_initial_weights(backbone: nn.Module, config: InitialConfig) -> None:
         return
     path = Path(config.weights).expanduser()
     if path.is_dir():
-        path = _weights_file(RunFolder(path), "auto")
+        path = weights_file(RunFolder(path), "auto")
     loaded = {n: v for n, v in _read(path).items() if not _matches(n, config.skip)}
     wanted = {n: v for n, v in backbone.state_dict().items() if not _matches(n, config.skip)}
     problems = sorted(
@@ -113,7 +114,12 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     os.replace(part, path)
 
 
-def _weights_file(folder: RunFolder, weights: Weights) -> Path:
+def weights_file(folder: RunFolder, weights: Weights) -> Path:
+    """The file of a run's weights.
+
+    Raises:
+        ConfigError: If the run did not leave them.
+    """
     files = {"last": folder.backbone, "ema": folder.ema, "best": folder.best}
     if weights == "auto":
         weights = "ema" if folder.ema.is_file() else "last"

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from vultus.training.recipe_file import load_recipe, recipe_toml
 
 __all__ = ["RunFolder"]
 
-_FREE = ("about", "run.output", "run.device", "run.log_every_steps", "data.workers", "checkpoint")
+_FREE = (
+    "about", "run.output", "run.device", "run.log_every_steps", "data.workers", "checkpoint",
+    "stage.*.distillation.cache", "stage.*.distillation.batch_size",
+)  # fmt: skip
 """What may change between a run and its resumption: nothing that the weights depend on."""
 
 
@@ -104,7 +108,7 @@ class RunFolder:
         before = _flat(load_recipe(str(self.config)).to_dict())
         now = _flat(recipe.to_dict())
         for key in sorted(before.keys() | now.keys()):
-            free = any(key == name or key.startswith(f"{name}.") for name in _FREE)
+            free = any(fnmatchcase(key, name) or fnmatchcase(key, f"{name}.*") for name in _FREE)
             if not free and before.get(key) != now.get(key):
                 raise ConfigError(
                     f"{self.path} was begun with {key} = {before.get(key)!r}, now it is "

@@ -1,4 +1,4 @@
-"""The part of a data set that a run trains on: labelled, large enough, up to a limit."""
+"""The part of a data set that a run trains on: known people, large enough, up to a limit."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class FaceSubset(FaceDataset):
 
     Args:
         whole: The data set.
-        chosen: (n,) positions in it; all labelled.
+        chosen: (n,) positions in it.
 
     Attributes:
         whole: As passed.
@@ -27,8 +27,10 @@ class FaceSubset(FaceDataset):
     """
 
     def __init__(self, whole: FaceDataset, chosen: npt.NDArray[np.int64]) -> None:
-        kept, labels = np.unique(whole.labels[chosen], return_inverse=True)
-        super().__init__(labels, identities=[whole.identities[label] for label in kept])
+        labels = whole.labels[chosen]
+        kept = np.unique(labels[labels != UNLABELLED])
+        counted = np.where(labels == UNLABELLED, UNLABELLED, np.searchsorted(kept, labels))
+        super().__init__(counted, identities=[whole.identities[label] for label in kept])
         self.whole = whole
         self.chosen = chosen
 
@@ -51,30 +53,40 @@ def open_faces(config: DataConfig) -> FaceDataset:
     return open_dataset(root, config.kind, **config.settings)
 
 
-def select_faces(dataset: FaceDataset, config: DataConfig) -> FaceDataset:
-    """Leave out images without an identity, small identities, and what is beyond the limits.
+def select_faces(
+    dataset: FaceDataset, config: DataConfig, *, least_identities: int = 2
+) -> FaceDataset:
+    """Leave out small identities, what is beyond the limits, and images without an identity.
 
     Args:
         dataset: The whole.
-        config: The limits.
+        config: The limits; ``unlabelled`` keeps images without an identity.
+        least_identities: How many there must be; 0 where nothing is learnt from labels.
 
     Returns:
         The data set itself where nothing is left out and no label is unused.
 
     Raises:
-        InputError: If fewer than two identities are left.
+        InputError: If fewer identities are left, or no image.
     """
     labels = dataset.labels
     counts = np.bincount(labels[labels != UNLABELLED], minlength=len(dataset.identities))
     identities = np.flatnonzero(counts >= config.min_images)[: config.max_identities]
-    if len(identities) < 2:
+    if len(identities) < least_identities:
         raise InputError(
-            "training needs at least two identities with "
-            f"{config.min_images} or more images, got {len(identities)}"
+            f"training needs at least {least_identities} identities with {config.min_images} or "
+            f"more images, got {len(identities)}"
         )
     chosen = np.flatnonzero(np.isin(labels, identities))
     if config.max_images is not None:
         chosen = chosen[_rank_in_identity(labels[chosen]) < config.max_images]
+    if config.unlabelled:
+        chosen = np.union1d(chosen, np.flatnonzero(labels == UNLABELLED))
+    if not len(chosen):
+        raise InputError(
+            "training needs images, and the settings of data leave none; "
+            "data.unlabelled = true keeps those without an identity"
+        )
     if len(chosen) == len(dataset) and len(identities) == len(dataset.identities):
         return dataset
     return FaceSubset(dataset, chosen)

@@ -131,7 +131,8 @@ class StageBuilder:
             for number, config in enumerate(self.recipe.stages):
                 self._sampler(number)
                 freeze(self.backbone, config.frozen)
-                build_objective(config, num_classes=_SMALL, dim=_SMALL)
+                template = self.recipe.input.template
+                build_objective(config, num_classes=_SMALL, dim=_SMALL, template=template)
 
     def _objective(self, number: int, before: Stage | None) -> Objective:
         config = self.recipe.stages[number]
@@ -143,6 +144,7 @@ class StageBuilder:
                 config,
                 num_classes=len(self.dataset.identities),
                 dim=self.backbone.dim,
+                template=self.recipe.input.template,
                 seed=self.recipe.run.seed,
                 group=self.world.group,
             ).to(self.world.device)
@@ -165,14 +167,17 @@ class StageBuilder:
         )
 
     def _sampler(self, number: int) -> BatchSampler:
-        config = self.recipe.stages[number].sampler
+        stage = self.recipe.stages[number]
+        config, settings = stage.sampler, dict(stage.sampler.settings)
+        if config.name == "shuffled":  # nobody's images teach nothing where there is no teacher
+            settings.setdefault("unlabelled", stage.distillation is not None)
         try:
             sampler = SAMPLERS.create(
                 config.name,
                 labels=self.dataset.labels,
                 seed=self.recipe.run.seed + number,
                 share=self.world.share,
-                **config.settings,
+                **settings,
             )
         except InputError as error:
             raise ConfigError(f"sampler: {error}") from None
@@ -223,5 +228,5 @@ def set_training_mode(backbone: nn.Module) -> None:
 
 
 def _same_loss(before: StageConfig, after: StageConfig) -> bool:
-    keys = ("loss", "second_loss", "head", "margin_warmup")
+    keys = ("loss", "second_loss", "distillation", "head", "margin_warmup")
     return all(getattr(before, key) == getattr(after, key) for key in keys)

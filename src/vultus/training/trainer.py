@@ -23,6 +23,7 @@ from vultus.training.evaluator import Evaluator
 from vultus.training.finish import RunResult, write_result
 from vultus.training.guard import NonFiniteGuard
 from vultus.training.images import normalise, to_device
+from vultus.training.objective import StageSetting
 from vultus.training.observers import Observer, Observers, file_observers
 from vultus.training.precision import autocast, new_scaler
 from vultus.training.recipe import Recipe
@@ -82,7 +83,9 @@ class Trainer:
         self._checkpoints = CheckpointFolder(self.folder.checkpoints, keep=recipe.checkpoint.keep)
         self._saved_at = time.monotonic()
         self.dataset = select_faces(
-            open_faces(recipe.data) if dataset is None else dataset, recipe.data
+            open_faces(recipe.data) if dataset is None else dataset,
+            recipe.data,
+            least_identities=2 if any(stage.loss is not None for stage in recipe.stages) else 0,
         )
         seed_all(recipe.run.seed)  # the same weights on every process
         backbone = self._backbone()
@@ -143,6 +146,9 @@ class Trainer:
     def _run_stage(self, stop: StopSignals) -> bool:
         """Whether it was run to its end; if not, the state is saved."""
         state, stage = self.state, self.state.stage
+        if not stage.objective.begin(self._setting(stop)):
+            self.save()
+            return False
         self._network = self.world.wrap(state.backbone)
         if self.recipe.training.compile:
             self._network = torch.compile(self._network)
@@ -169,6 +175,16 @@ class Trainer:
                 self.save()
             self._reporter.meter.pause(time.perf_counter() - started)
         return True
+
+    def _setting(self, stop: StopSignals) -> StageSetting:
+        return StageSetting(
+            self.recipe,
+            self.dataset,
+            self.folder.path,
+            self.world,
+            note=lambda text: self._observers.on_note(self.state.step, text),
+            should_stop=lambda: stop.received is not None,
+        )
 
     def _step(self, batches: Sequence[FaceBatch]) -> None:
         """One step of the optimisers, from one batch or several."""
@@ -204,10 +220,11 @@ class Trainer:
         for batch, weight in zip(batches, weights, strict=True):
             moved = to_device(batch, device)
             features = self._features(moved.images)
-            output = objective(features, moved)
+            output = objective.weighted(features, moved, weight)
             self._guard.watch(moved, features, output.loss)
-            self.state.scaler.scale(output.loss * weight).backward()
-            total += output.loss.detach() * weight
+            scaled: Tensor = self.state.scaler.scale(output.loss)
+            scaled.backward()  # type: ignore[no-untyped-call]
+            total += output.loss.detach()
             statistics = output.statistics
         return total, statistics
 

@@ -1,0 +1,158 @@
+"""Finished networks that a student learns from: models of the store, ONNX files, run folders."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vultus.alignment.templates import crop_template
+from vultus.core.crops import AlignedCrops
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import ConfigError
+from vultus.embedding.embedder import Embedder
+from vultus.embedding.preprocess import preprocessing_line
+from vultus.embedding.source import find_model
+from vultus.models.cards import Flip, ModelCard
+from vultus.models.digest import sha256_file
+from vultus.models.store import ModelStore
+from vultus.runtime.providers import available_providers
+from vultus.runtime.session import open_session
+from vultus.training.config import DistillationConfig, EvaluationConfig
+from vultus.training.recipe_file import load_recipe
+from vultus.training.result import build_backbone, load_backbone, weights_file
+from vultus.training.run_folder import RunFolder
+from vultus.training.validation import CropEmbedder
+
+__all__ = ["Teacher", "open_teacher"]
+
+
+class Teacher(Protocol):
+    """A finished network.
+
+    Attributes:
+        space: What its embeddings are, with the digest of its weights.
+        template: Alignment template of the crops that it knows.
+        size_hw: Height and width of those crops.
+    """
+
+    space: EmbeddingSpace
+    template: str
+    size_hw: tuple[int, int]
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        """Embed clean crops.
+
+        Args:
+            pixels: (n, h, w, 3) RGB of ``size_hw``.
+        """
+        ...
+
+
+def open_teacher(config: DistillationConfig, *, template: str, device: torch.device) -> Teacher:
+    """Find a teacher and read what it is; its weights are loaded when they are needed.
+
+    Args:
+        config: Its name, and whether mirrored crops are added.
+        template: Alignment template of the training crops.
+        device: Where it is to run. An ONNX file runs on the CPU unless the device is a GPU and
+            ONNX Runtime for it is installed.
+
+    Raises:
+        VultusError: If there is no such teacher, or it is no embedder.
+        ConfigError: If it was trained on crops of another template.
+    """
+    path = Path(config.teacher).expanduser()
+    teacher: Teacher
+    if path.is_dir() and config.teacher not in ModelStore().names():
+        teacher = _RunTeacher(path, config, device)
+    else:
+        teacher = _ModelTeacher(config, device)
+    if teacher.template != template:
+        raise ConfigError(
+            f"distillation.teacher {config.teacher!r} knows crops of template "
+            f"{teacher.template!r}, and input.template is {template!r}; they must be the same"
+        )
+    return teacher
+
+
+class _ModelTeacher:
+    """An ONNX file with its card."""
+
+    def __init__(self, config: DistillationConfig, device: torch.device) -> None:
+        self._path, self._card = find_model(config.teacher, store=ModelStore())
+        if self._card.task != "embedding":
+            raise ConfigError(
+                f"distillation.teacher must be an embedding model, {config.teacher!r} is one of "
+                f"{self._card.task}"
+            )
+        self._flip: Flip = "add" if config.flip else "none"
+        self._batch_size = config.batch_size
+        self._device = device
+        self._embedder: Embedder | None = None
+        self.template = self._card.template
+        self.size_hw = crop_template(self.template).size_hw
+        self.space = _space_of(self._card, self._flip)
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        if self._embedder is None:
+            on_gpu = self._device.type == "cuda"
+            on_gpu = on_gpu and "cuda" in available_providers().get("onnxruntime", ())
+            session = open_session(self._path, provider="cuda" if on_gpu else "cpu")
+            self._embedder = Embedder(
+                session, self._card, flip=self._flip, batch_size=self._batch_size
+            )
+        nowhere = np.zeros((len(pixels), 2, 3), np.float32)  # where a crop came from is not asked
+        return self._embedder.embed(AlignedCrops(pixels, nowhere, self.template))
+
+
+class _RunTeacher:
+    """A network that `vultus train` made."""
+
+    def __init__(self, path: Path, config: DistillationConfig, device: torch.device) -> None:
+        folder = RunFolder(path)
+        if not folder.config.is_file():
+            raise ConfigError(f"distillation.teacher {path} is no run folder and no model")
+        recipe = load_recipe(str(folder.config))
+        with torch.random.fork_rng(devices=[]):
+            dim = build_backbone(recipe).dim
+        self._path = path
+        self._input = recipe.input
+        self._evaluation = EvaluationConfig(batch_size=config.batch_size, flip=config.flip)
+        self._device = device
+        self._embedder: CropEmbedder | None = None
+        self.template = recipe.input.template
+        self.size_hw = recipe.input.size_hw
+        self.space = EmbeddingSpace(
+            model=f"run {path.resolve().name}",
+            weights_sha256=sha256_file(weights_file(folder, "auto")),
+            preprocessing=preprocessing_line(
+                template=self.template,
+                colour="rgb",
+                mean=recipe.input.mean,
+                std=recipe.input.std,
+                flip="add" if config.flip else "none",
+            ),
+            dim=dim,
+        )
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        if self._embedder is None:
+            with torch.random.fork_rng(devices=[]):
+                backbone = load_backbone(self._path).to(self._device)
+            self._embedder = CropEmbedder(
+                backbone, input=self._input, config=self._evaluation, device=self._device
+            )
+        return self._embedder.embed(pixels).embeddings
+
+
+def _space_of(card: ModelCard, flip: Flip) -> EmbeddingSpace:
+    return EmbeddingSpace(
+        model=card.name,
+        weights_sha256=card.sha256,
+        preprocessing=preprocessing_line(
+            template=card.template, colour=card.colour, mean=card.mean, std=card.std, flip=flip
+        ),
+        dim=card.embedding_dim,
+    )
