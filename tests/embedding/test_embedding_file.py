@@ -5,7 +5,12 @@ import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.embedding.embedding_file import FaceSource, load_embeddings, save_embeddings
+from vultus.embedding.embedding_file import (
+    FaceSource,
+    load_embeddings,
+    read_embedding_file,
+    save_embeddings,
+)
 
 SPACE = EmbeddingSpace("net", "a" * 64, "arcface-112 rgb", 8)
 
@@ -31,6 +36,32 @@ def test_what_is_saved_is_read_back_bit_for_bit(tmp_path: Path) -> None:
     assert back.space == SPACE
     assert where == sources(5)
     assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+
+
+def test_sizes_scores_and_failed_photos_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "e.npz"
+    known = [FaceSource(f"{i}.jpg", 0, (0.0, 1.0, 2.0, 3.0), (40 + i, 30), i / 4) for i in range(3)]
+    save_embeddings(path, graded_embeddings(3), sources=known, failed=["a.jpg", "ü.jpg"])
+    file = read_embedding_file(path)
+    assert file.sources == tuple(known)
+    assert file.failed == ("a.jpg", "ü.jpg")
+    # Known of some faces only, they are not written.
+    save_embeddings(path, graded_embeddings(3), sources=[*known[:2], sources(3)[2]])
+    file = read_embedding_file(path)
+    assert [source.score for source in file.sources] == [None] * 3
+    assert file.failed == ()
+
+
+def test_sources_of_another_number_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.npz"
+    save_embeddings(path, graded_embeddings(3), sources=sources(3))
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    for name in ("photo", "face", "boxes"):
+        arrays[name] = arrays[name][:2]
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match="2 sources for 3 embeddings"):
+        load_embeddings(path)
 
 
 def test_nothing_at_all_can_be_saved_and_read(tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ def embed(
     precision: PrecisionOption = "f32",
     json: JsonOption = False,
 ) -> int:
-    """Embed every face of the photos into one .npz: vectors, norms, quality, boxes, sources."""
+    """Embed every face of the photos into one .npz: vectors, norms, quality, boxes, sources.
+
+    `evaluate` and `calibrate` read the file.
+    """
     paths = list_images(photos)
     recognizer = make_recognizer(detector=detector, model=model, precision=precision)
     skipped = Skipped()
@@ -41,13 +44,18 @@ def embed(
     sources: list[FaceSource] = []
     for photo in recognizer.analyse(track(paths, "embedding", total=len(paths)), on_error=skipped):
         parts.append(photo.embeddings)
+        height, width = photo.image.shape[:2]
         sources.extend(
-            FaceSource(photo.name, i, tuple(float(v) for v in box))
-            for i, box in enumerate(photo.faces.boxes)
+            FaceSource(photo.name, i, tuple(box), (height, width), score)
+            for i, (box, score) in enumerate(
+                zip(photo.faces.boxes.tolist(), photo.faces.scores.tolist(), strict=True)
+            )
         )
     space = recognizer.embedder.space
     everything = Embeddings.concatenate(parts) if parts else Embeddings.empty(space)
-    save_embeddings(output, everything, sources=sources)
+    with_faces = {source.photo for source in sources}
+    without = [str(path) for path in paths if str(path) not in with_faces]
+    save_embeddings(output, everything, sources=sources, failed=without)
     if json:
         print_json(
             {

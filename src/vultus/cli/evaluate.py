@@ -11,7 +11,6 @@ from vultus.cli.options import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
     DetectorOption,
-    ModelOption,
     PrecisionOption,
     SelectOption,
 )
@@ -21,6 +20,7 @@ from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import ProtocolResult
 from vultus.evaluation.report.record_file import save_record
 from vultus.evaluation.summary import Summary
+from vultus.models.cards import Flip
 
 __all__ = ["evaluate"]
 
@@ -30,19 +30,56 @@ def evaluate(
         str, typer.Argument(help=f"One of: {', '.join(PROTOCOLS)}.", metavar="PROTOCOL")
     ],
     root: Annotated[
-        Path, typer.Option("--root", help="Folder, zip or .bin of the protocol's photos.")
+        Path,
+        typer.Option("--root", help="Folder, zip or .bin of the photos, or .npz of embeddings."),
     ],
     pairs: Annotated[
         Path | None,
         typer.Option("--pairs", help="List of pairs, where it is not found in the root."),
     ] = None,
-    model: ModelOption = DEFAULT_EMBEDDER,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help=f"Embedder: a name of `vultus models list`; {DEFAULT_EMBEDDER} if none is given.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     detector: DetectorOption = DEFAULT_DETECTOR,
     precision: PrecisionOption = "f32",
     select: SelectOption = "central",
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The photos are aligned crops already.")
     ] = False,
+    flip: Annotated[
+        Flip | None,
+        typer.Option(
+            "--flip",
+            help="What to do with the mirrored view; the model card says it otherwise.",
+            show_default=False,
+        ),
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            "--embeddings",
+            help="File of `vultus embed` or --save-embeddings to take instead of photos.",
+        ),
+    ] = None,
+    save_embeddings: Annotated[
+        Path | None,
+        typer.Option("--save-embeddings", help="File to write the photos' embeddings to."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting of the protocol; repeat for more. The guide to evaluation lists them.",
+            metavar="NAME=VALUE",
+            show_default=False,
+        ),
+    ] = None,
     far: Annotated[
         float | None,
         typer.Option(
@@ -71,7 +108,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> int:
     """Measure a model on a protocol; every figure comes with its counts and a 95 % interval."""
-    settings = RunSettings(
+    run = RunSettings(
         protocol=protocol,
         root=root,
         pairs=pairs,
@@ -80,9 +117,13 @@ def evaluate(
         precision=precision,
         select=select,
         aligned=aligned,
+        flip=flip,
+        embeddings=embeddings,
+        save_embeddings=save_embeddings,
+        settings=tuple(settings or ()),
         far=far,
     )
-    done = run_evaluation(settings)
+    done = run_evaluation(run)
     result, report = done.result, done.figures
     if output is not None:
         save_record(output, done.record(worst=worst))

@@ -1,20 +1,26 @@
 """One embedding a photo, for protocols: a recogniser as `vultus.evaluation` wants it."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from vultus.alignment.align import align_faces
+from vultus.alignment.templates import MarginTemplate, crop_template
+from vultus.cli.face_choice import choose_face
 from vultus.cli.output import track
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError, NoFaceError, SeveralFacesError, VultusError
-from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos, PhotoFile
+from vultus.core.faces import Faces
+from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos, PhotoFile, Photos
 from vultus.image.io import read_image
-from vultus.pipeline.photos import photo_name
+from vultus.pipeline.photos import DetectedPhoto, photo_name
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.selection import Selection, select_face
+from vultus.pipeline.selection import Selection
 
 __all__ = ["embed_with"]
 
@@ -22,81 +28,134 @@ logger = logging.getLogger(__name__)
 
 CHUNK_CROPS = 64
 
-Crop = tuple[int, AlignedCrops]
-"""Place of a photo, and the one crop from it."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Crop:
+    """The one crop from a photo.
+
+    Attributes:
+        place: Of the photo.
+        crop: One.
+        score: Of the detector; NaN where nothing was detected.
+    """
+
+    place: int
+    crop: AlignedCrops
+    score: float = np.nan
 
 
 def embed_with(recognizer: Recognizer, *, select: Selection) -> EmbedPhotos:
     """Make the callable that protocols embed photos with.
 
     Unreadable photos, photos without a face, and with ``select="only"`` photos with several, are
-    failures. The quality gate is not applied.
+    failures. Where the data set gives landmarks, they align the photo and nothing is detected;
+    where it gives a box, the face there is meant. The quality gate is not applied.
 
     Args:
         recognizer: Detects, aligns and embeds.
-        select: Which face of a photo is meant.
+        select: Which face of a photo is meant where the data set does not say.
     """
 
-    def embed(photos: Sequence[PhotoFile], *, aligned: bool) -> EmbeddedPhotos:
-        found = _ready_crops(recognizer, photos) if aligned else _faces(recognizer, photos, select)
+    def embed(photos: Photos, *, aligned: bool) -> EmbeddedPhotos:
+        detect = not aligned and photos.landmarks is None
+        if photos.landmarks is not None and not aligned:
+            _check_takes_landmarks(recognizer)
+        if detect:
+            found = _faces(recognizer, photos, select)
+        else:
+            found = _ready(recognizer, photos, photos.landmarks if not aligned else None)
         failed = np.ones(len(photos), np.bool_)
         parts: list[Embeddings] = []
+        scores: list[float] = []
         for chunk in _chunks(found):
-            failed[[place for place, _ in chunk]] = False
-            crops = AlignedCrops.concatenate([crop for _, crop in chunk])
+            failed[[crop.place for crop in chunk]] = False
+            scores += [crop.score for crop in chunk]
+            crops = AlignedCrops.concatenate([crop.crop for crop in chunk])
             parts.append(recognizer.embedder.embed(crops))
         space = recognizer.embedder.space
         return EmbeddedPhotos(
-            Embeddings.concatenate(parts) if parts else Embeddings.empty(space), failed
+            Embeddings.concatenate(parts) if parts else Embeddings.empty(space),
+            failed,
+            np.array(scores, np.float32) if detect else None,
         )
 
     return embed
 
 
-def _faces(
-    recognizer: Recognizer, photos: Sequence[PhotoFile], select: Selection
-) -> Iterator[Crop]:
-    places: dict[str, int] = {}
+def _faces(recognizer: Recognizer, photos: Photos, select: Selection) -> Iterator[_Crop]:
+    # A photo may be given several times; its places are used up in order.
+    places: dict[str, deque[int]] = {}
 
     def numbered() -> Iterator[PhotoFile]:
         for place, photo in enumerate(photos):
-            places[photo_name(photo, place + 1)] = place
+            places.setdefault(photo_name(photo, place + 1), deque()).append(place)
             yield photo
 
     template = recognizer.embedder.card.template
     progress = track(numbered(), "finding faces", total=len(photos))
     for photo in recognizer.detect_many(progress, on_error=_note):
-        height, width = photo.image.shape[:2]
-        try:
-            chosen = select_face(photo.faces, (height, width), select=select, name=photo.name)
-        except (NoFaceError, SeveralFacesError):
-            continue
-        yield places[photo.name], align_faces(photo.image, photo.faces[chosen], template=template)
+        place = places[photo.name].popleft()
+        box = None if photos.boxes is None else photos.boxes[place]
+        chosen = _chosen(photo, select, box)
+        if chosen is not None:
+            crop = align_faces(photo.image, photo.faces[chosen], template=template)
+            yield _Crop(place, crop, float(photo.faces.scores[chosen]))
+
+
+def _chosen(
+    photo: DetectedPhoto, select: Selection, box: npt.NDArray[np.float32] | None
+) -> int | None:
+    height, width = photo.image.shape[:2]
+    try:
+        return choose_face(photo.faces, (height, width), select=select, box=box, name=photo.name)
+    except (NoFaceError, SeveralFacesError):
+        return None
 
 
 def _note(name: str, error: VultusError) -> None:
     logger.warning("%s counts as a failure: %s", name, error)
 
 
-def _ready_crops(recognizer: Recognizer, photos: Sequence[PhotoFile]) -> Iterator[Crop]:
+def _ready(
+    recognizer: Recognizer, photos: Photos, landmarks: npt.NDArray[np.float32] | None
+) -> Iterator[_Crop]:
+    """Photos that are crops, or whose landmarks are known."""
     template = recognizer.embedder.card.template
     identity = np.eye(2, 3, dtype=np.float32)[None]
     for place, photo in enumerate(track(photos, "embedding", total=len(photos))):
         try:
-            pixels = read_image(photo)[None]
+            image = read_image(photo)
+            if landmarks is None:
+                crop = AlignedCrops(image[None], identity, template)
+            else:
+                crop = align_faces(image, _face_at(landmarks[place]), template=template)
         except VultusError as error:
-            _note(photo_name(photo, place + 1), error)
+            _note(photos.names[place], error)
             continue
-        yield place, AlignedCrops(pixels, identity, template)
+        yield _Crop(place, crop)
 
 
-def _chunks(crops: Iterator[Crop]) -> Iterator[list[Crop]]:
-    chunk: list[Crop] = []
+def _check_takes_landmarks(recognizer: Recognizer) -> None:
+    card = recognizer.embedder.card
+    if isinstance(crop_template(card.template), MarginTemplate):
+        raise InputError(
+            f"model {card.name!r} crops by the face's box ({card.template}), and this data set "
+            "gives landmarks; leave its landmarks away, so that faces are detected"
+        )
+
+
+def _face_at(landmarks: npt.NDArray[np.float32]) -> Faces:
+    box = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+    return Faces(box[None], landmarks[None], np.ones(1, np.float32))
+
+
+def _chunks(crops: Iterator[_Crop]) -> Iterator[list[_Crop]]:
+    chunk: list[_Crop] = []
     for crop in crops:
-        if chunk and crop[1].size_hw != chunk[0][1].size_hw:
+        if chunk and crop.crop.size_hw != chunk[0].crop.size_hw:
             raise InputError(
-                f"aligned crops must all be of one size, got {chunk[0][1].size_hw} and "
-                f"{crop[1].size_hw}; leave --aligned away for photos"
+                f"aligned crops must all be of one size, got {chunk[0].crop.size_hw} and "
+                f"{crop.crop.size_hw}; leave --aligned away for photos"
             )
         chunk.append(crop)
         if len(chunk) == CHUNK_CROPS:

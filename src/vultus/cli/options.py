@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from vultus.core.errors import VultusError
+from vultus.embedding.embedder import open_embedder
+from vultus.models.cards import Flip
 from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import Selection
@@ -91,11 +93,13 @@ def make_recognizer(
     precision: Precision = "f32",
     gate: bool = True,
     calibration: str | None = None,
+    flip: Flip | None = None,
 ) -> Recognizer:
     """The recogniser that a command's options describe."""
+    named = Path(model) if model.endswith(".onnx") else model
     recognizer = Recognizer(
         detector=detector,
-        embedder=Path(model) if model.endswith(".onnx") else model,
+        embedder=named if flip is None else open_embedder(named, flip=flip, precision=precision),
         gate=QualityGate() if gate else None,
         precision=precision,
     )

@@ -2,7 +2,7 @@
 
 import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PilImage
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.protocols.base import EmbeddedPhotos, PhotoFile
+from vultus.evaluation.protocols.base import EmbeddedPhotos, PhotoFile, Photos
 from vultus.image.io import read_image, write_image
 
 SIDE = 16
@@ -52,9 +52,11 @@ class PixelEmbedder:
 
     seen: list[PhotoFile] = field(default_factory=list)
     aligned: list[bool] = field(default_factory=list)
+    asked: list[Photos] = field(default_factory=list)
 
-    def __call__(self, photos: Sequence[PhotoFile], *, aligned: bool) -> EmbeddedPhotos:
+    def __call__(self, photos: Photos, *, aligned: bool) -> EmbeddedPhotos:
         self.aligned.append(aligned)
+        self.asked.append(photos)
         rows, failed = [], []
         for photo in photos:
             self.seen.append(photo)
@@ -86,6 +88,12 @@ def write_bin() -> WriteBin:
 @pytest.fixture
 def embed() -> PixelEmbedder:
     return PixelEmbedder()
+
+
+@pytest.fixture
+def face_photo() -> Callable[..., np.ndarray]:
+    """Pixels of a photo: (person, photo, noise=40)."""
+    return person_image
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +13,8 @@ from vultus.core.errors import InputError
 from vultus.core.registry import Registry
 from vultus.evaluation.accuracy import FoldAccuracy
 from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.protocols.photos import PhotoFile, Photos
+from vultus.evaluation.rates import RocCurve, operating_point
 from vultus.evaluation.summary import Summary, default_fmr
 
 __all__ = [
@@ -22,11 +23,9 @@ __all__ = [
     "EmbeddedPhotos",
     "EvaluationProtocol",
     "PhotoFile",
+    "Photos",
     "ProtocolResult",
 ]
-
-PhotoFile = Path | bytes
-"""A photo's path, or its encoded bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +35,8 @@ class EmbeddedPhotos:
     Attributes:
         embeddings: One row for each photo that did not fail, in the order of the photos.
         failed: (n,) bool, one entry a photo: no face found, or not readable.
+        detector_scores: (found,) float32 in [0, 1], how sure the detector was of each face that
+            was found; None where nothing was detected.
 
     Raises:
         InputError: If they do not fit together.
@@ -43,6 +44,7 @@ class EmbeddedPhotos:
 
     embeddings: Embeddings
     failed: npt.NDArray[np.bool_]
+    detector_scores: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         check_array("failed", self.failed, dtype=np.bool_, shape=("n",))
@@ -53,6 +55,9 @@ class EmbeddedPhotos:
                 f"got {len(self.embeddings)}"
             )
         object.__setattr__(self, "failed", frozen(self.failed))
+        if self.detector_scores is not None:
+            check_array("detector_scores", self.detector_scores, dtype=np.float32, shape=(found,))
+            object.__setattr__(self, "detector_scores", frozen(self.detector_scores))
 
     def rows(self) -> npt.NDArray[np.int64]:
         """(n,) row of each photo in ``embeddings``, -1 where it failed."""
@@ -61,13 +66,17 @@ class EmbeddedPhotos:
 
 
 class EmbedPhotos(Protocol):
-    """Makes one embedding of each photo; given by who holds a pipeline."""
+    """Makes one embedding of each photo; given by who holds a pipeline.
 
-    def __call__(self, photos: Sequence[PhotoFile], *, aligned: bool) -> EmbeddedPhotos:
+    A protocol of many photos calls it again and again, with some thousand photos at a time.
+    """
+
+    def __call__(self, photos: Photos, *, aligned: bool) -> EmbeddedPhotos:
         """Embed the face that is meant on each photo.
 
         Args:
-            photos: To be gone through once, in order; items may be read when they are asked for.
+            photos: To be gone through once, in order; items are read when they are asked for. A
+                callable that looks embeddings up needs only their names.
             aligned: They are aligned crops already; nothing is to be detected.
         """
         ...
@@ -86,6 +95,8 @@ class ProtocolResult:
         accuracy: Over folds, or None where the data are too few for folds.
         all_pairs: Every photo against every other, or None.
         extras: More figures of this protocol, fit for JSON.
+        settings: What the figures depend on besides photos and model, fit for JSON.
+        trials: The comparisons of repeated trials, where the protocol's TAR is the mean of theirs.
         files_sha256: SHA-256 of every file that defines the protocol, by name.
         evidence: The comparisons one by one, or None; no part of `to_dict`.
     """
@@ -100,6 +111,8 @@ class ProtocolResult:
     extras: Mapping[str, Any] = field(default_factory=dict)
     files_sha256: Mapping[str, str] = field(default_factory=dict)
     evidence: Evidence | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    trials: tuple[RocCurve, ...] = ()
 
     def to_dict(self, *, far: float | None = None) -> dict[str, Any]:
         """All figures, fit for JSON.
@@ -114,19 +127,21 @@ class ProtocolResult:
         Raises:
             CalibrationError: If the comparisons cannot carry ``far``.
         """
-        rate = default_fmr(self.comparisons.curve.n_impostor) if far is None else far
+        curves = self.trials if self.trials else (self.comparisons.curve,)
+        rate = default_fmr(min(curve.n_impostor for curve in curves)) if far is None else far
         return {
             "protocol": self.protocol,
             "model": self.space.to_dict(),
             "accuracy": None if self.accuracy is None else self.accuracy.mean,
             "far": rate,
-            "tar_at_far": None if rate is None else self.comparisons.at(rate).tar,
+            "tar_at_far": None if rate is None else _mean_tar(curves, rate),
             "n_photos": self.n_photos,
             "failures": self.failures,
             **self.comparisons.to_dict(),
             "folds": None if self.accuracy is None else self.accuracy.to_dict(),
             "all_pairs": None if self.all_pairs is None else self.all_pairs.to_dict(),
             **self.extras,
+            "settings": dict(self.settings),
             "files_sha256": dict(self.files_sha256),
         }
 
@@ -141,6 +156,11 @@ class EvaluationProtocol(Protocol):
             InputError: If files are missing or not of the layout; the message says what must be.
         """
         ...
+
+
+def _mean_tar(curves: Sequence[RocCurve], rate: float) -> float:
+    tars = [operating_point(curve, fmr=rate).tar for curve in curves]
+    return sum(tars) / len(tars)
 
 
 PROTOCOLS: Registry[EvaluationProtocol] = Registry("protocols")

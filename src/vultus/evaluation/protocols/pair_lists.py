@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 
-__all__ = ["Pair", "consecutive_folds", "read_cfp_pairs", "read_lfw_pairs", "read_pair_list"]
+__all__ = [
+    "Pair",
+    "consecutive_folds",
+    "read_cfp_pairs",
+    "read_lfw_pairs",
+    "read_lines",
+    "read_pair_list",
+]
 
 N_FOLDS = 10
 _TRUE = frozenset({"1", "true", "same", "genuine"})
@@ -71,7 +78,7 @@ def read_lfw_pairs(path: Path) -> list[Pair]:
     Raises:
         InputError: If a line or the count of lines does not fit; the message names the line.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     header = [int(word) for word in lines[0].split() if word.isdigit()] if lines else []
     if len(header) not in (1, 2) or len(header) != len(lines[0].split()):
         raise InputError(
@@ -101,7 +108,7 @@ def read_pair_list(path: Path) -> list[Pair]:
     Raises:
         InputError: If a line fits neither; the message names it.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     if not lines:
         raise InputError(f"{path} must hold pairs, got an empty file")
     rows = [_words(line) for line in lines]
@@ -147,7 +154,7 @@ def read_cfp_pairs(root: Path, *, kind: str = "FP") -> tuple[list[Pair], list[Pa
     for fold, split in enumerate(splits):
         for name, genuine in (("same.txt", True), ("diff.txt", False)):
             files.append(split / name)
-            for number, line in enumerate(_lines(split / name), start=1):
+            for number, line in enumerate(read_lines(split / name), start=1):
                 words = line.split(",")
                 try:
                     photos = frontal[int(words[0])], second[int(words[1])]
@@ -159,7 +166,12 @@ def read_cfp_pairs(root: Path, *, kind: str = "FP") -> tuple[list[Pair], list[Pa
     return pairs, files
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without blanks around them and without empty ones.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -211,7 +223,7 @@ def _two_line_pairs(rows: Sequence[Sequence[str]], path: Path) -> list[Pair]:
 
 def _numbered(path: Path) -> dict[int, str]:
     numbered = {}
-    for line in _lines(path):
+    for line in read_lines(path):
         match = re.fullmatch(r"(\d+)\s+(.+)", line)
         if match is None:
             raise InputError(f"{path} must hold lines 'number path', got {line!r}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vultus.core.errors import InputError
 from vultus.data.pair_set import read_pair_set
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, PhotoFile, ProtocolResult
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, Photos, ProtocolResult
 from vultus.evaluation.protocols.pair_lists import Pair, read_cfp_pairs, read_pair_list
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import digests, score_pairs
@@ -31,7 +31,7 @@ class PairProtocol:
         pairs: Sequence[Pair],
         *,
         photos: dict[str, int],
-        sources: Sequence[PhotoFile],
+        sources: Photos,
         aligned: bool,
         files: Sequence[Path],
     ) -> None:
@@ -197,13 +197,18 @@ def _located(
 def _from_bin(name: str, path: Path) -> PairProtocol:
     images, flags = read_pair_set(path)
     # A photo that takes part in several pairs is stored several times; it is embedded once.
-    places = {image: place for place, image in enumerate(dict.fromkeys(images))}
+    places: dict[bytes, int] = {}
+    numbers: dict[str, bytes] = {}
+    for number, image in enumerate(images):
+        if image not in places:
+            places[image] = len(places)
+            numbers[f"{number}"] = image
     listed = [Pair(f"{2 * i}", f"{2 * i + 1}", bool(genuine)) for i, genuine in enumerate(flags)]
     return PairProtocol(
         name,
         listed,
         photos={f"{number}": places[image] for number, image in enumerate(images)},
-        sources=list(places),
+        sources=Photos(list(numbers), numbers.__getitem__),
         aligned=True,
         files=[path],
     )

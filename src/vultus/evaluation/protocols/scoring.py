@@ -1,5 +1,6 @@
 """From a list of pairs and embedded photos to figures."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from vultus.evaluation.protocols.base import EmbeddedPhotos, ProtocolResult
 from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
 from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
 from vultus.evaluation.rates import roc_curve
-from vultus.evaluation.summary import summarise
+from vultus.evaluation.summary import Summary, summarise
 from vultus.models.digest import sha256_file
 
-__all__ = ["digests", "pair_scores", "score_pairs"]
+__all__ = ["digests", "joint_digest", "pair_figures", "pair_scores", "score_pairs"]
 
 
 def pair_scores(
@@ -45,10 +46,7 @@ def score_pairs(
     places: Mapping[str, int],
     files: Mapping[str, str],
 ) -> ProtocolResult:
-    """Measure on a list of pairs.
-
-    A failed photo makes each of its pairs a wrong decision in the accuracy; a genuine pair with
-    one never matches in the TAR, an impostor pair with one is left out of the FMR.
+    """Measure on a list of pairs of photos, as `pair_figures` does.
 
     Args:
         protocol: Name for the result.
@@ -62,8 +60,47 @@ def score_pairs(
     """
     first = np.array([places[pair.first] for pair in pairs], np.int64)
     second = np.array([places[pair.second] for pair in pairs], np.int64)
-    genuine = np.array([pair.genuine for pair in pairs], np.bool_)
-    scores = pair_scores(embedded, first, second)
+    evidence = Evidence(
+        _names(places, len(embedded.failed)),
+        first,
+        second,
+        np.array([pair.genuine for pair in pairs], np.bool_),
+        pair_scores(embedded, first, second),
+        photo_qualities(embedded.embeddings, embedded.failed),
+    )
+    comparisons, accuracy = pair_figures(protocol, evidence, folds=[pair.fold for pair in pairs])
+    return ProtocolResult(
+        protocol,
+        embedded.embeddings.space,
+        len(embedded.failed),
+        int(embedded.failed.sum()),
+        comparisons,
+        accuracy,
+        files_sha256=files,
+        evidence=evidence,
+    )
+
+
+def pair_figures(
+    protocol: str, evidence: Evidence, *, folds: Sequence[int | None]
+) -> tuple[Summary, FoldAccuracy | None]:
+    """Rates, and accuracy over folds, of a whole list of pairs.
+
+    A pair that failed is a wrong decision in the accuracy; a genuine one never matches in the TAR,
+    an impostor one is left out of the FMR.
+
+    Args:
+        protocol: What messages call it.
+        evidence: All pairs of the list, in its order.
+        folds: Of each pair, or None where the list has none.
+
+    Returns:
+        The rates; the accuracy, or None where the pairs are too few for folds.
+
+    Raises:
+        InputError: If there is no genuine or no impostor pair with faces.
+    """
+    scores, genuine = evidence.scores, evidence.genuine
     impostor = scores[~genuine]
     if not genuine.any() or not np.isfinite(impostor).any():
         raise InputError(
@@ -71,18 +108,7 @@ def score_pairs(
             f"{int(genuine.sum())} and {int(np.isfinite(impostor).sum())}"
         )
     curve = roc_curve(scores[genuine], impostor[np.isfinite(impostor)])
-    qualities = photo_qualities(embedded.embeddings, embedded.failed)
-    names = _names(places, len(embedded.failed))
-    return ProtocolResult(
-        protocol,
-        embedded.embeddings.space,
-        len(embedded.failed),
-        int(embedded.failed.sum()),
-        summarise(curve),
-        _accuracy(pairs, scores, genuine),
-        files_sha256=files,
-        evidence=Evidence(names, first, second, genuine, scores, qualities),
-    )
+    return summarise(curve), _accuracy(folds, scores, genuine)
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:
@@ -90,6 +116,12 @@ def digests(files: Sequence[Path]) -> dict[str, str]:
     names = [path.name for path in files]
     unique = len(set(names)) == len(names)
     return {path.name if unique else str(path): sha256_file(path) for path in files}
+
+
+def joint_digest(files: Sequence[Path]) -> str:
+    """SHA-256 of many files as one: of their names and digests, sorted."""
+    lines = sorted(f"{path.name}\n{sha256_file(path)}\n" for path in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _names(places: Mapping[str, int], n_photos: int) -> tuple[str, ...]:
@@ -101,13 +133,13 @@ def _names(places: Mapping[str, int], n_photos: int) -> tuple[str, ...]:
 
 
 def _accuracy(
-    pairs: Sequence[Pair], scores: npt.NDArray[np.float32], genuine: npt.NDArray[np.bool_]
+    folds: Sequence[int | None], scores: npt.NDArray[np.float32], genuine: npt.NDArray[np.bool_]
 ) -> FoldAccuracy | None:
-    listed = [pair.fold for pair in pairs if pair.fold is not None]
+    listed = [fold for fold in folds if fold is not None]
     if listed:
-        folds = np.array(listed, np.int64)
+        numbers = np.array(listed, np.int64)
     elif min(genuine.sum(), (~genuine).sum()) >= 2:
-        folds = consecutive_folds(genuine)
+        numbers = consecutive_folds(genuine)
     else:
         return None
-    return fold_accuracy(scores, genuine, folds=folds) if len(np.unique(folds)) > 1 else None
+    return fold_accuracy(scores, genuine, folds=numbers) if len(np.unique(numbers)) > 1 else None
