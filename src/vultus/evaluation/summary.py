@@ -105,9 +105,12 @@ def claimable(n_impostor: int) -> tuple[float, ...]:
     return tuple(fmr for fmr in DECADES if fmr >= smallest_claim(n_impostor))
 
 
-def default_fmr(n_impostor: int) -> float | None:
-    """1e-3, or the strictest rate that the data can carry: a decade, else 3 / n; None below 3."""
-    rates = [fmr for fmr in claimable(n_impostor) if fmr >= 1e-3]
+def default_fmr(n_impostor: int, *, usual: float = 1e-3) -> float | None:
+    """``usual``, or the strictest rate that the data can carry: a decade, else 3 / n.
+
+    None below three comparisons.
+    """
+    rates = [fmr for fmr in claimable(n_impostor) if fmr >= usual]
     if rates:
         return rates[-1]
     return smallest_claim(n_impostor) if n_impostor >= 3 else None

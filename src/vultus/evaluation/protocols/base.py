@@ -97,6 +97,7 @@ class ProtocolResult:
         extras: More figures of this protocol, fit for JSON.
         settings: What the figures depend on besides photos and model, fit for JSON.
         trials: The comparisons of repeated trials, where the protocol's TAR is the mean of theirs.
+        usual_far: False match rate at which the protocol's TAR is usually quoted.
         files_sha256: SHA-256 of every file that defines the protocol, by name.
         evidence: The comparisons one by one, or None; no part of `to_dict`.
     """
@@ -113,6 +114,7 @@ class ProtocolResult:
     evidence: Evidence | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     trials: tuple[RocCurve, ...] = ()
+    usual_far: float = 1e-3
 
     def to_dict(self, *, far: float | None = None) -> dict[str, Any]:
         """All figures, fit for JSON.
@@ -121,14 +123,15 @@ class ProtocolResult:
         ``n_genuine``, ``n_impostor``, ``n_photos`` and ``failures`` are counts.
 
         Args:
-            far: False match rate of ``tar_at_far``; None takes 1e-3, or the strictest that the
-                comparisons can carry.
+            far: False match rate of ``tar_at_far``; None takes `usual_far`, or the strictest that
+                the comparisons can carry.
 
         Raises:
             CalibrationError: If the comparisons cannot carry ``far``.
         """
         curves = self.trials if self.trials else (self.comparisons.curve,)
-        rate = default_fmr(min(curve.n_impostor for curve in curves)) if far is None else far
+        n_impostor = min(curve.n_impostor for curve in curves)
+        rate = default_fmr(n_impostor, usual=self.usual_far) if far is None else far
         return {
             "protocol": self.protocol,
             "model": self.space.to_dict(),

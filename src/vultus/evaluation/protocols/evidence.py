@@ -29,7 +29,7 @@ class Evidence:
         genuine: (n,) bool, both show the same person.
         scores: (n,) float32, ``-inf`` for a comparison that failed.
         qualities: Name of a quality score -> (photos,) float64, larger = better, ``-inf`` for a
-            photo that failed.
+            photo that failed, NaN where it was not kept.
         searches: The 1:N searches, or None.
 
     Raises:

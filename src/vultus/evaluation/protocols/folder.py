@@ -18,6 +18,7 @@ from vultus.evaluation.protocols.base import (
     ProtocolResult,
 )
 from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
+from vultus.evaluation.protocols.genuine_pairs import genuine_pairs
 from vultus.evaluation.protocols.half_enrolled import search_half_enrolled
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import pair_scores
@@ -130,7 +131,7 @@ def _evidence(
 ) -> Evidence:
     """All genuine pairs, and the highest impostor pairs."""
     found = table.tail[:LISTED_IMPOSTORS]
-    genuine = _genuine_pairs(people)
+    genuine = genuine_pairs(people)
     scores = pair_scores(embedded, genuine[:, 0], genuine[:, 1])
     pairs = np.concatenate([genuine, table.tail_pairs[: len(found)]])
     return Evidence(
@@ -142,11 +143,3 @@ def _evidence(
         photo_qualities(embedded.embeddings, embedded.failed),
         searches,
     )
-
-
-def _genuine_pairs(people: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """(n, 2) places of every two photos of one person."""
-    who = np.unique(people, return_inverse=True)[1]
-    groups = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
-    pairs = [group[np.stack(np.triu_indices(len(group), 1), axis=1)] for group in groups]
-    return np.concatenate(pairs).astype(np.int64)

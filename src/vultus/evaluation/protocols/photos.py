@@ -74,3 +74,12 @@ class Photos(Sequence[PhotoFile]):
             landmarks=None if self.landmarks is None else self.landmarks[index],
             boxes=None if self.boxes is None else self.boxes[index],
         )
+
+    def take(self, places: npt.NDArray[np.int64]) -> "Photos":
+        """Some of the photos, in the order of ``places`` (n,) int64."""
+        return Photos(
+            [self.names[place] for place in places.tolist()],
+            self._read,
+            landmarks=None if self.landmarks is None else self.landmarks[places],
+            boxes=None if self.boxes is None else self.boxes[places],
+        )
