@@ -67,3 +67,36 @@ def test_nothing_but_the_pull_holds_a_clear_face_at_length_one() -> None:
         loss.weight.data.copy_(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
         (gradient,) = torch.autograd.grad(loss(x, torch.tensor([0])).loss, x)
         assert gradient[0, 0].sign().item() == sign
+
+
+def test_a_unit_length_divides_the_features() -> None:
+    x, labels = batch()
+    plain = EuclideanCenters(num_classes=4, dim=3, scale=3.0, pull=0.5)
+    longer = EuclideanCenters(num_classes=4, dim=3, scale=3.0, pull=0.5, unit_length=4.0)
+    longer.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(longer(4 * x, labels).loss, plain(x, labels).loss)
+    torch.testing.assert_close(longer.quality(4 * x), plain.quality(x))
+
+
+def test_long_features_are_learnt_from_with_their_length_as_the_unit() -> None:
+    # As a network that ends in batch normalisation gives them: of length dim^1/2 from the start.
+    def angle_after(unit_length: float) -> float:
+        torch.manual_seed(0)
+        loss = EuclideanCenters(num_classes=20, dim=64, scale=8.0, unit_length=unit_length)
+        noise = torch.randn(200, 64, generator=torch.Generator().manual_seed(1))
+        labels = torch.arange(200) % 20
+        mixed = torch.nn.Linear(64, 64, bias=False)
+        ending = torch.nn.BatchNorm1d(64)
+        people = torch.randn(20, 64, generator=torch.Generator().manual_seed(2))
+        tensors = [*mixed.parameters(), *ending.parameters(), *loss.parameters()]
+        optimizer = torch.optim.SGD(tensors, lr=0.1, momentum=0.9)
+        for _ in range(30):
+            optimizer.zero_grad()
+            loss(ending(mixed(people[labels] + 2 * noise)), labels).loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            unit = torch.nn.functional.normalize(ending(mixed(people[labels] + 2 * noise)))
+            centers = torch.nn.functional.normalize(loss.weight)
+        return float((unit * centers[labels]).sum(dim=1).mean())
+
+    assert angle_after(8.0) > angle_after(1.0) + 0.1

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from vultus.losses.margin_softmax import CosFace
 from vultus.losses.schedules import LambdaAnnealing
 from vultus.losses.sphereface import ASoftmax, LSoftmax
 
@@ -83,3 +84,15 @@ def test_lambda_falls_with_training_steps_and_rests_in_evaluation() -> None:
     loss.eval()
     assert loss(x, labels).loss.item() == loss(x, labels).loss.item()
     assert schedule(6) == 2.0
+
+
+def test_without_normalised_features_cosface_scales_by_the_length() -> None:
+    loss = CosFace(num_classes=4, dim=5, margin_cos=0.2, normalize=False).double()
+    x, labels = batch()
+    centers = torch.nn.functional.normalize(loss.weight.detach())
+    total = 0.0
+    for row, label in zip(x, labels.tolist(), strict=True):
+        logits = [float(row @ center) for center in centers]
+        logits[label] -= 0.2 * float(row.norm())
+        total += math.log(sum(math.exp(z - logits[label]) for z in logits))
+    assert loss(x, labels).loss.item() == pytest.approx(total / len(labels), rel=1e-12)

@@ -27,6 +27,7 @@ __all__ = ["AdaCos", "CurricularFace", "ElasticFace", "MvSoftmax"]
             "kind": "'arc' (m in radians) or 'cos' (m in cosine)",
             "margin": "m, mean",
             "sigma": "standard deviation, unit of m",
+            "scale": SCALE,
             "hardest_first": "the largest margin to the smallest target cosine (the paper's '+')",
         },
         "2109.09416",
@@ -38,9 +39,10 @@ class ElasticFace(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        kind: Where the margin goes; the scale is 64.
+        kind: Where the margin goes.
         margin: Mean margin (paper: 0.5 for arc, 0.35 for cos); drawn margins are kept in [0, pi/2].
         sigma: Its standard deviation.
+        scale: s.
         hardest_first: Give the largest of the drawn margins to the face with the smallest cosine.
 
     Attributes:
@@ -55,6 +57,7 @@ class ElasticFace(MarginSoftmax):
         kind: Literal["arc", "cos"] = "arc",
         margin: float = 0.5,
         sigma: float = 0.05,
+        scale: float = 64.0,
         hardest_first: bool = False,
     ) -> None:
         if kind not in ("arc", "cos"):
@@ -64,7 +67,7 @@ class ElasticFace(MarginSoftmax):
         self.mean_margin = check_range("margin", margin, low=0, high=math.pi / 2)
         self.hardest_first = hardest_first
         self.seed = 0
-        super().__init__(num_classes=num_classes, dim=dim, psi=self._psi(margin), scale=64.0)
+        super().__init__(num_classes=num_classes, dim=dim, psi=self._psi(margin), scale=scale)
 
     def _psi(self, margin: float | Tensor) -> PsiBase:
         return ArcFacePsi(margin) if self.kind == "arc" else CosFacePsi(margin)

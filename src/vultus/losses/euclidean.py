@@ -21,6 +21,7 @@ __all__ = ["EuclideanCenters"]
             "scale": "s, per squared distance",
             "margin_squared_distance": "m, a squared distance",
             "pull": "weight of mean |x - w_y|^2 (0: none)",
+            "unit_length": "length of a raw feature that counts as |x| = 1",
         },
     ),
 )
@@ -41,6 +42,10 @@ class EuclideanCenters(Loss):
         scale: s.
         margin_squared_distance: m.
         pull: Weight of the mean squared distance to the own centre (the origin for non-faces).
+        unit_length: Length of a raw feature that counts as 1: all features are divided by it. A
+            network that ends in batch normalisation gives lengths near dim^1/2 from the first step
+            on; taken as they are, the logits of random features are so far apart that nothing
+            useful is learnt.
 
     Attributes:
         weight: (C, d) parameter; only its directions count.
@@ -54,6 +59,7 @@ class EuclideanCenters(Loss):
         scale: float = 16.0,
         margin_squared_distance: float = 0.1,
         pull: float = 0.0,
+        unit_length: float = 1.0,
     ) -> None:
         super().__init__(num_classes=num_classes, dim=dim)
         self.scale = check_range("scale", scale, low=0, low_open=True)
@@ -61,6 +67,7 @@ class EuclideanCenters(Loss):
             "margin_squared_distance", margin_squared_distance, low=0
         )
         self.pull = check_range("pull", pull, low=0)
+        self.unit_length = check_range("unit_length", unit_length, low=0, low_open=True)
         self.weight = new_class_weight(num_classes, dim)
 
     @property
@@ -69,12 +76,13 @@ class EuclideanCenters(Loss):
         return self.num_classes + 1
 
     def quality(self, features: Tensor) -> Tensor:
-        """min(||x||, 1) of (n, dim) features: (n,) in [0, 1]."""
-        norms: Tensor = torch.linalg.vector_norm(features.float(), dim=1)
+        """min(||x||, 1) of (n, dim) raw features: (n,) in [0, 1]."""
+        norms: Tensor = torch.linalg.vector_norm(features.float() / self.unit_length, dim=1)
         return norms.clamp_max(1)
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Cross-entropy over centres and origin, plus the pull."""
+        features = features / self.unit_length
         centers, _ = unit_rows(self.weight.to(features.dtype))
         # -|x - w|^2 without the |x|^2 that all share: no difference of large numbers.
         nearness = F.pad(2 * (features @ centers.T) - 1, (0, 1))

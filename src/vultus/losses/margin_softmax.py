@@ -56,12 +56,13 @@ class MarginSoftmax(Loss):
         num_classes: Number of identities.
         dim: Length of a feature.
         psi: The margin.
-        scale: s, above 0.
+        scale: s, above 0; None scales every row by its feature's own length.
         grad: ``"exact"``, or ``"detached"`` to take psi's derivative as 1.
         centers: Sub-centres a class.
 
     Attributes:
         weight: (C, d) or (C, K, d) parameter; only its directions count.
+        normalizes_features: False where a feature's own length scales its row.
         margin_schedule: Fraction of the margin by training step (`MarginWarmup`), or None.
 
     Raises:
@@ -74,7 +75,7 @@ class MarginSoftmax(Loss):
         num_classes: int,
         dim: int,
         psi: PsiBase,
-        scale: float,
+        scale: float | None,
         grad: Gradient = "exact",
         centers: int = 1,
     ) -> None:
@@ -82,7 +83,10 @@ class MarginSoftmax(Loss):
         if grad not in ("exact", "detached"):
             raise InputError(f"grad must be 'exact' or 'detached', got {grad!r}")
         self.psi = psi
-        self.scale: float | Tensor = check_range("scale", scale, low=0, low_open=True)
+        self.normalizes_features = scale is not None
+        self.scale: float | Tensor = 1.0
+        if scale is not None:
+            self.scale = check_range("scale", scale, low=0, low_open=True)
         self.grad = grad
         self.weight = new_class_weight(
             num_classes, dim, centers=check_positive_int("centers", centers)
@@ -106,13 +110,13 @@ class MarginSoftmax(Loss):
         return DetachedPsi(psi) if self.grad == "detached" else psi
 
     def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
-        """S for this batch; broadcasts to (n, C).
+        """S for this batch, or the features' lengths; broadcasts to (n, C).
 
         Args:
             cos: (n, C) cosines.
             norms: (n,) feature lengths.
         """
-        return self.scale
+        return self.scale if self.normalizes_features else norms[:, None]
 
     def cosines(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Cosines with all classes (n, C) and with the own one (n,), and feature lengths (n,)."""
@@ -169,7 +173,11 @@ class NormFace(MarginSoftmax):
     LossInfo(
         "Wang H. et al., CosFace, CVPR 2018; Wang F. et al., AM-Softmax, SPL 2018",
         "psi = cos(t) - m",
-        {"margin_cos": "m, in cosine", "scale": SCALE},
+        {
+            "margin_cos": "m, in cosine",
+            "scale": SCALE,
+            "normalize": "whether features are normalised; if not, |x| takes the place of s",
+        },
         "1801.09414, 1801.05599",
     ),
 )
@@ -183,13 +191,26 @@ class CosFace(MarginSoftmax):
         dim: Length of a feature.
         margin_cos: m, in units of cosine.
         scale: s.
+        normalize: Normalise features. False is what the CosFace paper compares itself with: the
+            logits are |x| (cos(t_j) - m [j = y]), and s is not used.
     """
 
     def __init__(
-        self, *, num_classes: int, dim: int, margin_cos: float = 0.35, scale: float = 64.0
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        margin_cos: float = 0.35,
+        scale: float = 64.0,
+        normalize: bool = True,
     ) -> None:
         check_range("margin_cos", margin_cos, low=0, high=2)
-        super().__init__(num_classes=num_classes, dim=dim, psi=CosFacePsi(margin_cos), scale=scale)
+        super().__init__(
+            num_classes=num_classes,
+            dim=dim,
+            psi=CosFacePsi(margin_cos),
+            scale=scale if normalize else None,
+        )
 
 
 @register_loss(

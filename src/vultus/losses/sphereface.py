@@ -24,7 +24,7 @@ class _AnnealedSoftmax(MarginSoftmax):
         num_classes: int,
         dim: int,
         psi: PsiBase,
-        scale: float,
+        scale: float | None,
         grad: Gradient,
         annealing: Annealing | None,
     ) -> None:
@@ -82,15 +82,10 @@ class ASoftmax(_AnnealedSoftmax):
             num_classes=num_classes,
             dim=dim,
             psi=CombinedPsi(multiplier),
-            scale=1.0 if scale is None else scale,
+            scale=scale,
             grad=grad,
             annealing=annealing,
         )
-        self.normalizes_features = scale is not None
-
-    def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
-        """s, or the feature's length."""
-        return self.scale if self.normalizes_features else norms[:, None]
 
 
 @register_loss(
@@ -128,7 +123,7 @@ class LSoftmax(_AnnealedSoftmax):
             num_classes=num_classes,
             dim=dim,
             psi=CombinedPsi(multiplier),
-            scale=1.0,
+            scale=None,
             grad=grad,
             annealing=annealing,
         )
