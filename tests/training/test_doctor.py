@@ -37,6 +37,10 @@ def test_a_scale_that_cannot_work_is_named() -> None:
     assert "scale 5 is below 11.5" in note
     assert settings_notes(objective("normface", scale=30.0)) == []
     assert settings_notes(objective("triplet")) == []
+    # The feature's own length is the scale: there is nothing to say beforehand.
+    assert settings_notes(objective("a-softmax")) == []
+    assert settings_notes(objective("cosface", normalize=False)) == []
+    assert objective("a-softmax").expected_first_loss() is None
 
 
 def test_a_collapsed_network_is_seen_in_triplets_and_in_embeddings() -> None:

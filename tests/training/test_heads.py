@@ -60,6 +60,10 @@ def test_losses_whose_margin_follows_the_batch_have_no_fused_head(name: str) -> 
         build_loss(
             named("normface", learn_scale=True), HeadConfig(kind="fused"), num_classes=5, dim=8
         )
+    with pytest.raises(ConfigError, match=r"head\.kind must be 'plain'"):
+        build_loss(
+            named("cosface", normalize=False), HeadConfig(kind="fused"), num_classes=5, dim=8
+        )
 
 
 def test_a_stage_becomes_its_objective() -> None:

@@ -82,6 +82,16 @@ SLOW = {
     "bf16": {"training": {"precision": "bf16"}},
     "balanced": {"sampler": {"name": "balanced", "batch_size": 24}},
 }
+OFFLINE = {
+    "sampler": {"name": "offline", "triplets": 8, "every": 6},
+    "loss": {"name": "triplet"},
+    "miner": {"name": "as-sampled"},
+}
+WEIGHTED = {
+    "sampler": {"name": "pk", "identities": 6, "images": 4},
+    "loss": {"name": "margin-based"},
+    "miner": {"name": "distance-weighted"},
+}
 SAMPLED = {
     "head": {"kind": "partial-fc", "sample_rate": 0.5},
     "training": {"precision": "fp16"},
@@ -96,6 +106,8 @@ SAMPLED = {
         pytest.param(EVERYTHING, (7, 13), id="everything"),
         pytest.param({"stage": TWO_STAGES, "steps": None}, (3, 7, 10), id="stages"),
         pytest.param(SAMPLED, (9,), id="partial fc, fp16, workers"),
+        pytest.param(OFFLINE, (3, 6, 13), id="offline mining"),
+        pytest.param(WEIGHTED, (5,), id="drawn triplets", marks=pytest.mark.slow),
         *(pytest.param(m, (5, 16), id=name, marks=pytest.mark.slow) for name, m in SLOW.items()),
     ],
 )

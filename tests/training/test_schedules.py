@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from vultus.core.errors import InputError
 from vultus.training.config import ScheduleConfig
 from vultus.training.schedules import lr_factor
 
@@ -41,6 +42,16 @@ def test_a_warmup_rises_to_the_height_and_the_curve_fills_the_rest() -> None:
 def test_milestones_count_from_the_start_of_the_stage() -> None:
     curve = factors(20, name="step", warmup_steps=4, milestones=(10,))
     assert curve[9:11] == pytest.approx([1.0, 0.1])
+
+
+def test_an_exponential_fall_after_a_time_at_the_height() -> None:
+    curve = factors(20, name="exponential", hold=0.6, final_factor=0.001)
+    assert curve[:13] == [1.0] * 13
+    assert curve[16] == pytest.approx(0.001**0.5)
+    schedule = ScheduleConfig(name="exponential", hold=0.6, final_factor=0.001)
+    assert lr_factor(schedule, 20, total_steps=20) == pytest.approx(0.001)
+    with pytest.raises(InputError, match="final_factor must be above 0"):
+        ScheduleConfig(name="exponential")
 
 
 def test_past_the_end_it_stays() -> None:

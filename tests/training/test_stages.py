@@ -49,6 +49,12 @@ def test_the_rate_grows_with_the_batch(
     assert len(next(iter(stage.loader)).labels) <= rows
 
 
+def test_the_rate_of_triplets_counts_three_faces_each(tiny_values: dict[str, Any]) -> None:
+    offline = {"name": "offline", "triplets": 5, "every": 4}
+    made = builder(tiny_values, sampler=offline, optimizer={"lr": 0.1, "lr_batch": 10}).build(0)
+    assert made.optimizers.set_factor(1.0) == pytest.approx(0.1 * 15 / 10)
+
+
 def test_a_loss_goes_on_where_it_stays_the_same(tiny_values: dict[str, Any]) -> None:
     stages = [{}, {"optimizer": {"lr": 0.01}}, {"loss": {"margin_cos": 0.1}}]
     made = builder(tiny_values, stage=stages, margin_warmup={"steps": 100})
@@ -62,6 +68,16 @@ def test_a_loss_goes_on_where_it_stays_the_same(tiny_values: dict[str, Any]) -> 
     third = made.build(2, before=second)
     assert third.objective is not first.objective
     assert third.objective.warmup is not None
+
+
+def test_another_miner_is_another_loss(tiny_values: dict[str, Any]) -> None:
+    loss = {"name": "triplet"}
+    stages = [{"miner": {"name": "hard"}}, {"miner": {"name": "all"}}, {"miner": {"name": "all"}}]
+    made = builder(tiny_values, loss=loss, stage=stages)
+    first = made.build(0)
+    second = made.build(1, before=first)
+    assert second.objective is not first.objective
+    assert made.build(2, before=second).objective is second.objective
 
 
 def test_frozen_parameters_stand_still_and_are_freed_again(tiny_values: dict[str, Any]) -> None:

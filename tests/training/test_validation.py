@@ -106,6 +106,13 @@ def test_an_evaluation_can_be_stopped_between_batches() -> None:
     assert judge.backbone.batches == [2]
 
 
+def test_crops_of_another_size_are_resized_as_in_training() -> None:
+    small = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    large = small.repeat(2, axis=0).repeat(2, axis=1)
+    embedded = embedder().embed([small, large]).embeddings.vectors
+    assert np.array_equal(embedded[0], embedded[1])
+
+
 def test_equal_embeddings_have_no_spread() -> None:
     judge = embedder()
     judge.embed([np.full((32, 32, 3), 200, np.uint8)] * 3)
@@ -115,7 +122,7 @@ def test_equal_embeddings_have_no_spread() -> None:
 def test_what_does_not_fit_is_refused(face_folder: Path) -> None:
     with pytest.raises(ConfigError, match="aligned crops"):
         embedder()([b""], aligned=False)
-    with pytest.raises(ConfigError, match=r"size_hw \(32, 32\), got \(30, 32\)"):
+    with pytest.raises(ConfigError, match=r"size_hw \(32, 32\), or .* got \(30, 32\)"):
         embedder().embed([np.zeros((30, 32, 3), np.uint8)])
     with pytest.raises(InputError, match="there is no"):
         open_validations([EvaluationSet(root="/nowhere")])

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import ImageError, InputError
-from vultus.core.faces import Image
 from vultus.data.augmentation.base import Transform
 from vultus.data.base import UNLABELLED, FaceDataset
+from vultus.data.sizing import resized
 from vultus.sampling.sampler import Batch, BatchSampler
 
 __all__ = ["FaceBatch", "FaceLoader"]
@@ -179,11 +179,11 @@ class FaceLoader:
         finally:
             cv2.setNumThreads(threads)
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """The sampler's state behind the last batch that was handed out."""
         return self.sampler.state_dict() | {"epoch": self.epoch, "position": self.position}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another loader of the same data and seed stood.
 
         Raises:
@@ -246,7 +246,7 @@ class _BatchMaker(Dataset[_Made]):
         unreadable = []
         for row, index in enumerate(order.indices):
             try:
-                clean[row] = self._sized(self._dataset.image(index))
+                clean[row] = resized(self._dataset.image(index), (self._height, self._width))
             except ImageError as error:
                 labels[row] = UNLABELLED
                 unreadable.append((index, str(error)))
@@ -260,15 +260,6 @@ class _BatchMaker(Dataset[_Made]):
             readable=torch.tensor([index not in failed for index in order.indices]),
         )
         return _Made(batch, tuple(unreadable))
-
-    def _sized(self, image: Image) -> Image:
-        height, width = image.shape[:2]
-        if (height, width) == (self._height, self._width):
-            return image
-        shrinks = height * width > self._height * self._width
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        resized = cv2.resize(image, (self._width, self._height), interpolation=method)
-        return np.asarray(resized, np.uint8)
 
     def _augmented(
         self, clean: npt.NDArray[np.uint8], order: _Order, failed: set[int]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -153,7 +153,7 @@ class BatchSampler(Sampler[Batch], ABC):
             self.position += 1
             yield batch
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """Epoch and position, and what they are valid for."""
         return {
             "epoch": self.epoch,
@@ -163,7 +163,7 @@ class BatchSampler(Sampler[Batch], ABC):
             "world_size": self.share.world_size,
         }
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another sampler of the same data, seed and number of processes stood.
 
         With another number of processes the position is turned into whole rounds: nothing is drawn

@@ -7,6 +7,7 @@ from vultus.losses.fused_head import FusedMarginSoftmax
 from vultus.losses.margin_softmax import MarginSoftmax
 from vultus.losses.triplet import Triplet
 from vultus.training.distillation import DistillationObjective
+from vultus.training.mined_loss import MinedLoss
 from vultus.training.objective import LossObjective, Objective
 
 __all__ = ["evaluation_note", "first_step_notes", "settings_notes"]
@@ -20,6 +21,8 @@ def settings_notes(objective: Objective) -> list[str]:
         return [] if objective.labelled is None else settings_notes(objective.labelled)
     loss = objective.first if isinstance(objective, LossObjective) else None
     if not isinstance(loss, (MarginSoftmax, FusedMarginSoftmax)):
+        return []
+    if isinstance(loss, MarginSoftmax) and not loss.normalizes_features:
         return []
     if not isinstance(loss.scale, float) or loss.num_classes < 2:
         return []
@@ -65,6 +68,8 @@ def evaluation_note(spread: float) -> str | None:
 def collapse_note(objective: Objective, loss: float) -> str | None:
     """A warning where a triplet loss sits at the value of a collapsed network."""
     first = objective.first if isinstance(objective, LossObjective) else None
+    if isinstance(first, MinedLoss):
+        first = first.inner
     if not isinstance(first, Triplet):
         return None
     collapsed = math.log(2) if first.margin_distance == "soft" else float(first.margin_distance)

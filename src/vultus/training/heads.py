@@ -1,7 +1,7 @@
 """From a stage's sections to what it makes small: losses plain, fused, or over a sample."""
 
 import torch
-from torch.distributed import ProcessGroup
+from torch.distributed import ProcessGroup, get_rank
 
 from vultus.core.errors import ConfigError
 from vultus.losses import LOSSES, Loss
@@ -13,6 +13,8 @@ from vultus.losses.psi_wrappers import DetachedPsi
 from vultus.losses.schedules import MarginWarmup
 from vultus.training.config import HeadConfig, NamedConfig, StageConfig
 from vultus.training.distillation import DistillationObjective
+from vultus.training.mined_loss import MinedLoss
+from vultus.training.miners import MINERS
 from vultus.training.objective import LossObjective, Objective
 from vultus.training.teacher import open_teacher
 
@@ -35,7 +37,7 @@ def build_objective(
         num_classes: Number of identities.
         dim: Length of a feature.
         template: Alignment template of the training crops.
-        seed: Of Partial FC's draws.
+        seed: Of Partial FC's and the miner's draws.
         group: The processes of the run.
 
     Raises:
@@ -66,6 +68,9 @@ def _labelled_objective(
     group: ProcessGroup | None,
 ) -> LossObjective:
     first = build_loss(loss, config.head, num_classes=num_classes, dim=dim, seed=seed, group=group)
+    if config.miner is not None:
+        miner = MINERS.create(config.miner.name, **config.miner.settings)
+        first = MinedLoss(first, miner, seed=seed if group is None else seed + get_rank(group))
     warmup = config.margin_warmup
     ramp = None if warmup is None else MarginWarmup(warmup.steps, warmup.delay)
     second = config.second_loss
@@ -119,6 +124,7 @@ def _fixed_margin(config: NamedConfig) -> tuple[PsiBase, float]:
         and type(small).psi_for is MarginSoftmax.psi_for
         and type(small).compute is MarginSoftmax.compute
         and type(small).scale_for is MarginSoftmax.scale_for
+        and small.normalizes_features
         and small.weight.ndim == 2
         and isinstance(small.scale, float)
     )

@@ -235,6 +235,8 @@ class LossObjective(Objective):
         psi = self._full_psi
         if self.second is not None or psi is None or not isinstance(loss.scale, float):
             return None
+        if isinstance(loss, MarginSoftmax) and not loss.normalizes_features:
+            return None  # the scale is the features' length, which nobody knows beforehand
         if psi.changes_negatives or loss.scale**2 / (2 * loss.dim) > 5.0:
             return None
         fraction = 1.0 if self.warmup is None else self.warmup(0)

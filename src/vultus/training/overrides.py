@@ -18,6 +18,7 @@ _CHOOSES: Mapping[str, tuple[str, type[NamedConfig] | type[DataConfig]]] = {
     "backbone": ("name", NamedConfig),
     "data": ("kind", DataConfig),
     "loss": ("name", NamedConfig),
+    "miner": ("name", NamedConfig),
     "sampler": ("name", NamedConfig),
     "second_loss": ("name", SecondLossConfig),
 }
@@ -50,7 +51,8 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     """A copy of ``values`` with the overrides laid over it, in their order.
 
     Numbers in a key count the tables of a list from 0; the number behind the last adds one. Another
-    ``name`` of a loss, sampler or backbone (or ``data.kind``) drops the settings of the one before.
+    ``name`` of a loss, miner, sampler or backbone (or ``data.kind``) drops the settings of the one
+    before.
 
     Raises:
         ConfigError: If an override is not of the form, or leads through something that is no table.

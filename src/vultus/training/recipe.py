@@ -17,6 +17,7 @@ from vultus.training.config import (
     StageConfig,
     TrainingConfig,
 )
+from vultus.training.layers import laid_over
 from vultus.training.sections import read_section, section_values, unknown_key
 
 __all__ = ["Recipe"]
@@ -96,26 +97,6 @@ def _stages(values: Mapping[str, Any], source: str) -> list[Mapping[str, Any]]:
         raise ConfigError(f"{source}: stage must be tables, written [[stage]], got {stages!r}")
     names = {"name": "main"} if len(stages) == 1 else {}
     return [
-        {"name": f"stage {number}", **names, **_laid_over(base, stage)}
+        {"name": f"stage {number}", **names, **laid_over(base, stage)}
         for number, stage in enumerate(stages, start=1)
     ]
-
-
-def _laid_over(base: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of the stage replace the base's; in a table key by key, unless it has another name.
-
-    ``without`` lists sections of the base that this stage does not have.
-    """
-    without = stage.get("without", [])
-    merged = {key: value for key, value in base.items() if key not in without}
-    if "epochs" in stage or "steps" in stage:
-        merged.pop("epochs", None)
-        merged.pop("steps", None)
-    for key, value in stage.items():
-        below = merged.get(key)
-        if isinstance(value, dict) and isinstance(below, dict):
-            renamed = value.get("name", below.get("name")) != below.get("name")
-            value = value if renamed else {**below, **value}
-        if key != "without":
-            merged[key] = value
-    return merged

@@ -9,6 +9,7 @@ from typing import Any
 
 from vultus.core.errors import ConfigError
 from vultus.models.cards import did_you_mean
+from vultus.training.layers import laid_over
 from vultus.training.overrides import apply_overrides
 from vultus.training.recipe import Recipe
 
@@ -16,9 +17,10 @@ __all__ = ["load_recipe", "recipe_names", "recipe_toml"]
 
 
 def recipe_names() -> list[str]:
-    """The recipes that come with Vultus."""
+    """The recipes that come with Vultus; a file ``_name.toml`` is only there to be extended."""
+    names = [entry.name for entry in _packaged().iterdir()]
     return sorted(
-        Path(entry.name).stem for entry in _packaged().iterdir() if entry.name.endswith(".toml")
+        Path(name).stem for name in names if name.endswith(".toml") and not name.startswith("_")
     )
 
 
@@ -30,15 +32,16 @@ def load_recipe(name_or_path: str, *, overrides: Sequence[str] = ()) -> Recipe:
         overrides: ``key=value`` each, laid over it; see `vultus.training.overrides`.
 
     Raises:
-        ConfigError: If there is no such recipe, it is no TOML, or a setting is wrong.
+        ConfigError: If there is no such recipe, it or one that it extends is no TOML or not there,
+            recipes extend each other in a circle, or a setting is wrong.
     """
     path = Path(name_or_path)
     names = recipe_names()
     if path.suffix == ".toml" and path.is_file():
-        values = _parse(path)
+        values = _read(path)
     elif path.stem in names and path.parent in (Path(), Path("recipes")):
-        with as_file(_packaged() / f"{path.stem}.toml") as packaged:
-            values = _parse(packaged)
+        with as_file(_packaged()) as folder:
+            values = _read(folder / f"{path.stem}.toml")
     else:
         raise ConfigError(
             f"no recipe {name_or_path!r}{did_you_mean(path.stem, names)} "
@@ -58,6 +61,36 @@ def recipe_toml(recipe: Recipe) -> str:
 
 def _packaged() -> Any:
     return files("vultus") / "recipes"
+
+
+def _read(path: Path, *, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A file's tables laid over those of the recipes that it extends, the first one lowest.
+
+    Args:
+        path: The file.
+        above: The files that led here.
+    """
+    if path in above:
+        circle = " -> ".join(file.name for file in (*above[above.index(path) :], path))
+        raise ConfigError(f"recipes extend each other in a circle: {circle}")
+    values = _parse(path)
+    lower: dict[str, Any] = {}
+    for name in _extended(values.pop("extends", []), path):
+        base = path.parent / name
+        if not base.is_file():
+            raise ConfigError(f"{path} extends {name!r}, but there is no file {base}")
+        lower = laid_over(lower, _read(base, above=(*above, path)))
+    return laid_over(lower, values)
+
+
+def _extended(names: Any, path: Path) -> list[str]:
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            f"{path}: extends must be the name of a .toml file beside it, or a list of names, "
+            f"got {names!r}"
+        )
+    return names
 
 
 def _parse(path: Path) -> dict[str, Any]:

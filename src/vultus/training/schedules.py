@@ -34,6 +34,10 @@ def lr_factor(schedule: ScheduleConfig, step: int, *, total_steps: int) -> float
     if schedule.name == "step":
         passed = sum(step >= _steps(point, total_steps) for point in schedule.milestones)
         return float(schedule.gamma**passed)
+    if schedule.name == "exponential":
+        start = max(schedule.hold * total_steps, schedule.warmup_steps)
+        decay = min(max((step - start) / max(total_steps - start, 1), 0.0), 1.0)
+        return float(schedule.final_factor**decay)
     length = max(total_steps - schedule.warmup_steps, 1)
     progress = min((step - schedule.warmup_steps) / length, 1.0)
     curve = 1.0

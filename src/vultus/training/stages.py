@@ -12,6 +12,7 @@ from vultus.core.registry import Registry
 from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import FaceDataset
 from vultus.data.loader import FaceLoader
+from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.sampling.sampler import BatchSampler
 from vultus.sampling.samplers import (
     ClassBalancedSampler,
@@ -34,6 +35,7 @@ SAMPLERS: Registry[BatchSampler] = Registry("samplers")
 for _name, _sampler in {
     "balanced": ClassBalancedSampler,
     "facenet": FaceNetSampler,
+    "offline": OfflineTripletSampler,
     "pk": PKSampler,
     "shuffled": ShuffledSampler,
 }.items():
@@ -194,7 +196,9 @@ class StageBuilder:
             return config.optimizer.lr
         settings = config.sampler.settings
         rows = settings.get("batch_size")
-        if rows is None:
+        if config.sampler.name == "offline":
+            rows = 3 * settings["triplets"]
+        elif rows is None:
             rows = settings["identities"] * settings.get("images", 40)
             rows += settings.get("negatives", 0)
         batch = rows * self.recipe.training.accumulate * self.world.size
@@ -228,5 +232,5 @@ def set_training_mode(backbone: nn.Module) -> None:
 
 
 def _same_loss(before: StageConfig, after: StageConfig) -> bool:
-    keys = ("loss", "second_loss", "distillation", "head", "margin_warmup")
+    keys = ("loss", "second_loss", "distillation", "miner", "head", "margin_warmup")
     return all(getattr(before, key) == getattr(after, key) for key in keys)

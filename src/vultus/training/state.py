@@ -103,7 +103,7 @@ class TrainState:
             set_random_state(state["random"][world.rank])
 
 
-def _restore_position(loader: FaceLoader, state: Mapping[str, int]) -> None:
+def _restore_position(loader: FaceLoader, state: Mapping[str, Any]) -> None:
     sampler = loader.sampler
     same = state["world_size"] == sampler.share.world_size
     if same or sampler.resumes_with_other_world_size:

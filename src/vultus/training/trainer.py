@@ -5,7 +5,7 @@ Read `Trainer.run`, `Trainer._run_stage` and `Trainer._step`, in this order; the
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vultus.backbones.base import Backbone
 from vultus.data import FaceDataset
-from vultus.data.loader import FaceBatch, FaceLoader
+from vultus.data.loader import FaceBatch
 from vultus.training.accumulation import batch_weights
 from vultus.training.checkpoint import CheckpointFolder
 from vultus.training.distributed import World
@@ -25,6 +25,7 @@ from vultus.training.guard import NonFiniteGuard
 from vultus.training.images import normalise, to_device
 from vultus.training.objective import StageSetting
 from vultus.training.observers import Observer, Observers, file_observers
+from vultus.training.offline_mining import endless_batches
 from vultus.training.precision import autocast, new_scaler
 from vultus.training.recipe import Recipe
 from vultus.training.reporting import StepReporter
@@ -37,6 +38,7 @@ from vultus.training.signals import StopSignals
 from vultus.training.stages import StageBuilder, set_training_mode
 from vultus.training.state import TrainState
 from vultus.training.update import apply_gradients, unscaled_norm
+from vultus.training.validation import EvaluationStoppedError
 
 __all__ = ["Trainer"]
 
@@ -146,7 +148,8 @@ class Trainer:
     def _run_stage(self, stop: StopSignals) -> bool:
         """Whether it was run to its end; if not, the state is saved."""
         state, stage = self.state, self.state.stage
-        if not stage.objective.begin(self._setting(stop)):
+        setting = self._setting(stop)
+        if not stage.objective.begin(setting):
             self.save()
             return False
         self._network = self.world.wrap(state.backbone)
@@ -160,9 +163,14 @@ class Trainer:
             world=self.world,
         )
         self._reporter.start_stage(state)
-        batches = _endless(stage.loader)
+        batches = endless_batches(stage.loader, state.backbone, setting=setting)
         while state.stage_step < stage.total_steps:
-            self._step([next(batches) for _ in range(self.recipe.training.accumulate)])
+            try:
+                step_batches = [next(batches) for _ in range(self.recipe.training.accumulate)]
+            except EvaluationStoppedError:
+                self.save()
+                return False
+            self._step(step_batches)
             started = time.perf_counter()
             stopping = self._is_stopping(stop)
             if self._evaluator.is_due(state.step) and not stopping:
@@ -300,9 +308,3 @@ class Trainer:
             lambda: write_result(self.folder, self.state, summary=summary, title=title)
         )
         return summary
-
-
-def _endless(loader: FaceLoader) -> Iterator[FaceBatch]:
-    """Batch after batch, epoch after epoch."""
-    while True:
-        yield from loader

@@ -15,6 +15,7 @@ from vultus.core.errors import ConfigError, ImageError, TrainingError
 from vultus.core.faces import Image
 from vultus.data import DATASETS, FaceDataset, open_dataset
 from vultus.data.decode import decode_image
+from vultus.data.sizing import resized
 from vultus.evaluation.accuracy import FoldAccuracy, fold_accuracy
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import EmbeddedPhotos, PhotoFile
@@ -120,7 +121,7 @@ class CropEmbedder:
         for image in images:
             failed.append(image is None)
             if image is not None:
-                waiting.append(self._checked(image))
+                waiting.append(self._sized(image))
             if len(waiting) == self.config.batch_size:
                 features.append(self._features(waiting))
                 waiting = []
@@ -145,12 +146,14 @@ class CropEmbedder:
             features = features + self.backbone(floats.flip(3))
         return features.float().cpu().numpy()
 
-    def _checked(self, image: Image) -> Image:
-        if image.shape[:2] != self.input.size_hw:
+    def _sized(self, image: Image) -> Image:
+        (height, width), wanted = image.shape[:2], self.input.size_hw
+        if height * wanted[1] != width * wanted[0]:
             raise ConfigError(
-                f"evaluation crops must be of size_hw {self.input.size_hw}, got {image.shape[:2]}"
+                f"evaluation crops must be of size_hw {wanted}, or larger or smaller in the same "
+                f"proportion, got {(height, width)}"
             )
-        return image
+        return resized(image, wanted)
 
 
 class Validation(Protocol):
