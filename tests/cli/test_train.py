@@ -68,8 +68,15 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--list", "--json"]) == ExitCode.OK
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == recipe_names()
+    assert {"name": "arcface-r18", "tiny": "arcface-tiny"}.items() <= next(
+        row for row in rows if row["name"] == "arcface-r18"
+    ).items()
     assert main(["train", "--list"]) == ExitCode.OK
-    assert "arcface-tiny" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    # A line each, with the small twin beside it; every name is there.
+    twins = {row["tiny"] for row in rows}
+    assert [line.split()[0] for line in lines[1:]] == [n for n in recipe_names() if n not in twins]
+    assert set(recipe_names()) <= {word for line in lines[1:] for word in line.split()[:2]}
 
 
 def test_a_run_from_the_command_line(

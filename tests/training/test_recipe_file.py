@@ -61,3 +61,68 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     path.write_text("steps = = 3")
     with pytest.raises(ConfigError, match=r"broken\.toml is no TOML"):
         load_recipe(str(path))
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+WHOLE = """
+epochs = 3
+[backbone]
+name = "iresnet18"
+dim = 64
+[sampler]
+name = "shuffled"
+batch_size = 8
+[loss]
+name = "cosface"
+scale = 64.0
+margin_cos = 0.35
+[margin_warmup]
+steps = 10
+"""
+
+
+def test_a_recipe_extends_others_the_last_one_on_top(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        whole=WHOLE,
+        small='steps = 5\n[backbone]\nname = "mobilefacenet"\n[loss]\nscale = 16.0',
+        both='extends = ["whole.toml", "small.toml"]\n[loss]\nmargin_cos = 0.2',
+        longer='extends = "both.toml"\nwithout = ["margin_warmup"]\nsteps = 9',
+    )
+    recipe = load_recipe(str(tmp_path / "longer.toml"))
+    (stage,) = recipe.stages
+    assert (stage.steps, stage.epochs, stage.margin_warmup) == (9, None, None)
+    assert stage.loss.settings == {"scale": 16.0, "margin_cos": 0.2}
+    assert (recipe.backbone.name, recipe.backbone.settings) == ("mobilefacenet", {})
+    assert load_recipe(str(tmp_path / "both.toml")).stages[0].margin_warmup is not None
+    overridden = load_recipe(str(tmp_path / "longer.toml"), overrides=["loss.scale=32.0"])
+    assert overridden.stages[0].loss.settings["scale"] == 32.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('extends = "absent.toml"', r"top\.toml extends 'absent\.toml', but there is no file .*"),
+        ('extends = "circle.toml"', r"in a circle: circle\.toml -> ring\.toml -> circle\.toml"),
+        ('extends = "top.toml"', r"in a circle: top\.toml -> top\.toml"),
+        ("extends = 3", r"top\.toml: extends must be the name of a \.toml file beside it.*got 3"),
+        ('extends = "whole.toml"\n[loss]\nscal = 3\n[opt]', "no 'opt'"),
+        ('extends = "broken.toml"', r"broken\.toml is no TOML"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: str) -> None:
+    write(
+        tmp_path,
+        whole=WHOLE,
+        circle='extends = "ring.toml"',
+        ring='extends = "circle.toml"',
+        broken="= 3",
+        top=text,
+    )
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(str(tmp_path / "top.toml"))

@@ -103,13 +103,18 @@ def _show(recipe: "Recipe", world: "World", *, json: bool) -> int:
 def _list(*, json: bool) -> int:
     from vultus.training.recipe_file import load_recipe, recipe_names
 
-    titles = {name: load_recipe(name).about.title for name in recipe_names()}
+    recipes = {name: load_recipe(name).about for name in recipe_names()}
     if json:
-        print_json([{"name": name, "title": title} for name, title in titles.items()])
+        print_json(
+            [{"name": n, "title": about.title, "tiny": about.tiny} for n, about in recipes.items()]
+        )
         return ExitCode.OK
-    width = max(map(len, titles))
-    for name, title in titles.items():
-        say(f"{name:<{width}}  {title}")
+    twins = {about.tiny for about in recipes.values()}
+    rows = [("recipe", "in small", ""), *((n, a.tiny, a.title) for n, a in recipes.items())]
+    width, tiny_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, tiny, title in rows:
+        if name not in twins:  # those stand beside the recipe that they are the twin of
+            say(f"{name:<{width}}  {tiny:<{tiny_width}}  {title}".rstrip())
     return ExitCode.OK
 
 

@@ -1,0 +1,74 @@
+"""Every recipe that comes with Vultus: it builds, and its small twin trains."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vultus.data.synthetic import SyntheticFaces
+from vultus.training.config import DataConfig
+from vultus.training.distributed import World
+from vultus.training.optimizers import build_optimizers, parameter_groups
+from vultus.training.recipe_file import load_recipe, recipe_names
+from vultus.training.result import build_backbone
+from vultus.training.schedules import lr_factor
+from vultus.training.stages import StageBuilder
+from vultus.training.trainer import Trainer
+
+RECIPES = {name: load_recipe(name) for name in recipe_names()}
+TINY = sorted({recipe.about.tiny for recipe in RECIPES.values()} - {""})
+WHOLE = [name for name, recipe in RECIPES.items() if recipe.data.kind != "synthetic"]
+# Learning from a teacher needs the teacher's run; those recipes are tested beside distillation.
+BUILDABLE = [
+    name
+    for name, recipe in RECIPES.items()
+    if not any(stage.distillation for stage in recipe.stages)
+]
+PEOPLE = SyntheticFaces(identities=100, images=6)
+
+
+@pytest.mark.parametrize("name", BUILDABLE)
+def test_it_builds_for_a_hundred_people(name: str) -> None:
+    recipe = RECIPES[name]
+    with torch.device("meta"):  # nothing is computed or held: some networks are large
+        backbone = build_backbone(recipe)
+    builder = StageBuilder(recipe, PEOPLE, backbone, World())
+    builder.check()
+    for number, stage in enumerate(recipe.stages):
+        total = builder.total_steps(number)
+        groups = parameter_groups(stage.optimizer, dict(backbone.named_parameters()), [], lr=0.1)
+        build_optimizers(stage.optimizer, groups)
+        factors = [lr_factor(stage.schedule, step, total_steps=total) for step in (0, total - 1)]
+        # A schedule that never gets anywhere was meant for another number of steps.
+        assert stage.schedule.name == "constant" or factors[0] != factors[1]
+        assert all(point < total for point in stage.schedule.milestones)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_it_needs_data_of_the_user_and_names_a_small_twin(name: str) -> None:
+    recipe = RECIPES[name]
+    assert recipe.about.expected
+    assert (recipe.data.root, recipe.data.kind) == (None, DataConfig().kind)
+    twin = RECIPES[recipe.about.tiny]
+    assert twin.data.kind == "synthetic"
+    own, other = recipe.stages[-1], twin.stages[-1]
+    assert own.loss is not None
+    assert other.loss is not None
+    assert other.loss.name == own.loss.name
+    assert other.head.kind in (own.head.kind, "plain")
+    assert (other.miner is None) == (own.miner is None)
+    assert other.sampler.name == own.sampler.name
+    assert len(twin.stages) == len(recipe.stages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TINY)
+def test_a_small_recipe_runs(name: str, tmp_path: Path) -> None:
+    stages = len(RECIPES[name].stages)
+    steps = ["steps=2"] if stages == 1 else [f"stage.{n}.steps=2" for n in range(stages)]
+    few = ["data.identities=20", "data.images=5", "evaluation.sets.0.identities=8"]
+    recipe = load_recipe(name, overrides=[f"run.output={tmp_path / name}", *few, *steps])
+    result = Trainer(recipe).run()
+    assert result.complete
+    assert result.summary["evaluation"][0]["set"] == "unseen"
+    assert result.summary["evaluation"][0]["spread"] > 1e-3
