@@ -16,6 +16,7 @@ from vultus.cli.detect import detect
 from vultus.cli.doctor import doctor
 from vultus.cli.embed import embed
 from vultus.cli.evaluate import evaluate
+from vultus.cli.export import export
 from vultus.cli.identify import identify
 from vultus.cli.output import ExitCode, err, out
 from vultus.cli.report import report
@@ -64,6 +65,7 @@ for _command in (detect, align, embed, verify, identify, cluster, evaluate, repo
     app.command()(_command)
 app.command()(calibrate)
 app.command()(train)
+app.command()(export)
 app.add_typer(data.app, name="data")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")

@@ -8,7 +8,8 @@ import typer
 
 from vultus.cli import plot_data
 from vultus.cli.output import ExitCode, err, out
-from vultus.core.errors import InputError, MissingDependencyError
+from vultus.cli.training_extra import require_training_extra
+from vultus.core.errors import InputError
 
 __all__ = ["app"]
 
@@ -22,7 +23,7 @@ OutputOption = Annotated[Path, typer.Option("--output", "-o", help="PNG file to 
 @app.command("target-logit")
 def target_logit(output: OutputOption) -> int:
     """Draw what each loss makes of the target logit over the angle, and its slope."""
-    _check_torch()
+    require_training_extra("losses need")
     from vultus.training.plots import save_png, target_logit_figure
 
     save_png(target_logit_figure(), output)
@@ -53,7 +54,7 @@ def toy(
     seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
 ) -> int:
     """Train 2-D features with each loss and draw them: in the plane, and as directions."""
-    _check_torch()
+    require_training_extra("losses need")
     from vultus.training.plots import save_png, toy_figure
     from vultus.training.toys import digits, synthetic_identities, train_toy
 
@@ -98,12 +99,3 @@ def _setting(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return key, value
-
-
-def _check_torch() -> None:
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            "losses need PyTorch; install it with: pip install 'vultus[train]'"
-        ) from error

@@ -6,7 +6,8 @@ import typer
 
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.cli.train_progress import TrainProgress
-from vultus.core.errors import InputError, MissingDependencyError
+from vultus.cli.training_extra import require_training_extra
+from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
     from vultus.training.distributed import World
@@ -43,7 +44,7 @@ def train(
 
     Ctrl-C and SIGTERM finish the step, save, and end with exit code 130 or 143; --resume goes on.
     """
-    _check_torch()
+    require_training_extra("training needs")
     if list_recipes:
         return _list(json=json)
     if recipe is None:
@@ -116,13 +117,3 @@ def _list(*, json: bool) -> int:
         if name not in twins:  # those stand beside the recipe that they are the twin of
             say(f"{name:<{width}}  {tiny:<{tiny_width}}  {title}".rstrip())
     return ExitCode.OK
-
-
-def _check_torch() -> None:
-    try:
-        import safetensors  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            "training needs PyTorch; install it with: pip install 'vultus[train]'"
-        ) from error
