@@ -1,0 +1,110 @@
+"""Is there a face in a crop? Asked of the detector, and of the length of the embedding."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.faces import Faces, Image
+from vultus.curation.feature_store import FeatureStore
+from vultus.curation.features import ImageFeatures, images_in_chunks
+from vultus.data.base import FaceDataset
+from vultus.data.convert import Watch
+from vultus.detection.base import Detector
+
+__all__ = ["face_scores", "robust_deviations"]
+
+MARGIN = 0.25
+"""Black border for the detector, in parts of the crop's size: crops cut faces close."""
+
+MIDDLE = 0.25
+"""How far a face's centre may lie from the crop's, in parts of the crop's size."""
+
+LEAST_SIZE = 0.35
+"""Least size (square root of the box's area) of a face that fills a crop, in parts of its size."""
+
+Floats = npt.NDArray[np.float32]
+
+
+def face_scores(
+    dataset: FaceDataset,
+    features: ImageFeatures,
+    chosen: npt.NDArray[np.int64],
+    detector: Detector,
+    *,
+    cache: Path,
+    watch: Watch = iter,
+) -> Floats:
+    """How sure the detector is of the face that each crop should show.
+
+    Args:
+        dataset: The crops.
+        features: Of them.
+        chosen: (c,) int64, which rows of the features to look at.
+        detector: Looks at them.
+        cache: Folder of `FeatureStore` files.
+        watch: Sees the indices of the images go by that the cache does not know.
+
+    Returns:
+        (c,) float32 in [0, 1]; 0 where no face of about the right size lies about the middle.
+    """
+    fields = {"score": (np.float32, ())}
+    store = FeatureStore(cache, name="faces", key=detector.name, fields=fields)
+    digests = [features.digests[row] for row in chosen]
+    new = {digest: int(features.rows[row]) for digest, row in zip(digests, chosen, strict=True)}
+    new = {digest: index for digest, index in new.items() if digest not in store}
+    digest_of = {index: digest for digest, index in new.items()}
+    for indices, images in images_in_chunks(dataset, watch(list(digest_of))):
+        scores = crop_scores(images, detector)
+        for index, score in zip(indices, scores.tolist(), strict=True):
+            store.add(digest_of[index], {"score": score})
+    return np.asarray(store.take(digests)["score"], np.float32)
+
+
+def crop_scores(images: Sequence[Image], detector: Detector) -> Floats:
+    """Score of the best face in the middle of each crop; 0 for none.
+
+    Args:
+        images: (h, w, 3) uint8 RGB each.
+        detector: Looks at them.
+    """
+    padded = [_padded(image) for image in images]
+    found = detector.detect_batch(padded)
+    sizes = [image.shape[:2] for image in images]
+    return np.array(
+        [_best_score(faces, size) for faces, size in zip(found, sizes, strict=True)], np.float32
+    )
+
+
+def robust_deviations(values: npt.NDArray[np.floating]) -> Floats:
+    """How many standard deviations each value lies from the median, outliers not counted in.
+
+    The standard deviation is that of a normal distribution with the same median absolute
+    deviation, ``1.4826 MAD``.
+
+    Args:
+        values: (n,) floating.
+    """
+    if not len(values):
+        return np.zeros(0, np.float32)
+    median = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - median))
+    return np.asarray((values - median) / max(float(spread), 1e-12), np.float32)
+
+
+def _padded(image: Image) -> Image:
+    rows, columns = (round(MARGIN * length) for length in image.shape[:2])
+    framed = cv2.copyMakeBorder(image, rows, rows, columns, columns, cv2.BORDER_CONSTANT)
+    return np.asarray(framed, np.uint8)
+
+
+def _best_score(faces: Faces, size_hw: tuple[int, ...]) -> float:
+    if not len(faces):
+        return 0.0
+    size = np.array(size_hw[::-1], np.float32)
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 / size - (0.5 + MARGIN)
+    placed = np.abs(centres).max(axis=1) <= MIDDLE
+    large = np.sqrt(faces.areas) >= LEAST_SIZE * size.min()
+    return float(np.max(np.where(placed & large, faces.scores, 0)))
