@@ -1,6 +1,6 @@
 """A run folder of a small network, and one thread."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def train(output: Path, **more: Any) -> Path:
+def _train(output: Path, **more: Any) -> Path:
     """A few steps on synthetic people."""
     torch.set_num_threads(1)
     values = {
@@ -48,4 +48,10 @@ def train(output: Path, **more: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(tmp_path_factory.mktemp("runs") / "Small Net_1")
+    return _train(tmp_path_factory.mktemp("runs") / "Small Net_1")
+
+
+@pytest.fixture
+def train() -> Callable[..., Path]:
+    """Trains into a folder, with other sections."""
+    return _train

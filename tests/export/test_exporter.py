@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from onnx import numpy_helper
 
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import ConfigError, InputError, ModelError
+from vultus.data.sizing import resized
 from vultus.embedding.embedder import open_embedder
 from vultus.export import exporter
 from vultus.export.exporter import ExportSettings, export_run
 from vultus.export.graph import onnx_graph
+from vultus.export.parity import sample_crops
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
 from vultus.models.store import ModelStore
@@ -101,6 +104,21 @@ def test_a_file_that_differs_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_on_smaller_crops_takes_those_of_the_template(
+    train: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = train(tmp_path / "half", input={"size_hw": [56, 56]})
+    made = export_run(run, tmp_path / "net.onnx")
+    crops = sample_crops("arcface-112")
+    found = open_embedder(made.file).embed(crops).vectors
+    small = np.stack([resized(image, (56, 56)) for image in crops.pixels])
+    rows = (torch.from_numpy(small).permute(0, 3, 1, 2).float() - 127.5) / 127.5
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(load_backbone(run)(rows)).numpy()
+    # Up to the rounding of the small crops to whole grey levels.
+    assert np.einsum("nd,nd->n", found, expected).min() > 0.9999
+
+
 def test_what_cannot_be_exported(
     run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,11 +136,11 @@ def test_what_cannot_be_exported(
 
     def other_size(path: str) -> Recipe:
         recipe = load_recipe(path)
-        values = {**recipe.to_dict(), "input": {"size_hw": [96, 96]}}
+        values = {**recipe.to_dict(), "input": {"size_hw": [112, 96]}}
         return Recipe.from_dict(values, source="")
 
     monkeypatch.setattr(exporter, "load_recipe", other_size)
-    with pytest.raises(ConfigError, match=r"trained on \(96, 96\); train with .*=\[112, 112\]"):
+    with pytest.raises(ConfigError, match=r"trained on \(112, 96\), of another .*=\[112, 112\]"):
         export_run(run_folder, tmp_path / "b.onnx")
 
 

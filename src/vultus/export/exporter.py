@@ -14,6 +14,7 @@ import torch
 
 from vultus import __version__
 from vultus.alignment.templates import crop_template
+from vultus.backbones.base import Backbone
 from vultus.core.errors import ConfigError, InputError
 from vultus.export.graph import onnx_graph
 from vultus.export.parity import (
@@ -24,9 +25,11 @@ from vultus.export.parity import (
     network_vectors,
     sample_crops,
 )
+from vultus.export.resized_input import ResizedInput
 from vultus.export.storage import Storage, store_weights
 from vultus.models.cards import Flip, Licence, ModelCard
 from vultus.models.imported import card_for_file
+from vultus.training.config import InputConfig
 from vultus.training.recipe import Recipe
 from vultus.training.recipe_file import load_recipe
 from vultus.training.result import Weights, load_backbone, weights_file
@@ -94,8 +97,8 @@ def export_run(
         settings: What else there is to say.
 
     Raises:
-        ConfigError: If the folder holds no such run or weights, or its crops are not those of the
-            template, for which nobody could make crops.
+        ConfigError: If the folder holds no such run or weights, or its crops are not of the
+            template's proportion.
         InputError: If the output exists and is not to be replaced.
         ModelError: If the network cannot be written, or the file is not equal to it. Nothing is
             left behind then.
@@ -103,7 +106,7 @@ def export_run(
     folder = RunFolder(run)
     backbone = load_backbone(run, weights=settings.weights)
     recipe = load_recipe(str(folder.config))
-    _check_size(recipe)
+    backbone = _for_crops(backbone, recipe.input)
     name = _model_name(run) if settings.name is None else settings.name
     file = run / f"{name}.onnx" if output is None else output
     card_file = file.with_suffix(".toml")
@@ -128,14 +131,18 @@ def export_run(
     return Export(file, card_file, card, tuple(parity))
 
 
-def _check_size(recipe: Recipe) -> None:
-    wanted = crop_template(recipe.input.template).size_hw
-    if recipe.input.size_hw != wanted:
+def _for_crops(backbone: Backbone, settings: InputConfig) -> Backbone:
+    """The network for crops of the template's size."""
+    size, crop_hw = settings.size_hw, crop_template(settings.template).size_hw
+    if size == crop_hw:
+        return backbone
+    if size[0] * crop_hw[1] != size[1] * crop_hw[0]:
         raise ConfigError(
-            f"a model must take its template's crops, which have the size {wanted} for "
-            f"{recipe.input.template!r}, and this run was trained on {recipe.input.size_hw}; "
-            f"train with input.size_hw={list(wanted)}"
+            f"a model must take its template's crops, which have the size {crop_hw} for "
+            f"{settings.template!r}, and this run was trained on {size}, of another proportion; "
+            f"train with input.size_hw={list(crop_hw)}, or name the right input.template"
         )
+    return ResizedInput(backbone, crop_hw=crop_hw).eval()
 
 
 def _check_free(*files: Path, replace: bool) -> None:

@@ -1,7 +1,7 @@
 """Does the file say what the network says? Measured on crops, alone and in batches."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -216,8 +216,9 @@ def compare(
 def network_vectors(
     backbone: Backbone, crops: AlignedCrops, settings: InputConfig
 ) -> npt.NDArray[np.float32]:
-    """(n, dim) unit vectors of the network itself, plain view."""
+    """(n, dim) unit vectors of the network itself, plain view, of crops of the size it takes."""
+    sized = replace(settings, size_hw=backbone.input_hw)
     embedder = CropEmbedder(
-        backbone, input=settings, config=EvaluationConfig(), device=torch.device("cpu")
+        backbone, input=sized, config=EvaluationConfig(), device=torch.device("cpu")
     )
     return np.asarray(embedder.embed(crops.pixels).embeddings.vectors)
