@@ -48,6 +48,27 @@ def test_nothing_is_wrapped_for_nothing() -> None:
     assert select_faces(unused, DataConfig()).labels.tolist() == [0, 1]
 
 
+def test_non_faces_are_kept_whole_and_come_last(faces: Grey) -> None:
+    chosen = select_faces(faces, DataConfig(non_faces="b", min_images=2))
+    assert chosen.identities == ("a", "c", "b")
+    assert chosen.labels.tolist() == [1, 0, 1, 2, 1, 0, 1]
+    assert [int(chosen.image(i)[0, 0, 0]) for i in range(len(chosen))] == [0, 1, 3, 4, 5, 6, 7]
+    few = select_faces(faces, DataConfig(non_faces="c", max_images=1, max_identities=2))
+    assert (few.identities, few.labels.tolist()) == (("a", "b", "c"), [2, 0, 2, 1, 2, 2])
+    kept = select_faces(faces, DataConfig(non_faces="a", unlabelled=True))
+    assert kept.identities == ("b", "c", "a")
+    assert kept.labels.tolist() == [1, 2, -1, 1, 0, 1, 2, 1]
+    last = Grey([0, 1, 2], identities=["a", "b", "c"])
+    assert select_faces(last, DataConfig(non_faces="c")) is last
+
+
+def test_non_faces_must_be_there_and_are_not_people(faces: Grey) -> None:
+    with pytest.raises(InputError, match="name of an identity with images, got 'none'"):
+        select_faces(faces, DataConfig(non_faces="none"))
+    with pytest.raises(InputError, match="at least 2 identities with 2 or more images, got 1"):
+        select_faces(faces, DataConfig(non_faces="c", min_images=2))
+
+
 def test_one_identity_is_too_few(faces: Grey) -> None:
     with pytest.raises(InputError, match=r"at least 2 identities with 4 or more images, got 1"):
         select_faces(faces, DataConfig(min_images=4))

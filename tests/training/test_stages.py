@@ -8,6 +8,7 @@ from vultus.backbones import BACKBONES
 from vultus.core.errors import ConfigError, InputError, RegistryError
 from vultus.data import open_dataset
 from vultus.training.distributed import World
+from vultus.training.objective import LossObjective
 from vultus.training.recipe import Recipe
 from vultus.training.stages import StageBuilder, freeze, set_training_mode
 
@@ -116,6 +117,17 @@ def test_mistakes_of_any_stage_are_found_before_the_first(tiny_values: dict[str,
         torch.manual_seed(0)
         with pytest.raises(error, match=message):
             made.check()
+
+
+def test_non_faces_are_the_class_behind_the_people(tiny_values: dict[str, Any]) -> None:
+    data = {**tiny_values["data"], "non_faces": "p039"}
+    made = builder(tiny_values, data=data, loss={"name": "euclidean"})
+    made.check()
+    objective = made.build(0).objective
+    assert isinstance(objective, LossObjective)
+    assert (objective.first.num_classes, objective.first.num_labels) == (39, 40)
+    with pytest.raises(ConfigError, match="CosFace does not"):
+        builder(tiny_values, data=data).check()
 
 
 def test_checking_draws_no_random_numbers(tiny_values: dict[str, Any]) -> None:

@@ -57,3 +57,25 @@ def test_two_processes_are_one_with_two_batches(
             if "weight" in name or "momentum" in name:
                 other = two["objective"][part][name]
                 torch.testing.assert_close(other, tensor, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_train_on_the_same_mined_triplets(
+    tiny_values: dict[str, Any], tmp_path: Path
+) -> None:
+    offline = {"name": "offline", "triplets": 6, "every": 2}
+    more = {"loss": {"name": "triplet"}, "miner": {"name": "as-sampled"}, "sampler": offline}
+    values = {**tiny_values, **more, "steps": 5}
+    values["run"] = {**values["run"], "output": str(tmp_path / "two")}
+    path = tmp_path / "two.toml"
+    path.write_text(recipe_toml(Recipe.from_dict(values, source="")), encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    done = subprocess.run(
+        [*torchrun, "--nproc-per-node", "2", "-m", "vultus", "train", str(path)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    state = final_state(tmp_path / "two")
+    assert (state["step"], state["loader"]["world_size"]) == (5, 2)
+    assert len(state["loader"]["mined"]) > 100

@@ -122,6 +122,8 @@ class DataConfig:
         max_images: Take at most this many images of an identity, the first ones.
         unlabelled: Keep images without an identity (in a folder data set: those in folders called
             ``_unlabelled``, or right in the root). They take part in distillation only.
+        non_faces: Name of the identity (in a folder data set: of the folder) that holds what is no
+            face or cannot be judged; for losses that know such a class (``euclidean``).
         settings: Every other key: the data set's own settings.
     """
 
@@ -132,6 +134,7 @@ class DataConfig:
     max_identities: int | None = None
     max_images: int | None = None
     unlabelled: bool = False
+    non_faces: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

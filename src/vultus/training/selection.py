@@ -20,17 +20,25 @@ class FaceSubset(FaceDataset):
     Args:
         whole: The data set.
         chosen: (n,) positions in it.
+        last: Name of the identity that gets the highest label; None keeps their order.
 
     Attributes:
         whole: As passed.
         chosen: As passed; position of each image in ``whole``.
     """
 
-    def __init__(self, whole: FaceDataset, chosen: npt.NDArray[np.int64]) -> None:
+    def __init__(
+        self, whole: FaceDataset, chosen: npt.NDArray[np.int64], *, last: str | None = None
+    ) -> None:
         labels = whole.labels[chosen]
         kept = np.unique(labels[labels != UNLABELLED])
-        counted = np.where(labels == UNLABELLED, UNLABELLED, np.searchsorted(kept, labels))
-        super().__init__(counted, identities=[whole.identities[label] for label in kept])
+        names = [whole.identities[label] for label in kept]
+        order = sorted(range(len(names)), key=lambda place: (names[place] == last, place))
+        new_label = np.argsort(np.array(order, np.int64))
+        counted = np.full(len(labels), UNLABELLED, np.int64)
+        known = labels != UNLABELLED
+        counted[known] = new_label[np.searchsorted(kept, labels[known])]
+        super().__init__(counted, identities=[names[place] for place in order])
         self.whole = whole
         self.chosen = chosen
 
@@ -58,6 +66,8 @@ def select_faces(
 ) -> FaceDataset:
     """Leave out small identities, what is beyond the limits, and images without an identity.
 
+    ``config.non_faces`` is kept whatever its size, and gets the highest label.
+
     Args:
         dataset: The whole.
         config: The limits; ``unlabelled`` keeps images without an identity.
@@ -71,15 +81,22 @@ def select_faces(
     """
     labels = dataset.labels
     counts = np.bincount(labels[labels != UNLABELLED], minlength=len(dataset.identities))
-    identities = np.flatnonzero(counts >= config.min_images)[: config.max_identities]
-    if len(identities) < least_identities:
+    others = np.array([name == config.non_faces for name in dataset.identities], np.bool_)
+    if config.non_faces is not None and not counts[others].any():
+        raise InputError(
+            f"data.non_faces must be the name of an identity with images, got {config.non_faces!r}"
+        )
+    people = np.flatnonzero((counts >= config.min_images) & ~others)[: config.max_identities]
+    identities = np.append(people, np.flatnonzero(others))
+    if len(people) < least_identities:
         raise InputError(
             f"training needs at least {least_identities} identities with {config.min_images} or "
-            f"more images, got {len(identities)}"
+            f"more images, got {len(people)}"
         )
     chosen = np.flatnonzero(np.isin(labels, identities))
     if config.max_images is not None:
-        chosen = chosen[_rank_in_identity(labels[chosen]) < config.max_images]
+        first = _rank_in_identity(labels[chosen]) < config.max_images
+        chosen = chosen[first | others[labels[chosen]]]
     if config.unlabelled:
         chosen = np.union1d(chosen, np.flatnonzero(labels == UNLABELLED))
     if not len(chosen):
@@ -87,9 +104,10 @@ def select_faces(
             "training needs images, and the settings of data leave none; "
             "data.unlabelled = true keeps those without an identity"
         )
-    if len(chosen) == len(dataset) and len(identities) == len(dataset.identities):
+    whole = len(chosen) == len(dataset) and len(identities) == len(dataset.identities)
+    if whole and not others[:-1].any():
         return dataset
-    return FaceSubset(dataset, chosen)
+    return FaceSubset(dataset, chosen, last=config.non_faces)
 
 
 def _rank_in_identity(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

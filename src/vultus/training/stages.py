@@ -21,9 +21,10 @@ from vultus.sampling.samplers import (
     ShuffledSampler,
 )
 from vultus.training.config import StageConfig
+from vultus.training.distillation import DistillationObjective
 from vultus.training.distributed import World
 from vultus.training.heads import build_objective
-from vultus.training.objective import Objective
+from vultus.training.objective import LossObjective, Objective
 from vultus.training.optimizers import Optimizers, build_optimizers, parameter_groups
 from vultus.training.recipe import Recipe
 
@@ -134,7 +135,11 @@ class StageBuilder:
                 self._sampler(number)
                 freeze(self.backbone, config.frozen)
                 template = self.recipe.input.template
-                build_objective(config, num_classes=_SMALL, dim=_SMALL, template=template)
+                objective = build_objective(
+                    config, num_classes=_SMALL, dim=_SMALL, template=template
+                )
+                if self.recipe.data.non_faces is not None:
+                    _check_knows_non_faces(objective)
 
     def _objective(self, number: int, before: Stage | None) -> Objective:
         config = self.recipe.stages[number]
@@ -144,7 +149,7 @@ class StageBuilder:
         else:
             objective = build_objective(
                 config,
-                num_classes=len(self.dataset.identities),
+                num_classes=self._num_people(),
                 dim=self.backbone.dim,
                 template=self.recipe.input.template,
                 seed=self.recipe.run.seed,
@@ -154,6 +159,10 @@ class StageBuilder:
         if goes_on:
             objective.end_warmup()
         return objective
+
+    def _num_people(self) -> int:
+        """Classes of a loss: the identities; what is no face has the label behind theirs."""
+        return len(self.dataset.identities) - (self.recipe.data.non_faces is not None)
 
     def _loader(self, number: int, *, views: int) -> FaceLoader:
         recipe = self.recipe
@@ -229,6 +238,17 @@ def set_training_mode(backbone: nn.Module) -> None:
         parameters = list(module.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             module.eval()
+
+
+def _check_knows_non_faces(objective: Objective) -> None:
+    labelled = objective.labelled if isinstance(objective, DistillationObjective) else objective
+    losses = [labelled.first, labelled.second] if isinstance(labelled, LossObjective) else []
+    for loss in losses:
+        if loss is not None and loss.num_labels == loss.num_classes:
+            raise ConfigError(
+                "data.non_faces needs losses that know what is no face (euclidean), "
+                f"{type(loss).__name__} does not; leave that folder out"
+            )
 
 
 def _same_loss(before: StageConfig, after: StageConfig) -> bool:
