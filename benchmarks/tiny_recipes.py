@@ -108,13 +108,19 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _needs_a_teacher(name: str) -> bool:
+    return any(stage.distillation is not None for stage in load_recipe(name).stages)
+
+
 def main() -> None:
     """Run what is missing; print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", required=True, type=Path)
-    parser.add_argument("--recipes", nargs="+", help="default: all that end in -tiny")
+    parser.add_argument(
+        "--recipes", nargs="+", help="default: all that end in -tiny and need no other run"
+    )
     parser.add_argument("--set", nargs="+", default=[], help="overrides, key=value")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
@@ -125,6 +131,7 @@ def main() -> None:
     names = options.recipes
     if names is None:
         names = [name for name in recipe_names() if name.endswith("-tiny")]
+        names = [name for name in names if not _needs_a_teacher(name)]
     for name in names:
         path = options.runs / f"{name}.json"
         if not path.exists():

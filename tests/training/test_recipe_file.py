@@ -20,10 +20,14 @@ def test_every_packaged_recipe_can_be_read_and_says_what_it_is(name: str) -> Non
 
 def test_the_recipes_of_the_guide_are_recipes() -> None:
     page = Path(__file__).parents[2] / "docs" / "guide" / "training.md"
-    whole, stages = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    whole, stages, teacher = blocks
     recipe = Recipe.from_dict(tomllib.loads(whole), source="guide")
     assert recipe.stages[0].loss is not None
     assert recipe.stages[0].loss.name == "cosface"
+    taught = Recipe.from_dict(tomllib.loads(whole + teacher), source="guide").stages[0]
+    assert taught.distillation is not None
+    assert [term.kind for term in taught.distillation.terms] == ["cosine", "relational"]
     recipe = Recipe.from_dict(tomllib.loads(whole + stages), source="guide")
     assert [stage.name for stage in recipe.stages] == ["softmax", "triplet"]
     assert [stage.epochs for stage in recipe.stages] == [20, 5]
@@ -97,11 +101,14 @@ def test_a_recipe_extends_others_the_last_one_on_top(tmp_path: Path) -> None:
     recipe = load_recipe(str(tmp_path / "longer.toml"))
     (stage,) = recipe.stages
     assert (stage.steps, stage.epochs, stage.margin_warmup) == (9, None, None)
+    assert stage.loss is not None
     assert stage.loss.settings == {"scale": 16.0, "margin_cos": 0.2}
     assert (recipe.backbone.name, recipe.backbone.settings) == ("mobilefacenet", {})
     assert load_recipe(str(tmp_path / "both.toml")).stages[0].margin_warmup is not None
     overridden = load_recipe(str(tmp_path / "longer.toml"), overrides=["loss.scale=32.0"])
-    assert overridden.stages[0].loss.settings["scale"] == 32.0
+    loss = overridden.stages[0].loss
+    assert loss is not None
+    assert loss.settings["scale"] == 32.0
 
 
 @pytest.mark.parametrize(
