@@ -17,7 +17,16 @@ from vultus.core.similarity import similarity_matrix
 from vultus.evaluation.intervals import Interval, rate_interval
 from vultus.evaluation.rates import RocCurve, roc_curve
 
-__all__ = ["CmcCurve", "Searches", "cmc", "open_set_curve", "rank_searches", "search_gallery"]
+__all__ = [
+    "NEVER",
+    "CmcCurve",
+    "Searches",
+    "cmc",
+    "join_searches",
+    "open_set_curve",
+    "rank_searches",
+    "search_gallery",
+]
 
 BLOCK_PROBES = 512
 NEVER = np.iinfo(np.int64).max

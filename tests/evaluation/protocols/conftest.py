@@ -53,20 +53,27 @@ class PixelEmbedder:
     seen: list[PhotoFile] = field(default_factory=list)
     aligned: list[bool] = field(default_factory=list)
     asked: list[Photos] = field(default_factory=list)
+    space: EmbeddingSpace = SPACE
+    scored: bool = False
+    """Give detector scores: the brightest pixel / 255."""
 
     def __call__(self, photos: Photos, *, aligned: bool) -> EmbeddedPhotos:
         self.aligned.append(aligned)
         self.asked.append(photos)
-        rows, failed = [], []
+        rows, failed, scores = [], [], []
         for photo in photos:
             self.seen.append(photo)
             raw = read_image(photo)[..., 0].ravel().astype(np.float64)
             failed.append(bool(np.ptp(raw) == 0))
             if not failed[-1]:
                 rows.append(raw - raw.mean())
-        vectors = np.array(rows) if rows else np.zeros((0, SPACE.dim))
-        embeddings = Embeddings.from_raw(vectors, SPACE) if rows else Embeddings.empty(SPACE)
-        return EmbeddedPhotos(embeddings, np.array(failed, np.bool_))
+                scores.append(raw.max() / 255)
+        vectors = np.array(rows) if rows else np.zeros((0, self.space.dim))
+        return EmbeddedPhotos(
+            Embeddings.from_raw(vectors, self.space) if rows else Embeddings.empty(self.space),
+            np.array(failed, np.bool_),
+            np.array(scores, np.float32) if self.scored else None,
+        )
 
 
 WritePerson = Callable[..., None]

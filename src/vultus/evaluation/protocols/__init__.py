@@ -2,9 +2,10 @@
 
 from vultus.evaluation.protocols.base import PROTOCOLS
 from vultus.evaluation.protocols.folder import PersonFolder
+from vultus.evaluation.protocols.ijb import Ijb
 from vultus.evaluation.protocols.lfw import Lfw
 from vultus.evaluation.protocols.megaface import MegaFace
 from vultus.evaluation.protocols.pairs import PairProtocol
 from vultus.evaluation.protocols.ytf import YouTubeFaces
 
-__all__ = ["PROTOCOLS", "Lfw", "MegaFace", "PairProtocol", "PersonFolder", "YouTubeFaces"]
+__all__ = ["PROTOCOLS", "Ijb", "Lfw", "MegaFace", "PairProtocol", "PersonFolder", "YouTubeFaces"]
