@@ -117,7 +117,8 @@ def test_a_recipe_extends_others_the_last_one_on_top(tmp_path: Path) -> None:
         ('extends = "absent.toml"', r"top\.toml extends 'absent\.toml', but there is no file .*"),
         ('extends = "circle.toml"', r"in a circle: circle\.toml -> ring\.toml -> circle\.toml"),
         ('extends = "top.toml"', r"in a circle: top\.toml -> top\.toml"),
-        ("extends = 3", r"top\.toml: extends must be the name of a \.toml file beside it.*got 3"),
+        ('extends = "arcface-r5"', r"no file .*recipes.arcface-r5\.toml; did you mean 'arcface-r"),
+        ("extends = 3", r"top\.toml: extends must be a \.toml file beside it.*got 3"),
         ('extends = "whole.toml"\n[loss]\nscal = 3\n[opt]', "no 'opt'"),
         ('extends = "broken.toml"', r"broken\.toml is no TOML"),
     ],
@@ -133,3 +134,12 @@ def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: st
     )
     with pytest.raises(ConfigError, match=message):
         load_recipe(str(tmp_path / "top.toml"))
+
+
+def test_a_file_extends_a_recipe_that_comes_with_vultus(tmp_path: Path) -> None:
+    write(tmp_path, mine='extends = "arcface-r18"\nsteps = 7\n[loss]\nscale = 32.0')
+    mine, other = load_recipe(str(tmp_path / "mine.toml")), load_recipe("arcface-r18")
+    assert mine.backbone == other.backbone
+    assert mine.stages[0].steps == 7
+    assert mine.stages[0].loss is not None
+    assert mine.stages[0].loss.settings == {"margin_rad": 0.5, "scale": 32.0}

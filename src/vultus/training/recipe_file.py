@@ -76,10 +76,12 @@ def _read(path: Path, *, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     values = _parse(path)
     lower: dict[str, Any] = {}
     for name in _extended(values.pop("extends", []), path):
-        base = path.parent / name
-        if not base.is_file():
-            raise ConfigError(f"{path} extends {name!r}, but there is no file {base}")
-        lower = laid_over(lower, _read(base, above=(*above, path)))
+        with as_file(_packaged()) as packaged:
+            base = path.parent / name if name.endswith(".toml") else packaged / f"{name}.toml"
+            if not base.is_file():
+                hint = "" if name.endswith(".toml") else did_you_mean(name, recipe_names())
+                raise ConfigError(f"{path} extends {name!r}, but there is no file {base}{hint}")
+            lower = laid_over(lower, _read(base, above=(*above, path)))
     return laid_over(lower, values)
 
 
@@ -87,8 +89,8 @@ def _extended(names: Any, path: Path) -> list[str]:
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(
-            f"{path}: extends must be the name of a .toml file beside it, or a list of names, "
-            f"got {names!r}"
+            f"{path}: extends must be a .toml file beside it, a name of vultus train --list, or a "
+            f"list of them, got {names!r}"
         )
     return names
 
