@@ -1,6 +1,5 @@
 """A folder of one's own with a folder per person: 1:1 and 1:N figures with intervals."""
 
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -9,16 +8,14 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.evaluation.accuracy import FoldAccuracy, fold_accuracy
-from vultus.evaluation.allpairs import AllPairs, all_pairs
-from vultus.evaluation.identification import Searches
+from vultus.evaluation.allpairs import all_pairs
+from vultus.evaluation.protocols.all_pairs_evidence import all_pairs_evidence
 from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
     EmbedPhotos,
     ProtocolResult,
 )
-from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
-from vultus.evaluation.protocols.genuine_pairs import genuine_pairs
 from vultus.evaluation.protocols.half_enrolled import search_half_enrolled
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import pair_scores
@@ -28,7 +25,6 @@ from vultus.evaluation.summary import summarise
 __all__ = ["PersonFolder"]
 
 MAX_LISTED_PAIRS = 3000
-LISTED_IMPOSTORS = 1000
 
 
 @PROTOCOLS.register("folder")
@@ -87,7 +83,7 @@ class PersonFolder:
                 if found is None
                 else identification_figures([found], generator=generator),
             },
-            evidence=_evidence(
+            evidence=all_pairs_evidence(
                 embedded, self._people, names, table, None if found is None else found.searches
             ),
         )
@@ -120,26 +116,3 @@ def _accuracy(
         return None
     scores = pair_scores(embedded, np.concatenate(first), np.concatenate(second))
     return fold_accuracy(scores, labels, folds=numbers)
-
-
-def _evidence(
-    embedded: EmbeddedPhotos,
-    people: npt.NDArray[Any],
-    photos: Sequence[str],
-    table: AllPairs,
-    searches: Searches | None,
-) -> Evidence:
-    """All genuine pairs, and the highest impostor pairs."""
-    found = table.tail[:LISTED_IMPOSTORS]
-    genuine = genuine_pairs(people)
-    scores = pair_scores(embedded, genuine[:, 0], genuine[:, 1])
-    pairs = np.concatenate([genuine, table.tail_pairs[: len(found)]])
-    return Evidence(
-        tuple(photos),
-        pairs[:, 0],
-        pairs[:, 1],
-        np.arange(len(pairs)) < len(genuine),
-        np.concatenate([scores, found]),
-        photo_qualities(embedded.embeddings, embedded.failed),
-        searches,
-    )

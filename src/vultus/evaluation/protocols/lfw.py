@@ -10,7 +10,7 @@ from vultus.evaluation.allpairs import all_pairs as compare_all
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, ProtocolResult
 from vultus.evaluation.protocols.pair_lists import read_lfw_pairs
 from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.scoring import digests, score_pairs
+from vultus.evaluation.protocols.scoring import archive, digests, score_pairs
 from vultus.evaluation.summary import summarise
 
 __all__ = ["Lfw"]
@@ -35,7 +35,7 @@ class Lfw:
 
     Source:
         G. B. Huang et al., UMass TR 07-49, 2007; low FAR after S. Liao et al., BLUFR, IJCB 2014,
-        without its ten trials.
+        without its ten trials (those are the protocol ``blufr``).
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Lfw:
             self._pairs,
             embedded,
             places={name: index[file] for name, file in files.items()},
-            files=digests([self._pairs_file, *([self._root] if self._root.is_file() else [])]),
+            files=digests([self._pairs_file, *archive(self._root)]),
         )
         if not self._all_pairs:
             return result

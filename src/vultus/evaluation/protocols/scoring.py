@@ -17,7 +17,7 @@ from vultus.evaluation.rates import roc_curve
 from vultus.evaluation.summary import Summary, summarise
 from vultus.models.digest import sha256_file
 
-__all__ = ["digests", "joint_digest", "pair_figures", "pair_scores", "score_pairs"]
+__all__ = ["archive", "digests", "joint_digest", "pair_figures", "pair_scores", "score_pairs"]
 
 
 def pair_scores(
@@ -116,6 +116,11 @@ def digests(files: Sequence[Path]) -> dict[str, str]:
     names = [path.name for path in files]
     unique = len(set(names)) == len(names)
     return {path.name if unique else str(path): sha256_file(path) for path in files}
+
+
+def archive(root: Path) -> list[Path]:
+    """The root where it is a zip, whose digest says which photos were used; else nothing."""
+    return [root] if root.is_file() and root.suffix != ".npz" else []
 
 
 def joint_digest(files: Sequence[Path]) -> str:
