@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.thresholds import ThresholdTable
-from vultus.curation.audit_thresholds import AuditThresholds, audit_thresholds, measured_table
+from vultus.curation.alike import halves_ratio
+from vultus.curation.audit_thresholds import AuditThresholds, audit_thresholds
 from vultus.curation.copies import CopyRule, measure_copy_rule
 from vultus.curation.copy_findings import copies_across, copies_within, find_copies
 from vultus.curation.face_findings import Look, find_non_faces, find_unreadable
@@ -18,7 +19,7 @@ from vultus.curation.findings import Finding
 from vultus.curation.identity_groups import IdentityGroups, group_identities
 from vultus.curation.image_names import image_names
 from vultus.curation.label_findings import find_label_faults
-from vultus.curation.labels import halves_ratio
+from vultus.curation.measured_thresholds import measured_table
 from vultus.curation.overlap import OverlapRules, find_overlap
 from vultus.curation.subject import Subject
 from vultus.data.base import FaceDataset

@@ -1,28 +1,17 @@
 """The similarities at which an audit decides, each with the false match rate behind it."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from vultus.core.checks import check_positive_int, check_range
-from vultus.core.embeddings import Embeddings
+from vultus.core.checks import check_range
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.evaluation.allpairs import all_pairs
-from vultus.evaluation.rates import operating_point
 from vultus.matching.operating_point import threshold_for_fpir
 
-__all__ = ["AuditThresholds", "audit_thresholds", "measured_table"]
+__all__ = ["AuditThresholds", "audit_thresholds"]
 
 SAME_FMR = 1e-2
 UNLIKE_FMR = 1e-1
-
-_MEASURED_FMR = tuple(base * 10.0**-power for power in range(1, 6) for base in (1.0, 0.5, 0.2))
-_LEAST_FALSE_MATCHES = 10
-_MAX_MEASURED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +62,3 @@ def audit_thresholds(
         match, reached = table.points[-1], None
     match = max(match, same, key=lambda rule: rule.similarity)
     return AuditThresholds(same, table.at_fmr(UNLIKE_FMR), match, reached)
-
-
-def measured_table(embeddings: Embeddings, labels: npt.NDArray[np.int64]) -> ThresholdTable:
-    """Thresholds for a model without any, from the data set itself: pairs of different identities.
-
-    Its label errors are among them, so that the thresholds of low rates are too strict, not too
-    lax: they find less.
-
-    Args:
-        embeddings: Of labelled images; of more than 20,000 an even sample is compared.
-        labels: (n,) int64, their identities.
-
-    Raises:
-        InputError: If there are fewer than two images, or one identity only.
-    """
-    check_positive_int("images", len(embeddings), minimum=2)
-    chosen = np.unique(np.linspace(0, len(embeddings) - 1, _MAX_MEASURED).astype(np.int64))
-    curve = all_pairs(embeddings[chosen], identities=labels[chosen]).curve()
-    points = []
-    for fmr in _MEASURED_FMR:
-        if fmr * curve.n_impostor < _LEAST_FALSE_MATCHES:
-            break
-        with suppress(CalibrationError):
-            point = operating_point(curve, fmr=fmr)
-            points.append(point.to_threshold("pairs of different labels of this data set"))
-    return ThresholdTable(tuple({point.similarity: point for point in points}.values()))

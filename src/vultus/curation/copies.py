@@ -76,7 +76,8 @@ def measure_copy_rule(
     """Find out how alike copies are, from images of the data set itself.
 
     Each image is encoded as JPEG at quality 50, shrunk to half and back, made brighter with more
-    contrast, and shifted by a pixel. 99 % of the copies of each of these kinds pass the rule.
+    contrast, shifted by a pixel, and cut by two pixels all around. 99 % of the copies of each of
+    these kinds pass the rule.
 
     Args:
         images: A sample, (h, w, 3) uint8 RGB each, all of one size.
@@ -176,4 +177,10 @@ def _shifted(image: Image) -> Image:
     return np.concatenate([image[:, :1], image[:, :-1]], axis=1)
 
 
-_ALTERATIONS: tuple[Callable[[Image], Image], ...] = (_jpeg, _half, _brighter, _shifted)
+def _cropped(image: Image) -> Image:
+    height, width = image.shape[:2]
+    inner = image[2:-2, 2:-2]
+    return np.asarray(cv2.resize(inner, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+_ALTERATIONS: tuple[Callable[[Image], Image], ...] = (_jpeg, _half, _brighter, _shifted, _cropped)

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from vultus.curation.alike import AlikePair, alike_identities
 from vultus.curation.audit_thresholds import AuditThresholds
 from vultus.curation.findings import Finding
 from vultus.curation.identity_groups import IdentityGroups
-from vultus.curation.labels import AlikePair, LabelFaults, alike_identities, label_faults
+from vultus.curation.labels import LabelFaults, label_faults
 from vultus.curation.subject import Subject
 
 __all__ = ["find_label_faults"]
@@ -22,7 +23,7 @@ def find_label_faults(
         subject: The data set.
         groups: Of its rows; those with group -1 are not looked at.
         thresholds: See `AuditThresholds`.
-        ratio: See `vultus.curation.labels.alike_identities`.
+        ratio: See `vultus.curation.alike.alike_identities`.
     """
     pairs = alike_identities(
         subject.vectors, groups, threshold=thresholds.match.similarity, ratio=ratio

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.thresholds import ThresholdTable
+from vultus.curation.alike import alike_identities
 from vultus.curation.audit_thresholds import audit_thresholds
 from vultus.curation.copies import CopyRule, copy_pairs
 from vultus.curation.findings import Finding
 from vultus.curation.identity_groups import IdentityGroups, group_identities
-from vultus.curation.labels import alike_identities
 from vultus.curation.streams import best_others
 from vultus.curation.subject import Subject
 
@@ -27,7 +27,7 @@ class OverlapRules:
         copy: Two images are one picture.
         table: The model's thresholds; people are compared at the FPIR among those of the other set.
         fpir: That FPIR.
-        ratio: See `vultus.curation.labels.alike_identities`.
+        ratio: See `vultus.curation.alike.alike_identities`.
     """
 
     copy: CopyRule
@@ -90,7 +90,7 @@ def _identities(
             reason=f"cosine {pair.similarity:.3f} to a person of {other.prefix}; "
             f"as alike across as within, times {pair.ratio:.2f}",
         )
-        for pair in pairs
+        for pair in {pair.first: pair for pair in reversed(pairs)}.values()  # the best of each
     ]
 
 

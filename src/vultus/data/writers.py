@@ -10,7 +10,7 @@ from vultus.core.errors import ImageError, InputError
 from vultus.data.folder import UNLABELLED_FOLDER
 from vultus.data.record_writer import record_writer
 
-__all__ = ["WRITERS", "AddImage", "image_ending"]
+__all__ = ["WRITERS", "AddImage", "image_ending", "is_identity_name"]
 
 AddImage = Callable[[str | None, bytes], None]
 """Appends an image of an identity (None: of nobody known)."""
@@ -88,7 +88,7 @@ class _Names:
 
     def next_name(self, identity: str | None, data: bytes) -> str:
         folder = UNLABELLED_FOLDER if identity is None else identity
-        if identity is not None and not _is_folder_name(identity):
+        if identity is not None and not is_identity_name(identity):
             raise InputError(
                 f"identities must be usable as names of folders (relative, none of them hidden, "
                 f"'..' or {UNLABELLED_FOLDER}), got {identity!r}"
@@ -98,7 +98,12 @@ class _Names:
         return f"{folder}/{number:05}{image_ending(data, f'image {number} of {folder}')}"
 
 
-def _is_folder_name(identity: str) -> bool:
+def is_identity_name(identity: str) -> bool:
+    """True for a name that can be a folder's below the root of a data set.
+
+    It may have parts, as in ``source/anna``; none may be empty, hidden or ``..``, and there may be
+    no backslash, colon or control character.
+    """
     # Names may come from a file that a stranger wrote: nothing may be written outside.
     parts = identity.split("/")
     hidden = any(not part or part.startswith((".", "__MACOSX")) for part in parts)
