@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,10 +46,11 @@ def test_wrong_usage_is_bad_input_not_a_stack_trace(run: Run, arguments: list[st
         (LicenceError("not accepted"), 3),
         (MissingDependencyError("no package"), 3),
         (ProviderError("no provider"), 3),
+        (OSError("no space left on device"), 2),
     ],
 )
 def test_errors_become_one_line_and_an_exit_code(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: VultusError, code: int
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -58,6 +61,22 @@ def test_errors_become_one_line_and_an_exit_code(
     assert str(error) in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert outcome.out == ""
+
+
+def test_a_folder_that_cannot_be_written_is_named(run: Run, original: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = run("detect", original, "--draw", tmp_path / "file" / "new")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == f"error: {tmp_path / 'file' / 'new'}: Not a directory"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    end, start = os.pipe()
+    os.close(end)
+    command = [sys.executable, "-m", "vultus", "models", "list", "--json"]
+    run = subprocess.run(command, stdout=start, stderr=subprocess.PIPE)
+    os.close(start)
+    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def enroll(
         print_json({"enrolled": enrolled, "skipped": skipped.photos})
     else:
         for person, count in enrolled.items():
-            say(f"{person}: {count} photos enrolled")
+            say(f"{person}: {count} {'photo' if count == 1 else 'photos'} enrolled")
     report_skipped(skipped.photos, quiet=json)
     return ExitCode.BAD_INPUT if skipped else ExitCode.OK
 
@@ -79,7 +79,7 @@ def list_people(file: FileArgument, json: JsonOption = False) -> int:
     if json:
         print_json({"space": space.to_dict(), "people": [person.to_dict() for person in people]})
         return ExitCode.OK
-    table = Table("name", "photos", "enrolled", title=f"{len(people)} people, {space}")
+    table = Table("name", "photos", "enrolled", title=f"enrolled: {len(people)}; {space}")
     for person in people:
         table.add_row(person.identity, str(person.n_photos), person.enrolled_at)
     out.print(table)

@@ -100,8 +100,10 @@ def decoding(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{name} needs more memory to decode than there is") from error
     except PilImage.DecompressionBombError as error:
+        limit = 2 * (PilImage.MAX_IMAGE_PIXELS or 0)
         raise ImageError(
-            f"{name} is refused by Pillow's own limit (PIL.Image.MAX_IMAGE_PIXELS): {error}"
+            f"{name} has more than the {limit:,} pixels that Pillow opens "
+            "(twice PIL.Image.MAX_IMAGE_PIXELS); shrink it"
         ) from error
     except _DECODER_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
