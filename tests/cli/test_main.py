@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,15 +67,6 @@ def test_a_folder_that_cannot_be_written_is_named(run: Run, original: Path, tmp_
     outcome = run("detect", original, "--draw", tmp_path / "file" / "new")
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1] == f"error: {tmp_path / 'file' / 'new'}: Not a directory"
-
-
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    end, start = os.pipe()
-    os.close(end)
-    command = [sys.executable, "-m", "vultus", "models", "list", "--json"]
-    run = subprocess.run(command, stdout=start, stderr=subprocess.PIPE)
-    os.close(start)
-    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,16 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         result = app(args=list(sys.argv[1:] if argv is None else argv), standalone_mode=False)
-        sys.stdout.flush()
     except _UsageError as error:
         error.show()  # type: ignore[attr-defined]
         return ExitCode.BAD_INPUT
     except VultusError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         return ExitCode.UNAVAILABLE if isinstance(error, _UNAVAILABLE) else ExitCode.BAD_INPUT
-    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - or the exit would flush into the pipe
-        return ExitCode.OK
     except OSError as error:
         where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         reason = f"{where}{error.strerror or error}"
