@@ -79,7 +79,8 @@ class Mixed(Backbone):
 
     def __init__(self, *, twice: bool) -> None:
         super().__init__(dim=5, input_hw=(4, 4))
-        self.first = nn.Sequential(nn.Flatten(), nn.Linear(48, 6), nn.BatchNorm1d(6))
+        square = (nn.Linear(6, 6), nn.BatchNorm1d(6))
+        self.first = nn.Sequential(nn.Flatten(), nn.Linear(48, 6), nn.BatchNorm1d(6), *square)
         self.second = nn.Linear(6, 5, bias=False)
         self.norm = nn.BatchNorm1d(5, affine=False)
         self.twice = twice

@@ -84,6 +84,20 @@ def test_balanced_epochs(labels: list[int], batch_size: int) -> None:
         assert max(times) - min(times) <= 1
 
 
+def test_who_is_nobody_comes_where_asked_for_only() -> None:
+    labels = [0, -1, 0, 1, -1, 1, -1, -1, -1]
+    everybody = chain.from_iterable(ShuffledSampler(labels, batch_size=2))
+    assert sorted(everybody) == list(range(9))
+    known = list(ShuffledSampler(labels, batch_size=2, unlabelled=False))
+    assert (len(known), sorted(chain.from_iterable(known))) == (2, [0, 2, 3, 5])
+    balanced = list(ClassBalancedSampler(labels, batch_size=2))
+    assert (len(balanced), sorted(chain.from_iterable(balanced))) == (2, [0, 2, 3, 5])
+    pairs = list(PKSampler(labels, identities=2, images=2))
+    assert [sorted(batch) for batch in pairs] == [[0, 2, 3, 5]]
+    with pytest.raises(InputError, match="at most the 4 samples with an identity, got 5"):
+        ClassBalancedSampler(labels, batch_size=5)
+
+
 def test_impossible_batches_are_refused() -> None:
     with pytest.raises(InputError, match="identities must be at most the 2"):
         PKSampler([0, 1], identities=3, images=2)

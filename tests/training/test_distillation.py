@@ -175,6 +175,14 @@ def test_a_projection_only_where_vectors_of_two_lengths_are_compared(table: Targ
     assert state[""]["projection.weight"].shape == (4, 6)
 
 
+def test_relations_are_those_of_the_students_own_vectors(table: TargetTable) -> None:
+    batch, rows = a_batch([0, 1, 2], [2, 3, 4]), features(3, 6)
+    more = (DistillationTerm(kind="relational"),)
+    both, one = objective(table, dim=6, more=more), objective(table, dim=6)
+    relations = relational_distillation(rows, table.rows(batch.indices)[0])
+    torch.testing.assert_close(both(rows, batch).loss - one(rows, batch).loss, relations)
+
+
 def test_no_row_no_loss(table: TargetTable) -> None:
     rows = features(2).requires_grad_()
     output = objective(table)(rows, a_batch([0, 1], [1, 5]))
@@ -259,9 +267,11 @@ def test_images_of_nobody_take_part_in_distillation_only(
     trainer = Trainer(run)
     assert trainer.facts()["images"] == 64
     assert trainer.facts()["identities"] == 2
-    assert len(trainer.state.stage.loader) == 3  # 64 images, 24 a batch at most
-    trainer.run()
-    assert len(trainer.state.stage.loader) == 1
+    loaders = [trainer._builder.build(number).loader for number in range(3)]
+    assert [len(loader) for loader in loaders] == [3, 1, 1]  # 64 images; 16 of somebody
+    seen = {int(label) for loader in loaders[1:] for batch in loader for label in batch.labels}
+    assert seen == {0, 1}
+    Trainer(run).run()
     alone = recipe(tiny_values, data=data, loss=None, distillation=taught, run={"output": "x"})
     assert Trainer(alone).facts()["images"] == 64
     none = recipe(

@@ -63,10 +63,15 @@ def test_another_recipe_is_refused_with_the_key(
 def test_what_the_weights_do_not_depend_on_may_change(
     tmp_path: Path, tiny_values: dict[str, Any]
 ) -> None:
-    folder = begun(tmp_path, tiny_values)
+    taught = {"teacher": "somebody", "cache": "/here"}
+    folder = begun(tmp_path, {**tiny_values, "distillation": taught})
     changed = {
+        "distillation": {**taught, "cache": "/there", "batch_size": 9},
         "data": {**tiny_values["data"], "workers": 3},
         "checkpoint": {"keep": 9},
         "run": {**tiny_values["run"], "output": "moved", "log_every_steps": 1},
     }
     folder.begin(recipe(tiny_values, **changed), resume=True)
+    other = {**changed, "distillation": {**taught, "teacher": "somebody else"}}
+    with pytest.raises(ConfigError, match=r"stage\.0\.distillation\.teacher = 'somebody', now"):
+        folder.begin(recipe(tiny_values, **other), resume=True)

@@ -72,3 +72,14 @@ def test_non_faces_must_be_there_and_are_not_people(faces: Grey) -> None:
 def test_one_identity_is_too_few(faces: Grey) -> None:
     with pytest.raises(InputError, match=r"at least 2 identities with 4 or more images, got 1"):
         select_faces(faces, DataConfig(min_images=4))
+
+
+def test_images_without_an_identity_are_kept_where_asked_for(faces: Grey) -> None:
+    chosen = select_faces(faces, DataConfig(min_images=2, max_images=2, unlabelled=True))
+    assert chosen.identities == ("a", "c")
+    assert chosen.labels.tolist() == [1, 0, -1, 1, 0]
+    assert [int(chosen.image(i)[0, 0, 0]) for i in range(len(chosen))] == [0, 1, 2, 3, 6]
+    alone = select_faces(faces, DataConfig(min_images=9, unlabelled=True), least_identities=0)
+    assert (alone.labels.tolist(), alone.identities) == ([-1], ())
+    with pytest.raises(InputError, match=r"leave none; data\.unlabelled = true keeps"):
+        select_faces(faces, DataConfig(min_images=9), least_identities=0)
