@@ -1,0 +1,141 @@
+"""The card of an exported model: what the run knows, and what only its maker can say."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vultus import __version__
+from vultus.export.parity import Parity
+from vultus.export.storage import Storage
+from vultus.models.cards import Flip, Licence
+from vultus.models.store import ModelStore
+from vultus.training.recipe import Recipe
+from vultus.training.recipe_file import load_recipe
+from vultus.training.result import Weights, weights_file
+from vultus.training.run_folder import RunFolder
+
+__all__ = ["ExportSettings", "card_values", "notes", "warn_of_teachers"]
+
+logger = logging.getLogger(__name__)
+
+_UNSTATED = Licence("not stated", commercial_use=False, source="not stated at export")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """What is not in the run folder.
+
+    Attributes:
+        weights: Which of the run's weights.
+        name: Of the model; None takes the folder's.
+        storage: How the file keeps its weights.
+        flip: What is done with the mirrored view when faces are embedded; None adds it where the
+            recipe's evaluation did.
+        licence: Terms of the weights.
+        training_data: What the network was trained on, in words; None takes the recipe's.
+        sample: Data set of aligned crops for the parity check; None draws synthetic faces.
+        replace: Replace files that are there.
+    """
+
+    weights: Weights = "auto"
+    name: str | None = None
+    storage: Storage = "f32"
+    flip: Flip | None = None
+    licence: Licence = _UNSTATED
+    training_data: str | None = None
+    sample: Path | None = None
+    replace: bool = False
+
+
+def card_values(folder: RunFolder, *, name: str, settings: ExportSettings) -> dict[str, Any]:
+    """The fields of a card that do not come from the file; see `card_for_file`.
+
+    Args:
+        folder: The run.
+        name: Of the model.
+        settings: What the run does not know.
+    """
+    recipe = load_recipe(str(folder.config))
+    flip = settings.flip
+    if flip is None:
+        flip = "add" if recipe.evaluation.flip else "none"
+    title, words, licence = recipe.about.title, settings.training_data, settings.licence
+    return {
+        "name": name,
+        "task": "embedding",
+        "description": title if title else f"{recipe.backbone.name} trained with Vultus",
+        "licence": {
+            "name": licence.name,
+            "commercial_use": licence.commercial_use,
+            "source": licence.source,
+        },
+        "training_data": _training_data(folder, recipe) if words is None else words,
+        "template": recipe.input.template,
+        "colour": "rgb",
+        "mean": recipe.input.mean,
+        "std": recipe.input.std,
+        "flip": flip,
+        "verified": True,
+    }
+
+
+def warn_of_teachers(recipe: Recipe, licence: Licence) -> None:
+    """Log a warning if terms allow commercial use of what a non-commercial teacher taught.
+
+    No error, because whether a student is bound by its teacher's terms is not ours to say.
+    """
+    store = ModelStore()
+    for name in _teachers(recipe):
+        terms = store.card(name).licence if name in store.names() else licence
+        if licence.commercial_use and not terms.commercial_use:
+            logger.warning(
+                "the network was taught by %s, whose licence (%s) does not allow commercial use; "
+                "the exported card says otherwise",
+                *(name, terms.name),
+            )
+
+
+def _training_data(folder: RunFolder, recipe: Recipe) -> str:
+    """Kind or name of the data, and how many images and people, as far as the run knows."""
+    data = recipe.data
+    what = f"{data.kind} data" if data.root is None else Path(data.root).name
+    facts = _summary(folder)
+    if "images" in facts and "identities" in facts:
+        what += f", {facts['images']} images of {facts['identities']} identities"
+    teachers = _teachers(recipe)
+    if teachers:
+        what += f"; taught by {', '.join(Path(teacher).name for teacher in teachers)}"
+    return what
+
+
+def _teachers(recipe: Recipe) -> list[str]:
+    stages = (stage.distillation for stage in recipe.stages)
+    return sorted({stage.teacher for stage in stages if stage is not None})
+
+
+def notes(folder: RunFolder, settings: ExportSettings, parity: Sequence[Parity]) -> str:
+    """How the network was made, and how near the file comes to it, in words."""
+    recipe = load_recipe(str(folder.config))
+    losses = ["distillation" if stage.loss is None else stage.loss.name for stage in recipe.stages]
+    steps = _summary(folder).get("steps", [])
+    made = f"{recipe.backbone.name} trained with {', then '.join(losses)}"
+    if steps:
+        made += f" in {sum(steps)} steps"
+    file = weights_file(folder, settings.weights).stem
+    return (
+        f"{made}; weights {file} stored as {settings.storage}; exported by Vultus {__version__} "
+        f"with torch {torch.__version__}. Against the network: {'; '.join(map(str, parity))}."
+    )
+
+
+def _summary(folder: RunFolder) -> Mapping[str, Any]:
+    try:
+        values = json.loads(folder.summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
