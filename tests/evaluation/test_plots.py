@@ -10,6 +10,7 @@ from vultus.evaluation.identification import CmcCurve
 from vultus.evaluation.plots import (
     plot_cmc,
     plot_det,
+    plot_distractors,
     plot_open_set,
     plot_reject,
     plot_roc,
@@ -55,6 +56,15 @@ def test_histogram_has_unit_area_and_the_threshold(curve: RocCurve) -> None:
     assert np.asarray(axes.get_lines()[0].get_xdata()).tolist() == [0.3, 0.3]
     with pytest.raises(InputError, match="two distinct"):
         plot_scores(roc_curve(np.ones(3), np.ones(3)))
+
+
+def test_rates_among_distractors_are_drawn_in_the_order_of_sizes() -> None:
+    axes = plot_distractors({"a": {1000: 0.5, 10: 0.9}, "b": {10: 0.8}}, rank=5).axes[0]
+    lines = axes.get_lines()
+    assert np.asarray(lines[0].get_xdata()).tolist() == [10, 1000]
+    assert np.asarray(lines[0].get_ydata()).tolist() == [0.9, 0.5]
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylabel() == "Rank-5 identification rate"
 
 
 def test_cmc_and_reject_curves_are_drawn() -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "plot_cmc",
     "plot_det",
+    "plot_distractors",
     "plot_histogram",
     "plot_open_set",
     "plot_reject",
@@ -176,6 +177,31 @@ def plot_cmc(curves: Mapping[str, CmcCurve], *, styles: Styles | None = None) ->
     axes.set_ylim(*_frame([curve.n_found / curve.n_searches for curve in curves.values()]))
     axes.locator_params(axis="x", integer=True)
     axes.legend(loc="lower right")
+    return figure
+
+
+def plot_distractors(
+    rates: Mapping[str, Mapping[int, float]], *, rank: int = 1, styles: Styles | None = None
+) -> "Figure":
+    """Identification rate against the number of distractors.
+
+    Args:
+        rates: Name for the legend -> number of distractors -> rate.
+        rank: Of the rates, for the axis.
+        styles: How to draw each; None takes `series_styles`.
+
+    Raises:
+        InputError: If there is no curve.
+        MissingDependencyError: If matplotlib is not installed.
+    """
+    figure, axes = _figure(rates, "Distractors", f"Rank-{rank} identification rate")
+    for name, line in _lines(rates, styles):
+        sizes = sorted(rates[name])
+        found = [rates[name][size] for size in sizes]
+        axes.plot(sizes, found, marker="o", markersize=3, label=plain_text(name), **line)
+    axes.set_xscale("log")
+    axes.set_ylim(*_frame([np.array(list(some.values())) for some in rates.values()]))
+    axes.legend(loc="lower left")
     return figure
 
 

@@ -70,6 +70,15 @@ def test_what_cannot_be_compared_is_said(make_record: MakeRecord) -> None:
     assert "genuine comparisons (7 and 180)" in second
 
 
+def test_other_settings_are_said(make_record: MakeRecord) -> None:
+    one = changed(make_record(), settings={"mode": "N1D1F2", "landmarks": "list"})
+    other = changed(one, settings={"mode": "N0D0F0", "landmarks": "list"}, detector="yunet")
+    told = compare([(None, one), (None, other)], title="", created="", version="0").groups[0]
+    assert [text for text in told.warnings if "settings" in text] == [
+        "These results have different settings (mode N1D1F2 and N0D0F0); compare with care."
+    ]
+
+
 def test_no_result_is_an_error() -> None:
     with pytest.raises(InputError, match="at least one"):
         compare([], title="", created="", version="0")

@@ -1,6 +1,6 @@
 """Records side by side: one group a protocol, one label a model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,11 +164,25 @@ def _warnings(entries: Sequence[Entry]) -> Iterable[str]:
             f"These results were measured on different files ({', '.join(differing)}); they cannot "
             "be compared."
         )
+    settings = _settings(results)
+    if settings:
+        yield f"These results have different settings ({settings}); compare with care."
     for key, words in (("n_photos", "photos"), ("n_genuine", "genuine comparisons")):
         counts = sorted({int(result[key]) for result in results})
         if len(counts) > 1:
             told = " and ".join(f"{count:,}" for count in counts)
             yield f"These results are on different numbers of {words} ({told}); compare with care."
+
+
+def _settings(results: Sequence[Mapping[str, Any]]) -> str:
+    """Settings that are not the same for all, or nothing."""
+    told = [dict(result.get("settings", {})) for result in results]
+    names = sorted({name for some in told for name in some})
+    differing = [name for name in names if len({str(some.get(name)) for some in told}) > 1]
+    return "; ".join(
+        f"{name} {' and '.join(dict.fromkeys(str(some.get(name)) for some in told))}"
+        for name in differing
+    )
 
 
 def _differ(files: Sequence[dict[str, str]], name: str) -> bool:

@@ -11,14 +11,16 @@ from vultus.evaluation.plot_style import SeriesStyle
 from vultus.evaluation.plots import (
     plot_cmc,
     plot_det,
+    plot_distractors,
     plot_histogram,
     plot_open_set,
     plot_reject,
     plot_roc,
 )
 from vultus.evaluation.rates import RocCurve
+from vultus.evaluation.report.cells import rate_text
 from vultus.evaluation.report.comparison import Entry, ProtocolGroup
-from vultus.evaluation.report.tables import rate_text
+from vultus.evaluation.report.record import EvaluationRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,6 +68,11 @@ def protocol_figures(
     if ranks:
         caption = "How often the mate is among the first."
         yield _drawn("CMC", plot_cmc(ranks, styles=styles), caption)
+    distractors = {name: _first(record) for name, record in records.items()}
+    known = {name: rates for name, rates in distractors.items() if rates}
+    if known:
+        caption = "How often the mate comes before all distractors."
+        yield _drawn("Rank 1 among distractors", plot_distractors(known, styles=styles), caption)
     searches = _curves(group, "open_set")
     if searches:
         caption = "Missed mates against strangers given a name."
@@ -130,6 +137,12 @@ def _histogram(entry: Entry, *, several: bool) -> Iterator[ReportFigure]:
             f" Dashed: threshold {threshold:.4f}, FMR at most {rate_text(record.result['far'])}."
         )
     yield _drawn(title, plot_histogram(record.histogram, threshold=threshold), caption)
+
+
+def _first(record: EvaluationRecord) -> dict[int, float]:
+    """Number of distractors -> rank-1 rate."""
+    rows = record.result.get("distractors") or []
+    return {int(row["n_distractors"]): float(row["rank"]["1"]["rate"]) for row in rows}
 
 
 def _curves(group: ProtocolGroup, kind: str) -> dict[str, RocCurve]:

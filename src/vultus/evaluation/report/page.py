@@ -7,12 +7,11 @@ from typing import Any
 
 from vultus.core.errors import InputError
 from vultus.evaluation.plot_style import SeriesStyle, series_styles
+from vultus.evaluation.report.cells import Cell, Table
 from vultus.evaluation.report.comparison import Comparison, Entry, ProtocolGroup
 from vultus.evaluation.report.contact_sheet import PhotoSource, contact_sheet
 from vultus.evaluation.report.figures import ReportFigure, protocol_figures
 from vultus.evaluation.report.tables import (
-    Cell,
-    Table,
     overview_table,
     protocol_tables,
     provenance_tables,

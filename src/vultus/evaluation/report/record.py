@@ -117,7 +117,8 @@ def record_evaluation(
     evidence = result.evidence
     searches = None if evidence is None else evidence.searches
     if searches is not None and (~searches.mated & ~searches.failed).any():
-        curves["open_set"] = thin_curve(open_set_curve(searches))
+        rank = (figures.get("identification") or {}).get("identified_at_rank", 1)
+        curves["open_set"] = thin_curve(open_set_curve(searches, rank=rank))
     reject = {} if evidence is None else _reject(evidence, curve)
     return EvaluationRecord(
         figures,

@@ -40,9 +40,26 @@ IDENTIFICATION = {
     "n_mated": int,
     "n_strangers": int,
     "rank": dict,
-    "open_set": [{"target_fpir": NUMBER, "fnir": NUMBER, "threshold": NUMBER_OR_NONE}],
+    "open_set": [{"target_fpir": NUMBER, "fnir": NUMBER}],
 }
-OPTIONAL = {"folds": FOLDS, "all_pairs": COMPARISONS, "identification": IDENTIFICATION}
+DISTRACTORS = [{"n_distractors": int, "n_searches": int, "rank": dict}]
+TRIALS = {
+    "mean": NUMBER,
+    "std": NUMBER_OR_NONE,
+    "mean_minus_std": NUMBER_OR_NONE,
+    "interval": INTERVAL,
+    "thresholds": list,
+}
+OPTIONAL = {
+    "folds": FOLDS,
+    "all_pairs": COMPARISONS,
+    "identification": IDENTIFICATION,
+    "distractors": DISTRACTORS,
+    "verification": {**TRIALS, "far": NUMBER},
+    "open_set_identification": {**TRIALS, "fpir": NUMBER},
+    "settings": dict,
+}
+OPEN_SET = {"fnir_interval": INTERVAL, "threshold": NUMBER_OR_NONE, "tpir": NUMBER}
 
 
 def check_figures(figures: Any) -> None:
@@ -59,9 +76,23 @@ def check_figures(figures: Any) -> None:
         if figures.get(key) is not None:
             _check(figures[key], shape, f"result.{key}")
     if figures.get("identification") is not None:
-        _check_values(figures["identification"]["rank"], RANK, "result.identification.rank")
+        _check_searches(figures["identification"], "result.identification")
+    for name, gallery in (figures.get("galleries") or {}).items():
+        _check(gallery, IDENTIFICATION, f"result.galleries.{name}")
+        _check_searches(gallery, f"result.galleries.{name}")
+    for place, row in enumerate(figures.get("distractors") or []):
+        where = f"result.distractors[{place}].rank"
+        _check_values(row["rank"], RANK, where)
+        _check(row["rank"], {"1": RANK}, where)
     if "files_sha256" in figures:
         _check_values(figures["files_sha256"], str, "result.files_sha256")
+
+
+def _check_searches(figures: Mapping[str, Any], where: str) -> None:
+    _check_values(figures["rank"], RANK, f"{where}.rank")
+    for place, row in enumerate(figures["open_set"]):
+        known = {key: shape for key, shape in OPEN_SET.items() if key in row}
+        _check(row, known, f"{where}.open_set[{place}]")
 
 
 def _check_values(values: Any, shape: Any, where: str) -> None:

@@ -1,50 +1,15 @@
 """The tables of a report: text cells from the figures that its JSON holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Cell", "Table", "overview_table", "protocol_tables", "provenance_tables", "rate_text"]
+from vultus.evaluation.report.benchmark_tables import benchmark_tables
+from vultus.evaluation.report.cells import MISSING, Cell, Table, interval_text, rate_text
 
-MISSING = "\N{EN DASH}"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: what to read first, and what stands below it in small.
-
-    Attributes:
-        text: Plain text.
-        detail: Plain text, may be empty or of several lines.
-    """
-
-    text: str
-    detail: str = ""
+__all__ = ["overview_table", "protocol_tables", "provenance_tables"]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table whose first column names a model or a file.
-
-    Attributes:
-        title: Plain text.
-        head: One a column.
-        rows: As long as the head.
-        note: A paragraph below, may be empty.
-        code: The cells are digests and settings, not figures.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
-    code: bool = False
-
-
-def rate_text(rate: float) -> str:
-    """A small rate as papers write it: ``1e-3``, ``3.2e-4``."""
-    mantissa, _, exponent = f"{rate:.1e}".partition("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+OWN, EVERY = "the protocol's comparisons", "every photo against every other"
 
 
 def overview_table(protocols: Sequence[Mapping[str, Any]]) -> Table:
@@ -73,9 +38,12 @@ def protocol_tables(models: Sequence[Mapping[str, Any]], *, speed: bool = False)
         speed: Also how fast, and how large the model is.
     """
     tables = [_figures(models, speed=speed)]
-    tables += _points("TAR at FMR, the protocol's comparisons", models, ())
-    tables += _points("TAR at FMR, every photo against every other", models, ("all_pairs",))
+    # Over trials the comparisons are those of the whole, beside the means.
+    trials = any(model["result"].get("verification") for model in models)
+    tables += _points(f"TAR at FMR, {EVERY if trials else OWN}", models, ())
+    tables += _points(f"TAR at FMR, {EVERY}", models, ("all_pairs",))
     tables += _identification(models)
+    tables += benchmark_tables(models)
     tables += _reject(models)
     return tables
 
@@ -143,10 +111,9 @@ def _accuracy(result: Mapping[str, Any]) -> Cell:
     folds = result.get("folds")
     if folds is None:
         return Cell(MISSING)
-    interval = folds["interval"]
     return Cell(
         f"{folds['accuracy']:.2%} ± {folds['standard_error']:.2%}",
-        f"{interval['low']:.2%} \N{EN DASH} {interval['high']:.2%}",
+        interval_text(folds["interval"]),
     )
 
 
@@ -182,12 +149,9 @@ def _points(title: str, models: Sequence[Mapping[str, Any]], path: Sequence[str]
 
 
 def _point(point: Mapping[str, Any]) -> Cell:
-    interval, threshold = point["tar_interval"], point["threshold"]
+    threshold = point["threshold"]
     place = "nothing matches" if threshold is None else f"threshold {threshold:.4f}"
-    return Cell(
-        f"{point['tar']:.2%}",
-        f"{interval['low']:.2%} \N{EN DASH} {interval['high']:.2%}\n{place}",
-    )
+    return Cell(f"{point['tar']:.2%}", f"{interval_text(point['tar_interval'])}\n{place}")
 
 
 def _interval_note(measured: Any, rates: set[float]) -> str:
@@ -237,16 +201,18 @@ def _identification(models: Sequence[Mapping[str, Any]]) -> list[Table]:
 def _rank(row: Mapping[str, Any] | None) -> Cell:
     if row is None:
         return Cell(MISSING)
-    interval = row["interval"]
-    return Cell(f"{row['rate']:.2%}", f"{interval['low']:.2%} \N{EN DASH} {interval['high']:.2%}")
+    return Cell(f"{row['rate']:.2%}", interval_text(row["interval"]))
 
 
 def _fnir(row: Mapping[str, Any] | None) -> Cell:
     if row is None:
         return Cell(MISSING)
-    threshold = row["threshold"]
-    place = "nobody is found" if threshold is None else f"threshold {threshold:.4f}"
-    return Cell(f"{row['fnir']:.2%}", place)
+    details = [interval_text(row["fnir_interval"])] if "fnir_interval" in row else []
+    if "threshold" in row:
+        threshold = row["threshold"]
+        found = "nobody is found" if threshold is None else f"threshold {threshold:.4f}"
+        details.append(found)
+    return Cell(f"{row['fnir']:.2%}", "\n".join(details))
 
 
 def _reject(models: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -274,12 +240,15 @@ def _run(model: Mapping[str, Any]) -> tuple[Cell, ...]:
     space = result["model"]
     detector, select = result.get("detector"), result.get("select")
     faces = "aligned crops" if detector is None else f"{detector}, {select}"
+    if "embeddings" in result:
+        faces = "stored embeddings"
+    settings = ", ".join(f"{name} {value}" for name, value in result.get("settings", {}).items())
     versions = ", ".join(f"{name} {version}" for name, version in software.items())
     return (
         Cell(model["label"], space["model"]),
         Cell(str(space.get("weights_sha256", MISSING))),
         Cell(str(space.get("preprocessing", MISSING)), f"{space.get('dim', MISSING)}-d"),
-        Cell(faces),
+        Cell(faces, settings),
         Cell(str(result.get("runtime", MISSING))),
         Cell(versions),
         Cell(model["created"]),

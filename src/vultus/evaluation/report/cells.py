@@ -1,0 +1,52 @@
+"""What tables of a report are made of, and how figures are written in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["MISSING", "Cell", "Table", "interval_text", "rate_text"]
+
+MISSING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: what to read first, and what stands below it in small.
+
+    Attributes:
+        text: Plain text.
+        detail: Plain text, may be empty or of several lines.
+    """
+
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose first column names a model or a file.
+
+    Attributes:
+        title: Plain text.
+        head: One a column.
+        rows: As long as the head.
+        note: A paragraph below, may be empty.
+        code: The cells are digests and settings, not figures.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    code: bool = False
+
+
+def rate_text(rate: float) -> str:
+    """A small rate as papers write it: ``1e-3``, ``3.2e-4``."""
+    mantissa, _, exponent = f"{rate:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def interval_text(interval: Mapping[str, Any]) -> str:
+    """Both ends of an interval of a rate, in per cent."""
+    return f"{interval['low']:.2%} \N{EN DASH} {interval['high']:.2%}"
