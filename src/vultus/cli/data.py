@@ -1,51 +1,36 @@
 """`vultus data`: data sets to train on."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from vultus.cli.data_align import align
+from vultus.cli.data_apply import apply, undo
+from vultus.cli.data_audit import audit
 from vultus.cli.data_pairs import pairs
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, say, track
-from vultus.core.errors import InputError
-from vultus.data.base import DATASETS, FaceDataset, open_dataset
+from vultus.cli.data_source import (
+    DepthOption,
+    FolderOption,
+    KindOption,
+    SourceArgument,
+    kind_of_target,
+    open_source,
+    watching,
+)
+from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.data.convert import Conversion, convert, write_list
 from vultus.data.summary import SAMPLE, DatasetSummary, summarise
 from vultus.data.writers import WRITERS
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Data sets to train on: look at them, convert them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Data sets to train on: make, look at, clean and convert them.",
+    no_args_is_help=True,
+)
 
 _SHOWN = 10
-
-SourceArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="A folder or zip with a folder per identity, a list of files, or a .rec file.",
-        metavar="SOURCE",
-    ),
-]
-KindOption = Annotated[
-    str, typer.Option("--kind", help=f"auto, or what the source is: {', '.join(DATASETS)}.")
-]
-DepthOption = Annotated[
-    int | None,
-    typer.Option(
-        "--depth",
-        help="For folders: how many folder names make an identity. Default: all above the image.",
-        show_default=False,
-    ),
-]
-FolderOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--folder",
-        help="For lists: what their paths are relative to. Default: the list's folder.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -60,8 +45,8 @@ def info(
     json: JsonOption = False,
 ) -> int:
     """Count images, identities, images per identity, sizes and what cannot be read."""
-    dataset = _open(source, kind, depth=depth, folder=folder)
-    summary = summarise(dataset, examine=None if decode_all else SAMPLE, watch=_watch("decoding"))
+    dataset = open_source(source, kind, depth=depth, folder=folder)
+    summary = summarise(dataset, examine=None if decode_all else SAMPLE, watch=watching("decoding"))
     if json:
         print_json({"source": str(source)} | summary.to_dict())
     else:
@@ -93,8 +78,8 @@ def convert_dataset(
     json: JsonOption = False,
 ) -> int:
     """Copy a data set into another format; the images' bytes stay as they are."""
-    dataset = _open(source, kind, depth=depth, folder=folder)
-    target_kind = _kind_of_target(target) if to == "auto" else to
+    dataset = open_source(source, kind, depth=depth, folder=folder)
+    target_kind = kind_of_target(target) if to == "auto" else to
     if target_kind == "list":
         write_list(dataset, target)
         done = Conversion(len(dataset), len(dataset.identities), {})
@@ -105,32 +90,14 @@ def convert_dataset(
             kind=target_kind,
             decode=decode,
             max_unreadable=max_unreadable,
-            watch=_watch("converting"),
+            watch=watching("converting"),
         )
     _report(target, target_kind, done, json=json)
     return ExitCode.BAD_INPUT if done.unreadable else ExitCode.OK
 
 
-app.command()(pairs)
-
-
-def _open(source: Path, kind: str, *, depth: int | None, folder: Path | None) -> FaceDataset:
-    settings: dict[str, Any] = {"depth": depth, "folder": folder}
-    given = {name: value for name, value in settings.items() if value is not None}
-    if source.suffix == ".bin":
-        raise InputError(f"{source} is a set of pairs; `vultus data pairs` unpacks it")
-    return open_dataset(source, kind, **given)
-
-
-def _kind_of_target(target: Path) -> str:
-    return {".zip": "zip", ".tsv": "list", ".txt": "list"}.get(target.suffix.lower(), "folder")
-
-
-def _watch(description: str) -> Any:
-    def show(indices: Sequence[int]) -> Iterable[int]:
-        return track(indices, description, total=len(indices))
-
-    return show
+for _command in (pairs, align, audit, apply, undo):
+    app.command()(_command)
 
 
 def _report(target: Path, kind: str, done: Conversion, *, json: bool) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from vultus.core.errors import InputError
 from vultus.core.faces import Image
+from vultus.curation.encode import encoded
 from vultus.data.decode import decode_image
 
-__all__ = ["altered_copy", "encoded"]
+__all__ = ["altered_copy"]
 
 Generator = np.random.Generator
 
@@ -32,28 +32,6 @@ def altered_copy(data: bytes, generator: Generator) -> bytes:
     ending = (".jpg", ".webp")[int(generator.integers(2))]
     quality = int(generator.integers(40, 91)) if way is _as_it_is else 85
     return encoded(way(image, generator), ending, quality=quality)
-
-
-def encoded(image: Image, ending: str, *, quality: int = 90) -> bytes:
-    """The bytes of an image's file.
-
-    Args:
-        image: (h, w, 3) uint8, RGB.
-        ending: ``.png``, ``.jpg`` or ``.webp``.
-        quality: 1 to 100, of the lossy two.
-
-    Raises:
-        InputError: If the ending is another.
-    """
-    settings = {
-        ".png": (),
-        ".jpg": (cv2.IMWRITE_JPEG_QUALITY, quality),
-        ".webp": (cv2.IMWRITE_WEBP_QUALITY, quality),
-    }
-    if ending not in settings:
-        raise InputError(f"ending must be one of {', '.join(settings)}, got {ending!r}")
-    _, data = cv2.imencode(ending, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings[ending])
-    return data.tobytes()
 
 
 def _as_it_is(image: Image, _: Generator) -> Image:

@@ -12,6 +12,7 @@ from vultus.curation.journal import (
     Journal,
     Move,
     carry_out,
+    check_places,
     read_journal,
     take_back,
     write_journal,
@@ -94,6 +95,7 @@ def apply_in_place(
         _refuse_unfinished(root)
         dataset, changes = plan()
         journal = Journal(side, root, made_by, _moves(dataset, changes, root))
+        check_places(journal)
         write_journal(journal)
     carry_out(journal, watch=watch)
     return journal

@@ -15,7 +15,7 @@ from vultus.curation.copies import CopyRule, measure_copy_rule
 from vultus.curation.copy_findings import copies_across, copies_within, find_copies
 from vultus.curation.face_findings import Look, find_non_faces, find_unreadable
 from vultus.curation.features import embed_images, read_features
-from vultus.curation.findings import Finding
+from vultus.curation.findings import KINDS, Finding
 from vultus.curation.identity_groups import IdentityGroups, group_identities
 from vultus.curation.image_names import image_names
 from vultus.curation.label_findings import find_label_faults
@@ -141,6 +141,7 @@ def audit(
         rules = OverlapRules(rule, table, tools.fpir, ratio)
         theirs = _subject(other, tools, prefix=f"{name}/")
         findings += find_overlap(subject, groups, theirs, rules, alive=alive)
+    findings.sort(key=lambda finding: KINDS.index(finding.kind))
     return Audit(
         tuple(findings),
         len(dataset),

@@ -76,7 +76,7 @@ class Finding:
             raise InputError("action merge takes all images of an identity, got single ones")
 
 
-def count_findings(findings: Iterable[Finding]) -> dict[str, int]:
+def count_findings(findings: Iterable[Finding]) -> dict[Kind, int]:
     """How many there are of each kind, in the order of `KINDS`; kinds without any are left out."""
     counts = Counter(finding.kind for finding in findings)
     return {kind: counts[kind] for kind in KINDS if counts[kind]}

@@ -12,7 +12,15 @@ from vultus.curation.image_names import is_plain_text
 from vultus.data.atomic import appearing
 from vultus.image.io import EXTENSIONS
 
-__all__ = ["Journal", "Move", "carry_out", "read_journal", "take_back", "write_journal"]
+__all__ = [
+    "Journal",
+    "Move",
+    "carry_out",
+    "check_places",
+    "read_journal",
+    "take_back",
+    "write_journal",
+]
 
 FORMAT = "vultus-applied-1"
 JOURNAL = "journal.jsonl"
@@ -121,7 +129,7 @@ def carry_out(journal: Journal, *, watch: Watch = iter) -> None:
         InputError: If a file is in neither place or in both, or the disk refuses; what is moved
             stays moved, and can be taken back.
     """
-    _check(journal)
+    check_places(journal)
     folders: set[Path] = set()
     for move in watch(journal.moves):
         start, end = journal.places(move)
@@ -144,7 +152,7 @@ def take_back(journal: Journal, *, watch: Watch = iter) -> None:
         InputError: If a file is in neither place or in both (nothing is moved then), or the disk
             refuses.
     """
-    _check(journal)
+    check_places(journal)
     folders: set[Path] = set()
     for move in watch(journal.moves):
         start, end = journal.places(move)
@@ -162,8 +170,12 @@ def take_back(journal: Journal, *, watch: Watch = iter) -> None:
         journal.folder.rmdir()
 
 
-def _check(journal: Journal) -> None:
-    """Every file must be in one of its two places, and no folder on the way may be a link."""
+def check_places(journal: Journal) -> None:
+    """Check that every file is in one of its two places, and no folder on the way is a link.
+
+    Raises:
+        InputError: If not.
+    """
     root = journal.root.resolve()
     for move in journal.moves:
         start, end = journal.places(move)

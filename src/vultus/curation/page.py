@@ -161,7 +161,7 @@ class _Pictures:
         )
 
 
-def _head(page: AuditPage, counts: dict[str, int]) -> str:
+def _head(page: AuditPage, counts: dict[Kind, int]) -> str:
     rows = "".join(
         f'<tr><td><a href="#{kind}">{escape(KIND_TITLES[kind][0])}</a></td>'
         f'<td class="number">{counts[kind]:,}</td></tr>'

@@ -9,7 +9,8 @@ import numpy as np
 
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
-from vultus.curation.altered import altered_copy, encoded
+from vultus.curation.altered import altered_copy
+from vultus.curation.encode import encoded
 from vultus.curation.findings import Finding
 from vultus.data.base import FaceDataset
 from vultus.data.writers import image_ending
