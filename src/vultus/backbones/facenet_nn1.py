@@ -37,7 +37,7 @@ class Maxout(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(b, in_features) -> (b, out_features)."""
-        choices = self.linear(vectors).reshape(len(vectors), -1, self.pieces)
+        choices = self.linear(vectors).unflatten(1, (-1, self.pieces))
         largest: Tensor = choices.amax(dim=2)
         return largest
 
