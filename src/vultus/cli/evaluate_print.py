@@ -92,11 +92,13 @@ def _print_trials(report: Mapping[str, Any]) -> None:
 
 def _print_points(title: str, summary: Summary) -> None:
     figures = summary.to_dict()
-    table = Table(
-        title=f"{title}: {figures['n_genuine']:,} genuine, {figures['n_impostor']:,} impostor; "
-        f"EER {figures['equal_error_rate']:.3%}, AUC {figures['area_under_curve']:.5f}",
-        title_justify="left",
+    eer, area = figures["equal_error_rate_interval"], figures["area_under_curve_interval"]
+    say(
+        f"{title}: {figures['n_genuine']:,} genuine, {figures['n_impostor']:,} impostor; EER "
+        f"{figures['equal_error_rate']:.3%} (95 % {eer['low']:.3%} - {eer['high']:.3%}), AUC "
+        f"{figures['area_under_curve']:.5f} ({area['low']:.5f} - {area['high']:.5f})"
     )
+    table = Table()
     for column in ("FMR at most", "threshold", "FMR", "95 %", "TAR", "95 %", "intervals"):
         table.add_column(column, justify="right")
     for measured in summary.points:
@@ -113,8 +115,7 @@ def _print_points(title: str, summary: Summary) -> None:
     if summary.points:
         out.print(table)
     else:
-        out.print(table.title)
-        out.print("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
+        say("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
 
 
 def _print_distractors(rows: list[dict[str, Any]] | None) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "OperatingPoint",
     "RocCurve",
     "area_under_curve",
+    "crossing",
     "equal_error_rate",
     "operating_point",
     "point_at",
@@ -229,12 +230,28 @@ def equal_error_rate(curve: RocCurve) -> float:
     The line across tied scores is what accepting a random part of them would reach; it is the
     same rule as the trapezoids of `area_under_curve`. No single threshold need attain it.
     """
-    gap = curve.fmr - curve.fnmr
-    # The gap runs from -1 to at least 0, so that there is always a point before and one after.
+    return crossing(curve.fmr, curve.fnmr)
+
+
+def crossing(rising: npt.NDArray[np.float64], falling: npt.NDArray[np.float64]) -> float:
+    """Where two rates cross, on straight lines between their points.
+
+    Args:
+        rising: (k,) float64, below ``falling`` at first.
+        falling: (k,) float64.
+
+    Returns:
+        The rate; the last of ``rising`` where it stays below.
+    """
+    gap = rising - falling
     after = int(np.searchsorted(gap, 0.0, side="left"))
+    if after == len(gap):
+        return float(rising[-1])
+    if after == 0:
+        return float(rising[0])
     before = after - 1
     share = -gap[before] / (gap[after] - gap[before])
-    return float(curve.fmr[before] + share * (curve.fmr[after] - curve.fmr[before]))
+    return float(rising[before] + share * (rising[after] - rising[before]))
 
 
 def area_under_curve(curve: RocCurve) -> float:

@@ -13,6 +13,7 @@ from vultus.evaluation.rates import (
     equal_error_rate,
     operating_point,
 )
+from vultus.evaluation.score_intervals import area_interval, equal_error_interval
 
 __all__ = [
     "DECADES",
@@ -95,7 +96,9 @@ class Summary:
             "n_genuine": self.curve.n_genuine,
             "n_impostor": self.curve.n_impostor,
             "equal_error_rate": equal_error_rate(self.curve),
+            "equal_error_rate_interval": equal_error_interval(self.curve).to_dict(),
             "area_under_curve": area_under_curve(self.curve),
+            "area_under_curve_interval": area_interval(self.curve).to_dict(),
             "operating_points": [point.to_dict() for point in self.points],
         }
 

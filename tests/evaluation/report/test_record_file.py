@@ -61,6 +61,7 @@ def test_a_record_comes_back_whole(
         (("result", "identification"), {"rank": 3}),
         (("result", "files_sha256"), [1]),
         (("result", "settings"), "mode ND"),
+        (("result", "equal_error_rate_interval"), {"low": "0"}),
         (("result", "galleries"), {"G1": {"rank": {}}}),
         (("result", "galleries"), ["G1"]),
         (("result", "identification", "open_set"), [{"target_fpir": 0.1, "fnir": 0.2, "tpir": ""}]),

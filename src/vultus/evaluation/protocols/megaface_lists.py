@@ -56,7 +56,7 @@ class NoisesList:
     """Photos that are mislabelled or show no face, by name.
 
     A line is the end of a photo's path, of any depth (``Ann_Lee_12.png``, ``100/1@N0/2_0.jpg``),
-    in the last of several columns if there are tabs; ``#`` begins a remark. Endings do not matter.
+    in the second column if there are tabs; ``#`` begins a remark. Endings do not matter.
 
     Args:
         path: The file.
@@ -69,7 +69,7 @@ class NoisesList:
         self._tails: dict[int, set[tuple[str, ...]]] = defaultdict(set)
         for line in read_lines(path):
             if not line.startswith("#"):
-                parts = _parts(line.split("\t")[-1].strip())
+                parts = _parts(line.split("\t")[:2][-1].strip())
                 self._tails[len(parts)].add(parts)
 
     def __contains__(self, name: str) -> bool:

@@ -59,6 +59,7 @@ OPTIONAL = {
     "open_set_identification": {**TRIALS, "fpir": NUMBER},
     "settings": dict,
 }
+SUMMARY = {"equal_error_rate_interval": INTERVAL, "area_under_curve_interval": INTERVAL}
 OPEN_SET = {"fnir_interval": INTERVAL, "threshold": NUMBER_OR_NONE, "tpir": NUMBER}
 
 
@@ -75,6 +76,10 @@ def check_figures(figures: Any) -> None:
     for key, shape in OPTIONAL.items():
         if figures.get(key) is not None:
             _check(figures[key], shape, f"result.{key}")
+    for part, where in ((figures, "result"), (figures.get("all_pairs"), "result.all_pairs")):
+        known = {key: shape for key, shape in SUMMARY.items() if part and key in part}
+        if known:
+            _check(part, known, where)
     if figures.get("identification") is not None:
         _check_searches(figures["identification"], "result.identification")
     for name, gallery in (figures.get("galleries") or {}).items():
