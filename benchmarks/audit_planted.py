@@ -20,7 +20,8 @@ from vultus.core.faces import Image
 from vultus.core.thresholds import ThresholdTable
 from vultus.curation.audit import Audit, AuditTools, audit
 from vultus.curation.findings import ACTIONS, KINDS, Finding
-from vultus.curation.planting import Planted, plant
+from vultus.curation.planted import Planted
+from vultus.curation.planting import plant
 from vultus.data import open_dataset
 from vultus.data.base import FaceDataset
 from vultus.data.contact_sheet import contact_sheet

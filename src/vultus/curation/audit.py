@@ -29,7 +29,7 @@ from vultus.embedding.embedder import Embedder
 
 __all__ = ["Audit", "AuditTools", "audit"]
 
-COPY_SAMPLE = 100
+COPY_SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Plants errors in a data set, so that one can see how many of them an audit finds."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,13 +11,11 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.curation.altered import altered_copy
 from vultus.curation.encode import encoded
-from vultus.curation.findings import Finding
+from vultus.curation.planted import Key, Planted
 from vultus.data.base import FaceDataset
 from vultus.data.writers import image_ending
 
-__all__ = ["Planted", "PlantingRates", "plant"]
-
-Key = str | frozenset[str]
+__all__ = ["PlantingRates", "plant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,71 +41,6 @@ class PlantingRates:
     unreadable: float = 0.005
     merge: float = 0.05
     split: float = 0.05
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Planted:
-    """What was planted where.
-
-    Attributes:
-        truth: By kind of finding, keys of what is to be found; see `key`.
-        roles: What is the matter with each image that is not clean, by name.
-        touched: Identities that were divided or put together, by name: ``merge`` or ``split``.
-        homes: True identity of each image with a wrong label.
-        second: For each identity of two people, the images of the second.
-        misplaced: Copies that lie in another identity than the original.
-    """
-
-    truth: dict[str, set[Key]]
-    roles: dict[str, str]
-    touched: dict[str, str]
-    homes: dict[str, str]
-    second: dict[str, set[str]]
-    misplaced: set[str]
-
-    def keys(self, kind: str) -> set[Key]:
-        """What is to be found of a kind."""
-        return self.truth.get(kind, set())
-
-    def key(self, finding: Finding) -> Key:
-        """What a finding is about: a pair of images or of identities, an identity, or an image."""
-        if finding.kind in ("duplicate", "near_duplicate") and finding.images is not None:
-            return frozenset((finding.images[0], finding.evidence[0]))
-        if finding.kind == "merge":
-            return frozenset((str(finding.identity), str(finding.to)))
-        if finding.kind == "split" or finding.images is None:
-            return str(finding.identity)
-        return finding.images[0]
-
-    def role(self, finding: Finding) -> str:
-        """What was planted on the images or identities of a finding; ``clean`` for nothing."""
-        roles = [self.roles[name] for name in finding.images or () if name in self.roles]
-        named = (finding.identity, finding.to)
-        roles += [self.touched[name] for name in named if name is not None and name in self.touched]
-        return roles[0] if roles else "clean"
-
-    def remarks(self, findings: Iterable[Finding]) -> Iterator[str]:
-        """How good the proposals are, beside the fact of being found."""
-        found = list(findings)
-        moves = [f for f in found if f.kind == "wrong_label" and self.key(f) in self.homes]
-        right = sum(self.homes[str(self.key(f))] == f.to for f in moves)
-        yield f"wrong labels found that are moved to their true identity: {right} of {len(moves)}"
-        copies = [f for f in found if self.key(f) in self._pairs_across()]
-        right = sum((f.images or ("",))[0] in self.misplaced for f in copies)
-        yield f"copies across identities, the misplaced one dropped: {right} of {len(copies)}"
-        right = total = wanted = 0
-        for finding in found:
-            if finding.kind == "split" and str(finding.identity) in self.second:
-                images, second = set(finding.images or ()), self.second[str(finding.identity)]
-                first = images - second
-                right += max(len(images & second), len(first))
-                total += len(images)
-        wanted = sum(len(images) for images in self.second.values())
-        yield f"images split off: {total}, of them of one person: {right}; planted: {wanted}"
-
-    def _pairs_across(self) -> set[Key]:
-        pairs = self.keys("duplicate") | self.keys("near_duplicate")
-        return {pair for pair in pairs if self.misplaced.intersection(pair)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -281,8 +214,9 @@ def _write(draft: _Draft, root: Path, touched: dict[str, str]) -> Planted:
     truth: dict[str, set[Key]] = {}
     planted = Planted(truth, {}, touched, {}, {}, set())
     for index, item in enumerate(draft.items):
-        if item.second:
-            planted.second.setdefault(item.identity, set()).add(names[index])
+        if touched.get(item.identity) == "split":
+            couple = planted.couples.setdefault(item.identity, (set(), set()))
+            couple[item.second].add(names[index])
         if not item.role:
             continue
         planted.roles[names[index]] = item.role

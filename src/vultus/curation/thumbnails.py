@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from vultus.core.faces import Image
 
-__all__ = ["THUMBNAIL_PX", "correlations", "thumbnail"]
+__all__ = ["THUMBNAIL_PX", "correlations", "has_pattern", "thumbnail"]
 
 THUMBNAIL_PX = 16
 _FLAT = 4.0
@@ -27,6 +27,11 @@ def thumbnail(image: Image) -> Bytes:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8).reshape(-1)
+
+
+def has_pattern(picture: Bytes) -> bool:
+    """Whether there is anything in a (256,) thumbnail to compare."""
+    return bool(picture.std() >= _FLAT)
 
 
 def correlations(a: Bytes, b: Bytes) -> npt.NDArray[np.float32]:
