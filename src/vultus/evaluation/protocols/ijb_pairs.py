@@ -11,12 +11,11 @@ from vultus.evaluation.person_intervals import mean_rate_interval, per_person
 from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.ijb_meta import TemplatePairs
 from vultus.evaluation.protocols.ijb_templates import linked_people
-from vultus.evaluation.protocols.scoring import pair_scores
 from vultus.evaluation.score_stream import ImpostorScores, ImpostorStream
 
 __all__ = ["ComparedTemplates", "compare_templates"]
 
-PAIRS_AT_ONCE = 1 << 14
+PAIRS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,14 +62,19 @@ def compare_templates(templates: EmbeddedPhotos, pairs: TemplatePairs) -> Compar
         pairs: Places of templates.
     """
     stream = ImpostorStream()
-    genuine = []
-    for start in range(0, len(pairs.genuine), PAIRS_AT_ONCE):
-        part = slice(start, start + PAIRS_AT_ONCE)
-        first, second = pairs.first[part].astype(np.int64), pairs.second[part].astype(np.int64)
-        scores, same = pair_scores(templates, first, second), pairs.genuine[part]
-        genuine.append(scores[same])
-        kept = ~same & np.isfinite(scores)
-        stream.add_listed(scores[kept], first[kept], second[kept])
+    rows, vectors = templates.rows(), templates.embeddings.vectors
+    genuine = np.full(int(pairs.genuine.sum()), -np.inf, np.float32)
+    places = np.cumsum(pairs.genuine) - 1
+    # One side after the other, so that its vectors are still in the cache.
+    order = np.argsort(pairs.first, kind="stable")
+    for start in range(0, len(order), PAIRS_AT_ONCE):
+        part = order[start : start + PAIRS_AT_ONCE]
+        first, second, same = pairs.first[part], pairs.second[part], pairs.genuine[part]
+        found = (rows[first] >= 0) & (rows[second] >= 0)
+        part, first, second, same = part[found], first[found], second[found], same[found]
+        scores = np.einsum("nd,nd->n", vectors[rows[first]], vectors[rows[second]]).clip(-1, 1)
+        genuine[places[part[same]]] = scores[same]
+        stream.add_listed(scores[~same], first[~same], second[~same])
     same = pairs.genuine
     people = linked_people(len(templates.failed), pairs.first[same], pairs.second[same])
-    return ComparedTemplates(np.concatenate(genuine), people[pairs.first[same]], stream.collect())
+    return ComparedTemplates(genuine, people[pairs.first[same]], stream.collect())
