@@ -1,6 +1,7 @@
 """YouTube Faces: pairs of videos, each a set of frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,13 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, Photos, ProtocolResult
+from vultus.evaluation.protocols.base import (
+    PROTOCOLS,
+    EmbeddedPhotos,
+    EmbedPhotos,
+    Photos,
+    ProtocolResult,
+)
 from vultus.evaluation.protocols.evidence import Evidence
 from vultus.evaluation.protocols.grouped import embed_sets
 from vultus.evaluation.protocols.photo_root import PhotoRoot
@@ -86,19 +93,11 @@ class YouTubeFaces:
         boxes, box_files = self._boxes(wanted, frames)
         names = [name for video in frames for name in video]
         photos = Photos(names, self._root.read, boxes=boxes)
-        sets = embed_sets(
-            embed, photos, sizes=[len(video) for video in frames], aligned=self._aligned
+        sizes = [len(video) for video in frames]
+        features = _features(
+            embed_sets(embed, photos, sizes=sizes, aligned=self._aligned), self._representation
         )
-        features, norms, n_failed = [], [], 0
-        space: EmbeddingSpace | None = None
-        for video in sets:
-            space = video.embeddings.space
-            n_failed += int(video.failed.sum())
-            features.append(set_feature(video.embeddings, self._representation))
-            norms.append(video.embeddings.norms.mean() if len(video.embeddings) else -np.inf)
-        if space is None:
-            raise InputError(f"{self._list} names no video")
-        evidence = self._compare(wanted, np.stack(features), np.array(norms, np.float64))
+        evidence = self._compare(wanted, features.vectors, features.norms)
         comparisons, accuracy = pair_figures(
             "ytf", evidence, folds=[pair.fold for pair in self._pairs]
         )
@@ -107,15 +106,15 @@ class YouTubeFaces:
             files["*.labeled_faces.txt"] = joint_digest(box_files)
         return ProtocolResult(
             "ytf",
-            space,
+            features.space,
             len(names),
-            n_failed,
+            features.n_failed,
             comparisons,
             accuracy,
             extras={
                 "sets": "videos",
                 "n_sets": len(wanted),
-                "failed_sets": int(np.isneginf(norms).sum()),
+                "failed_sets": int(np.isneginf(features.norms).sum()),
             },
             files_sha256=files,
             evidence=evidence,
@@ -171,6 +170,35 @@ class YouTubeFaces:
             scores.astype(np.float32),
             {"feature norm": norms},
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Features:
+    """One vector of each video.
+
+    Attributes:
+        vectors: (videos, dim) float64; zero for one without a face.
+        norms: (videos,) float64, mean norm of the faces; ``-inf`` for one without a face.
+        n_failed: Frames without a face.
+        space: Of the embeddings.
+    """
+
+    vectors: npt.NDArray[np.float64]
+    norms: npt.NDArray[np.float64]
+    n_failed: int
+    space: EmbeddingSpace
+
+
+def _features(videos: Iterator[EmbeddedPhotos], representation: Representation) -> _Features:
+    vectors, norms, n_failed, space = [], [], 0, None
+    for video in videos:
+        space = video.embeddings.space
+        n_failed += int(video.failed.sum())
+        vectors.append(set_feature(video.embeddings, representation))
+        norms.append(float(video.embeddings.norms.mean()) if len(video.embeddings) else -np.inf)
+    if space is None:
+        raise InputError("the list of pairs must name videos, it names none")
+    return _Features(np.stack(vectors), np.array(norms), n_failed, space)
 
 
 def set_feature(embeddings: Embeddings, representation: Representation) -> npt.NDArray[np.float64]:
