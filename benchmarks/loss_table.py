@@ -156,7 +156,7 @@ def folder_data(options: argparse.Namespace) -> tuple[FaceDataset, list[Image], 
     images = shrunk((decode_image(files.read(index_of[name])) for name in names), options.size)
     columns = np.array([[place[row[0]], place[row[1]]] for row in rows], np.int64)
     genuine = np.array([row[2] == "1" for row in rows])
-    # The list has no folds: dealt by first photo's owner, so that one person's pairs stay together.
+    # The list has no folds: pairs are dealt by the owner of the first photo.
     owners = np.unique([row[0].rsplit("/", 1)[0] for row in rows], return_inverse=True)[1]
     folds = np.random.default_rng(0).permutation(owners.max() + 1)[owners] % 10
     return FacesInMemory(train, options.size), images, (columns, genuine, folds.astype(np.int64))
@@ -230,7 +230,8 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(recipe_of(name, seed, f"{folder}/run", options), dataset=train)
         before = measure(trainer, images, pairs)["accuracy"]
-        trainer.run()
+        if not trainer.run().complete:  # the trainer answers a signal by ending early
+            raise SystemExit("stopped; the same command makes the runs that are missing")
     return {
         "loss": name,
         "seed": seed,

@@ -77,6 +77,8 @@ def run(name: str, overrides: list[str], drawn: DrawnOnce) -> dict[str, Any]:
             trainer.dataset.image(index)
         wall, cpu = time.perf_counter(), time.process_time()
         result = Trainer(recipe).run()
+        if not result.complete:  # the trainer answers a signal by ending early
+            raise SystemExit("stopped; the same command runs what is missing")
     return {
         "recipe": name,
         "overrides": overrides,

@@ -9,6 +9,7 @@ import typer
 from vultus.cli.main import app
 from vultus.losses.base import LOSSES
 from vultus.models.store import ModelStore
+from vultus.training.recipe_file import recipe_names
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
@@ -18,6 +19,13 @@ def test_the_command_line_reference_is_current() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "cli_reference.py"))
     page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert page == script["reference"](), "run: python scripts/cli_reference.py"
+
+
+def test_the_table_of_recipes_is_current_and_complete() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "recipe_table.py"))
+    page = (ROOT / "docs" / "guide" / "recipes.md").read_text(encoding="utf-8")
+    assert page == script["page"](), "run: python scripts/recipe_table.py"
+    assert [name for name in recipe_names() if f"`{name}`" not in page] == []
 
 
 def test_every_command_is_named_in_a_guide_or_the_readme() -> None:
