@@ -33,6 +33,17 @@ def test_the_recipes_of_the_guide_are_recipes() -> None:
     assert [stage.epochs for stage in recipe.stages] == [20, 5]
 
 
+def test_the_recipe_for_own_photos_is_a_recipe() -> None:
+    page = Path(__file__).parents[2] / "docs" / "guide" / "train_your_own.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (stage,) = Recipe.from_dict(tomllib.loads(text), source="guide").stages
+    assert stage.loss is not None
+    assert stage.distillation is not None
+    settings = tomllib.loads(text)
+    del settings["loss"], settings["margin_warmup"]
+    assert Recipe.from_dict(settings, source="guide").stages[0].loss is None
+
+
 def test_a_recipe_written_out_is_read_back(tiny_recipe: Recipe, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(recipe_toml(tiny_recipe), encoding="utf-8")
