@@ -47,10 +47,11 @@ def _commands(photos: str) -> list[tuple[str, list[str]]]:
     try:
         model = str(ModelStore().path(DEFAULT_EMBEDDER))
     except ModelError as error:
-        print(f"skipped embedding_throughput.py, recognition_chain.py: {error}")
+        print(f"skipped embedding_throughput.py, recognition_chain.py, audit_planted.py: {error}")
     else:
         commands.append(("embedding_throughput.py", ["--model", model, "--rounds", "3"]))
         commands.append(("recognition_chain.py", ["--photos", photos, "--sizes", "100", "1000"]))
+        commands.append(("audit_planted.py", ["--synthetic", "--identities", "60"]))
     return commands
 
 

@@ -182,6 +182,18 @@ def test_the_person_is_who_all_photos_have_in_common(
     assert "none of the 2 faces" in result.failures["p1/b.png"]
 
 
+def test_who_is_on_all_photos_is_chosen_over_who_is_on_some() -> None:
+    axes = np.eye(12, dtype=np.float32)
+    person, spouse = axes[0], axes[1]
+    photos = [np.stack([spouse, person]) for _ in range(3)]
+    photos += [np.stack([person, axes[2 + n]]) for n in range(4)]
+    choice = choose_person(photos)
+    assert choice.faces == (1, 1, 1, 0, 0, 0, 0)
+    assert choice.similarities == pytest.approx(np.ones(7))
+    # One photo that shows somebody alone outweighs faces in company.
+    assert choose_person([*photos[:3], spouse[None]]).faces == (0, 0, 0, 0)
+
+
 def test_choice_by_person_of_a_single_photo_takes_the_first_face() -> None:
     choice = choose_person([np.eye(3, dtype=np.float32)])
     assert choice.faces == (0,)

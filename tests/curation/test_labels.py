@@ -43,6 +43,20 @@ def test_a_swapped_label_goes_home() -> None:
     assert not faults.splits
 
 
+def test_an_image_outside_of_the_core_that_is_more_like_its_own_identity_stays() -> None:
+    axes = np.eye(DIM)
+    own = [axes[0] + 0.05 * axes[2 + n] for n in range(4)]
+    odd = axes[0] + 0.4 * axes[10]
+    double = [0.8 * axes[0] + 0.6 * axes[1] + 0.05 * axes[11 + n] for n in range(4)]
+    faces = Embeddings.from_raw(np.array([*own, odd, *double]), SPACE)
+    labels = np.array([0] * 5 + [1] * 4)
+    groups = group_identities(faces, labels, n_identities=2, threshold=Threshold(0.97))
+    assert groups.groups[4] > 0
+    faults = label_faults(faces.vectors, groups, RULES, merged=set())
+    assert faults.others.similarities[4] > RULES.match.similarity
+    assert not len(faults.moves)
+
+
 def test_a_face_of_nobody_here_is_a_stranger() -> None:
     faults, _, _ = judged([0] * 5 + [1] * 5 + [2], [0] * 5 + [1] * 5 + [0])
     assert faults.strangers.tolist() == [10]
