@@ -13,7 +13,7 @@ from vultus.curation.alike import halves_ratio
 from vultus.curation.audit_thresholds import AuditThresholds, audit_thresholds
 from vultus.curation.copies import CopyRule, measure_copy_rule
 from vultus.curation.copy_findings import copies_across, copies_within, find_copies
-from vultus.curation.face_findings import Look, find_non_faces, find_unreadable
+from vultus.curation.face_findings import FaceCheck, Look, find_non_faces, find_unreadable
 from vultus.curation.features import embed_images, read_features
 from vultus.curation.findings import KINDS, Finding
 from vultus.curation.identity_groups import IdentityGroups, group_identities
@@ -117,20 +117,8 @@ def audit(
     thresholds = audit_thresholds(table, n_identities=max(n_identities, 1), fpir=tools.fpir)
     groups = _groups(subject, alive, thresholds)
     findings = [*find_unreadable(subject), *copies]
-    if tools.detector is not None:
-        non_faces = find_non_faces(
-            subject,
-            groups,
-            thresholds,
-            tools.detector,
-            alive=alive,
-            look=tools.look,
-            cache=tools.cache,
-            watch=tools.watch,
-        )
-        findings += non_faces.values()
-        alive[[row for row, finding in non_faces.items() if finding.action == "drop"]] = False
-        groups = _groups(subject, alive, thresholds)
+    findings += _non_faces(subject, groups, thresholds, tools, alive)
+    groups = _groups(subject, alive, thresholds)
     ratio = halves_ratio(subject.vectors, groups)
     across = copies_across(subject, pairs, groups, alive)
     named = {name for finding in across for name in finding.images or ()}
@@ -164,6 +152,22 @@ def _copy_rule(subject: Subject, tools: AuditTools) -> CopyRule:
     places = np.unique(np.linspace(0, len(rows) - 1, COPY_SAMPLE).astype(np.int64))
     images = [subject.dataset.image(int(rows[place])) for place in places]
     return measure_copy_rule(images, embed=lambda crops: embed_images(crops, tools.embedder))
+
+
+def _non_faces(
+    subject: Subject,
+    groups: IdentityGroups,
+    thresholds: AuditThresholds,
+    tools: AuditTools,
+    alive: npt.NDArray[np.bool_],
+) -> list[Finding]:
+    """Findings of crops without a face; rows that are to be dropped are no longer alive."""
+    if tools.detector is None:
+        return []
+    check = FaceCheck(tools.detector, tools.cache, tools.look, tools.watch)
+    found = find_non_faces(subject, groups, thresholds, check, alive=alive)
+    alive[[row for row, finding in found.items() if finding.action == "drop"]] = False
+    return list(found.values())
 
 
 def _groups(

@@ -1,5 +1,6 @@
 """Findings about images that cannot be read, and images without a face."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from vultus.curation.subject import Subject
 from vultus.data.convert import Watch
 from vultus.detection.base import Detector
 
-__all__ = ["Look", "find_non_faces", "find_unreadable"]
+__all__ = ["FaceCheck", "Look", "find_non_faces", "find_unreadable"]
 
 Look = Literal["suspects", "all"]
 """At which crops the detector looks."""
@@ -42,16 +43,30 @@ def find_unreadable(subject: Subject) -> list[Finding]:
     return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCheck:
+    """How crops are looked at.
+
+    Attributes:
+        detector: Looks at them.
+        cache: Folder for its answers.
+        look: At which crops.
+        watch: Sees the indices go by.
+    """
+
+    detector: Detector
+    cache: Path
+    look: Look = "suspects"
+    watch: Watch = iter
+
+
 def find_non_faces(
     subject: Subject,
     groups: IdentityGroups,
     thresholds: AuditThresholds,
-    detector: Detector,
+    check: FaceCheck,
     *,
     alive: npt.NDArray[np.bool_],
-    look: Look,
-    cache: Path,
-    watch: Watch = iter,
 ) -> dict[int, Finding]:
     """Crops in which the detector finds no face.
 
@@ -64,11 +79,8 @@ def find_non_faces(
         subject: The data set.
         groups: Of its rows.
         thresholds: For ``unlike``.
-        detector: Looks at crops.
+        check: Detector, and at what it looks.
         alive: (m,) bool, rows to look at.
-        look: At which.
-        cache: Folder for its answers.
-        watch: Sees the indices go by.
 
     Returns:
         Findings by row.
@@ -76,9 +88,14 @@ def find_non_faces(
     deviations = robust_deviations(subject.norms)
     alone = groups.core_sizes[groups.labels] < 2
     suspect = (deviations < SUSPECT_DEVIATIONS) | (groups.groups != 0) | alone
-    rows = np.flatnonzero(alive if look == "all" else alive & suspect)
+    rows = np.flatnonzero(alive if check.look == "all" else alive & suspect)
     scores = face_scores(
-        subject.dataset, subject.features, rows, detector, cache=cache, watch=watch
+        subject.dataset,
+        subject.features,
+        rows,
+        check.detector,
+        cache=check.cache,
+        watch=check.watch,
     )
     found = {}
     for row in rows[scores == 0].tolist():
@@ -91,7 +108,7 @@ def find_non_faces(
             identity=subject.identity(row),
             images=(subject.name(row),),
             evidence=() if groups.labels[row] < 0 else subject.examples(groups, groups.labels[row]),
-            reason=f"{detector.name} finds no face; the embedding's length lies "
+            reason=f"{check.detector.name} finds no face; the embedding's length lies "
             f"{deviations[row]:+.1f} standard deviations from the median"
             + ("; unlike its identity" if unlike else ""),
         )
