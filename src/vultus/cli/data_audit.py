@@ -101,6 +101,7 @@ def audit(
         table=_thresholds(recognizer),
         cache=output / CACHE if cache is None else cache,
         detector=None if detector == "none" else recognizer.detector,
+        detector_name=detector,
         look="all" if look_at_all else "suspects",
         fpir=fpir,
         watch=watching("auditing"),

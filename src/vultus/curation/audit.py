@@ -41,6 +41,8 @@ class AuditTools:
         table: Its measured thresholds; where empty they are measured on the data set itself.
         cache: Folder in which embeddings and the detector's answers are kept, by content.
         detector: Looks for faces; None leaves that out.
+        detector_name: What the cache and the manifest call it, with its model where it has
+            several; None for its own name.
         look: At which crops the detector looks: ``"suspects"`` or ``"all"``.
         fpir: Chance that an image of nobody here is taken for somebody, (0, 1).
         watch: Sees the indices of images go by.
@@ -50,6 +52,7 @@ class AuditTools:
     table: ThresholdTable
     cache: Path
     detector: Detector | None = None
+    detector_name: str | None = None
     look: Look = "suspects"
     fpir: float = 0.01
     watch: Watch = iter
@@ -137,7 +140,7 @@ def audit(
         thresholds,
         rule,
         ratio,
-        None if tools.detector is None else tools.detector.name,
+        None if tools.detector is None else _name(tools),
     )
 
 
@@ -164,10 +167,16 @@ def _non_faces(
     """Findings of crops without a face; rows that are to be dropped are no longer alive."""
     if tools.detector is None:
         return []
-    check = FaceCheck(tools.detector, tools.cache, tools.look, tools.watch)
+    check = FaceCheck(tools.detector, _name(tools), tools.cache, tools.look, tools.watch)
     found = find_non_faces(subject, groups, thresholds, check, alive=alive)
     alive[[row for row, finding in found.items() if finding.action == "drop"]] = False
     return list(found.values())
+
+
+def _name(tools: AuditTools) -> str:
+    if tools.detector_name is not None or tools.detector is None:
+        return str(tools.detector_name)
+    return tools.detector.name
 
 
 def _groups(

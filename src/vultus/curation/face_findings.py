@@ -49,12 +49,14 @@ class FaceCheck:
 
     Attributes:
         detector: Looks at them.
+        name: What the cache and the reasons call it.
         cache: Folder for its answers.
         look: At which crops.
         watch: Sees the indices go by.
     """
 
     detector: Detector
+    name: str
     cache: Path
     look: Look = "suspects"
     watch: Watch = iter
@@ -94,6 +96,7 @@ def find_non_faces(
         subject.features,
         rows,
         check.detector,
+        name=check.name,
         cache=check.cache,
         watch=check.watch,
     )
@@ -108,7 +111,7 @@ def find_non_faces(
             identity=subject.identity(row),
             images=(subject.name(row),),
             evidence=() if groups.labels[row] < 0 else subject.examples(groups, groups.labels[row]),
-            reason=f"{check.detector.name} finds no face; the embedding's length lies "
+            reason=f"{check.name} finds no face; the embedding's length lies "
             f"{deviations[row]:+.1f} standard deviations from the median"
             + ("; unlike its identity" if unlike else ""),
         )

@@ -34,6 +34,7 @@ def face_scores(
     chosen: npt.NDArray[np.int64],
     detector: Detector,
     *,
+    name: str,
     cache: Path,
     watch: Watch = iter,
 ) -> Floats:
@@ -44,6 +45,7 @@ def face_scores(
         features: Of them.
         chosen: (c,) int64, which rows of the features to look at.
         detector: Looks at them.
+        name: What the cache calls the detector.
         cache: Folder of `FeatureStore` files.
         watch: Sees the indices of the images go by that the cache does not know.
 
@@ -51,7 +53,7 @@ def face_scores(
         (c,) float32 in [0, 1]; 0 where no face of about the right size lies about the middle.
     """
     fields = {"score": (np.float32, ())}
-    store = FeatureStore(cache, name="faces", key=detector.name, fields=fields)
+    store = FeatureStore(cache, name="faces", key=name, fields=fields)
     digests = [features.digests[row] for row in chosen]
     new = {digest: int(features.rows[row]) for digest, row in zip(digests, chosen, strict=True)}
     new = {digest: index for digest, index in new.items() if digest not in store}
