@@ -1,3 +1,6 @@
+import copy
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -78,7 +81,8 @@ def test_steps_are_those_of_torch(config: OptimizerConfig, reference) -> None:  
             member.step()
         other.step()
     for a, b in zip(own.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
+        # The bias in front of a normalisation has gradients of rounding only, which AdamW enlarges.
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-4)
 
 
 def test_the_factor_multiplies_each_groups_own_height() -> None:
@@ -124,3 +128,37 @@ def test_nothing_to_train_is_an_error() -> None:
     net = network().requires_grad_(False)
     with pytest.raises(ConfigError, match="no parameter is left"):
         built(OptimizerConfig(), net)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_momentum_laid_out_otherwise_in_memory_is_the_same_momentum(name: Any) -> None:
+    def convolution() -> nn.Module:
+        torch.manual_seed(0)
+        net = nn.Conv2d(4, 6, 3)
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def step(net: nn.Module, optimizers: Optimizers) -> None:
+        net.zero_grad()
+        images = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(1))
+        net(images).square().sum().backward()
+        for member in optimizers.members:
+            member.step()
+
+    nets = convolution(), convolution()
+    ours, resumed = (built(OptimizerConfig(name=name, lr=0.01), net) for net in nets)
+    step(nets[0], ours)
+    nets[1].load_state_dict(nets[0].state_dict())
+    states = copy.deepcopy(ours.state_dict())
+    for value in states[0]["state"].values():  # as a checkpoint has them
+        value.update({k: v.contiguous() for k, v in value.items() if isinstance(v, torch.Tensor)})
+    resumed.load_state_dict(states)
+    for net, optimizers in zip(nets, (ours, resumed), strict=True):
+        step(net, optimizers)
+    assert torch.equal(nets[0].weight, nets[1].weight)  # type: ignore[arg-type]
+
+
+def test_the_class_matrix_is_moved_in_one_pass_and_a_convolution_is_not() -> None:
+    net, head = nn.Conv2d(4, 6, 3), nn.Parameter(torch.ones(5, 3))
+    (member,) = built(OptimizerConfig(), net, head).members
+    fused = {group["params"][0].ndim: group["fused"] for group in member.param_groups}
+    assert fused == {4: False, 1: True, 2: True}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vultus.backbones.base import Backbone
+from vultus.backbones.cpu_layers import use_cpu_layers
 from vultus.data import FaceDataset
 from vultus.data.loader import FaceBatch
 from vultus.training.accumulation import batch_weights
@@ -23,6 +24,7 @@ from vultus.training.evaluator import Evaluator
 from vultus.training.finish import RunResult, write_result
 from vultus.training.guard import NonFiniteGuard
 from vultus.training.images import normalise, to_device
+from vultus.training.memory import keep_freed_memory
 from vultus.training.objective import StageSetting
 from vultus.training.observers import Observer, Observers, file_observers
 from vultus.training.offline_mining import endless_batches
@@ -124,7 +126,11 @@ class Trainer:
             self._resume()
         self._observers.on_start(self.state.step)
         try:
-            with deterministic(self.recipe.run.deterministic), StopSignals() as stop:
+            with (
+                deterministic(self.recipe.run.deterministic),
+                keep_freed_memory(self.world.device.type == "cpu"),
+                StopSignals() as stop,
+            ):
                 if self._run_stages(stop):
                     summary = self._finish(stop)
                     if summary is not None:
@@ -277,6 +283,8 @@ class Trainer:
         load_initial_weights(backbone, self.recipe.initial)
         last = self.recipe.training.channels_last
         layout = torch.channels_last if last else torch.contiguous_format
+        if self.world.device.type == "cpu" and not self.recipe.training.compile:
+            use_cpu_layers(backbone)
         return backbone.to(self.world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
     def facts(self) -> dict[str, Any]:
