@@ -33,7 +33,7 @@ class ResizedInput(Backbone):
         self.register_buffer("columns", _matrix(crop_hw[1], width, shrinks=shrinks).T.contiguous())
 
     def compute(self, images: Tensor) -> Tensor:
-        """Features of (b, 3, *crop_hw) images."""
+        """Features of (b, 3, h, w) images of the crops' size."""
         features: Tensor = self.backbone(self.rows @ images @ self.columns)
         return features
 
