@@ -39,3 +39,6 @@ default_role = "code"
 html_theme = "furo"
 html_title = f"Vultus {release}"
 html_static_path = ["_static"]
+
+# A name that the package offers at its top stands in two places; either link is right.
+suppress_warnings = ["ref.python"]

@@ -1,4 +1,3 @@
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +28,8 @@ def test_augmentations_of_a_recipe(tmp_path: Path) -> None:
     packaged = ["augmentations", "-o", str(path), "--recipe", "arcface-tiny"]
     RUN.invoke(app, packaged, catch_exceptions=False)
     before = read_image(path).shape[0]
-    with as_file(files("vultus") / "recipes" / "arcface-tiny.toml") as source:
-        text = source.read_text("utf-8")
-    recipe.write_text(text + '\n[[augment]]\nname = "blur"\n', "utf-8")
+    augment = '[[augment]]\nname = "flip"\nprobability = 0.5\n\n[[augment]]\nname = "blur"\n'
+    recipe.write_text(f'extends = "arcface-tiny"\n\n{augment}', "utf-8")
     RUN.invoke(app, [*packaged[:-1], str(recipe)], catch_exceptions=False)
     assert read_image(path).shape[0] == before + 114
 
