@@ -1,10 +1,13 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from vultus.detection.mtcnn_means import MeanSampler
 from vultus.detection.mtcnn_pyramid import (
     CANVAS_PX,
+    CANVAS_VALUES,
     Canvas,
+    Tile,
     cut_close_up_tiles,
     cut_tiles,
     pack_tiles,
@@ -13,7 +16,13 @@ from vultus.detection.mtcnn_pyramid import (
 
 def canvases(*sizes_hw: tuple[int, int]) -> list[Canvas]:
     tiles = [tile for i, size in enumerate(sizes_hw) for tile in cut_tiles(size, i, min_face_px=20)]
-    return list(pack_tiles(tiles))
+    return pack_tiles(tiles)
+
+
+def pixels_of(tile: Tile, sampler: MeanSampler) -> npt.NDArray[np.float32]:
+    out = np.empty((tile.size_hw[0], tile.size_hw[1] * 3), np.float32)
+    tile.render(sampler, out=out)
+    return out.reshape(*tile.size_hw, 3)
 
 
 def windows_of(canvas: Canvas) -> list[tuple[int, int, int, int]]:
@@ -56,9 +65,29 @@ def test_a_level_cut_into_tiles_shows_the_same_pixels() -> None:
     sampler = MeanSampler(image)
     first = [tile for tile in cut_tiles((60, 1800), 0, min_face_px=20) if tile.level == 0]
     assert len(first) == 3
-    left, middle, right = (tile.render(sampler) for tile in first)
+    left, middle, right = (pixels_of(tile, sampler) for tile in first)
     assert np.array_equal(left[:, -10:], middle[:, :10])
     assert np.array_equal(middle[:, -10:], right[:, :10])
+
+
+def test_a_canvas_shows_every_tile_in_its_place() -> None:
+    sizes = [(250, 250), (60, 61)]
+    rng = np.random.default_rng(0)
+    samplers = [MeanSampler(rng.integers(0, 256, (*size, 3), np.uint8)) for size in sizes]
+    buffer = np.zeros(CANVAS_VALUES, np.float32)
+    for canvas in canvases(*sizes):
+        pixels = canvas.render(samplers, buffer=buffer)
+        assert pixels.shape == (*canvas.size_hw, 3)
+        for tile, (x, y) in zip(canvas.tiles, canvas.corners_xy.tolist(), strict=True):
+            height, width = tile.size_hw
+            own = pixels_of(tile, samplers[tile.photo])
+            assert np.array_equal(pixels[y : y + height, x : x + width], own)
+
+
+def test_little_of_the_canvases_is_empty() -> None:
+    packed = canvases(*[(250, 250)] * 25)
+    tiles = sum(np.prod(tile.size_hw) for canvas in packed for tile in canvas.tiles)
+    assert tiles > 0.93 * sum(np.prod(canvas.size_hw) for canvas in packed)
 
 
 def test_a_large_photo_needs_canvases_of_no_more_than_the_fixed_size() -> None:
@@ -72,7 +101,7 @@ def test_close_up_levels_show_the_photo_with_its_edge_repeated_around_it() -> No
     tiles = cut_close_up_tiles((300, 400), 0, min_face_px=20)
     scales = [min(tile.level_hw) for tile in tiles]
     assert scales == [17, 12, 9]  # a face fills 3/4 of the photo in the first, 3/2 in the last
-    pixels = tiles[0].render(MeanSampler(image))
+    pixels = pixels_of(tiles[0], MeanSampler(image))
     assert pixels.shape[0] == 18 + 12
     assert np.array_equal(pixels[:6], np.repeat(pixels[6:7], 6, 0))
     assert np.array_equal(pixels[:, :6], np.repeat(pixels[:, 6:7], 6, 1))

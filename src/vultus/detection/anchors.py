@@ -191,7 +191,7 @@ def merge_close_ups(faces: Faces, close_ups: Faces, *, min_side: float) -> Faces
     """Put what a small view of an image shows in place of what a large view made of it.
 
     Args:
-        faces: Found in the large view.
+        faces: Found in the large view, best first.
         close_ups: Found in the small view, in pixels of the image.
         min_side: Longer side, in pixels of the image, from which the small view is trusted more.
 
@@ -201,6 +201,8 @@ def merge_close_ups(faces: Faces, close_ups: Faces, *, min_side: float) -> Faces
     """
     sides = close_ups.boxes[:, 2:] - close_ups.boxes[:, :2]
     trusted = close_ups[np.flatnonzero(sides.max(axis=1, initial=0) >= min_side)]
+    if not len(trusted):
+        return faces
     covers = np.maximum(
         box_cover(faces.boxes, trusted.boxes), box_cover(trusted.boxes, faces.boxes).T
     )

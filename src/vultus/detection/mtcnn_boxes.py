@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vultus.detection.mtcnn_means import MeanSampler, windows
 
-__all__ = ["Candidates", "Edges", "View", "crop_candidates", "moved", "squared"]
+__all__ = ["Candidates", "Edges", "View", "crop_candidates", "large_enough", "moved", "squared"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -26,10 +26,12 @@ class View:
     Attributes:
         sampler: The image.
         edges: What happens at its edge.
+        min_side: Side of the smallest candidate that goes on to the next stage, in pixels.
     """
 
     sampler: MeanSampler
     edges: Edges
+    min_side: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Candidates:
     Attributes:
         boxes: (n, 4) float32, ``x1 y1 x2 y2``; pixels count from 1, ``x2 y2`` lies inside.
         scores: (n,) float32 in [0, 1].
-        views: (n,) int64; index of the view that each was found in.
+        views: (n,) int64, ascending; index of the view that each was found in.
     """
 
     boxes: FloatArray
@@ -51,6 +53,13 @@ class Candidates:
 
     def __getitem__(self, index: npt.NDArray[Any]) -> "Candidates":
         return Candidates(self.boxes[index], self.scores[index], self.views[index])
+
+
+def large_enough(views: Sequence[View], candidates: Candidates) -> Candidates:
+    """The candidates, squares, that their views want to see at the next stage."""
+    limits = np.array([view.min_side for view in views], np.float32)
+    sides = candidates.boxes[:, 2] - candidates.boxes[:, 0]
+    return candidates[np.flatnonzero(sides >= limits[candidates.views])]
 
 
 def moved(boxes: FloatArray, offsets: FloatArray, *, edge_px: float) -> FloatArray:
@@ -102,9 +111,10 @@ def crop_candidates(
         _windows_inside(first[:, axis], end[:, axis], sizes_xy[:, axis], size_px) for axis in (0, 1)
     )
     crops = np.empty((len(inside), size_px, size_px, 3), np.float32)
-    for index, view in enumerate(views):
-        mine = np.flatnonzero(candidates.views == index)
-        crops[mine] = view.sampler.means(rows[mine], columns[mine])
+    ends = np.searchsorted(candidates.views, np.arange(len(views) + 1))
+    for view, start, end in zip(views, ends[:-1], ends[1:], strict=True):
+        mine = slice(start, end)
+        view.sampler.crops(rows[mine], columns[mine], out=crops[mine])
     return candidates, crops
 
 

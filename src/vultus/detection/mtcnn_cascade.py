@@ -11,11 +11,12 @@ from vultus.detection.mtcnn_boxes import (
     Candidates,
     View,
     crop_candidates,
+    large_enough,
     moved,
     squared,
 )
 from vultus.detection.mtcnn_graphs import INPUT_NAME
-from vultus.detection.mtcnn_pyramid import STRIDE_PX, WINDOW_PX, Canvas
+from vultus.detection.mtcnn_pyramid import CANVAS_VALUES, STRIDE_PX, WINDOW_PX, Canvas
 from vultus.detection.nms import suppress_overlaps
 from vultus.runtime.session import Session
 
@@ -46,7 +47,12 @@ def propose(
     Returns:
         Square boxes.
     """
-    found = [_windows(session, views, canvas, threshold) for canvas in canvases]
+    samplers = [view.sampler for view in views]
+    buffer = np.zeros(CANVAS_VALUES, np.float32)  # one for all: fresh memory takes time
+    found = [
+        _windows(session, canvas, canvas.render(samplers, buffer=buffer), threshold)
+        for canvas in canvases
+    ]
     windows = np.concatenate([np.zeros((0, 9)), *(values for values, _ in found)])
     labels = np.concatenate([np.zeros((0, 2), np.int64), *(labels for _, labels in found)])
     values = windows.astype(np.float32)
@@ -58,7 +64,7 @@ def propose(
         candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.views
     )
     boxes = moved(candidates.boxes[kept], offsets[kept], edge_px=0)
-    return Candidates(squared(boxes), candidates.scores[kept], candidates.views[kept])
+    return _next(views, boxes, candidates[kept])
 
 
 def refine(
@@ -79,7 +85,7 @@ def refine(
         candidates.boxes, candidates.scores, limit=NMS_STAGE, groups=candidates.views
     )
     boxes = moved(candidates.boxes[kept], output[kept, :4], edge_px=1)
-    return Candidates(squared(boxes), candidates.scores[kept], candidates.views[kept])
+    return _next(views, boxes, candidates[kept])
 
 
 def confirm(
@@ -123,14 +129,14 @@ def faces_by_view(found: Candidates, landmarks: FloatArray, *, n_views: int) -> 
 
 
 def _windows(
-    session: Session, views: Sequence[View], canvas: Canvas, threshold: float
+    session: Session, canvas: Canvas, pixels: FloatArray, threshold: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The windows that P-Net accepts.
 
     Returns:
         (n, 9) box, score and offsets of each; (n, 2) the number of its view and its level.
     """
-    (maps,) = session.run({INPUT_NAME: canvas.render([view.sampler for view in views])[None]})
+    (maps,) = session.run({INPUT_NAME: pixels[None]})
     owners = canvas.owners()
     accepted = (maps[0, 0] >= math.log(threshold / (1 - threshold))) & (owners >= 0)
     rows, columns = np.nonzero(accepted)
@@ -145,6 +151,12 @@ def _windows(
     values = np.concatenate([np.floor(boxes), _sigmoid(output[:, :1]), output[:, 1:]], axis=1)
     labels = np.array([(tile.photo, tile.level) for tile in canvas.tiles], np.int64)
     return values, labels[owners]
+
+
+def _next(views: Sequence[View], boxes: FloatArray, candidates: Candidates) -> Candidates:
+    """The candidates for the next stage: squares around the moved boxes."""
+    squares = Candidates(squared(boxes), candidates.scores, candidates.views)
+    return large_enough(views, squares)
 
 
 def _judged(

@@ -9,19 +9,26 @@ A table of sums makes every mean four look-ups, whatever the window; all pyramid
 crops of an image share its table.
 """
 
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.faces import Image
 
-__all__ = ["MeanSampler", "windows"]
+__all__ = ["COLOURS", "MeanSampler", "SideWindows", "windows"]
 
+COLOURS = 3
 TABLE_PIXELS = 4_000_000
 TABLE_SIDE = 32_000  # cv2.remap counts in 16 bits
+CACHED_PIXELS = 20_000  # more at once would leave the processor's cache
 NO_MAP = np.zeros(0, np.uint16)  # places are whole numbers: there are no fractions to give
 
+FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+Table = npt.NDArray[np.int32]
 
 
 def windows(size_px: IntArray, cells: int, *, first: int = 0, count: int | None = None) -> IntArray:
@@ -37,10 +44,43 @@ def windows(size_px: IntArray, cells: int, *, first: int = 0, count: int | None 
         (n, count, 2) int64: first pixel of each window, and the pixel after its last.
     """
     wanted = cells if count is None else count
-    cell = np.clip(np.arange(first, first + wanted), 0, cells - 1)
-    begin = cell * size_px[:, None] // cells
-    end = -(-(cell + 1) * size_px[:, None] // cells)
-    return np.stack([begin, end], axis=2)
+    return np.stack(_edges(size_px[:, None], cells, first, wanted), axis=2)
+
+
+@dataclass(frozen=True, eq=False)
+class SideWindows:
+    """The windows of one side of a grid.
+
+    Attributes:
+        begin: (n,) int64, ascending; first pixel of each window.
+        end: (n,) int64, ascending; the pixel after its last.
+    """
+
+    begin: IntArray
+    end: IntArray
+
+    @classmethod
+    @lru_cache(maxsize=512)
+    def of_side(cls, length: int, cells: int, first: int, count: int) -> "SideWindows":
+        """As `windows`; remembered, because photos of one size need the same for every level."""
+        return cls(*_edges(np.array([length]), cells, first, count))
+
+    @cached_property
+    def lengths(self) -> FloatArray:
+        """(n,) float32."""
+        return np.asarray(self.end - self.begin, np.float32)
+
+    @cached_property
+    def span(self) -> slice:
+        """The pixels that the windows cover, and the one after."""
+        return slice(int(self.begin[0]), int(self.end[-1]) + 1)
+
+    @cached_property
+    def numbers(self) -> IntArray:
+        """(2, 3 n) int64; where in the span's RGB values the begins and the ends lie."""
+        edges = np.stack([self.begin, self.end]) - self.span.start
+        numbers = edges[..., None] * COLOURS + np.arange(COLOURS)
+        return np.asarray(numbers.reshape(2, -1), np.int64)
 
 
 class MeanSampler:
@@ -55,39 +95,75 @@ class MeanSampler:
         # The sums of a large image would take more memory than the image itself by a factor of 4.
         self._table = _table(image) if _fits(image) else None
 
-    def means(self, rows: IntArray, columns: IntArray) -> npt.NDArray[np.float32]:
-        """Mean colours over windows, for n grids of windows.
+    def grid(self, rows: SideWindows, columns: SideWindows, *, out: FloatArray) -> None:
+        """Mean colours over one grid of windows; made for grids of many.
+
+        Args:
+            rows: The a rows of windows.
+            columns: The b columns.
+            out: (a, 3 b) float32; filled with RGB values in [0, 255].
+        """
+        table = self._table
+        if table is None:
+            table, rows, columns = self._local_table(rows, columns)
+        widths = np.repeat(columns.lengths, COLOURS)
+        step = max(1, CACHED_PIXELS // (columns.span.stop - columns.span.start))
+        for start in range(0, len(out), step):
+            some = slice(start, start + step)
+            bands = table[rows.end[some], columns.span]
+            bands -= table[rows.begin[some], columns.span]
+            # Number by number, because NumPy has no fast way to move three at once.
+            flat = bands.reshape(len(bands), -1)
+            sums = flat.take(columns.numbers[1], axis=1)
+            sums -= flat.take(columns.numbers[0], axis=1)
+            _divide(sums, rows.lengths[some, None], widths, out=out[some])
+
+    def crops(self, rows: IntArray, columns: IntArray, *, out: FloatArray) -> None:
+        """Mean colours over n grids of windows; made for many small ones.
 
         Args:
             rows: (n, a, 2) int64; begin and end of each grid's rows of windows.
             columns: (n, b, 2) int64; begin and end of its columns.
-
-        Returns:
-            (n, a, b, 3) float32 in [0, 255].
+            out: (n, a, b, 3) float32; filled with values in [0, 255].
         """
-        if self._table is not None:
-            step = max(1, TABLE_SIDE // rows.shape[1])
-            starts = range(0, len(rows), step)
-            grids = [
-                _window_means(self._table, rows[i : i + step], columns[i : i + step])
-                for i in starts
-            ]
-        else:
-            grids = [self._local_means(*grid) for grid in zip(rows, columns, strict=True)]
-        none = np.zeros((0, rows.shape[1], columns.shape[1], 3), np.float32)
-        return np.concatenate([none, *grids])
+        if self._table is None:
+            for row, column, crop in zip(rows, columns, out, strict=True):
+                sides = (SideWindows(side[:, 0], side[:, 1]) for side in (row, column))
+                self.grid(*sides, out=crop.reshape(len(row), -1))
+            return
+        step = max(1, CACHED_PIXELS // (rows.shape[1] * columns.shape[1]))
+        for i in range(0, len(rows), step):
+            some = slice(i, i + step)
+            sums = _corner_sums(self._table, rows[some], columns[some])
+            heights, widths = (
+                np.asarray(edges[some, :, 1] - edges[some, :, 0], np.float32)
+                for edges in (rows, columns)
+            )
+            widths = np.repeat(widths, COLOURS, axis=1)[:, None]
+            _divide(sums, heights[..., None], widths, out=out[some].reshape(sums.shape))
 
-    def _local_means(self, rows: IntArray, columns: IntArray) -> npt.NDArray[np.float32]:
-        """The means of one grid, with a table of only the part of the image that it covers."""
-        top, left = rows.min(), columns.min()
-        part = self.image[top : rows.max(), left : columns.max()]
-        rows, columns = rows - top, columns - left
+    def _local_table(
+        self, rows: SideWindows, columns: SideWindows
+    ) -> tuple[Table, SideWindows, SideWindows]:
+        """A table of only the part of the image that a grid covers, and the grid's place in it."""
+        top, left = rows.span.start, columns.span.start
+        part = self.image[top : rows.span.stop - 1, left : columns.span.stop - 1]
+        sides = [(rows.begin - top, rows.end - top), (columns.begin - left, columns.end - left)]
         while not _fits(part):
             # Windows are many pixels wide here: count them in means of 2 x 2 pixels.
             height, width = (max(1, length // 2) for length in part.shape[:2])
             part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
-            rows, columns = _halved(rows, height), _halved(columns, width)
-        return _window_means(_table(part), rows[None], columns[None])
+            sides = [_halved(*sides[0], height), _halved(*sides[1], width)]
+        return _table(part), SideWindows(*sides[0]), SideWindows(*sides[1])
+
+
+def _edges(size_px: IntArray, cells: int, first: int, count: int) -> tuple[IntArray, IntArray]:
+    cell = np.arange(first, first + count)
+    np.minimum(np.maximum(cell, 0, out=cell), cells - 1, out=cell)
+    begin = cell * size_px
+    end = (begin + size_px + (cells - 1)) // cells
+    begin //= cells
+    return begin, end
 
 
 def _fits(image: Image) -> bool:
@@ -95,57 +171,38 @@ def _fits(image: Image) -> bool:
     return bool(height * width <= TABLE_PIXELS and max(height, width) <= TABLE_SIDE)
 
 
-def _halved(edges: IntArray, length: int) -> IntArray:
-    begin = np.minimum(edges[:, 0] // 2, length - 1)
-    end = np.clip((edges[:, 1] + 1) // 2, begin + 1, length)
-    return np.stack([begin, end], axis=1)
+def _halved(begin: IntArray, end: IntArray, length: int) -> tuple[IntArray, IntArray]:
+    begin = np.minimum(begin // 2, length - 1)
+    return begin, np.clip((end + 1) // 2, begin + 1, length)
 
 
-def _table(image: Image) -> npt.NDArray[np.int32]:
+def _table(image: Image) -> Table:
+    """Sums are integers; those that outgrow 32 bits wrap, and their differences are right again."""
     return np.asarray(cv2.integral(image, sdepth=cv2.CV_32S), np.int32)
 
 
-def _window_means(
-    table: npt.NDArray[np.int32], rows: IntArray, columns: IntArray
-) -> npt.NDArray[np.float32]:
-    sums = _grid_sums(table, rows, columns) if len(rows) > 1 else _one_grid(table, rows, columns)
-    heights, widths = rows[..., 1] - rows[..., 0], columns[..., 1] - columns[..., 0]
-    areas = (heights[:, :, None] * widths[:, None])[..., None]
-    means = sums.reshape(*areas.shape[:3], 3).astype(np.float32)
-    means *= np.reciprocal(areas, dtype=np.float32)
-    return means
+def _divide(
+    sums: npt.NDArray[np.int32], heights: FloatArray, widths: FloatArray, *, out: FloatArray
+) -> None:
+    """By one side after the other, as PyTorch does it."""
+    np.divide(sums, heights, out=out, dtype=np.float32, casting="same_kind")
+    out /= widths
 
 
-# Sums are integers, where those that outgrow 32 bits wrap and their differences are right again.
-
-
-def _one_grid(
-    table: npt.NDArray[np.int32], rows: IntArray, columns: IntArray
-) -> npt.NDArray[np.int32]:
-    """Sums over one grid of windows; first over rows, which is fast for grids of many windows."""
-    bands = table[rows[0, :, 1]]
-    bands -= table[rows[0, :, 0]]
-    sums = bands.take(columns[0, :, 1], axis=1)
-    sums -= bands.take(columns[0, :, 0], axis=1)
-    return sums
-
-
-def _grid_sums(
-    table: npt.NDArray[np.int32], rows: IntArray, columns: IntArray
-) -> npt.NDArray[np.int32]:
-    """Sums over many grids, corner by corner of their windows."""
+def _corner_sums(table: Table, rows: IntArray, columns: IntArray) -> npt.NDArray[np.int32]:
+    """Sums over the windows of many grids, corner by corner: (n, a, 3 b)."""
     grids, height, width = len(rows), rows.shape[1], columns.shape[1]
-    places = np.empty((grids, height, width, 2), np.int16)
+    down, right = rows.astype(np.int32) << 16, columns.astype(np.int32)
+    places = np.empty((grids, height, width), np.int32)
+    pairs = places.view(np.int16).reshape(-1, width, 2)  # x in the lower half of a number, then y
 
     def corner(row_end: int, column_end: int) -> npt.NDArray[np.int32]:
-        places[..., 0] = columns[:, None, :, column_end]
-        places[..., 1] = rows[:, :, None, row_end]
+        np.add(down[:, :, None, row_end], right[:, None, :, column_end], out=places)
         # The fastest gather here: remap copies whole pixels.
-        flat = places.reshape(-1, width, 2)
-        return np.asarray(cv2.remap(table, flat, NO_MAP, cv2.INTER_NEAREST), np.int32)
+        return np.asarray(cv2.remap(table, pairs, NO_MAP, cv2.INTER_NEAREST), np.int32)
 
     sums = corner(1, 1)
     sums -= corner(0, 1)
     sums -= corner(1, 0)
     sums += corner(0, 0)
-    return sums
+    return sums.reshape(grids, height, width * COLOURS)

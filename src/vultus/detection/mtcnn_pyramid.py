@@ -8,17 +8,17 @@ whatever the size of the photo.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import frozen
-from vultus.detection.mtcnn_means import MeanSampler, windows
+from vultus.detection.mtcnn_means import COLOURS, MeanSampler, SideWindows
+from vultus.detection.skyline import Skyline
 
 __all__ = [
+    "CANVAS_VALUES",
     "STRIDE_PX",
     "WINDOW_PX",
     "Canvas",
@@ -34,6 +34,7 @@ LEVEL_FACTOR = 0.709  # the published one: each level has about half the area of
 CLOSE_UP_FIRST_PX, CLOSE_UP_LAST_PX = 16, 8  # shorter sides of the levels with a border
 CLOSE_UP_BORDER_PX = 6
 CANVAS_PX = 512
+CANVAS_VALUES = CANVAS_PX * CANVAS_PX * COLOURS
 HEIGHT_STEP_PX, WIDTH_STEP_PX = 32, 128
 
 
@@ -57,14 +58,17 @@ class Tile:
     origin_xy: tuple[int, int]
     size_hw: tuple[int, int]
 
-    def render(self, sampler: MeanSampler) -> npt.NDArray[np.float32]:
-        """Compute the pixels: (h, w, 3) float32 in [0, 255]; the level's edge is repeated."""
+    def render(self, sampler: MeanSampler, *, out: npt.NDArray[np.float32]) -> None:
+        """Compute the pixels; the level's edge is repeated.
+
+        Args:
+            sampler: The photo.
+            out: (h, 3 w) float32; filled with RGB values in [0, 255].
+        """
         (height, width), (x, y) = sampler.image.shape[:2], self.origin_xy
-        means = sampler.means(
-            _side_windows(height, self.level_hw[0], y, self.size_hw[0]),
-            _side_windows(width, self.level_hw[1], x, self.size_hw[1]),
-        )
-        return np.asarray(means[0], np.float32)
+        rows = SideWindows.of_side(height, self.level_hw[0], y, self.size_hw[0])
+        columns = SideWindows.of_side(width, self.level_hw[1], x, self.size_hw[1])
+        sampler.grid(rows, columns, out=out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,13 +85,26 @@ class Canvas:
     tiles: tuple[Tile, ...]
     corners_xy: npt.NDArray[np.int64]
 
-    def render(self, samplers: Sequence[MeanSampler]) -> npt.NDArray[np.float32]:
-        """Compute all tiles: (height, width, 3) float32 in [0, 255]."""
-        pixels = np.zeros((*self.size_hw, 3), np.float32)
+    def render(
+        self, samplers: Sequence[MeanSampler], *, buffer: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Compute all tiles.
+
+        Args:
+            samplers: The photos.
+            buffer: (`CANVAS_VALUES`,) float32; written over, and shared with the result. What lies
+                between the tiles is what the buffer held.
+
+        Returns:
+            (height, width, 3) float32 in [0, 255].
+        """
+        height, width = self.size_hw
+        values = buffer[: height * width * COLOURS].reshape(height, width * COLOURS)
         for tile, (x, y) in zip(self.tiles, self.corners_xy.tolist(), strict=True):
             height, width = tile.size_hw
-            pixels[y : y + height, x : x + width] = tile.render(samplers[tile.photo])
-        return pixels
+            columns = slice(x * COLOURS, (x + width) * COLOURS)
+            tile.render(samplers[tile.photo], out=values[y : y + height, columns])
+        return values.reshape(*self.size_hw, COLOURS)
 
     def owners(self) -> npt.NDArray[np.int64]:
         """Per cell of P-Net's output the number of the tile that holds its window, else -1."""
@@ -138,28 +155,20 @@ def cut_close_up_tiles(size_hw: tuple[int, int], photo: int, *, min_face_px: flo
     return tiles
 
 
-def pack_tiles(tiles: Sequence[Tile]) -> Iterator[Canvas]:
-    """Place tiles on canvases, highest tiles first: in rows of columns of tiles."""
-    placed: list[tuple[Tile, tuple[int, int]]] = []
-    columns: list[list[int]] = []  # of the current row: x, width, y of the next free place
-    x = top = bottom = 0
-    for tile in sorted(tiles, key=lambda tile: -tile.size_hw[0]):
-        height, width = tile.size_hw
-        column = next((c for c in columns if width <= c[1] and c[2] + height <= bottom), None)
-        if column is None:
-            if x + width > CANVAS_PX:
-                x, top, columns = 0, bottom, []
-            if top + height > CANVAS_PX:
-                yield _canvas(placed)
-                placed, columns, x, top, bottom = [], [], 0, 0, 0
-            bottom = max(bottom, top + height)
-            column = [x, width, top]
-            columns.append(column)
-            x += width
-        placed.append((tile, (column[0], column[2])))
-        column[2] += height
-    if placed:
-        yield _canvas(placed)
+def pack_tiles(tiles: Sequence[Tile]) -> list[Canvas]:
+    """Place tiles on as few canvases as a simple rule finds: the highest first, into any gap."""
+    sheets: list[Skyline] = []
+    placed: list[list[tuple[Tile, tuple[int, int]]]] = []
+    for tile in sorted(tiles, key=lambda tile: (-tile.size_hw[0], -tile.size_hw[1])):
+        for number in range(len(sheets) + 1):
+            if number == len(sheets):
+                sheets.append(Skyline((CANVAS_PX, CANVAS_PX)))
+                placed.append([])
+            corner_xy = sheets[number].place(tile.size_hw)
+            if corner_xy is not None:
+                placed[number].append((tile, corner_xy))
+                break
+    return [_canvas(sheet.used_hw, mine) for sheet, mine in zip(sheets, placed, strict=True)]
 
 
 def _level(size_hw: tuple[int, int], like: Tile, *, border: int) -> list[Tile]:
@@ -187,20 +196,12 @@ def _pieces(length: int) -> list[tuple[int, int]]:
     return [(begin, min(CANVAS_PX, length - begin)) for begin in range(0, last, step)]
 
 
-def _canvas(placed: Sequence[tuple[Tile, tuple[int, int]]]) -> Canvas:
+def _canvas(used_hw: tuple[int, int], placed: Sequence[tuple[Tile, tuple[int, int]]]) -> Canvas:
     # Few sizes, because engines prepare for each shape that they meet.
-    bottom = max(y + tile.size_hw[0] for tile, (_, y) in placed)
-    right = max(x + tile.size_hw[1] for tile, (x, _) in placed)
-    height = math.ceil(bottom / HEIGHT_STEP_PX) * HEIGHT_STEP_PX
-    width = math.ceil(right / WIDTH_STEP_PX) * WIDTH_STEP_PX
+    height = math.ceil(used_hw[0] / HEIGHT_STEP_PX) * HEIGHT_STEP_PX
+    width = math.ceil(used_hw[1] / WIDTH_STEP_PX) * WIDTH_STEP_PX
     corners = np.array([corner for _, corner in placed], np.int64)
     return Canvas((height, width), tuple(tile for tile, _ in placed), corners)
-
-
-@lru_cache(maxsize=256)
-def _side_windows(length: int, cells: int, first: int, count: int) -> npt.NDArray[np.int64]:
-    """Remembered, because photos of one size need the same for each of their levels."""
-    return frozen(windows(np.array([length]), cells, first=first, count=count))
 
 
 def _cells(length_px: int) -> int:

@@ -14,6 +14,8 @@ Overlap = Literal["union", "smaller"]
 """What an intersection is divided by: the area of the union, or that of the smaller box."""
 
 BLOCK = 128
+SMALLEST = np.finfo(np.float64).tiny
+LATER = np.triu(np.ones((BLOCK, BLOCK), np.bool_), k=1)
 
 
 def suppress_overlaps(
@@ -78,8 +80,9 @@ def _greedy(
     that rule settles at least one more box for good, so the rounds end at the greedy result; in
     practice after a handful, because chains of boxes that free each other are short.
     """
-    beats = np.triu(_overlap(ordered, ordered, overlap) > limit, k=1)
+    beats = _overlap(ordered, ordered, overlap) > limit
     beats &= groups[:, None] == groups
+    beats &= LATER[: len(groups), : len(groups)]
     stays: npt.NDArray[np.bool_] = np.ones(len(ordered), np.bool_)
     while True:
         settled = np.asarray(~beats[stays].any(axis=0), np.bool_)
@@ -92,12 +95,27 @@ def _overlap(
     a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], overlap: Overlap
 ) -> npt.NDArray[np.float64]:
     """(n, m) overlaps of every box of ``a`` with every box of ``b``; 0 where both are empty."""
-    widths = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    heights = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    shared = np.maximum(widths, 0) * np.maximum(heights, 0)
-    area_a = np.prod(np.maximum(a[:, 2:] - a[:, :2], 0), axis=1)[:, None]
-    area_b = np.prod(np.maximum(b[:, 2:] - b[:, :2], 0), axis=1)[None, :]
-    whole = np.minimum(area_a, area_b) if overlap == "smaller" else area_a + area_b - shared
-    shares: npt.NDArray[np.float64] = np.zeros_like(shared)
-    np.divide(shared, whole, out=shares, where=whole > 0)
-    return shares
+    shared = _shared_lengths(a, b, axis=0)
+    shared *= _shared_lengths(a, b, axis=1)
+    area_a, area_b = (_areas(boxes) for boxes in (a, b))
+    if overlap == "smaller":
+        whole = np.minimum(area_a[:, None], area_b)
+    else:
+        whole = area_a[:, None] + area_b
+        whole -= shared
+    np.maximum(whole, SMALLEST, out=whole)
+    shared /= whole
+    return shared
+
+
+def _shared_lengths(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], *, axis: int
+) -> npt.NDArray[np.float64]:
+    lengths = np.minimum(a[:, axis + 2, None], b[:, axis + 2])
+    lengths -= np.maximum(a[:, axis, None], b[:, axis])
+    return np.maximum(lengths, 0, out=lengths)
+
+
+def _areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1])
