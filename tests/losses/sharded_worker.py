@@ -4,6 +4,7 @@ Reads the batch from FOLDER, plays its part, and writes what it saw; `test_shard
 heads run on all three processes, and then on the first two beside the third alone.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from vultus.core.errors import InputError
 from vultus.losses.fused_head import FusedMarginSoftmax
 from vultus.losses.partial_fc import ClassSampling, PartialFC
 from vultus.losses.psi_adaptive import CurricularPsi
@@ -76,6 +78,19 @@ def partial_results(batch: Results, part: slice, group: dist.ProcessGroup | None
     }
 
 
+def refused(batch: Results, part: slice, bad: int, group: dist.ProcessGroup) -> list[str]:
+    """What each kind of head says where the labels of process ``bad`` are wrong."""
+    said = []
+    for make in (FusedMarginSoftmax, PartialFC):
+        head = make(num_classes=9, dim=batch["features"].shape[1], psi=CurricularPsi(), group=group)
+        labels = torch.full_like(batch["labels"][part], 9 if dist.get_rank(group) == bad else 0)
+        try:
+            head(batch["features"][part].float(), labels)
+        except InputError as error:
+            said.append(str(error))
+    return said
+
+
 def run(world_size: int, rank: int, folder: Path, group: dist.ProcessGroup | None) -> None:
     """Both heads on one group of processes; writes the results."""
     batch: Results = torch.load(folder / "batch.pt", weights_only=True)
@@ -83,6 +98,9 @@ def run(world_size: int, rank: int, folder: Path, group: dist.ProcessGroup | Non
     part = slice(cuts[rank], cuts[rank + 1])
     results = fused_results(batch, part, group) | partial_results(batch, part, group)
     torch.save(results, folder / f"result{world_size}-{rank}.pt")
+    if group is not None:
+        said = refused(batch, part, world_size - 1, group)
+        (folder / f"refused{world_size}-{rank}.json").write_text(json.dumps(said))
 
 
 def main(rank: int, folder: Path) -> None:

@@ -5,7 +5,10 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
+from vultus.core.errors import InputError
+from vultus.losses import LOSSES
 from vultus.losses.adaptive import AdaCos
+from vultus.losses.base import IGNORED
 from vultus.losses.center import center_update
 from vultus.losses.norm_adaptive import AdaFace
 from vultus.losses.ranks import sum_over_ranks
@@ -52,7 +55,28 @@ def run(rank: int, folder: str) -> None:
     own_scale(x, labels)
     state = [loss.norm_mean, loss.norm_std, update, own_scale.dynamic_scale]
     torch.save(state, f"{folder}/{rank}.pt")
+    check_refusal(rank)
+    check_empty(rank)
     distributed.destroy_process_group()
+
+
+def check_refusal(rank: int) -> None:
+    """Wrong labels on one rank are an error on both, in each loss that sums over them."""
+    x, labels = batch()
+    for name in ("adaface", "adacos", "curricularface", "center"):
+        loss = LOSSES.create(name, num_classes=3, dim=4)
+        said = "refused theirs" if rank == 0 else r"labels must lie in \[0, 3\)"
+        with pytest.raises(InputError, match=said):
+            loss(x, labels + rank)
+
+
+def check_empty(rank: int) -> None:
+    """A batch that is empty on one rank counts for nothing on both."""
+    x, labels = batch()
+    loss = AdaFace(num_classes=3, dim=4)
+    output = loss(x, torch.where(torch.tensor(rank == 0), labels, IGNORED))
+    assert output.loss == 0
+    assert loss.norm_mean == 20
 
 
 def test_alone_the_sum_is_a_copy() -> None:

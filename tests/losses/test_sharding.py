@@ -1,5 +1,6 @@
 """Class shards: the cut, and heads that give the same result on one, two and three processes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,8 +53,8 @@ def test_one_process_gathers_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Tensor]]]:
-    """What every process saw, by number of processes: uneven batches, one of them empty."""
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every process wrote what it saw: uneven batches, one of them empty."""
     folder = tmp_path_factory.mktemp("sharded")
     generator = torch.Generator().manual_seed(0)
     labels = torch.tensor([3, 0, 10, 10, -1, 6, 5])
@@ -77,9 +78,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str
     for process in started:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(played: Path) -> dict[int, list[dict[str, Tensor]]]:
+    """What every process saw, by number of processes."""
     return {
         world_size: [
-            torch.load(folder / f"result{world_size}-{rank}.pt", weights_only=True)
+            torch.load(played / f"result{world_size}-{rank}.pt", weights_only=True)
             for rank in range(world_size)
         ]
         for world_size in (1, 2, 3)
@@ -114,3 +121,16 @@ def test_partial_fc_on_shards(results: dict[int, list[dict[str, Tensor]]], world
     untouched = ~moved.any(dim=0)
     assert (first["partial_optimizer.momentum"][untouched] == 0).all()
     assert torch.isfinite(first["partial_losses"]).all()
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_wrong_labels_of_one_process_are_an_error_on_all(played: Path, world_size: int) -> None:
+    said = [
+        json.loads((played / f"refused{world_size}-{rank}.json").read_text())
+        for rank in range(world_size)
+    ]
+    for fused, partial in said[:-1]:
+        assert f"process {world_size - 1} refused its own" in fused
+        assert f"process {world_size - 1} refused its own" in partial
+    assert all("labels must lie in [0, 9)" in text for text in said[-1])
+    assert len(said[-1]) == 2

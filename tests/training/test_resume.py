@@ -1,16 +1,21 @@
 """A run that was stopped and resumed ends with the same bits as one that was not."""
 
+import itertools
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from vultus.core.faces import Image
 from vultus.training.checkpoint import CheckpointFolder
 from vultus.training.observers import StepRecord
 from vultus.training.recipe import Recipe
+from vultus.training.selection import FaceSubset, open_faces
 from vultus.training.state_file import state_digest
 from vultus.training.trainer import Trainer
 from vultus.training.validation import EvaluationResult
@@ -129,3 +134,61 @@ def test_two_deterministic_runs_are_equal_and_another_seed_is_not(
     assert run(values, tmp_path / "second") == first
     values["run"] = {**values["run"], "seed": 1}
     assert run(values, tmp_path / "third") != first
+
+
+class SlowFaces(FaceSubset):
+    """Takes a minute for one image, and gets a SIGTERM meanwhile."""
+
+    reads_left = 24 * 4 + 7  # it is in the fifth batch
+
+    def image(self, index: int) -> Image:
+        type(self).reads_left -= 1
+        if type(self).reads_left == 0:
+            kill_and_sleep()
+        return super().image(index)
+
+
+def kill_and_sleep(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("where", ["reading", "forward", "second batch", "backward"])
+def test_a_signal_in_a_slow_step_saves_at_once_and_leaves_no_trace_of_it(
+    tiny_values: dict[str, Any], tmp_path: Path, where: str
+) -> None:
+    # Every kind of state that a forward pass moves: running statistics, the loss's step, draws.
+    values = {
+        **tiny_values,
+        "steps": 8,
+        "loss": {"name": "elasticface"},
+        "training": {"accumulate": 2, "ema_decay": 0.9},
+    }
+    whole = run(values, tmp_path / "whole")
+    settings = {**values["run"], "output": str(tmp_path / "slow"), "deterministic": True}
+    recipe = Recipe.from_dict({**values, "run": settings}, source="r.toml")
+    dataset = None
+    if where == "reading":
+        faces = open_faces(recipe.data)
+        dataset = SlowFaces(faces, np.arange(len(faces)))
+    trainer = Trainer(recipe, dataset=dataset)
+    calls = itertools.count(1)
+
+    def in_the_midst(*_: Any) -> None:
+        if next(calls) == (6 if where == "second batch" else 5):
+            torch.rand(1)  # as dropout does
+            kill_and_sleep()
+
+    last = trainer.state.backbone.get_submodule("project.1")
+    if where == "backward":
+        last.register_full_backward_hook(in_the_midst)
+    elif where != "reading":
+        last.register_forward_hook(in_the_midst)
+    begin = time.monotonic()
+    result = trainer.run()
+    assert time.monotonic() - begin < 20
+    assert (result.step, result.exit_code) == (2, 143)
+    assert Trainer(recipe).run(resume=True).complete
+    newest = CheckpointFolder(tmp_path / "slow" / "checkpoints").latest()
+    assert newest is not None
+    assert state_digest(newest.state) == whole

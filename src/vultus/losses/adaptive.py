@@ -118,6 +118,7 @@ class CurricularFace(MarginSoftmax):
         ema_rate: How fast it moves: 0.01.
     """
 
+    spans_ranks = True
     ema_rate = 0.01
     level: Tensor
 
@@ -210,6 +211,7 @@ class AdaCos(MarginSoftmax):
             batches.
     """
 
+    spans_ranks = True
     dynamic_scale: Tensor
 
     def __init__(self, *, num_classes: int, dim: int) -> None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
+from vultus.losses.ranks import every_rank_has_rows
 
 __all__ = [
     "IGNORED",
@@ -72,6 +73,10 @@ class Loss(nn.Module, ABC):
             random margins go on after a resume.
     """
 
+    spans_ranks: ClassVar[bool] = False
+    """Whether `compute` sums over the processes of a distributed run while it trains. They must
+    then call `forward` together, and a batch that is empty on one counts for nothing on all."""
+
     def __init__(self, *, num_classes: int, dim: int) -> None:
         super().__init__()
         self.num_classes = check_positive_int("num_classes", num_classes)
@@ -94,16 +99,26 @@ class Loss(nn.Module, ABC):
             Loss and statistics. A batch without a usable row has loss 0 (with a graph).
 
         Raises:
-            InputError: If shapes or dtypes do not match, or a label is out of range.
+            InputError: If shapes or dtypes do not match, or a label is out of range; on every
+                process if the loss spans them.
         """
-        check_features(features, dim=self.dim)
-        check_labels(labels, num_labels=self.num_labels, rows=len(features))
+        spans = self.spans_ranks and self.training
+        try:
+            check_features(features, dim=self.dim)
+            check_labels(labels, num_labels=self.num_labels, rows=len(features))
+        except InputError:
+            if spans:
+                every_rank_has_rows(0, failed=True, device=features.device)
+            raise
         with torch.autocast(features.device.type, enabled=False):
             precise = features.to(torch.promote_types(features.dtype, torch.float32))
             kept = labels != IGNORED
             if not bool(kept.all()):
                 precise, labels = precise[kept], labels[kept]
-            if len(labels) == 0:
+            usable = len(labels) > 0
+            if spans:
+                usable = every_rank_has_rows(len(labels), device=features.device)
+            if not usable:
                 return LossOutput(features.float().sum() * 0, {})
             output = self.compute(precise, labels.long())
         if self.training:

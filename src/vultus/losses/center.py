@@ -55,6 +55,7 @@ class CenterSoftmax(Softmax):
         centers: (C, d) buffer, moved once a training step by `center_update`; starts at 0.
     """
 
+    spans_ranks = True
     centers: Tensor
 
     def __init__(

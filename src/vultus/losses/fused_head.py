@@ -21,6 +21,7 @@ from vultus.losses.sharding import (
     gather_batch,
     join_shards,
     rank_and_size,
+    refuse_batch,
     shared_seed,
 )
 
@@ -85,10 +86,15 @@ class FusedMarginSoftmax(Loss):
             alone, ``accuracy`` (a tie with the target counts as wrong).
 
         Raises:
-            InputError: If shapes or dtypes do not match, or a label is out of range.
+            InputError: If shapes or dtypes do not match, or a label is out of range; on every
+                process if they share the classes.
         """
-        check_features(features, dim=self.dim)
-        check_labels(labels, num_labels=self.num_labels, rows=len(features))
+        try:
+            check_features(features, dim=self.dim)
+            check_labels(labels, num_labels=self.num_labels, rows=len(features))
+        except InputError:
+            refuse_batch(self.group, features.device)
+            raise
         with torch.autocast(features.device.type, enabled=False):
             precise = features.to(torch.promote_types(features.dtype, torch.float32))
             output = self.compute(precise, labels.long())

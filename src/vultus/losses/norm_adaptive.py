@@ -111,6 +111,7 @@ class AdaFace(MarginSoftmax):
         ema_rate: How fast they move: 0.01.
     """
 
+    spans_ranks = True
     ema_rate = 0.01
     norm_mean: Tensor
     norm_std: Tensor

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["sum_over_ranks"]
+from vultus.core.errors import InputError
+
+__all__ = ["every_rank_has_rows", "sum_over_ranks"]
 
 
 @torch.no_grad()
@@ -20,3 +22,24 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     if distributed.is_available() and distributed.is_initialized():
         distributed.all_reduce(total)
     return total
+
+
+def every_rank_has_rows(rows: int, *, failed: bool = False, device: torch.device) -> bool:
+    """Whether all processes have something to sum; asked before sums, so that none waits for ever.
+
+    Args:
+        rows: Of this process.
+        failed: Whether this process cannot take its batch; it will say why itself.
+        device: Where the processes talk.
+
+    Raises:
+        InputError: If another process cannot take its batch.
+    """
+    told = sum_over_ranks(torch.tensor([int(failed), int(rows == 0)], device=device))
+    failures, empty = told.tolist()
+    if failures and not failed:
+        raise InputError(
+            f"every process must have a valid batch, {failures} of them refused theirs; "
+            "their messages say why"
+        )
+    return not (failures or empty)

@@ -23,8 +23,12 @@ __all__ = [
     "gather_batch",
     "join_shards",
     "rank_and_size",
+    "refuse_batch",
     "shared_seed",
 ]
+
+_REFUSED = -1
+"""Told in place of a batch's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,26 @@ def gather_batch(
         (N, d) and (N,), the same on every process. Going back, a process keeps the rows that it
         sent: the gradient of the gathered features must be complete on every process, as
         `fused_margin_cross_entropy` makes it.
+
+    Raises:
+        InputError: If another process called `refuse_batch` instead.
     """
     if group is None:
         return features, labels
     sizes = _sizes(len(features), group, features.device)
     gathered: Tensor = _GatherRows.apply(features, sizes, group, gradient_factor)  # type: ignore[no-untyped-call]
     return gathered, _gather(labels, sizes, group)
+
+
+def refuse_batch(group: ProcessGroup | None, device: torch.device) -> None:
+    """In place of `gather_batch`, by a process whose batch is wrong: the others wait no longer.
+
+    Args:
+        group: The processes, or None for this one alone.
+        device: Where its features are.
+    """
+    if group is not None:
+        _sizes(_REFUSED, group, device)
 
 
 def join_shards(shard: Tensor, classes: ClassRange, *, group: ProcessGroup | None) -> Tensor:
@@ -155,9 +173,15 @@ class _GatherRows(torch.autograd.Function):
 
 def _sizes(length: int, group: ProcessGroup, device: torch.device) -> list[int]:
     own = torch.tensor([length], device=device)
-    sizes = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
-    dist.all_gather(sizes, own, group=group)
-    return [int(size) for size in sizes]
+    told = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(told, own, group=group)
+    sizes = [int(size) for size in told]
+    if _REFUSED in sizes and length != _REFUSED:
+        raise InputError(
+            f"every process must have a valid batch, process {sizes.index(_REFUSED)} refused its "
+            "own; its message says why"
+        )
+    return sizes
 
 
 def _gather(rows: Tensor, sizes: Sequence[int], group: ProcessGroup) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -70,9 +70,10 @@ class World:
         Args:
             flags: (n,) bool on any device.
         """
+        if self.group is None:
+            return [bool(flag) for flag in flags.tolist()]
         told = flags.to(self.device, torch.uint8)
-        if self.group is not None:
-            dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.group)
+        dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.group)
         return [bool(flag) for flag in told.tolist()]
 
     def any_rank(self, flag: bool) -> bool:
@@ -106,6 +107,18 @@ class World:
         if failure is not None:
             raise failure
         return result  # type: ignore[no-any-return]
+
+    def raise_together(self, failure: VultusError | None) -> NoReturn:
+        """Raise on every process what any of them has met.
+
+        Args:
+            failure: Of this process, or None; at least one process must have one.
+
+        Raises:
+            VultusError: The process's own failure, or else that of the first that has one.
+        """
+        failures: list[VultusError] = [one for one in self.gather(failure) if one is not None]
+        raise failures[0] if failure is None else failure
 
     def wrap(self, backbone: nn.Module) -> nn.Module:
         """The network with gradients averaged over the processes; itself if there is only one.

@@ -104,7 +104,7 @@ class NonFiniteGuard:
         if not (loss_wrong or gradient_wrong):
             self.in_a_row = 0
             return True
-        self._restore()
+        self.restore()
         if scaler.is_enabled():
             # Not what each process found in its own shard: the scales must stay the same on all.
             scaler.update(scaler.get_scale() * scaler.get_backoff_factor())
@@ -116,7 +116,8 @@ class NonFiniteGuard:
         return False
 
     @torch.no_grad()
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Set the buffers to what they were when the step started."""
         for own, copy in self._before:
             own.copy_(copy)
 

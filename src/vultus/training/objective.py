@@ -5,7 +5,7 @@ The trainer knows only `Objective`; `LossObjective` learns from labels, and
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class StageSetting:
         world: The processes of the run.
         note: Tells who watches the run.
         should_stop: Whether a signal has come.
+        interruptibly: Gives the items of an iterable; waiting for one ends when a signal comes.
     """
 
     recipe: Recipe
@@ -49,6 +50,7 @@ class StageSetting:
     world: World
     note: Callable[[str], None]
     should_stop: Callable[[], bool]
+    interruptibly: Callable[[Iterable[FaceBatch]], Iterator[FaceBatch]]
 
 
 class Objective(nn.Module, ABC):

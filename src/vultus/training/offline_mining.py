@@ -34,11 +34,12 @@ def endless_batches(
 
     Raises:
         EvaluationStoppedError: If it was asked to stop while it was mining.
+        StopRequested: If a signal came while it was waiting for a batch.
         TrainingError: If no triplet violates the margin.
     """
     while True:
         _mine_if_due(loader, backbone, setting)
-        yield from loader
+        yield from setting.interruptibly(loader)
 
 
 def _mine_if_due(loader: FaceLoader, backbone: Backbone, setting: StageSetting) -> None:

@@ -1,25 +1,33 @@
-"""SIGTERM and Ctrl-C: remembered, so that a run can finish its step and save."""
+"""SIGTERM and Ctrl-C: remembered, so that a run can finish or drop its step and save."""
 
 import logging
 import os
 import signal
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-__all__ = ["StopSignals"]
+__all__ = ["StopRequested", "StopSignals"]
 
 logger = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+_T = TypeVar("_T")
+
+
+class StopRequested(BaseException):  # as KeyboardInterrupt: not to be caught with errors
+    """A signal came where nothing was half done."""
+
 
 class StopSignals:
     """While this context lasts, the first SIGTERM or SIGINT is only remembered.
 
-    A second one ends the process at once, as if nobody had handled it. The handlers that were
-    there before come back at the end. Outside the main thread, where Python allows no handlers, it
-    does nothing.
+    Inside `interruptible` it is also raised, there and then. A second one ends the process at once,
+    as if nobody had handled it. The handlers that were there before come back at the end. Outside
+    the main thread, where Python allows no handlers, it does nothing.
 
     Forked worker processes have the same handlers, so Ctrl-C, which goes to all processes of a
     terminal, does not end them before the step is done.
@@ -37,11 +45,43 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
+        self._raises = False
 
     @property
     def exit_code(self) -> int:
         """What a shell expects of a program ended by this signal: 128 + its number; 0 for none."""
         return 0 if self.received is None else 128 + self.received
+
+    @contextmanager
+    def interruptible(self, on: bool = True) -> Iterator[None]:
+        """In here, a signal raises `StopRequested` instead of waiting for the end.
+
+        Args:
+            on: False changes nothing.
+
+        Raises:
+            StopRequested: Also at the start, if a signal has come already.
+        """
+        if not on:
+            yield
+            return
+        try:
+            self._raises = True
+            if self.received is not None:
+                raise StopRequested
+            yield
+        finally:
+            self._raises = False
+
+    def interruptibly(self, items: Iterable[_T]) -> Iterator[_T]:
+        """The items, where waiting for each is `interruptible`."""
+        iterator, end = iter(items), object()
+        while True:
+            with self.interruptible():
+                item: Any = next(iterator, end)
+            if item is end:
+                return
+            yield item
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -66,6 +106,8 @@ class StopSignals:
             return
         self.received = number
         logger.warning(
-            "%s: finishing this step and saving; a second one ends the run without saving",
-            signal.Signals(number).name,
+            "%s: saving; a second one ends the run without saving", signal.Signals(number).name
         )
+        if self._raises:
+            self._raises = False
+            raise StopRequested

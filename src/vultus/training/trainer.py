@@ -1,45 +1,43 @@
 """The training loop.
 
-Read `Trainer.run`, `Trainer._run_stage` and `Trainer._step`, in this order; the rest prepares them.
+Read `Trainer.run`, `Trainer._run_stage` and `StepMaker.make`, in this order; the rest prepares
+them.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from vultus.backbones.base import Backbone
 from vultus.backbones.cpu_layers import use_cpu_layers
+from vultus.core.errors import VultusError
 from vultus.data import FaceDataset
 from vultus.data.loader import FaceBatch
-from vultus.training.accumulation import batch_weights
 from vultus.training.checkpoint import CheckpointFolder
 from vultus.training.distributed import World
 from vultus.training.ema import Ema
 from vultus.training.evaluator import Evaluator
 from vultus.training.finish import RunResult, write_result
 from vultus.training.guard import NonFiniteGuard
-from vultus.training.images import normalise, to_device
 from vultus.training.memory import keep_freed_memory
 from vultus.training.objective import StageSetting
 from vultus.training.observers import Observer, Observers, file_observers
 from vultus.training.offline_mining import endless_batches
-from vultus.training.precision import autocast, new_scaler
+from vultus.training.precision import new_scaler
 from vultus.training.recipe import Recipe
 from vultus.training.reporting import StepReporter
 from vultus.training.result import build_backbone, load_initial_weights
 from vultus.training.rng import deterministic, seed_all
 from vultus.training.run_folder import RunFolder
-from vultus.training.schedules import lr_factor
 from vultus.training.selection import open_faces, select_faces
-from vultus.training.signals import StopSignals
-from vultus.training.stages import StageBuilder, set_training_mode
+from vultus.training.signals import StopRequested, StopSignals
+from vultus.training.stages import StageBuilder
 from vultus.training.state import TrainState
-from vultus.training.update import apply_gradients, unscaled_norm
+from vultus.training.step import StepMaker
 from vultus.training.validation import EvaluationStoppedError
 
 __all__ = ["Trainer"]
@@ -64,9 +62,6 @@ class Trainer:
         state: Where the run stands.
     """
 
-    _network: Callable[[Tensor], Tensor]  # the backbone, wrapped for the stage
-    _guard: NonFiniteGuard
-
     def __init__(
         self,
         recipe: Recipe,
@@ -85,7 +80,7 @@ class Trainer:
             recipe, folder=self.folder, observers=self._observers, world=world
         )
         self._checkpoints = CheckpointFolder(self.folder.checkpoints, keep=recipe.checkpoint.keep)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._late = time.monotonic(), False
         self.dataset = select_faces(
             open_faces(recipe.data) if dataset is None else dataset,
             recipe.data,
@@ -158,37 +153,59 @@ class Trainer:
         if not stage.objective.begin(setting):
             self.save()
             return False
-        self._network = self.world.wrap(state.backbone)
-        if self.recipe.training.compile:
-            self._network = torch.compile(self._network)
-        self._guard = NonFiniteGuard(
-            [state.backbone, stage.objective],
+        maker = self._step_maker(stop)
+        self._reporter.start_stage(state)
+        batches = endless_batches(stage.loader, state.backbone, setting=setting)
+        while state.stage_step < stage.total_steps:
+            place = stage.loader.epoch, stage.loader.position
+            fetched = self._fetch(batches, stop)
+            numbers = None if fetched is None else maker.make(fetched)
+            if fetched is None or numbers is None:
+                stage.loader.epoch, stage.loader.position = place
+                self.save()
+                return False
+            state.step += 1
+            state.stage_step += 1
+            self._reporter.step(state, numbers, batches=fetched)
+            started = time.perf_counter()
+            if self._evaluator.is_due(state.step) and not self._is_stopping(stop):
+                self._evaluator.run(state, should_stop=lambda: stop.received is not None)
+            if self._save_is_due():
+                self.save()
+            self._reporter.meter.pause(time.perf_counter() - started)
+        return True
+
+    def _step_maker(self, stop: StopSignals) -> StepMaker:
+        state = self.state
+        guard = NonFiniteGuard(
+            [state.backbone, state.stage.objective],
             folder=self.folder.skipped,
             max_in_a_row=self.recipe.training.max_skipped,
             identities=self.dataset.identities,
             world=self.world,
         )
-        self._reporter.start_stage(state)
-        batches = endless_batches(stage.loader, state.backbone, setting=setting)
-        while state.stage_step < stage.total_steps:
-            try:
-                step_batches = [next(batches) for _ in range(self.recipe.training.accumulate)]
-            except EvaluationStoppedError:
-                self.save()
-                return False
-            self._step(step_batches)
-            started = time.perf_counter()
-            stopping = self._is_stopping(stop)
-            if self._evaluator.is_due(state.step) and not stopping:
-                self._evaluator.run(state, should_stop=lambda: stop.received is not None)
-                stopping = self._is_stopping(stop)
-            if stopping:
-                self.save()
-                return False
-            if self._save_is_due():
-                self.save()
-            self._reporter.meter.pause(time.perf_counter() - started)
-        return True
+        return StepMaker(self.recipe, state, self.world, guard=guard, stop=stop)
+
+    def _fetch(self, batches: Iterator[FaceBatch], stop: StopSignals) -> list[FaceBatch] | None:
+        """The batches of a step, or None on every process if one of them was stopped.
+
+        Raises:
+            VultusError: On every process, if one of them could not get its batches.
+        """
+        fetched: list[FaceBatch] | None = None
+        failure: VultusError | None = None
+        try:
+            fetched = [next(batches) for _ in range(self.recipe.training.accumulate)]
+        except (StopRequested, EvaluationStoppedError):
+            pass
+        except VultusError as error:
+            failure = error
+        stopped = stop.received is not None or (fetched is None and failure is None)
+        flags = torch.tensor([failure is not None, stopped, self._is_late()])
+        failed, stopped, self._late = self.world.any_of(flags)
+        if failed:
+            self.world.raise_together(failure)
+        return None if stopped else fetched
 
     def _setting(self, stop: StopSignals) -> StageSetting:
         return StageSetting(
@@ -198,72 +215,27 @@ class Trainer:
             self.world,
             note=lambda text: self._observers.on_note(self.state.step, text),
             should_stop=lambda: stop.received is not None,
+            interruptibly=stop.interruptibly,
         )
-
-    def _step(self, batches: Sequence[FaceBatch]) -> None:
-        """One step of the optimisers, from one batch or several."""
-        state, stage = self.state, self.state.stage
-        set_training_mode(state.backbone)
-        stage.objective.train()
-        stage.objective.prepare(state.stage_step)
-        factor = lr_factor(stage.config.schedule, state.stage_step, total_steps=stage.total_steps)
-        lr = stage.optimizers.set_factor(factor)
-        stage.optimizers.zero_grad()
-        self._guard.start_step()
-        loss, statistics = self._accumulate(batches)
-        self.world.average_gradients(stage.objective.replicated())
-        norm = unscaled_norm(stage, scaler=state.scaler)
-        if self._guard.passes(state.step + 1, norm=norm, scaler=state.scaler):
-            clip_norm = self.recipe.training.clip_norm
-            apply_gradients(stage, norm=norm, scaler=state.scaler, clip_norm=clip_norm)
-            if state.ema is not None:
-                state.ema.update()
-        state.step += 1
-        state.stage_step += 1
-        numbers: dict[str, Tensor | float] = {"loss": loss, "gradient_norm": norm, "lr": lr}
-        self._reporter.step(state, {**statistics, **numbers}, batches=batches)
-
-    def _accumulate(self, batches: Sequence[FaceBatch]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Gradients of the mean loss over the batches; that loss, and the last one's statistics."""
-        device, objective = self.world.device, self.state.stage.objective
-        total = torch.zeros((), device=device)
-        statistics: dict[str, Tensor] = {}
-        weights = batch_weights(
-            batches, device=device, processes=self.world.size, spans=bool(objective.sharded())
-        )
-        for batch, weight in zip(batches, weights, strict=True):
-            moved = to_device(batch, device)
-            features = self._features(moved.images)
-            output = objective.weighted(features, moved, weight)
-            self._guard.watch(moved, features, output.loss)
-            scaled: Tensor = self.state.scaler.scale(output.loss)
-            scaled.backward()  # type: ignore[no-untyped-call]
-            total += output.loss.detach()
-            statistics = output.statistics
-        return total, statistics
-
-    def _features(self, images: Tensor) -> Tensor:
-        """(b, dim) float32 of (b, 3, h, w) uint8."""
-        training = self.recipe.training
-        floats = normalise(images, self.recipe.input, channels_last=training.channels_last)
-        with autocast(training.precision, self.world.device):
-            return self._network(floats).float()
 
     def _is_stopping(self, stop: StopSignals) -> bool:
         return self.world.any_rank(stop.received is not None)
 
+    def _is_late(self) -> bool:
+        """Whether it is time for a checkpoint, by this process's clock."""
+        minutes = self.recipe.checkpoint.every_minutes
+        return minutes is not None and time.monotonic() - self._saved_at > 60 * minutes
+
     def _save_is_due(self) -> bool:
-        rules = self.recipe.checkpoint
-        by_step = rules.every_steps is not None and self.state.step % rules.every_steps == 0
-        passed = time.monotonic() - self._saved_at
-        late = rules.every_minutes is not None and passed > 60 * rules.every_minutes
-        return self.world.any_rank(by_step or late)
+        """The same on all processes, who agreed on what is late when they fetched."""
+        every = self.recipe.checkpoint.every_steps
+        return self._late or (every is not None and self.state.step % every == 0)
 
     def save(self) -> None:
         """Write a checkpoint now; all processes call it together."""
         state = self.state.state_dict(self.world)
         self.world.on_first(lambda: self._checkpoints.save(state, step=self.state.step))
-        self._saved_at = time.monotonic()
+        self._saved_at, self._late = time.monotonic(), False
 
     def _resume(self) -> None:
         newest = self.world.on_first(self._newest_step)
