@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from vultus.core.errors import CheckpointError
+from vultus.core.errors import CheckpointError, InputError
 from vultus.training.checkpoint import CheckpointFolder
 from vultus.training.distributed import World, join_world
 from vultus.training.state_file import state_digest
@@ -33,6 +33,14 @@ def check_errors(world: World, folder: Path) -> None:
     blocked = CheckpointFolder(folder / "file")
     with pytest.raises(CheckpointError, match="must be a folder to write to"):
         world.on_first(lambda: blocked.save({}, step=1))
+
+
+def check_failures(world: World) -> None:
+    """Each process raises its own failure, or else the first one's."""
+    for failing, said in (((1,), ("1", "1")), ((0, 1), ("0", "1"))):
+        failure = InputError(f"of {world.rank}") if world.rank in failing else None
+        with pytest.raises(InputError, match=f"of {said[world.rank]}"):
+            world.raise_together(failure)
 
 
 def check_gradients(world: World) -> None:
@@ -79,6 +87,7 @@ def main(folder: Path, fails: bool) -> None:
             world.any_rank(False)
         check_answers(world)
         check_errors(world, folder)
+        check_failures(world)
         check_gradients(world)
         check_missing_and_sparse(world)
         (folder / f"done-{world.rank}").touch()
