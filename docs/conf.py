@@ -17,17 +17,19 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-# One page per module, made anew at each build from the docstrings.
+# One page per package, made anew at each build from the docstrings. One per module would make the
+# navigation tree, which every page carries, so large that a build takes minutes instead of seconds.
 apidoc_modules = [
     {
         "path": "../src/vultus",
         "destination": "reference/api",
-        "separate_modules": True,
+        "separate_modules": False,
         "module_first": True,
         "max_depth": 2,
         "automodule_options": {"members", "show-inheritance"},
     }
 ]
+toc_object_entries = False  # every page would carry all of them
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True

@@ -192,7 +192,7 @@ class CosFace(MarginSoftmax):
         margin_cos: m, in units of cosine.
         scale: s.
         normalize: Normalise features. False is what the CosFace paper compares itself with: the
-            logits are |x| (cos(t_j) - m [j = y]), and s is not used.
+            logits are `|x| (cos(t_j) - m [j = y])`, and s is not used.
     """
 
     def __init__(
