@@ -1,15 +1,12 @@
 """Self-contained HTML pages: contact sheets and the demo's report, pictures inside."""
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image as PilImage
-
 from vultus.core.faces import Image
+from vultus.image.inline import inline_image
 
 __all__ = ["Picture", "Section", "write_page"]
 
@@ -104,13 +101,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _figure(picture: Picture) -> str:
-    image = PilImage.fromarray(picture.image)
-    image.thumbnail((4 * picture.height_px, picture.height_px))
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=88)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    height = picture.height_px
+    small = inline_image(picture.image, max_width=4 * height, max_height=height, quality=88)
     caption = escape(picture.caption)
     return (
-        f'<figure><img alt="{caption}" width="{image.width}" height="{image.height}" '
-        f'src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+        f'<figure><img alt="{caption}" width="{small.width}" height="{small.height}" '
+        f'src="{small.address}"><figcaption>{caption}</figcaption></figure>'
     )

@@ -1,17 +1,14 @@
 """The findings of an audit as one HTML file with the pictures inside."""
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image as PilImage
 
 from vultus.core.errors import InputError, VultusError
 from vultus.core.faces import Image
 from vultus.curation.findings import KINDS, Finding, Kind, count_findings
+from vultus.image.inline import inline_image
 
 __all__ = ["KIND_TITLES", "AuditPage", "write_audit_page"]
 
@@ -148,16 +145,13 @@ class _Pictures:
 
     def tag(self, name: str) -> str:
         try:
-            image = PilImage.fromarray(self._picture(name))
+            image = self._picture(name)
         except VultusError:
             return f'<span class="gone" title="{escape(name)}">&ndash;</span>'
-        image.thumbnail((4 * HEIGHT_PX, HEIGHT_PX))
-        buffer = BytesIO()
-        image.save(buffer, "JPEG", quality=80)
-        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        small = inline_image(image, max_width=4 * HEIGHT_PX, max_height=HEIGHT_PX)
         return (
-            f'<img width="{image.width}" height="{image.height}" alt="{escape(name)}" '
-            f'title="{escape(name)}" src="data:image/jpeg;base64,{data}">'
+            f'<img width="{small.width}" height="{small.height}" alt="{escape(name)}" '
+            f'title="{escape(name)}" src="{small.address}">'
         )
 
 

@@ -1,18 +1,15 @@
 """Pairs of photos side by side, small enough to go into a page."""
 
-import base64
 from collections.abc import Iterable
 from html import escape
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image as PilImage
 
 from vultus.core.errors import InputError, VultusError
 from vultus.data.pair_set import read_pair_set
 from vultus.evaluation.protocols.base import PhotoFile
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.report.record import ScoredPair
+from vultus.image.inline import inline_image
 from vultus.image.io import read_image
 
 __all__ = ["PhotoSource", "contact_sheet"]
@@ -44,12 +41,9 @@ class PhotoSource:
             ImageError: If it cannot be read.
         """
         if name not in self._thumbnails:
-            picture = PilImage.fromarray(read_image(self._read(name)))
-            picture.thumbnail((WIDTH_PX, HEIGHT_PX))
-            buffer = BytesIO()
-            picture.save(buffer, "JPEG", quality=80)
-            data = base64.b64encode(buffer.getvalue()).decode("ascii")
-            self._thumbnails[name] = f"data:image/jpeg;base64,{data}"
+            photo = read_image(self._read(name))
+            small = inline_image(photo, max_width=WIDTH_PX, max_height=HEIGHT_PX)
+            self._thumbnails[name] = small.address
         return self._thumbnails[name]
 
     def _read(self, name: str) -> PhotoFile:
