@@ -9,7 +9,6 @@ import pytest
 
 from vultus.core.errors import InputError
 from vultus.data import FaceDataset, open_dataset
-from vultus.data.atomic import appearing
 from vultus.data.convert import convert, write_list
 from vultus.data.folder import FolderDataset
 from vultus.data.pair_folder import unpack_pair_set
@@ -138,19 +137,6 @@ def test_names_that_lead_outside_are_refused(
 def test_unknown_kinds_are_refused(source: FolderDataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="kind must be one of folder, zip, recordio"):
         convert(source, tmp_path / "x", kind="lmdb")
-
-
-def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    with appearing(path) as part:
-        part.write_bytes(b"1")
-        assert not path.exists()
-    with pytest.raises(ZeroDivisionError), appearing(path, replace=True) as part:
-        part.write_bytes(b"2" * (1 // 0))
-    assert path.read_bytes() == b"1"
-    with pytest.raises(InputError, match="cannot be written"), appearing(path, replace=True):
-        pass  # nothing was made
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_pairs_are_unpacked_once_each(make_folder: MakeFolder, tmp_path: Path) -> None:

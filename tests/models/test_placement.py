@@ -7,7 +7,7 @@ import pytest
 
 from vultus.core.errors import DigestError, DownloadError, ModelError
 from vultus.models.digest import is_stamped
-from vultus.models.placement import check_space, full_disk_named, place, place_copy, write_text
+from vultus.models.placement import check_space, full_disk_named, place, place_copy
 
 SHA256 = hashlib.sha256(b"right").hexdigest()
 
@@ -51,10 +51,3 @@ def test_only_a_full_disk_is_renamed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="broken") as caught, full_disk_named(tmp_path / "m"):
         raise OSError(errno.EIO, "broken")
     assert not isinstance(caught.value, DownloadError)
-
-
-def test_text_is_replaced_whole(tmp_path: Path) -> None:
-    write_text(tmp_path / "t", "one")
-    write_text(tmp_path / "t", "zwölf\n")
-    assert (tmp_path / "t").read_bytes() == "zwölf\n".encode()
-    assert [path.name for path in tmp_path.iterdir()] == ["t"]

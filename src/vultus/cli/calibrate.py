@@ -18,6 +18,7 @@ from vultus.cli.options import (
 )
 from vultus.cli.output import ExitCode, JsonOption, note, out, print_json, say
 from vultus.core.errors import InputError
+from vultus.core.files import write_text
 from vultus.evaluation.calibration.fpir_check import GalleryPlan
 from vultus.evaluation.calibration.plots import plot_gallery_thresholds, plot_reliability
 from vultus.evaluation.calibration.run import (
@@ -29,7 +30,6 @@ from vultus.evaluation.calibration.run import calibrate as run_calibration
 from vultus.evaluation.intervals import Interval
 from vultus.evaluation.plots import save_figure
 from vultus.models.cards import is_model_name
-from vultus.models.placement import write_text
 from vultus.models.store import ModelStore
 
 __all__ = ["calibrate"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import InputError
-from vultus.models.placement import write_text
+from vultus.core.files import write_text
 
 __all__ = [
     "AlignmentSettings",

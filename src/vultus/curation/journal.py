@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vultus.core.errors import InputError
+from vultus.core.files import appearing, sync_folder
 from vultus.curation.image_names import is_plain_text
-from vultus.data.atomic import appearing
 from vultus.image.io import EXTENSIONS
 
 __all__ = [
@@ -89,7 +89,7 @@ def write_journal(journal: Journal) -> None:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-    _sync_folder(journal.folder.parent)
+    sync_folder(journal.folder.parent)
 
 
 def read_journal(folder: Path) -> Journal:
@@ -205,7 +205,7 @@ def _rename(source: Path, target: Path) -> None:
 def _finish(folders: Iterable[Path]) -> None:
     for folder in folders:
         if folder.is_dir():
-            _sync_folder(folder)
+            sync_folder(folder)
 
 
 def _remove_empty(folders: Iterable[Path], root: Path) -> None:
@@ -229,14 +229,3 @@ def _is_safe(name: Any) -> bool:
     path = PurePosixPath(name)
     plain = not path.is_absolute() and not any(part.startswith(".") for part in path.parts)
     return plain and path.suffix.lower() in EXTENSIONS
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without this a power cut may undo renames; Windows cannot open folders and needs none.
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import InputError
+from vultus.core.files import appearing
 from vultus.curation.findings import Finding
 from vultus.curation.image_names import is_plain_text
-from vultus.data.atomic import appearing
 
 __all__ = ["Manifest", "ManifestHeader", "read_manifest", "write_manifest"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vultus.core.checks import check_range
 from vultus.core.errors import ImageError, InputError
-from vultus.data.atomic import appearing
+from vultus.core.files import appearing
 from vultus.data.base import UNLABELLED, FaceDataset
 from vultus.data.decode import decode_image
 from vultus.data.writers import WRITERS, AddImage, image_ending

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vultus.data.atomic import appearing
+from vultus.core.files import appearing
 from vultus.data.pair_set import read_pair_set
 from vultus.data.writers import image_ending
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.data.atomic import appearing
+from vultus.core.files import appearing
 
 __all__ = ["read_pair_set", "write_pair_set"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import ConfigError, ModelError
+from vultus.core.files import write_text
 from vultus.models.cards import ModelCard
 from vultus.models.digest import sha256_file
 from vultus.models.graph import check_graph, embedder_shapes
-from vultus.models.placement import write_text
 from vultus.models.registry import built_in_cards
 
 __all__ = [

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vultus.core.errors import LicenceError, ModelError
+from vultus.core.files import write_text
 from vultus.models.cards import ModelCard
 from vultus.models.lock import file_lock
-from vultus.models.placement import write_text
 
 __all__ = ["ENVIRONMENT_VARIABLE", "accept_licence", "check_accepted", "is_accepted"]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vultus.core.errors import DigestError, DownloadError, ModelError
+from vultus.core.files import sync_folder
 from vultus.models.digest import stamp
 
-__all__ = ["MAX_FILE_BYTES", "check_space", "full_disk_named", "place", "place_copy", "write_text"]
+__all__ = ["MAX_FILE_BYTES", "check_space", "full_disk_named", "place", "place_copy"]
 
 MAX_FILE_BYTES = 4 << 30
 """More than any model needs: the limit where a card does not know its file's size."""
@@ -70,7 +71,7 @@ def place(part: Path, target: Path, *, sha256: str) -> None:
             "Whoever served it has another file under this name"
         )
     part.replace(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     stamp(target, sha256)
 
 
@@ -100,24 +101,3 @@ def place_copy(source: BinaryIO, target: Path, *, sha256: str, max_bytes: int) -
         place(part, target, sha256=sha256)
     finally:
         part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file whole or not at all."""
-    part = path.with_name(path.name + ".copy")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without this a power cut may undo the rename; Windows cannot open folders and needs none.
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

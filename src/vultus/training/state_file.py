@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vultus.core.errors import CheckpointError, InputError
+from vultus.core.files import sync_folder
 from vultus.training.state_tree import State, digest, flatten, rebuild, tensor_bytes
 
 __all__ = ["read_state", "state_digest", "write_state"]
@@ -64,7 +65,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         _drop(part)
         reason = "the disk is full" if error.errno in _FULL else f"it failed: {error}"
@@ -136,13 +137,3 @@ def _drop(part: Path) -> None:
         part.unlink(missing_ok=True)
     except OSError:
         return
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open folders; its renames are journalled
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vultus.core.errors import ImageError, InputError
-from vultus.data.atomic import appearing
+from vultus.core.files import appearing
 from vultus.data.base import FaceDataset
 from vultus.data.loader import FaceLoader
 from vultus.sampling.sampler import Batch, BatchSampler

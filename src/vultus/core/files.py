@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and stay after a power cut."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vultus.core.errors import InputError
 
-__all__ = ["appearing"]
+__all__ = ["appearing", "sync_folder", "write_text"]
 
 
 @contextmanager
@@ -42,6 +42,44 @@ def appearing(path: Path, *, replace: bool = False) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written: {error}") from error
     finally:
         _remove(part)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small UTF-8 text file whole or not at all; a file that is there is replaced.
+
+    Args:
+        path: The file.
+        text: Its content; lines end as given.
+
+    Raises:
+        OSError: If the disk refuses; a file that was there is untouched then.
+    """
+    part = path.with_name(path.name + ".copy")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk: without it a power cut may undo a rename.
+
+    Does nothing on Windows, which cannot open folders and journals its renames.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _to_disk(file: Path) -> None:
