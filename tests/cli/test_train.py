@@ -103,13 +103,18 @@ def test_a_dry_run_checks_and_writes_nothing(
     output = tmp_path / "out"
     call = ["train", str(recipe), f"run.output={output}", "--dry-run"]
     assert main([*call, "optimizer.lr=0.25"]) == ExitCode.OK
-    text = capsys.readouterr().out
-    assert "lr = 0.25" in text
-    assert "# identities: 8" in text
+    shown = capsys.readouterr()
+    assert "lr = 0.25" in shown.out
+    assert "# identities: 8" in shown.out
+    assert "warning: no face is found in 32 of 32 training crops" in shown.err
     assert main([*call, "loss.scael=3"]) == ExitCode.BAD_INPUT
     assert "did you mean 'scale'?" in capsys.readouterr().err
     assert main([*call, "--json"]) == ExitCode.OK
-    assert json.loads(capsys.readouterr().out)["steps"] == [6]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["steps"] == [6]
+    assert [text.split(";")[0] for text in answer["notes"]] == [
+        "warning: no face is found in 32 of 32 training crops"
+    ]
     assert not output.exists()
 
 

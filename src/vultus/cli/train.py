@@ -90,14 +90,17 @@ def _show(recipe: "Recipe", world: "World", *, json: bool) -> int:
     from vultus.training.recipe_file import recipe_toml
     from vultus.training.trainer import Trainer
 
-    facts = Trainer(recipe, world=world).facts()
+    trainer = Trainer(recipe, world=world)
     if not world.is_first:
         return ExitCode.OK
+    facts, notes = trainer.facts(), trainer.notes()
     if json:
-        print_json({**facts, "recipe": recipe.to_dict()})
+        print_json({**facts, "notes": notes, "recipe": recipe.to_dict()})
         return ExitCode.OK
     say(recipe_toml(recipe))
     say("".join(f"# {name}: {value}\n" for name, value in facts.items()))
+    for text in notes:
+        note(text)
     return ExitCode.OK
 
 

@@ -74,6 +74,8 @@ class RunConfig:
         device: ``"auto"`` (the first GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
         deterministic: Same machine, same seed, same weights, to the last bit; slower on a GPU.
         log_every_steps: Steps from one line of the log to the next.
+        alignment_sample: So many training crops are searched for their faces before the first
+            step, to see whether they are aligned as ``input.template`` says; 0 for none.
     """
 
     output: str = "runs/train"
@@ -81,10 +83,12 @@ class RunConfig:
     device: str = "auto"
     deterministic: bool = False
     log_every_steps: int = 20
+    alignment_sample: int = 64
 
     def __post_init__(self) -> None:
         check_positive_int("seed", self.seed, minimum=0)
         check_positive_int("log_every_steps", self.log_every_steps)
+        check_positive_int("alignment_sample", self.alignment_sample, minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from vultus.training.distillation import DistillationObjective
 from vultus.training.mined_loss import MinedLoss
 from vultus.training.objective import LossObjective, Objective
 
-__all__ = ["evaluation_note", "first_step_notes", "settings_notes"]
+__all__ = ["collapse_note", "evaluation_note", "first_step_notes", "settings_notes"]
 
 _CAPS = {69.0776: "-ln 1e-30", 87.3365: "-ln of the smallest float32"}
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from vultus.data.base import FaceDataset
 from vultus.data.loader import FaceBatch
+from vultus.training.crop_alignment import alignment_notes
 from vultus.training.doctor import collapse_note, first_step_notes, settings_notes
 from vultus.training.meter import Meter
 from vultus.training.observers import Observers, StepRecord
@@ -34,6 +36,12 @@ class StepReporter:
         self._total_steps = total_steps
         self._processes = processes
         self.meter = Meter()
+
+    def start(self, state: TrainState, dataset: FaceDataset) -> None:
+        """Say how the crops are aligned, once a run; only where someone is told."""
+        if state.step == 0 and self._observers.members:
+            for note in alignment_notes(self._recipe, dataset):
+                self._observers.on_note(state.step, note)
 
     def start_stage(self, state: TrainState) -> None:
         """Begin to count anew; say what can be said before the first step."""

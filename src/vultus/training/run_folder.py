@@ -13,7 +13,8 @@ from vultus.training.recipe_file import load_recipe, recipe_toml
 __all__ = ["RunFolder"]
 
 _FREE = (
-    "about", "run.output", "run.device", "run.log_every_steps", "data.workers", "checkpoint",
+    "about", "run.output", "run.device", "run.log_every_steps", "run.alignment_sample",
+    "data.workers", "checkpoint",
     "stage.*.distillation.cache", "stage.*.distillation.batch_size",
 )  # fmt: skip
 """What may change between a run and its resumption: nothing that the weights depend on."""

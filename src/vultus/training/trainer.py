@@ -18,7 +18,9 @@ from vultus.core.errors import VultusError
 from vultus.data import FaceDataset
 from vultus.data.loader import FaceBatch
 from vultus.training.checkpoint import CheckpointFolder
+from vultus.training.crop_alignment import alignment_notes
 from vultus.training.distributed import World
+from vultus.training.doctor import settings_notes
 from vultus.training.ema import Ema
 from vultus.training.evaluator import Evaluator
 from vultus.training.finish import RunResult, write_result
@@ -126,6 +128,7 @@ class Trainer:
                 keep_freed_memory(self.world.device.type == "cpu"),
                 StopSignals() as stop,
             ):
+                self._reporter.start(self.state, self.dataset)
                 if self._run_stages(stop):
                     summary = self._finish(stop)
                     if summary is not None:
@@ -269,6 +272,11 @@ class Trainer:
             "device": str(self.world.device),
             "steps": self._builder.all_steps(),
         }
+
+    def notes(self) -> list[str]:
+        """What can be said before the first step, of settings and of crops."""
+        before = settings_notes(self.state.stage.objective)
+        return [*before, *alignment_notes(self.recipe, self.dataset)]
 
     def _finish(self, stop: StopSignals) -> dict[str, Any] | None:
         """Evaluate and write the result; None if stopped meanwhile (the state is saved)."""
