@@ -18,6 +18,7 @@ from vultus.training.checkpoint import CheckpointFolder
 _TENSORS = 8
 _LENGTH = 100_000
 _LONGEST_S = 0.03
+_MOST_KILLS_A_HIT = 20
 
 
 def state_of(step: int) -> dict[str, object]:
@@ -65,17 +66,18 @@ def check_newest(folder: CheckpointFolder, acknowledged: int) -> int:
     return newest.step
 
 
-def main(path: Path, times: int) -> None:
-    """Kills ``times`` savers and says how many were hit while they wrote."""
+def main(path: Path, wanted: int) -> None:
+    """Kills savers until so many were hit while they wrote."""
     torch.set_num_threads(1)
-    moments = random.Random(times)
+    moments = random.Random(wanted)
     folder = CheckpointFolder(path, keep=2)
-    reached = hits = 0
-    for _ in range(times):
+    reached = kills = hits = 0
+    while hits < wanted and kills < _MOST_KILLS_A_HIT * wanted:
         acknowledged = kill_one(folder, reached, moments.uniform(0, _LONGEST_S))
+        kills += 1
         reached = check_newest(folder, acknowledged[-1])
         hits += (path / "unfinished.part").exists()
-    sys.stdout.write(f"killed {times}, while writing {hits}\n")
+    sys.stdout.write(f"killed {kills}, while writing {hits}\n")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from vultus.training.observers import read_log
 from vultus.training.recipe import Recipe
 from vultus.training.recipe_file import recipe_toml
 from vultus.training.state_file import state_digest
+from vultus.training.state_tree import State
 from vultus.training.trainer import Trainer
 
 WORKER = Path(__file__).with_name("killed_trainer.py")
 FORWARDS = 13  # in the first life; the last checkpoint before is of step 10
 NOBODY = -1
+SAVE_AGAIN = -1
 
 
 def recipe(values: dict[str, Any], output: Path, **more: Any) -> Recipe:
@@ -27,7 +29,7 @@ def recipe(values: dict[str, Any], output: Path, **more: Any) -> Recipe:
 
 
 def train(
-    recipe: Recipe, *, processes: int, killed: int, restarts: int
+    recipe: Recipe, *, processes: int, killed: int, restarts: int, forwards: int = FORWARDS
 ) -> subprocess.CompletedProcess[str]:
     output = Path(recipe.run.output)
     path = output.with_suffix(".toml")
@@ -36,7 +38,7 @@ def train(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone",
             f"--nproc-per-node={processes}", f"--max-restarts={restarts}",
-            str(WORKER), str(path), str(killed), str(FORWARDS),
+            str(WORKER), str(path), str(killed), str(forwards),
         ],
         capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -46,6 +48,20 @@ def newest(folder: Path) -> Checkpoint:
     checkpoint = CheckpointFolder(folder / "checkpoints").latest()
     assert checkpoint is not None
     return checkpoint
+
+
+def parts(state: State, like: State) -> str:
+    """Digest of what does not belong to a number of processes.
+
+    A head that is cut keeps its momentum with its rows, in the objective's part, and one that is
+    not also in the optimiser's; so of the latter only what ``like`` has is looked at.
+    """
+    names = ("step", "stage", "stage_step", "backbone", "ema", "objective", "scaler")
+    moments = [
+        {key: own["state"][key] for key in wanted["state"]}
+        for own, wanted in zip(state["optimizers"], like["optimizers"], strict=True)
+    ]
+    return state_digest({**{name: state[name] for name in names}, "moments": moments})
 
 
 @pytest.mark.parametrize(
@@ -92,6 +108,9 @@ def test_a_run_goes_on_with_another_number_of_processes(
     # 10 steps of two processes are two epochs of the 240 images in batches of 24.
     assert before.state["loader"]["world_size"] == 2
     trainer = Trainer(run)
+    trainer.state.load_state_dict(before.state, trainer.world)
+    loaded = trainer.state.state_dict(trainer.world)
+    assert parts(loaded, before.state) == parts(before.state, before.state)
     result = trainer.run(resume=True)
     assert (result.complete, result.step) == (True, 20)
     assert trainer.state.stage.loader.epoch + trainer.state.stage.loader.position / 10 == 3
@@ -100,9 +119,15 @@ def test_a_run_goes_on_with_another_number_of_processes(
 
 @pytest.mark.slow
 def test_one_process_becomes_two(tiny_values: dict[str, Any], tmp_path: Path) -> None:
-    run = recipe(tiny_values, tmp_path / "run", head={"kind": "fused"})
+    run = recipe(tiny_values, tmp_path / "run", head={"kind": "fused"}, training={"ema_decay": 0.9})
     assert train(run, processes=1, killed=0, restarts=0).returncode != 0
-    assert newest(tmp_path / "run").step == 10
+    alone = newest(tmp_path / "run")
+    assert alone.step == 10
+    done = train(run, processes=2, killed=NOBODY, restarts=0, forwards=SAVE_AGAIN)
+    assert done.returncode == 0, done.stderr
+    together = newest(tmp_path / "run")
+    assert (together.step, len(together.state["random"])) == (10, 2)
+    assert parts(together.state, alone.state) == parts(alone.state, alone.state)
     done = train(run, processes=2, killed=NOBODY, restarts=0)
     assert done.returncode == 0, done.stderr
     last = newest(tmp_path / "run")

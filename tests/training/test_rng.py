@@ -1,9 +1,11 @@
+import os
 import random
 
 import numpy as np
+import pytest
 import torch
 
-from vultus.training.rng import random_state, seed_all, set_random_state
+from vultus.training.rng import deterministic, random_state, seed_all, set_random_state
 from vultus.training.state_tree import flatten, rebuild
 
 
@@ -30,3 +32,23 @@ def test_seeds_fix_all_generators_and_ranks_differ() -> None:
     assert seen[0] == seen[1]
     for i in range(4):
         assert len({row[i] for row in seen}) == 3
+
+
+def flags() -> tuple[bool, bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.backends.cudnn.benchmark,
+    )
+
+
+def test_determinism_is_asked_of_torch_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    before = flags()
+    with deterministic():
+        assert flags() == (True, False, False)
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert flags() == before == (False, False, True)
+    with deterministic(False):
+        assert flags() == before

@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -111,6 +112,31 @@ def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
         CheckpointError, match="must be a checkpoint of format vultus-state-1, got pt"
     ):
         read_state(path)
+
+
+def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, events, sync, replace = tmp_path / "s.safetensors", [], os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        target = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if target.is_file():
+            target.with_name("at-the-sync").write_bytes(target.read_bytes())
+        events.append(f"sync {target.name}")
+        sync(descriptor)
+
+    def renamed(self: Path, target: Path) -> Path:
+        events.append(f"{self.name} -> {target.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write_state(path, {"w": torch.arange(5000.0)})
+    assert events == [
+        "sync unfinished.part", "unfinished.part -> s.safetensors", f"sync {tmp_path.name}"
+    ]  # fmt: skip
+    assert (tmp_path / "at-the-sync").read_bytes() == path.read_bytes()
 
 
 def test_a_state_that_cannot_be_saved_leaves_the_file_alone(tmp_path: Path) -> None:
