@@ -204,6 +204,19 @@ def test_torch_compile_sees_one_graph(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # the compiler's own
+@pytest.mark.parametrize("name", sorted(set(NAMES) - QUICK.keys()))
+def test_torch_compile_sees_one_graph_of_the_larger_ones_too(name: str) -> None:
+    torch._dynamo.reset()
+    with torch.device("meta"):  # shapes without numbers: the numbers are those of the small ones
+        backbone = BACKBONES.create(name, dim=24).eval()
+        images = torch.empty(2, 3, *backbone.input_hw)
+        with torch.no_grad():
+            features = torch.compile(backbone, backend="eager", fullgraph=True)(images)
+    assert features.shape == (2, 24)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # the compiler's own
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("name", ["sphereface4-bn", "vultusnet-s"])
 def test_compiled_code_gives_the_same(name: str) -> None:

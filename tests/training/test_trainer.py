@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,6 +192,28 @@ def test_every_way_to_step_lowers_the_loss(tiny_values: dict[str, Any], more: An
     Trainer(recipe(tiny_values, **more), observers=[watcher]).run()
     assert watcher.records[-1].loss < 0.9 * watcher.records[0].loss
     assert watcher.records[-1].gradient_norm > 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # the compiler's own
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_a_compiled_network_trains_like_a_plain_one(
+    tiny_values: dict[str, Any], tmp_path: Path, precision: str
+) -> None:
+    first = []
+    for compiled in (False, True):
+        torch._dynamo.reset()
+        watcher = Watcher()
+        output = {"output": str(tmp_path / f"{compiled}"), "log_every_steps": 1}
+        how = {"precision": precision, "compile": compiled, "channels_last": True}
+        Trainer(recipe(tiny_values, run=output, training=how), observers=[watcher]).run()
+        first.append([watcher.records[0].loss, watcher.records[0].gradient_norm])
+        assert watcher.records[-1].loss < 0.9 * watcher.records[0].loss
+        # Parameters have the names of a plain network.
+        assert load_backbone(tmp_path / f"{compiled}").dim == 32
+    # Later steps only show how rounding grows.
+    assert first[0] == pytest.approx(first[1], rel=1e-4 if precision == "f32" else 0.01)
 
 
 def test_a_run_really_learns_to_tell_strangers_apart(
