@@ -1,6 +1,7 @@
 """The loader against images read one by one: any number of workers, any place to go on from."""
 
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -207,3 +208,46 @@ def test_a_dataset_pickles_without_its_handles(make_folder: MakeFolder) -> None:
     (dataset.root / "anna/03.png").unlink()
     with pytest.raises(ImageError, match="cannot be read"):
         copy.image(3)
+
+
+class GrowingSampler(ShuffledSampler):
+    """Batches of one image, then two, three, four: none but the first fits the first one's room."""
+
+    def epoch_batches(self, generator: np.random.Generator) -> list[list[int]]:
+        order = generator.permutation(len(self.index)).tolist()
+        return [order[:1], order[1:3], order[3:6], order[6:10]]
+
+    def num_batches(self) -> int:
+        return 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_batches_keep_their_images_when_workers_write_the_next_ones(
+    dataset: FolderDataset, workers: int
+) -> None:
+    def loader(workers: int) -> FaceLoader:
+        sampler = ShuffledSampler(dataset.labels, batch_size=1, seed=3)
+        return FaceLoader(
+            dataset, sampler, augmentation=add_noise, size_hw=(16, 16), workers=workers, views=2
+        )
+
+    expected = [as_bytes(list(epoch)) for epoch in [loader(0)] * 2]
+    helped = loader(workers)
+    for epoch in expected:
+        kept = []
+        for batch in helped:
+            time.sleep(0.02)  # the workers run ahead as far as they are let
+            kept.append(batch)
+        assert as_bytes(kept) == epoch
+
+
+def test_a_batch_may_be_larger_than_the_first(dataset: FolderDataset) -> None:
+    def loader(workers: int) -> FaceLoader:
+        sampler = GrowingSampler(dataset.labels, batch_size=1, seed=5)
+        return FaceLoader(
+            dataset, sampler, augmentation=add_noise, size_hw=(16, 16), workers=workers
+        )
+
+    expected = as_bytes(list(loader(0)))
+    assert [len(batch.labels) for batch in loader(2)] == [1, 2, 3, 4]
+    assert as_bytes(list(loader(2))) == expected

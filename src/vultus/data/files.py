@@ -21,6 +21,9 @@ __all__ = ["MAX_IMAGE_BYTES", "FolderFiles", "ImageFiles", "ZipFiles", "open_fil
 MAX_IMAGE_BYTES = 1 << 26
 """No image of a training set is taken that has more bytes than this (64 MiB)."""
 
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Never waits, so that a named pipe among the images is refused instead."""
+
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ENCRYPTED = 0x1
 
@@ -90,13 +93,23 @@ def read_image_file(path: str | Path) -> bytes:
         ImageError: If it is no regular file, cannot be read, or is larger.
     """
     try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_IMAGE_BYTES:
-            raise ImageError(f"{path} must be a file of at most {MAX_IMAGE_BYTES:,} bytes")
-        with open(path, "rb", buffering=0) as stream:
-            return stream.read()
+        descriptor = os.open(path, _READ)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_IMAGE_BYTES:
+                raise ImageError(f"{path} must be a file of at most {MAX_IMAGE_BYTES:,} bytes")
+            return _read_all(descriptor, found.st_size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
 class ZipFiles:

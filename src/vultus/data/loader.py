@@ -4,65 +4,25 @@ import logging
 import signal
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from vultus.core.checks import check_positive_int, check_range
-from vultus.core.errors import ImageError, InputError
+from vultus.core.errors import InputError
 from vultus.data.augmentation.base import Transform
-from vultus.data.base import UNLABELLED, FaceDataset
-from vultus.data.sizing import resized
-from vultus.sampling.sampler import Batch, BatchSampler
+from vultus.data.base import FaceDataset
+from vultus.data.batch import BatchMaker, BatchOrder, FaceBatch, MadeBatch
+from vultus.sampling.sampler import BatchSampler
 
 __all__ = ["FaceBatch", "FaceLoader"]
 
 logger = logging.getLogger(__name__)
 
 _PREFETCHED_BATCHES = 2
-
-
-class FaceBatch(NamedTuple):
-    """One batch; b images of one size.
-
-    Attributes:
-        images: (b, 3, h, w) uint8 RGB, channels last in memory.
-        labels: (b,) int64; -1 where the identity is unknown or the image could not be read.
-        indices: (b,) int64, positions in the data set.
-        clean: (b, 3, h, w) uint8, the same images without augmentation; None unless asked for.
-        readable: (b,) bool, False where the image could not be read; None if all could.
-    """
-
-    images: Tensor
-    labels: Tensor
-    indices: Tensor
-    clean: Tensor | None = None
-    readable: Tensor | None = None
-
-    def readable_rows(self) -> Tensor:
-        """(b,) bool on the labels' device: ``readable``, all True where it is None."""
-        if self.readable is None:
-            return torch.ones_like(self.labels, dtype=torch.bool)
-        return self.readable
-
-
-class _Order(NamedTuple):
-    """What a worker is told to make. The epoch goes with it, so no worker can have an old one."""
-
-    epoch: int
-    indices: Batch
-
-
-class _Made(NamedTuple):
-    """What a worker sends back."""
-
-    batch: FaceBatch
-    unreadable: tuple[tuple[int, str], ...]
 
 
 class FaceLoader:
@@ -117,17 +77,18 @@ class FaceLoader:
             )
         check_positive_int("workers", workers, minimum=0)
         self._max_unreadable = check_range("max_unreadable", max_unreadable, low=0, high=1)
+        self._pin_memory = pin_memory
         self.dataset = dataset
         self.sampler = batch_sampler
         self.epoch = batch_sampler.epoch
         self.position = batch_sampler.position
         self.unreadable: dict[int, str] = {}
-        maker = _BatchMaker(
+        self._maker = BatchMaker(
             dataset, augmentation=augmentation, size_hw=size_hw, seed=seed, views=views
         )
-        self._batches: DataLoader[_Made] = DataLoader(
-            maker,
-            sampler=_Orders(batch_sampler),
+        self._batches: DataLoader[MadeBatch] = DataLoader(
+            self._maker,
+            sampler=_Orders(batch_sampler, slots=workers * _PREFETCHED_BATCHES + 1),
             batch_size=None,  # an order is a batch already
             collate_fn=_as_it_is,
             num_workers=workers,
@@ -135,7 +96,6 @@ class FaceLoader:
             prefetch_factor=_PREFETCHED_BATCHES if workers else None,
             worker_init_fn=_start_worker,
             generator=torch.Generator(),  # else each epoch would draw from the global one
-            pin_memory=pin_memory,
         )
 
     def __len__(self) -> int:
@@ -167,17 +127,26 @@ class FaceLoader:
         for made in self._start_workers():
             self._note(made.unreadable)
             self.position += 1
-            yield made.batch
+            yield made.batch(self._maker.slots, pin_memory=self._pin_memory)
 
-    def _start_workers(self) -> Iterator[_Made]:
+    def _start_workers(self) -> Iterator[MadeBatch]:
         # A forked worker has OpenCV's settings but not its threads, and would wait for them for
         # ever when it changes their number. So there must be none at the fork.
+        if self._batches.num_workers and self._maker.slots is None:
+            self._maker.slots = self._new_slots()
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
             return iter(self._batches)
         finally:
             cv2.setNumThreads(threads)
+
+    def _new_slots(self) -> Tensor | None:
+        position = self.sampler.position
+        first = next(iter(self.sampler), None)
+        self.sampler.position = position
+        count = self._batches.num_workers * _PREFETCHED_BATCHES + 1
+        return None if first is None else self._maker.new_slots(count, len(first))
 
     def state_dict(self) -> dict[str, Any]:
         """The sampler's state behind the last batch that was handed out."""
@@ -206,83 +175,26 @@ class FaceLoader:
             )
 
 
-class _Orders(Sampler[_Order]):
-    def __init__(self, batch_sampler: BatchSampler) -> None:
-        self._batch_sampler = batch_sampler
+class _Orders(Sampler[BatchOrder]):
+    """Orders for the workers; each batch has left its slot when the slot's turn comes again.
 
-    def __iter__(self) -> Iterator[_Order]:
+    A DataLoader has at most ``workers * prefetched`` batches under way, and gives the next order
+    when it hands a batch over, just before that batch leaves its slot: one slot more is enough.
+    """
+
+    def __init__(self, batch_sampler: BatchSampler, *, slots: int) -> None:
+        self._batch_sampler = batch_sampler
+        self._slots = slots
+
+    def __iter__(self) -> Iterator[BatchOrder]:
         epoch = self._batch_sampler.epoch
-        return (_Order(epoch, indices) for indices in self._batch_sampler)
+        return (
+            BatchOrder(epoch, indices, number % self._slots)
+            for number, indices in enumerate(self._batch_sampler)
+        )
 
     def __len__(self) -> int:
         return len(self._batch_sampler)
-
-
-class _BatchMaker(Dataset[_Made]):
-    """Makes batches; a copy of it lives in each worker."""
-
-    def __init__(
-        self,
-        dataset: FaceDataset,
-        *,
-        augmentation: Transform | None,
-        size_hw: tuple[int, int],
-        seed: int,
-        views: int,
-    ) -> None:
-        if views not in (1, 2):
-            raise InputError(f"views must be 1 or 2 (with the clean images), got {views!r}")
-        self._height = check_positive_int("height", size_hw[0])
-        self._width = check_positive_int("width", size_hw[1])
-        self._dataset = dataset
-        self._augmentation = augmentation
-        self._seed = check_positive_int("seed", seed, minimum=0)
-        self._views = views
-
-    def __getitem__(self, order: _Order) -> _Made:
-        shape = (len(order.indices), self._height, self._width, 3)
-        clean = np.zeros(shape, np.uint8)
-        labels = self._dataset.labels[order.indices]
-        unreadable = []
-        for row, index in enumerate(order.indices):
-            try:
-                clean[row] = resized(self._dataset.image(index), (self._height, self._width))
-            except ImageError as error:
-                labels[row] = UNLABELLED
-                unreadable.append((index, str(error)))
-        failed = {index for index, _ in unreadable}
-        images = self._augmented(clean, order, failed)
-        batch = FaceBatch(
-            images=_channels_first(images),
-            labels=torch.from_numpy(labels),
-            indices=torch.tensor(order.indices, dtype=torch.int64),
-            clean=_channels_first(clean) if self._views == 2 else None,
-            readable=torch.tensor([index not in failed for index in order.indices]),
-        )
-        return _Made(batch, tuple(unreadable))
-
-    def _augmented(
-        self, clean: npt.NDArray[np.uint8], order: _Order, failed: set[int]
-    ) -> npt.NDArray[np.uint8]:
-        if self._augmentation is None:
-            return clean
-        images = np.zeros_like(clean)
-        for row, index in enumerate(order.indices):
-            if index in failed:
-                continue
-            generator = np.random.default_rng([self._seed, order.epoch, index])
-            image = self._augmentation(clean[row], generator)
-            if image.shape != clean.shape[1:] or image.dtype != np.uint8:
-                raise InputError(
-                    f"an augmentation must give uint8 of shape {clean.shape[1:]}, "
-                    f"got {image.dtype} of shape {image.shape}"
-                )
-            images[row] = image
-        return images
-
-
-def _channels_first(images: npt.NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def _as_it_is(made: Any) -> Any:
