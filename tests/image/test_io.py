@@ -293,7 +293,7 @@ def test_gif_is_refused_with_a_hint() -> None:
 def test_missing_files_folders_pipes_and_addresses(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"no such file: .*nothing\.jpg"):
         read_image(tmp_path / "nothing.jpg")
-    with pytest.raises(ImageError, match="is a folder; list_images"):
+    with pytest.raises(ImageError, match="is a folder and must be an image file"):
         read_image(tmp_path)
     with pytest.raises(ImageError, match="addresses are not opened"):
         read_image("https://example.org/face.jpg")

@@ -177,7 +177,10 @@ def _open_file(path: str | Path) -> BinaryIO:
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"{path} cannot be opened: {reason}") from error
     if stat.S_ISDIR(mode):
-        raise ImageError(f"{path} is a folder; list_images([...]) gives the images inside")
+        raise ImageError(
+            f"{path} is a folder and must be an image file; name one inside it "
+            "(in Python, list_images([...]) lists them)"
+        )
     raise ImageError(f"{path} is not a regular file")
 
 
