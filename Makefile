@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/.demo  ## Find, compare, identify and cluster faces on real photos; PHOTOS=dir for your own
 	$(BIN)/vultus demo --output $(OUT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.dev  ## The tests (under about five minutes on two cores)
+test: $(VENV)/.dev  ## The tests (five to ten minutes on two cores)
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
