@@ -30,7 +30,9 @@ apidoc_modules = [
     }
 ]
 toc_object_entries = False  # every page would carry all of them
-autodoc_typehints = "description"
+autodoc_typehints = "both"
+autodoc_typehints_description_target = "documented_params"
+python_maximum_signature_line_length = 90
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
