@@ -1,6 +1,6 @@
 """The gradients are those of torch's own layers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -14,14 +14,6 @@ from vultus.backbones.iresnet import IResNet
 from vultus.backbones.mobilefacenet import MobileFaceNet
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

@@ -251,3 +251,26 @@ def test_a_batch_may_be_larger_than_the_first(dataset: FolderDataset) -> None:
     expected = as_bytes(list(loader(0)))
     assert [len(batch.labels) for batch in loader(2)] == [1, 2, 3, 4]
     assert as_bytes(list(loader(2))) == expected
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_all_parts_of_a_batch_are_page_locked(
+    dataset: FolderDataset, monkeypatch: pytest.MonkeyPatch, views: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    plain = list(make_loader(dataset, pin_memory=True, views=views))  # no GPU: as it is
+    assert as_bytes(plain) == as_bytes(list(make_loader(dataset, views=views)))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pinned: list[torch.Size] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.shape)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    assert as_bytes([next(iter(make_loader(dataset, pin_memory=True, views=views)))]) == as_bytes(
+        plain[:1]
+    )
+    rows = len(plain[0].labels)
+    assert pinned.count(torch.Size([rows, 16, 16, 3])) == views
+    assert pinned.count(torch.Size([rows])) == 3

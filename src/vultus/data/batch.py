@@ -88,6 +88,10 @@ class MadeBatch(NamedTuple):
         if images is None and slots is not None:
             views = [_copied(view[: len(self.labels)], pin_memory) for view in slots[self.slot]]
             images, clean = views[0], views[1] if len(views) == 2 else None
+        elif pin_memory:
+            images, clean = (
+                None if view is None else view.pin_memory() for view in (images, clean)
+            )
         if images is None:
             raise InputError("a batch whose images lie in a slot needs the slots")
         failed = [index for index, _ in self.unreadable]

@@ -45,7 +45,8 @@ class FaceLoader:
         workers: Processes that make batches; 0 makes them in this one.
         views: 2 adds the images without augmentation, for distillation.
         max_unreadable: Share of the data set that may be unreadable, [0, 1].
-        pin_memory: Put batches into page-locked memory, for faster copies to a GPU.
+        pin_memory: Put batches into page-locked memory, for faster copies to a GPU; nothing happens
+            where there is none.
 
     Attributes:
         epoch: The current epoch.
@@ -77,7 +78,7 @@ class FaceLoader:
             )
         check_positive_int("workers", workers, minimum=0)
         self._max_unreadable = check_range("max_unreadable", max_unreadable, low=0, high=1)
-        self._pin_memory = pin_memory
+        self._pin_memory = pin_memory and torch.cuda.is_available()
         self.dataset = dataset
         self.sampler = batch_sampler
         self.epoch = batch_sampler.epoch
@@ -88,7 +89,7 @@ class FaceLoader:
         )
         self._batches: DataLoader[MadeBatch] = DataLoader(
             self._maker,
-            sampler=_Orders(batch_sampler, slots=workers * _PREFETCHED_BATCHES + 1),
+            sampler=_Orders(batch_sampler, slots=_slot_count(workers)),
             batch_size=None,  # an order is a batch already
             collate_fn=_as_it_is,
             num_workers=workers,
@@ -145,7 +146,7 @@ class FaceLoader:
         position = self.sampler.position
         first = next(iter(self.sampler), None)
         self.sampler.position = position
-        count = self._batches.num_workers * _PREFETCHED_BATCHES + 1
+        count = _slot_count(self._batches.num_workers)
         return None if first is None else self._maker.new_slots(count, len(first))
 
     def state_dict(self) -> dict[str, Any]:
@@ -195,6 +196,10 @@ class _Orders(Sampler[BatchOrder]):
 
     def __len__(self) -> int:
         return len(self._batch_sampler)
+
+
+def _slot_count(workers: int) -> int:
+    return workers * _PREFETCHED_BATCHES + 1
 
 
 def _as_it_is(made: Any) -> Any:
