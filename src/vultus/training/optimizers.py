@@ -10,6 +10,7 @@ from torch.optim import SGD, Adagrad, AdamW, Optimizer
 from vultus.core.errors import ConfigError
 from vultus.losses.row_sparse_sgd import RowSparseSGD
 from vultus.training.config import OptimizerConfig
+from vultus.training.muon import Muon
 
 __all__ = ["Optimizers", "ParameterGroup", "build_optimizers", "parameter_groups"]
 
@@ -24,6 +25,8 @@ class ParameterGroup:
         lr: At the schedule's height.
         weight_decay: At least 0.
         row_sparse: Their gradients have rows for some classes only (`PartialFC`).
+        matrices: Every one mixes several inputs, as matrices and convolutions of the backbone do,
+            but for depthwise ones: what `Muon` is for.
     """
 
     name: str
@@ -31,13 +34,15 @@ class ParameterGroup:
     lr: float
     weight_decay: float
     row_sparse: bool = False
+    matrices: bool = False
 
 
 class Optimizers:
     """Several torch optimisers that step together.
 
     Attributes:
-        members: One for all dense gradients, and `RowSparseSGD` where there are row-sparse ones.
+        members: One for all dense gradients (two with `Muon`, which takes the matrices), and
+            `RowSparseSGD` where there are row-sparse ones.
     """
 
     def __init__(self, members: Sequence[Optimizer]) -> None:
@@ -98,7 +103,16 @@ def build_optimizers(config: OptimizerConfig, groups: Sequence[ParameterGroup]) 
     """
     dense = [_torch_group(group) for group in groups if not group.row_sparse]
     sparse = [_torch_group(group) for group in groups if group.row_sparse]
-    members: list[Optimizer] = [_dense_optimizer(config, dense)] if dense else []
+    members: list[Optimizer] = []
+    if config.name == "muon":
+        matrices = [_torch_group(group) for group in groups if group.matrices]
+        dense = [
+            _torch_group(group) for group in groups if not (group.row_sparse or group.matrices)
+        ]
+        if matrices:
+            members.append(Muon(matrices, lr=config.lr, momentum=config.momentum))
+    if dense:
+        members.append(_dense_optimizer(config, dense))
     if sparse:
         momentum = config.momentum if config.name == "sgd" else 0.0
         members.append(RowSparseSGD(sparse, lr=config.lr, momentum=momentum))
@@ -129,7 +143,7 @@ def parameter_groups(
     loss_decay = config.weight_decay
     if config.loss_weight_decay is not None:
         loss_decay = config.loss_weight_decay
-    sorted_ones: dict[tuple[str, float, float, bool], list[nn.Parameter]] = {}
+    sorted_ones: dict[tuple[str, float, float, bool, bool], list[nn.Parameter]] = {}
     moving = [("backbone", p, lr, config.weight_decay) for p in backbone.values()]
     moving += [("loss", p, loss_lr, loss_decay) for p in loss]
     seen: set[int] = set()
@@ -140,11 +154,17 @@ def parameter_groups(
         vector = parameter.ndim <= 1
         name = f"{owner} vectors" if vector else owner
         key = (name, rate, decay if config.decay_vectors or not vector else 0.0)
-        sorted_ones.setdefault((*key, id(parameter) in sparse), []).append(parameter)
+        matrix = config.name == "muon" and owner == "backbone" and _is_matrix(parameter)
+        place = (*key, id(parameter) in sparse, matrix)
+        sorted_ones.setdefault(place, []).append(parameter)
     return [
-        ParameterGroup(name, tuple(parameters), rate, decay, is_sparse)
-        for (name, rate, decay, is_sparse), parameters in sorted_ones.items()
+        ParameterGroup(name, tuple(parameters), rate, decay, is_sparse, is_matrix)
+        for (name, rate, decay, is_sparse, is_matrix), parameters in sorted_ones.items()
     ]
+
+
+def _is_matrix(parameter: nn.Parameter) -> bool:
+    return parameter.ndim >= 2 and parameter.shape[1] > 1
 
 
 def _state(member: Optimizer, left_out: set[int]) -> dict[str, Any]:
@@ -172,6 +192,6 @@ def _dense_optimizer(config: OptimizerConfig, groups: list[dict[str, Any]]) -> O
         # convolutions: the fused kernels overlook that parameter, gradient and momentum may be laid
         # out differently in memory, as they are behind a checkpoint.
         group["fused"] = all(parameter.ndim <= 2 for parameter in group["params"])
-    if config.name == "adamw":
+    if config.name in ("adamw", "muon"):
         return AdamW(groups, lr=config.lr, betas=config.betas, **eps)
     return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)

@@ -136,21 +136,23 @@ class OptimizerConfig:
     """How the weights move.
 
     Attributes:
-        name: ``"sgd"``, ``"adamw"`` or ``"adagrad"``.
+        name: ``"sgd"``, ``"adamw"``, ``"adagrad"``, or ``"muon"``, which moves the backbone's
+            matrices and convolutions by `vultus.training.muon.Muon` and all else by AdamW.
         lr: Learning rate at the schedule's height.
         lr_batch: The batch that ``lr`` is for; the rate is scaled in proportion to the real one
             (all processes, accumulated). None takes ``lr`` as it is.
-        weight_decay: Coupled to the gradient for sgd and adagrad, decoupled for adamw.
+        weight_decay: Coupled to the gradient for sgd and adagrad, decoupled for adamw and
+            muon.
         decay_vectors: Also decay norms, biases and PReLU slopes (every parameter with one axis).
         loss_lr_factor: Multiplies the rate of the loss's parameters.
         loss_weight_decay: Of the loss's parameters; None takes ``weight_decay``.
-        momentum: Of sgd.
+        momentum: Of sgd and muon (0.95 is usual there).
         nesterov: Of sgd.
-        betas: Of adamw.
-        eps: Of adamw and adagrad; None takes torch's.
+        betas: Of adamw, and of what muon leaves to it.
+        eps: Of adamw, muon and adagrad; None takes torch's.
     """
 
-    name: Literal["sgd", "adamw", "adagrad"] = "sgd"
+    name: Literal["sgd", "adamw", "adagrad", "muon"] = "sgd"
     lr: float = 0.1
     lr_batch: int | None = None
     weight_decay: float = 5e-4
