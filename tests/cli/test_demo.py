@@ -15,7 +15,7 @@ def test_the_demo_without_an_embedder_shows_detection_and_says_what_is_missing(
 ) -> None:
     monkeypatch.setenv("VULTUS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VULTUS_MODELS_MIRROR", "")
-    outcome = run("demo", "-o", tmp_path / "demo")
+    outcome = run("demo", "-o", tmp_path / "demo", "--model", "mobilefacenet-y1")
     assert outcome.code == 0
     assert "there is no embedder here" in outcome.err
     page = (tmp_path / "demo" / "index.html").read_text()
@@ -23,9 +23,22 @@ def test_the_demo_without_an_embedder_shows_detection_and_says_what_is_missing(
     assert "Verification" not in page
 
 
+def test_the_demo_needs_no_file_from_elsewhere_and_decides_rightly(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VULTUS_MODELS_MIRROR", "")
+    _decides_rightly(run("demo", "-o", tmp_path, "--json"))
+
+
 @pytest.mark.models
-def test_the_demo_decides_rightly_on_its_photos(run: Run, mirror: Path, tmp_path: Path) -> None:
-    outcome = run("demo", "-o", tmp_path, "--json")
+def test_the_demo_decides_rightly_with_a_public_model(
+    run: Run, mirror: Path, tmp_path: Path
+) -> None:
+    _decides_rightly(run("demo", "-o", tmp_path, "--json", "--model", "mobilefacenet-y1"))
+
+
+def _decides_rightly(outcome: Any) -> None:
     assert outcome.code == 0
     steps = {step["step"]: step for step in outcome.json["steps"]}
     verification = steps["Verification (1:1)"]["rows"][1:]

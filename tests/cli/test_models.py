@@ -17,7 +17,7 @@ from vultus.core.errors import (
     RegistryError,
     VultusError,
 )
-from vultus.models.registry import built_in_cards
+from vultus.models.registry import built_in_cards, built_in_files
 
 IMPORT = [
     *("--name", "mine", "--template", "arcface-112", "--colour", "bgr", "--mean", "127.5"),
@@ -60,7 +60,8 @@ def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
 def test_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     rows = run_json(capsys, "list")
     assert [row["name"] for row in rows] == list(built_in_cards())
-    assert {row["here"] for row in rows} == {""}
+    here = {row["name"]: row["here"] for row in rows if row["here"]}
+    assert here == {"vultus-s1": "built in"}
     rows = run_json(capsys, "list", "--task", "quality")
     assert [row["name"] for row in rows] == ["ediffiqa-tiny"]
     run("list")
@@ -87,7 +88,11 @@ def test_import_path_verify_remove(capsys: pytest.CaptureFixture[str], model_fil
     assert run("path", "mine") == 0
     assert capsys.readouterr().out == f"{stored}\n"
     assert [row["here"] for row in run_json(capsys, "list") if row["name"] == "mine"] == ["store"]
-    assert run_json(capsys, "verify") == [{"name": "mine", "path": str(stored), "right": True}]
+    built_in = str(built_in_files() / "vultus-s1.onnx")
+    assert run_json(capsys, "verify") == [
+        {"name": "mine", "path": str(stored), "right": True},
+        {"name": "vultus-s1", "path": built_in, "right": True},
+    ]
 
     stored.write_bytes(b"x" + stored.read_bytes()[1:])
     assert run("verify", "mine") == 2

@@ -48,6 +48,6 @@ def test_a_model_that_is_not_here_is_exit_code_3(
 ) -> None:
     monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
     monkeypatch.setenv("VULTUS_MODELS_MIRROR", "")
-    outcome = run("verify", original, original)
+    outcome = run("verify", original, original, "--model", "mobilefacenet-y1")
     assert outcome.code == 3
     assert "VULTUS_MODELS_MIRROR" in outcome.err

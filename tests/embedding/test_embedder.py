@@ -196,6 +196,12 @@ def test_thresholds_hold_for_the_cards_flip_only(make_card: MakeCard) -> None:
     assert Embedder(FakeSession(), card, flip="none").thresholds.points == ()
 
 
+def test_the_least_norm_holds_for_the_cards_flip_only(make_card: MakeCard) -> None:
+    card = make_card(min_norm=3.5, flip="add")
+    assert Embedder(FakeSession(), card).min_norm == 3.5
+    assert Embedder(FakeSession(), card, flip="none").min_norm == 0
+
+
 def test_crops_of_another_template_or_size_are_refused(
     session: Session, make_card: MakeCard, crops: AlignedCrops
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_card_finds_its_file_in_a_mirror_under_any_name(
 ) -> None:
     with pytest.raises(ModelNotFoundError, match="neither in the store nor in its mirrors"):
         open_embedder(make_card(), store=store)
-    (mirror,) = store.mirrors
+    *_, mirror = store.mirrors
     shutil.copy(file, mirror / "renamed.bin.onnx")
     path, card = find_model(make_card(), store=store)
     assert (path.name, card) == ("renamed.bin.onnx", make_card())

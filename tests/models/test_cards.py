@@ -93,6 +93,8 @@ def test_a_needed_key_that_is_missing_is_named(key: str) -> None:
         ({"std": True}, "std must be int or float"),
         ({"embedding_dim": 0}, "embedding_dim must be given"),
         ({"embedding_dim": 4.5}, "embedding_dim must be int"),
+        ({"min_norm": -1}, "min_norm must be at least 0"),
+        ({"min_norm": float("inf")}, "min_norm must be at least 0 and finite"),
         ({"size_bytes": 0}, "size_bytes must be at least 1"),
         ({"sha256": "AB" * 32}, "64 lower-case hex digits"),
         ({"archive_sha256": "ab" * 32}, "together with archive_member"),

@@ -1,10 +1,12 @@
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from vultus.models.cards import ModelCard
-from vultus.models.registry import built_in_cards
+from vultus.models.registry import built_in_cards, built_in_files
+from vultus.models.store import ModelStore
 
 NAMES = [
     "adaface-ir101",
@@ -24,6 +26,7 @@ NAMES = [
     "sface-2021dec-int8",
     "sphere20",
     "sphere36",
+    "vultus-s1",
     "w600k-mbf",
     "w600k-r50",
     "yunet-2023mar",
@@ -47,9 +50,9 @@ def test_every_card_states_what_one_must_know(name: str) -> None:
     assert card.licence.name
     assert card.licence.source
     assert card.training_data
-    assert card.verified or "not at hand" in card.notes or "No address" in card.notes
+    assert card.verified or "not at hand" in card.notes
     if card.url is None:
-        assert "No address" in card.notes
+        assert "No address" in card.notes or (built_in_files() / card.file_name).is_file()
     else:
         assert urlsplit(card.url).scheme == "https"
         assert card.url.endswith(".zip") == (card.archive_sha256 is not None)
@@ -65,3 +68,23 @@ def test_models_of_insightface_are_never_called_commercial() -> None:
     origin = [card for card in built_in_cards().values() if "InsightFace" in card.licence.name]
     assert len(origin) >= 7
     assert not any(card.licence.commercial_use for card in origin)
+
+
+def test_the_files_that_come_along_are_small_and_what_their_cards_say(tmp_path: Path) -> None:
+    files = sorted(path.name for path in built_in_files().iterdir())
+    assert files == ["vultus-s1.onnx"]
+    store = ModelStore(tmp_path / "store", mirror=[], offline=True)
+    assert store.path("vultus-s1") == built_in_files() / "vultus-s1.onnx"
+    assert store.verify("vultus-s1").stat().st_size <= 8e6
+    pulled = store.pull("vultus-s1")
+    assert pulled.is_relative_to(tmp_path)
+    store.remove("vultus-s1")
+    assert store.path("vultus-s1").is_relative_to(built_in_files())
+
+
+def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
+    card = built_in_cards()["vultus-s1"]
+    assert not card.licence.commercial_use
+    assert {round(point.fmr, 5) for point in card.thresholds.points} >= {0.01, 0.001, 0.0001}
+    assert 128 <= card.embedding_dim <= 512
+    assert card.min_norm > 0

@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -85,6 +87,18 @@ def test_a_tiny_face_is_refused_with_the_reason_and_compared_without_the_gate(
     assert -1 <= ungated.verify(tiny, hopper).similarity <= 1
 
 
+def test_the_least_norm_on_a_models_card_is_part_of_the_gate(
+    tiny_embedder: Embedder, hopper: Image
+) -> None:
+    norm = float(Recognizer(embedder=tiny_embedder, threads=1).embed(hopper).norms[0])
+    demanding = copy.copy(tiny_embedder)
+    demanding.card = dataclasses.replace(tiny_embedder.card, min_norm=2 * norm)
+    with pytest.raises(QualityError, match="embedding norm"):
+        Recognizer(embedder=demanding, threads=1).embed_face(hopper)
+    switched_off = Recognizer(embedder=demanding, gate=QualityGate(min_norm=0), threads=1)
+    assert len(switched_off.embed_face(hopper)) == 1
+
+
 def test_faces_of_a_group_get_the_embeddings_that_they_get_alone(
     recognizer: Recognizer, hopper: Image, collins: Image, together: Image
 ) -> None:
@@ -166,7 +180,7 @@ def test_a_missing_model_is_named_with_a_way_to_get_it(
     monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
     monkeypatch.setenv("VULTUS_MODELS_MIRROR", "")
     with pytest.raises(ModelNotFoundError, match="VULTUS_MODELS_MIRROR"):
-        Recognizer(threads=1).embed(hopper)
+        Recognizer(embedder="mobilefacenet-y1", threads=1).embed(hopper)
 
 
 def test_any_object_that_detects_will_do(tiny_embedder: Embedder, hopper: Image) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vultus.data.synthetic import SyntheticFaces
+from vultus.models.registry import built_in_cards
 from vultus.training.config import DataConfig
 from vultus.training.distributed import World
 from vultus.training.optimizers import build_optimizers, parameter_groups
@@ -16,14 +17,17 @@ from vultus.training.stages import StageBuilder
 from vultus.training.trainer import Trainer
 
 RECIPES = {name: load_recipe(name) for name in recipe_names()}
-TINY = sorted({recipe.about.tiny for recipe in RECIPES.values()} - {""})
-WHOLE = [name for name, recipe in RECIPES.items() if recipe.data.kind != "synthetic"]
 # Learning from a teacher needs the teacher's run; those recipes are tested beside distillation.
-BUILDABLE = [
+TAUGHT = [
+    name for name, recipe in RECIPES.items() if any(stage.distillation for stage in recipe.stages)
+]
+TINY = sorted({recipe.about.tiny for recipe in RECIPES.values()} - {"", *TAUGHT})
+WHOLE = [
     name
     for name, recipe in RECIPES.items()
-    if not any(stage.distillation for stage in recipe.stages)
+    if recipe.data.kind != "synthetic" and name not in TAUGHT
 ]
+BUILDABLE = [name for name in RECIPES if name not in TAUGHT]
 PEOPLE = SyntheticFaces(identities=100, images=6)
 
 
@@ -59,6 +63,19 @@ def test_it_needs_data_of_the_user_and_names_a_small_twin(name: str) -> None:
     assert (other.miner is None) == (own.miner is None)
     assert other.sampler.name == own.sampler.name
     assert len(twin.stages) == len(recipe.stages)
+
+
+def test_the_recipe_of_the_built_in_model_is_what_its_card_says() -> None:
+    assert TAUGHT == ["distil-tiny", "vultus-s1"]
+    recipe, card = RECIPES["vultus-s1"], built_in_cards()["vultus-s1"]
+    assert RECIPES[recipe.about.tiny].stages[-1].distillation is not None
+    assert recipe.backbone.settings["dim"] == card.embedding_dim
+    assert (recipe.input.template, recipe.input.mean, recipe.input.std) == (
+        card.template, card.mean, card.std,
+    )  # fmt: skip
+    with torch.device("meta"):
+        backbone = build_backbone(recipe)
+    assert backbone.input_hw == recipe.input.size_hw
 
 
 @pytest.mark.slow

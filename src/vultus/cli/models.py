@@ -14,6 +14,7 @@ from vultus.cli.output import JsonOption, err, out, print_json
 from vultus.core.errors import DigestError
 from vultus.matching.calibration import load_calibration
 from vultus.models.cards import ModelCard, Task
+from vultus.models.registry import built_in_files
 from vultus.models.store import ModelStore
 
 __all__ = ["app"]
@@ -154,13 +155,15 @@ def _row(store: ModelStore, card: ModelCard) -> dict[str, Any]:
 
 
 def _place(store: ModelStore, name: str) -> str:
-    """Where the model's file is: "store", "mirror", "changed" (in the store), or "" if nowhere."""
+    """Where the model's file is; "changed" if so in the store, "" if nowhere."""
     try:
         found = store.find(name)
     except DigestError:
         return "changed"
     if found is None:
         return ""
+    if found.is_relative_to(built_in_files()):
+        return "built in"
     return "store" if found.is_relative_to(store.root) else "mirror"
 
 

@@ -69,6 +69,8 @@ class ModelCard:
         std: Divides what is left; 1 where the graph or the decoder does it.
         embedding_dim: Length of the graph's output vector; 0 if it is no embedder.
         flip: What is done with the mirrored view at test time.
+        min_norm: Least norm of an embedding that can be judged; 0 where that is not measured, or
+            the norm says nothing.
         decoder: Which code reads a detector's outputs, e.g. ``"yunet"``; empty if it is none.
         layout: The graph's inputs and outputs, in words.
         verified: Whether the file itself was run by us with these settings.
@@ -96,6 +98,7 @@ class ModelCard:
     std: float = 1.0
     embedding_dim: int = 0
     flip: Flip = "none"
+    min_norm: float = 0.0
     decoder: str = ""
     layout: str = ""
     verified: bool = False
@@ -113,6 +116,8 @@ class ModelCard:
             _refuse(self.name, "mean, std", "finite, std above 0", (self.mean, self.std))
         if self.embedding_dim < 0:
             _refuse(self.name, "embedding_dim", "at least 0", self.embedding_dim)
+        if not 0 <= self.min_norm < math.inf:
+            _refuse(self.name, "min_norm", "at least 0 and finite", self.min_norm)
         for key in _NEEDED[self.task]:
             if getattr(self, key) in ("", 0) and key != "mean":
                 _refuse(self.name, key, f"given on a card of task {self.task}", getattr(self, key))
@@ -212,6 +217,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "embedding_dim": (int,),
     "mean": (int, float),
     "std": (int, float),
+    "min_norm": (int, float),
     "verified": (bool,),
     "licence": (dict,),
     "thresholds": (list,),

@@ -1,14 +1,15 @@
-"""The cards that come with Vultus."""
+"""The cards, and the model files, that come with Vultus."""
 
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 
 from vultus.core.errors import ConfigError
 from vultus.models.cards import ModelCard
 
-__all__ = ["built_in_cards"]
+__all__ = ["built_in_cards", "built_in_files"]
 
 
 @cache
@@ -28,3 +29,8 @@ def built_in_cards() -> Mapping[str, ModelCard]:
             raise ConfigError(f"card file {file.name} must be named {card.name}.toml")
         cards[card.name] = card
     return MappingProxyType(dict(sorted(cards.items())))
+
+
+def built_in_files() -> Path:
+    """The folder of the model files that come with Vultus; the first mirror of every store."""
+    return Path(str(files("vultus.models").joinpath("files")))

@@ -24,7 +24,7 @@ from vultus.models.imported import (
 )
 from vultus.models.licence import accept_licence
 from vultus.models.lock import file_lock
-from vultus.models.registry import built_in_cards
+from vultus.models.registry import built_in_cards, built_in_files
 from vultus.models.settings import (
     Policy,
     mirror_folders,
@@ -57,7 +57,8 @@ class ModelStore:
     Args:
         root: The store's folder; None takes ``$VULTUS_HOME/models`` or the user's data folder.
         mirror: Folder or folders searched by SHA-256 before any download; None takes
-            ``$VULTUS_MODELS_MIRROR`` (several separated as in ``$PATH``).
+            ``$VULTUS_MODELS_MIRROR`` (several separated as in ``$PATH``). The models that come
+            with Vultus are a mirror, too, and the first one.
         offline: Never touch the network; None takes ``$VULTUS_OFFLINE``.
         policy: ``"commercial-only"`` refuses every model whose licence forbids commercial use,
             wherever its file comes from; None takes ``$VULTUS_MODELS_POLICY``, else ``"any"``.
@@ -75,7 +76,7 @@ class ModelStore:
         policy: Policy | None = None,
     ) -> None:
         self.root = store_root(root)
-        self.mirrors = mirror_folders(mirror)
+        self.mirrors = (built_in_files(), *mirror_folders(mirror))
         self.offline = offline_switch(offline)
         self.policy = store_policy(policy)
 

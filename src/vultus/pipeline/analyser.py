@@ -32,7 +32,7 @@ from vultus.runtime.providers import Precision, Runtime
 __all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "Analyser"]
 
 DEFAULT_DETECTOR = "mtcnn"
-DEFAULT_EMBEDDER = "mobilefacenet-y1"
+DEFAULT_EMBEDDER = "vultus-s1"
 DEFAULT_GATE = QualityGate()
 
 
@@ -185,7 +185,8 @@ class Analyser:
         self, photo: DetectedPhoto, crops: AlignedCrops, embeddings: Embeddings
     ) -> AnalysedPhoto:
         quality = measure_quality(photo.image, photo.faces, crops).with_norms(embeddings)
-        reasons = [()] * len(crops) if self.gate is None else self.gate.judge(quality)
+        gate = None if self.gate is None else self.gate.for_model(self.embedder.min_norm)
+        reasons = [()] * len(crops) if gate is None else gate.judge(quality)
         graded = dataclasses.replace(embeddings, quality=np.asarray(quality.score, np.float32))
         return AnalysedPhoto(
             photo.name, photo.image, photo.faces, crops, quality, tuple(reasons), graded

@@ -1,6 +1,6 @@
 """Refuses faces that are too poor to be judged, and says why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class QualityGate:
-    """Limits that a face must keep; None switches a limit off.
+    """Limits that a face must keep; None switches a limit off (``min_norm``: 0 does).
 
     The defaults refuse what cannot be recognised, not what is merely less than ideal: among
     development faces as they are they refuse few, see the guide. Enrolment may ask for more.
@@ -32,7 +32,8 @@ class QualityGate:
         max_occlusion: Highest guess that something covers the face, in [0, 1].
         max_cut_off: Most of the face that may lie beyond the photo's edge, as a share in [0, 1].
         min_score: Least combined score, in [0, 1].
-        min_norm: Least norm of the embedding, on the scale of the model in use.
+        min_norm: Least norm of the embedding, on the scale of the model in use; None leaves it to
+            the model's card (see `for_model`).
 
     Raises:
         InputError: If a limit is outside of its range.
@@ -62,6 +63,16 @@ class QualityGate:
             value = getattr(self, name)
             if value is not None:
                 check_range(name, value, low=0, high={**highest, **free}.get(name, 1.0))
+
+    def for_model(self, min_norm: float) -> "QualityGate":
+        """The gate with a model's least norm, where it has none of its own.
+
+        Args:
+            min_norm: Of the model's card; 0 where it states none.
+        """
+        if self.min_norm is not None or not min_norm:
+            return self
+        return replace(self, min_norm=min_norm)
 
     def judge(self, quality: FaceQuality) -> list[tuple[str, ...]]:
         """Say for each face which limits it breaks.
