@@ -85,6 +85,7 @@ def test_the_files_that_come_along_are_small_and_what_their_cards_say(tmp_path: 
 def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
     card = built_in_cards()["vultus-s1"]
     assert not card.licence.commercial_use
-    assert {round(point.fmr, 5) for point in card.thresholds.points} >= {0.01, 0.001, 0.0001}
+    rates = [point.fmr for point in card.thresholds.points if point.fmr is not None]
+    assert rates == pytest.approx([1e-2, 1e-3, 1e-4], rel=0.01)
     assert 128 <= card.embedding_dim <= 512
     assert card.min_norm > 0

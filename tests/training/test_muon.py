@@ -10,7 +10,7 @@ from vultus.training.optimizers import build_optimizers, parameter_groups
 
 def newton_schulz(matrix: Tensor) -> Tensor:
     """The published iteration, on the matrix itself."""
-    x = matrix / matrix.norm()
+    x: Tensor = matrix / matrix.norm()
     if tall := len(x) > x.shape[1]:
         x = x.T
     for _ in range(5):

@@ -41,7 +41,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
         polynomial = a * eye + b * gram + c * (gram @ gram)
         product = polynomial @ product
         gram = polynomial @ gram @ polynomial
-    result = product @ wide
+    result: Tensor = product @ wide
     return result.T if tall else result
 
 
