@@ -103,6 +103,7 @@ def test_limits_outside_their_range_and_missing_norms_are_refused() -> None:
         QualityGate(min_inter_eye_px=-1)
     with pytest.raises(InputError, match="call with_norms first"):
         QualityGate(min_norm=20).judge(quality())
+    assert QualityGate(min_norm=0).judge(quality()) == [()]
 
 
 def test_a_models_least_norm_counts_where_the_gate_has_none() -> None:

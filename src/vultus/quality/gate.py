@@ -85,9 +85,9 @@ class QualityGate:
             distance 14 px, needs 24"``; empty where the face is accepted.
 
         Raises:
-            InputError: If ``min_norm`` is set and the norms were not filled in.
+            InputError: If ``min_norm`` is above 0 and the norms were not filled in.
         """
-        if self.min_norm is not None and quality.norm is None:
+        if self.min_norm and quality.norm is None:
             raise InputError("min_norm needs the embeddings' norms; call with_norms first")
         reasons: list[list[str]] = [[] for _ in range(len(quality))]
         for rule in _RULES:

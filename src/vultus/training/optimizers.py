@@ -25,8 +25,8 @@ class ParameterGroup:
         lr: At the schedule's height.
         weight_decay: At least 0.
         row_sparse: Their gradients have rows for some classes only (`PartialFC`).
-        matrices: Every one mixes several inputs, as matrices and convolutions of the backbone do,
-            but for depthwise ones: what `Muon` is for.
+        matrices: For `Muon`: matrices and convolutions of the backbone, but for depthwise ones.
+            Never with another optimiser.
     """
 
     name: str
@@ -101,16 +101,13 @@ def build_optimizers(config: OptimizerConfig, groups: Sequence[ParameterGroup]) 
     Raises:
         ConfigError: If there is no parameter at all.
     """
-    dense = [_torch_group(group) for group in groups if not group.row_sparse]
+    matrices = [_torch_group(group) for group in groups if group.matrices]
     sparse = [_torch_group(group) for group in groups if group.row_sparse]
+    others = [group for group in groups if not (group.matrices or group.row_sparse)]
+    dense = [_torch_group(group) for group in others]
     members: list[Optimizer] = []
-    if config.name == "muon":
-        matrices = [_torch_group(group) for group in groups if group.matrices]
-        dense = [
-            _torch_group(group) for group in groups if not (group.row_sparse or group.matrices)
-        ]
-        if matrices:
-            members.append(Muon(matrices, lr=config.lr, momentum=config.momentum))
+    if matrices:
+        members.append(Muon(matrices, lr=config.lr, momentum=config.momentum))
     if dense:
         members.append(_dense_optimizer(config, dense))
     if sparse:
