@@ -19,7 +19,7 @@ def test_augmentations_of_a_crop(tmp_path: Path) -> None:
     result = RUN.invoke(app, arguments, catch_exceptions=False)
     assert (result.exit_code, result.stdout.strip()) == (0, str(path))
     sheet = read_image(path)
-    assert sheet.shape[0] == 114 * len(AUGMENTATIONS)
+    assert sheet.shape[0] == 114 * len({*AUGMENTATIONS} - {"mixup"})
     np.testing.assert_array_equal(sheet[:112, -3 * 114 : -2 * 114 - 2], face)
 
 

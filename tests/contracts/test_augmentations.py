@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation import AUGMENTATIONS, Augmentation, Transform
 from vultus.data.augmentation.sequence import AugmentationStep
 
 NAMES = sorted(AUGMENTATIONS)
+OF_BATCHES = [name for name in NAMES if getattr(AUGMENTATIONS.get(name), "needs_batch", False)]
+OF_IMAGES = [name for name in NAMES if name not in OF_BATCHES]
 FIXED = {"flip", "grey"}
+
+of_images = pytest.mark.parametrize("name", OF_IMAGES)
+of_batches = pytest.mark.parametrize("name", OF_BATCHES)
 
 
 @pytest.fixture(params=NAMES)
@@ -34,6 +40,7 @@ def crop(height: int = 112, width: int = 112) -> Image:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
+@of_images
 @pytest.mark.parametrize("side", [112, 56, 160, 33])
 def test_shape_and_dtype_stay_and_the_input_is_not_changed(transform: Transform, side: int) -> None:
     image = crop(side, side)
@@ -46,6 +53,7 @@ def test_shape_and_dtype_stay_and_the_input_is_not_changed(transform: Transform,
         np.testing.assert_array_equal(image, before)
 
 
+@of_images
 def test_read_only_images_and_views_are_taken(transform: Transform) -> None:
     wide = crop(112, 224)
     view = wide[:, ::2]
@@ -54,6 +62,7 @@ def test_read_only_images_and_views_are_taken(transform: Transform) -> None:
     np.testing.assert_array_equal(transform(view, np.random.default_rng(1)), expected)
 
 
+@of_images
 def test_the_generator_alone_decides(name: str, transform: Transform) -> None:
     image = crop()
     first = [transform(image, np.random.default_rng([0, seed])) for seed in range(8)]
@@ -64,6 +73,7 @@ def test_the_generator_alone_decides(name: str, transform: Transform) -> None:
     assert len(different) == 1 if name in FIXED else len(different) > 4
 
 
+@of_images
 def test_numpys_global_generator_is_left_alone(transform: Transform) -> None:
     np.random.seed(1)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
@@ -72,12 +82,23 @@ def test_numpys_global_generator_is_left_alone(transform: Transform) -> None:
     assert np.random.random() == expected  # noqa: NPY002
 
 
+@of_batches
+def test_one_that_needs_a_batch_refuses_a_single_image(transform: Transform) -> None:
+    with pytest.raises(InputError, match="needs a whole batch"):
+        transform(crop(), np.random.default_rng(0))
+
+
 def test_probability_0_gives_the_image_itself(transform: Transform) -> None:
     image = crop()
     never = Augmentation((AugmentationStep(transform, 0.0),))
     assert all(never(image, np.random.default_rng(seed)) is image for seed in range(20))
 
 
+def test_it_can_be_pickled(transform: Transform) -> None:
+    assert pickle.loads(pickle.dumps(transform)) == transform
+
+
+@of_images
 def test_it_can_be_sent_to_a_worker(transform: Transform) -> None:
     sent = pickle.loads(pickle.dumps(transform))
     image = crop()

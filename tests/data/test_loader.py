@@ -4,6 +4,7 @@ import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Image
+from vultus.data.augmentation import Augmentation
 from vultus.data.base import FaceDataset
 from vultus.data.folder import FolderDataset
 from vultus.data.loader import FaceBatch, FaceLoader
@@ -98,6 +100,31 @@ def test_the_clean_view_is_not_augmented(dataset: FolderDataset) -> None:
             np.testing.assert_array_equal(
                 batch.clean[row].permute(1, 2, 0).numpy(), dataset.image(index)
             )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_clean_view_has_the_shared_steps_of_a_sequence(
+    dataset: FolderDataset, workers: int
+) -> None:
+    tables: list[dict[str, Any]] = [
+        {"name": "flip", "probability": 0.5, "shared": True},
+        {"name": "noise"},
+    ]
+    augmentation = Augmentation.from_tables(tables)
+    alone = make_loader(dataset, augmentation=augmentation)
+    both = make_loader(dataset, augmentation=augmentation, views=2, workers=workers)
+    flipped = []
+    for one, two in zip([*alone, *alone], [*both, *both], strict=True):
+        assert torch.equal(one.images, two.images)
+        assert two.clean is not None
+        for index, image, clean in zip(two.indices, two.images, two.clean, strict=True):
+            original = torch.from_numpy(dataset.image(int(index))).permute(2, 0, 1)
+            flipped.append(torch.equal(clean, original.flip(-1)))
+            assert flipped[-1] or torch.equal(clean, original)
+            # The noise lies on the same side's pixels.
+            assert (image.double() - clean.double()).abs().max() < 3 * 14 + 1
+            assert not torch.equal(image, clean)
+    assert 0 < sum(flipped) < len(flipped) == 22
 
 
 @pytest.mark.parametrize("workers", [0, 2])

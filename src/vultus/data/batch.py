@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, get_worker_info
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import ImageError, InputError
 from vultus.data.augmentation.base import Transform
+from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import UNLABELLED, FaceDataset
 from vultus.data.sizing import resized
 from vultus.sampling.sampler import Batch
@@ -24,10 +25,11 @@ class FaceBatch(NamedTuple):
     """One batch; b images of one size.
 
     Attributes:
-        images: (b, 3, h, w) uint8 RGB, channels last in memory.
+        images: (b, 3, h, w) uint8 RGB; from workers with the channels last in memory.
         labels: (b,) int64; -1 where the identity is unknown or the image could not be read.
         indices: (b,) int64, positions in the data set.
-        clean: (b, 3, h, w) uint8, the same images without augmentation; None unless asked for.
+        clean: (b, 3, h, w) uint8, the same images with the shared steps of the augmentation alone;
+            None unless asked for.
         readable: (b,) bool, False where the image could not be read; None if all could.
     """
 
@@ -113,7 +115,7 @@ class BatchMaker(Dataset[MadeBatch]):
         augmentation: Changes an image, or None.
         size_hw: Height and width of the batch.
         seed: Of the augmentation, with epoch and index.
-        views: 2 adds the images without augmentation.
+        views: 2 adds the images with the shared steps of the augmentation alone.
 
     Attributes:
         slots: See `new_slots`; None to make each batch in memory of its own.
@@ -188,21 +190,29 @@ class BatchMaker(Dataset[MadeBatch]):
                 labels[row], room[:, row] = UNLABELLED, 0
                 unreadable.append((index, str(error)))
                 continue
-            room[-1, row] = image
-            if self._augmentation is not None or self._views == 2:
-                room[0, row] = self._augmented(image, order.epoch, index)
+            for view, pixels in enumerate(self._seen(image, order.epoch, index)):
+                room[view, row] = pixels
         return unreadable
 
-    def _augmented(self, image: Pixels, epoch: int, index: int) -> Pixels:
-        if self._augmentation is None:
-            return image
-        changed = self._augmentation(image, np.random.default_rng([self._seed, epoch, index]))
-        if changed.shape != image.shape or changed.dtype != np.uint8:
-            raise InputError(
-                f"an augmentation must give uint8 of shape {image.shape}, "
-                f"got {changed.dtype} of shape {changed.shape}"
-            )
-        return changed
+    def _seen(self, image: Pixels, epoch: int, index: int) -> list[Pixels]:
+        """Every view of an image."""
+        augmentation = self._augmentation
+        if augmentation is None:
+            return [image] * self._views
+        generator = np.random.default_rng([self._seed, epoch, index])
+        if self._views == 1:
+            seen = [augmentation(image, generator)]
+        elif isinstance(augmentation, Augmentation):
+            seen = [*augmentation.pair(image, generator)]
+        else:
+            seen = [augmentation(image, generator), image]
+        for changed in seen:
+            if changed.shape != image.shape or changed.dtype != np.uint8:
+                raise InputError(
+                    f"an augmentation must give uint8 of shape {image.shape}, "
+                    f"got {changed.dtype} of shape {changed.shape}"
+                )
+        return seen
 
 
 def _copied(images: Tensor, pin_memory: bool) -> Tensor:

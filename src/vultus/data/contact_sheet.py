@@ -51,15 +51,18 @@ def augmentation_sheet(
         columns: Draws of each.
         seed: Of the draws.
         augmentation: Show the steps of this sequence, and in the last rows the whole of it; None
-            for every registered augmentation with its default settings.
+            for every registered augmentation with its default settings. Those that need a whole
+            batch are left out.
     """
     check_positive_int("columns", columns)
     named: list[tuple[str, Transform]]
     if augmentation is None:
-        named = [(name, AUGMENTATIONS.create(name)) for name in AUGMENTATIONS]
+        every = [(name, AUGMENTATIONS.create(name)) for name in AUGMENTATIONS]
+        named = [(name, transform) for name, transform in every if not _needs_batch(transform)]
     else:
-        named = [(type(step.transform).__name__, step.transform) for step in augmentation.steps]
-        named += [("all, as set", augmentation)] * 3
+        steps = tuple(step for step in augmentation.steps if not _needs_batch(step.transform))
+        named = [(type(step.transform).__name__, step.transform) for step in steps]
+        named += [("all, as set", Augmentation(steps))] * 3
     rows = []
     for number, (name, transform) in enumerate(named):
         draws = [np.random.default_rng([seed, number, draw]) for draw in range(columns)]
@@ -80,6 +83,10 @@ def identity_sheet(faces: FaceDataset, *, identities: int = 8, columns: int = 10
             raise InputError(f"identity {label} must have {columns} images, has {len(indices)}")
         rows.append(("", [faces.image(int(index)) for index in indices]))
     return contact_sheet(rows)
+
+
+def _needs_batch(transform: Transform) -> bool:
+    return bool(getattr(transform, "needs_batch", False))
 
 
 def _row(caption: str, images: Sequence[Image], margin: int) -> Image:

@@ -1,6 +1,5 @@
 """Batches of training images: read, decoded, augmented and put together by worker processes."""
 
-import logging
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -11,29 +10,23 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from vultus.core.checks import check_positive_int, check_range
-from vultus.core.errors import InputError
+from vultus.core.checks import check_positive_int
 from vultus.data.augmentation.base import Transform
 from vultus.data.base import FaceDataset
 from vultus.data.batch import BatchMaker, BatchOrder, FaceBatch, MadeBatch
+from vultus.data.batch_loader import BatchLoader
 from vultus.sampling.sampler import BatchSampler
 
 __all__ = ["FaceBatch", "FaceLoader"]
 
-logger = logging.getLogger(__name__)
-
 _PREFETCHED_BATCHES = 2
 
 
-class FaceLoader:
-    """Iterates over the batches of an epoch, from any position on.
+class FaceLoader(BatchLoader):
+    """Batches that worker processes make.
 
-    ``for batch in loader`` gives the rest of the current epoch; the next loop gives the next epoch.
     The images of a batch depend on the data, the seed, the epoch and their indices alone: neither
     on the number of workers, nor on what was loaded before. No global random state is touched.
-
-    An image that cannot be read is black and has label -1, which losses leave out; it is counted,
-    and too many are an error.
 
     Args:
         dataset: What to read.
@@ -43,16 +36,11 @@ class FaceLoader:
         size_hw: Height and width of the batch; images of another size are resized to it.
         seed: Of the augmentation.
         workers: Processes that make batches; 0 makes them in this one.
-        views: 2 adds the images without augmentation, for distillation.
+        views: 2 adds the images with the shared steps of the augmentation alone, for a teacher
+            (with none at all where the augmentation is no `Augmentation`).
         max_unreadable: Share of the data set that may be unreadable, [0, 1].
         pin_memory: Put batches into page-locked memory, for faster copies to a GPU; nothing happens
             where there is none.
-
-    Attributes:
-        epoch: The current epoch.
-        position: Batches of it that were handed out by the loop; unlike the sampler's position it
-            does not count what workers made ahead.
-        unreadable: Message by index, for each image that could not be read so far.
 
     Raises:
         InputError: If a setting is out of range, or the sampler is of another number of images.
@@ -71,19 +59,9 @@ class FaceLoader:
         max_unreadable: float = 0.01,
         pin_memory: bool = False,
     ) -> None:
-        if len(batch_sampler.index) != len(dataset):
-            raise InputError(
-                f"the sampler must be made from this data set's {len(dataset)} labels, "
-                f"got one of {len(batch_sampler.index)}"
-            )
+        super().__init__(dataset, batch_sampler, max_unreadable=max_unreadable)
         check_positive_int("workers", workers, minimum=0)
-        self._max_unreadable = check_range("max_unreadable", max_unreadable, low=0, high=1)
         self._pin_memory = pin_memory and torch.cuda.is_available()
-        self.dataset = dataset
-        self.sampler = batch_sampler
-        self.epoch = batch_sampler.epoch
-        self.position = batch_sampler.position
-        self.unreadable: dict[int, str] = {}
         self._maker = BatchMaker(
             dataset, augmentation=augmentation, size_hw=size_hw, seed=seed, views=views
         )
@@ -99,35 +77,10 @@ class FaceLoader:
             generator=torch.Generator(),  # else each epoch would draw from the global one
         )
 
-    def __len__(self) -> int:
-        """Batches of this process in a whole epoch."""
-        return len(self.sampler)
-
-    def start(self, epoch: int, position: int = 0) -> None:
-        """Go to a place; the next loop goes on from there.
-
-        Args:
-            epoch: Counted from 0.
-            position: Batches of this process to leave out. All of them: the next epoch starts.
-
-        Raises:
-            InputError: If the epoch is negative, or has fewer batches than ``position``.
-        """
-        check_positive_int("epoch", epoch, minimum=0)
-        check_positive_int("position", position, minimum=0)
-        if position > len(self):
-            raise InputError(f"position must be at most {len(self)}, got {position}")
-        at_end = position == len(self)
-        self.epoch, self.position = (epoch + 1, 0) if at_end else (epoch, position)
-
-    def __iter__(self) -> Iterator[FaceBatch]:
-        """The rest of the current epoch, or the next one if it has ended."""
-        self.start(self.epoch, self.position)
-        self.sampler.set_epoch(self.epoch)
-        self.sampler.position = self.position
+    def made(self) -> Iterator[FaceBatch]:
+        """The batches of the sampler's epoch, from its position on."""
         for made in self._start_workers():
-            self._note(made.unreadable)
-            self.position += 1
+            self.note(made.unreadable)
             yield made.batch(self._maker.slots, pin_memory=self._pin_memory)
 
     def _start_workers(self) -> Iterator[MadeBatch]:
@@ -148,32 +101,6 @@ class FaceLoader:
         self.sampler.position = position
         count = _slot_count(self._batches.num_workers)
         return None if first is None else self._maker.new_slots(count, len(first))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The sampler's state behind the last batch that was handed out."""
-        return self.sampler.state_dict() | {"epoch": self.epoch, "position": self.position}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another loader of the same data and seed stood.
-
-        Raises:
-            ConfigError: If the state does not fit; see `BatchSampler.load_state_dict`.
-        """
-        self.sampler.load_state_dict(state)
-        self.start(self.sampler.epoch, min(self.sampler.position, len(self)))
-
-    def _note(self, unreadable: tuple[tuple[int, str], ...]) -> None:
-        for index, message in unreadable:
-            if index not in self.unreadable:
-                logger.warning("unreadable, left out: %s", message)
-            self.unreadable[index] = message
-        cap = self._max_unreadable * len(self.dataset)
-        if unreadable and len(self.unreadable) > cap:
-            raise InputError(
-                f"{len(self.unreadable)} of {len(self.dataset)} images are unreadable, more than "
-                f"the share of {self._max_unreadable:g} that max_unreadable allows; "
-                f"the last: {unreadable[-1][1]}"
-            )
 
 
 class _Orders(Sampler[BatchOrder]):

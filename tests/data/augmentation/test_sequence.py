@@ -63,6 +63,8 @@ def test_other_steps_draw_the_same_whether_or_not_a_late_one_is_skipped() -> Non
         ({"name": "blur", "sigma": [1, 2]}, "did you mean 'sigma_px'"),
         ({"name": "blur", "probabilty": 0.1}, "did you mean 'probability'"),
         ({"probability": 0.1}, "must have a name"),
+        ({"name": "blur", "shred": True}, "did you mean 'shared'"),
+        ({"name": "blur", "shared": 1}, r"table 1 \(blur\).*shared must be true or false, got 1"),
         ({"name": "blur", "probability": 1.5}, r"probability must be a number in \[0, 1\]"),
         ({"name": "blur", "sigma_px": [2, 1]}, "smaller number first"),
         ({"name": "blur", "sigma_px": 2}, "two numbers, lowest and highest, got 2"),
@@ -81,5 +83,61 @@ def test_wrong_tables_are_refused(table: dict[str, Any], message: str) -> None:
 
 
 def test_what_is_no_image_is_refused() -> None:
-    with pytest.raises(InputError, match="image must be uint8"):
-        Augmentation()(np.zeros((4, 4, 3), np.float32), np.random.default_rng(0))
+    for call in (Augmentation(), Augmentation().pair):
+        with pytest.raises(InputError, match="image must be uint8"):
+            call(np.zeros((4, 4, 3), np.float32), np.random.default_rng(0))
+
+
+def test_tables_say_which_steps_are_shared() -> None:
+    tables: list[dict[str, Any]] = [
+        {"name": "flip", "shared": True},
+        {"name": "blur"},
+        {"name": "grey", "shared": False},
+    ]
+    steps = Augmentation.from_tables(tables).steps
+    assert [step.shared for step in steps] == [True, False, False]
+    assert steps[0] == AugmentationStep(Flip(), 1.0, shared=True)
+
+
+VIEWS: list[dict[str, Any]] = [
+    {"name": "noise", "probability": 0.5},
+    {"name": "crop", "side": [0.5, 0.9], "outside": "black", "probability": 0.7, "shared": True},
+    {"name": "blur", "probability": 0.5},
+    {"name": "erase", "probability": 0.7, "fill": "colour", "shared": True},
+    {"name": "photometric"},
+]
+
+
+def test_the_first_view_is_what_a_call_gives_and_leaves_the_generator_there() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    augmentation = Augmentation.from_tables(VIEWS)
+    for seed in range(20):
+        one, two = np.random.default_rng(seed), np.random.default_rng(seed)
+        np.testing.assert_array_equal(augmentation.pair(image, one)[0], augmentation(image, two))
+        assert one.random() == two.random()
+
+
+def test_the_second_view_has_the_shared_steps_alone_with_the_same_draws() -> None:
+    drawn: dict[int, list[float]] = {}
+
+    def mark(bit: int, *, shared: bool) -> AugmentationStep:
+        def transform(image: Image, generator: np.random.Generator) -> Image:
+            drawn.setdefault(bit, []).append(generator.random())
+            return np.asarray(image | bit, np.uint8)
+
+        return AugmentationStep(transform, 0.5, shared=shared)
+
+    augmentation = Augmentation((mark(1, shared=False), mark(2, shared=True), mark(4, shared=True)))
+    image = np.zeros((2, 2, 3), np.uint8)
+    seen = set()
+    for seed in range(60):
+        drawn.clear()
+        student, teacher = augmentation.pair(image, np.random.default_rng(seed))
+        assert (teacher == student & 6).all()
+        assert (student == sum(drawn)).all()
+        for bit, draws in drawn.items():
+            assert len(draws) == (1 if bit == 1 else 2)
+            assert len(set(draws)) == 1
+        seen.add(int(student[0, 0, 0]))
+    assert seen == set(range(8))
+    assert image.max() == 0

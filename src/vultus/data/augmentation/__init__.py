@@ -7,6 +7,7 @@ from vultus.data.augmentation.base import AUGMENTATIONS, Transform
 from vultus.data.augmentation.erase import Erase
 from vultus.data.augmentation.geometric import Affine, Crop, Flip
 from vultus.data.augmentation.mask import Mask
+from vultus.data.augmentation.mixup import Mixup
 from vultus.data.augmentation.photometric import Grey, Photometric
 from vultus.data.augmentation.resolution import Blur, Jpeg, LowResolution, MotionBlur, Noise
 from vultus.data.augmentation.sequence import Augmentation, AugmentationStep
@@ -25,6 +26,7 @@ __all__ = [
     "Jpeg",
     "LowResolution",
     "Mask",
+    "Mixup",
     "MotionBlur",
     "Noise",
     "Photometric",

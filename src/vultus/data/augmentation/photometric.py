@@ -11,11 +11,13 @@ from vultus.core.checks import check_range
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Interval, check_interval
 
-__all__ = ["Grey", "Photometric"]
+__all__ = ["RGB_TO_YIQ", "YIQ_TO_RGB", "Grey", "Photometric"]
 
-# Rows Y, I, Q of ITU-R BT.470's colour space: turning I and Q turns the hue and keeps the luma.
-_RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-_YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
+RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+"""(3, 3), rows Y, I, Q of ITU-R BT.470: turning I and Q turns the hue and keeps the luma."""
+
+YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
+"""(3, 3), the way back."""
 
 
 @AUGMENTATIONS.register("photometric")
@@ -63,7 +65,7 @@ class Photometric:
         angle = math.radians(generator.uniform(-self.hue_deg, self.hue_deg))
         cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
         turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
-        return np.asarray(_YIQ_TO_RGB @ turn @ _RGB_TO_YIQ)
+        return np.asarray(YIQ_TO_RGB @ turn @ RGB_TO_YIQ)
 
 
 @AUGMENTATIONS.register("grey")

@@ -12,11 +12,15 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Interval, check_interval
 
-__all__ = ["Blur", "Jpeg", "LowResolution", "MotionBlur", "Noise"]
+__all__ = ["DOWN", "UP", "Blur", "Jpeg", "LowResolution", "MotionBlur", "Noise", "line_kernel"]
 
-_DOWN = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
+DOWN = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
+"""OpenCV's interpolations that `LowResolution` shrinks by; each is as likely."""
+
+UP = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST)
+"""OpenCV's interpolations that it enlarges by."""
+
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
-_UP = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST)
 
 
 @AUGMENTATIONS.register("low-resolution")
@@ -42,7 +46,7 @@ class LowResolution:
         height, width = image.shape[:2]
         scale = generator.uniform(*self.scale)
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
-        down, up = _DOWN[generator.integers(len(_DOWN))], _UP[generator.integers(len(_UP))]
+        down, up = DOWN[generator.integers(len(DOWN))], UP[generator.integers(len(UP))]
         shrunk = cv2.resize(image, small, interpolation=down)
         return np.asarray(cv2.resize(shrunk, (width, height), interpolation=up), np.uint8)
 
@@ -87,11 +91,19 @@ class MotionBlur:
     def __call__(self, image: Image, generator: np.random.Generator) -> Image:
         """Blur the image along a line."""
         length, angle = generator.uniform(*self.length_px), generator.uniform(0, math.pi)
-        return np.asarray(cv2.filter2D(image, -1, _line_kernel(length, angle)), np.uint8)
+        return np.asarray(cv2.filter2D(image, -1, line_kernel(length, angle)), np.uint8)
 
 
-def _line_kernel(length_px: float, angle_rad: float) -> npt.NDArray[np.float32]:
-    """Weights of pixels along a centred line, drawn at 16 times the resolution and averaged."""
+def line_kernel(length_px: float, angle_rad: float) -> npt.NDArray[np.float32]:
+    """Weights of pixels along a centred line, drawn at 16 times the resolution and averaged.
+
+    Args:
+        length_px: Length of the line, at least 1.
+        angle_rad: Its direction, clockwise from the x axis.
+
+    Returns:
+        (k, k) with odd k, just large enough for a line of that length; the sum is 1.
+    """
     reach, fine = math.ceil((length_px - 1) / 2), 16
     size = (2 * reach + 1) * fine
     half = (length_px - 1) / 2 * fine

@@ -15,6 +15,8 @@ from vultus.data.augmentation.base import AUGMENTATIONS, Transform
 
 __all__ = ["Augmentation", "AugmentationStep"]
 
+_STEP_KEYS = ("name", "probability", "shared")
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentationStep:
@@ -23,6 +25,7 @@ class AugmentationStep:
     Attributes:
         transform: What is done.
         probability: How often, in [0, 1].
+        shared: Of two views of an image, change both alike: the teacher sees it, too.
 
     Raises:
         InputError: If the probability is out of range.
@@ -30,6 +33,7 @@ class AugmentationStep:
 
     transform: Transform
     probability: float
+    shared: bool = False
 
     def __post_init__(self) -> None:
         check_range("probability", self.probability, low=0, high=1)
@@ -63,7 +67,8 @@ class Augmentation:
 
         Args:
             tables: One mapping a step: ``name``, a name in `AUGMENTATIONS`; ``probability`` in
-                [0, 1], 1 if not given; and that augmentation's settings.
+                [0, 1], 1 if not given; ``shared``, false if not given; and that augmentation's
+                settings.
 
         Raises:
             ConfigError: If a name or key is unknown (the message says the nearest), a name is
@@ -85,11 +90,38 @@ class Augmentation:
             InputError: If the image is none.
         """
         check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
-        drawn = generator.random(len(self.steps))
-        for step, chance in zip(self.steps, drawn, strict=True):
-            if chance < step.probability:
-                image = step.transform(image, generator)
+        for step in self._drawn(generator):
+            image = step.transform(image, generator)
         return image
+
+    def pair(self, image: Image, generator: np.random.Generator) -> tuple[Image, Image]:
+        """Two views of one image: the student's, with every step, and the teacher's.
+
+        Args:
+            image: (h, w, 3) uint8, RGB; not changed.
+            generator: As for a call; the first view is what a call gives.
+
+        Returns:
+            Both (h, w, 3) uint8; the second went through the shared steps alone.
+
+        Raises:
+            InputError: If the image is none.
+        """
+        check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
+        clean = image
+        for step in self._drawn(generator):
+            if step.shared:
+                state = generator.bit_generator.state
+                clean = step.transform(clean, generator)
+                generator.bit_generator.state = state
+            image = step.transform(image, generator)
+        return image, clean
+
+    def _drawn(self, generator: np.random.Generator) -> list[AugmentationStep]:
+        """The steps that this image goes through."""
+        chances = generator.random(len(self.steps))
+        pairs = zip(self.steps, chances, strict=True)
+        return [step for step, chance in pairs if chance < step.probability]
 
 
 def _step(number: int, table: Mapping[str, Any]) -> AugmentationStep:
@@ -97,21 +129,29 @@ def _step(number: int, table: Mapping[str, Any]) -> AugmentationStep:
         raise ConfigError(
             f"augment table {number} must have a name (there are: {', '.join(AUGMENTATIONS)})"
         )
-    settings = {key: value for key, value in table.items() if key not in ("name", "probability")}
+    settings = {key: value for key, value in table.items() if key not in _STEP_KEYS}
     name = table["name"]
     try:
         _check_keys(name, settings)
         transform = AUGMENTATIONS.create(name, **settings)
-        return AugmentationStep(transform, table.get("probability", 1.0))
+        return AugmentationStep(
+            transform, table.get("probability", 1.0), shared=_flag(table.get("shared", False))
+        )
     except (InputError, RegistryError) as error:
         raise ConfigError(f"augment table {number} ({name}): {error}") from None
 
 
 def _check_keys(name: str, settings: Mapping[str, Any]) -> None:
-    """The registry's own check does not know that ``probability`` is a key here."""
-    known = ["probability", *inspect.signature(AUGMENTATIONS.get(name)).parameters]
+    """The registry's own check does not know the step's keys."""
+    known = ["probability", "shared", *inspect.signature(AUGMENTATIONS.get(name)).parameters]
     for key in settings:
         if key not in known:
             near = get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InputError(f"there is no key {key!r}{hint} (it takes: {', '.join(known)})")
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"shared must be true or false, got {value!r}")
+    return value
