@@ -50,6 +50,18 @@ def test_loops_give_the_same(function: Function) -> None:
     assert function(student, teacher).item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_relations_of_few_rows_and_of_other_lengths(count: int) -> None:
+    student, teacher = 3 * rows(count, 5, seed=6), rows(count, 7, seed=7)
+    pairs = count > 1
+    expected = naive(relational_distillation, student.tolist(), teacher.tolist()) if pairs else 0
+    found = relational_distillation(student.requires_grad_(), teacher)
+    assert found.item() == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    found.backward()  # type: ignore[no-untyped-call]
+    assert student.grad is not None
+    assert bool(student.grad.any()) == pairs
+
+
 @pytest.mark.parametrize("function", ALL)
 def test_gradients(function: Function) -> None:
     student, teacher = rows(4, 3, seed=2).requires_grad_(), rows(4, 3, seed=3)

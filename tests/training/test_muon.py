@@ -70,6 +70,45 @@ def test_layout_in_memory_changes_nothing() -> None:
     torch.testing.assert_close(*weights)
 
 
+@pytest.mark.parametrize("shape", [(8, 30), (30, 8), (6, 6)])
+def test_each_matrix_of_a_stack_is_taken_by_itself(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(2)
+    stack = torch.randn(2, 3, *shape, generator=generator, dtype=torch.float64)
+    stack[1] *= 100  # a norm of the whole stack would show
+    stack[0, 1] = 0
+    found = orthogonalised(stack)
+    for row in range(2):
+        for column in range(3):
+            alone = orthogonalised(stack[row, column])
+            torch.testing.assert_close(found[row, column], alone)
+
+
+def test_parameters_of_a_group_move_as_each_would_alone() -> None:
+    # Equal shapes go together, whatever lies between them; (4, 18) is as many numbers as two more.
+    shapes = [(4, 2, 3, 3), (6, 5), (4, 18), (4, 2, 3, 3), (5, 6), (6, 5), (4, 2, 3, 3)]
+    generator = torch.Generator().manual_seed(3)
+
+    def drawn(shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    together = [nn.Parameter(drawn(shape)) for shape in shapes]
+    alone = [nn.Parameter(parameter.detach().clone()) for parameter in together]
+    settings = {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.3}
+    optimizers = [Muon([{"params": [parameter]}], **settings) for parameter in alone]
+    optimizers.append(Muon([{"params": together}], **settings))
+    for step in range(3):
+        for place, shape in enumerate(shapes):
+            # One has no gradient in one of the steps, and stands still.
+            gradient = None if (step, place) == (1, 3) else drawn(shape) * 10**place
+            for parameter in (together[place], alone[place]):
+                parameter.grad = None if gradient is None else gradient.clone()
+        before = together[3].detach().clone()
+        for optimizer in optimizers:
+            optimizer.step()
+        assert torch.equal(together[3], before) == (step == 1)
+    torch.testing.assert_close([p.detach() for p in together], [p.detach() for p in alone])
+
+
 def test_vectors_are_refused() -> None:
     with pytest.raises(InputError, match=r"needs matrices, got shape \(3,\)"):
         Muon([{"params": [nn.Parameter(torch.zeros(3))]}], lr=0.1)

@@ -50,5 +50,17 @@ def test_determinism_is_asked_of_torch_and_given_back(monkeypatch: pytest.Monkey
         assert flags() == (True, False, False)
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert flags() == before == (False, False, True)
-    with deterministic(False):
-        assert flags() == before
+
+
+def test_without_determinism_cudnn_may_choose_and_that_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for given in (False, True):
+        monkeypatch.setattr(torch.backends.cudnn, "benchmark", given)
+        with deterministic(False):
+            assert flags() == (False, False, True)
+        assert flags() == (False, False, given)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    with pytest.raises(KeyError), deterministic(False):
+        raise KeyError
+    assert flags() == (False, False, False)

@@ -7,15 +7,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch import Tensor, nn
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Image
 from vultus.data.base import FaceDataset
-from vultus.data.loader import FaceLoader
+from vultus.data.loader import FaceBatch, FaceLoader
 from vultus.training import targets
 from vultus.training.distributed import World
-from vultus.training.targets import TargetFolder, TargetTable, compute_targets, data_digest
+from vultus.training.targets import (
+    LiveTargets,
+    TargetFolder,
+    TargetTable,
+    compute_targets,
+    data_digest,
+)
+from vultus.training.teacher import TeacherNetwork
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -56,6 +64,16 @@ class Mean:
         means = pixels.reshape(len(pixels), -1).mean(axis=1)
         raw = np.stack([means, np.full(len(pixels), 2.0)], axis=1).astype(np.float32)
         return Embeddings.from_raw(raw, self.space)
+
+    def network(self) -> TeacherNetwork:
+        return TeacherNetwork(_MeanAndTwo(), mean=0.0, std=1.0, flip=False)
+
+
+class _MeanAndTwo(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        assert images.shape[1:] == (3, 2, 2)
+        means = images.mean(dim=(1, 2, 3))
+        return torch.stack([means, torch.full_like(means, 2)], dim=1)
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +182,67 @@ def test_images_are_brought_to_the_teachers_size(tmp_path: Path) -> None:
     for index in range(6):
         expected = cv2.resize(photos.image(index), (2, 2), interpolation=cv2.INTER_AREA)
         assert (seen[index] == expected).all()
+
+
+def live(dataset: FaceDataset, **settings: Any) -> LiveTargets:
+    return LiveTargets(Mean(), dataset, device=torch.device("cpu"), **settings)
+
+
+def a_batch(clean: Tensor | None) -> FaceBatch:
+    images = torch.zeros(2, 3, 2, 2, dtype=torch.uint8)
+    return FaceBatch(images, torch.zeros(2), torch.tensor([3, 4]), clean)
+
+
+def test_a_live_teacher_is_scaled_as_its_table(grey: Grey, tmp_path: Path) -> None:
+    folder = TargetFolder.of(tmp_path, Mean(), grey)
+    assert compute(folder, Mean(), grey)
+    targets = live(grey)  # image 7 counts for neither
+    lengths = [np.hypot(10 * i, 2) for i in range(23) if i != 7]
+    assert targets.scale == pytest.approx(np.sqrt(2) / np.mean(lengths))
+    assert targets.scale == pytest.approx(TargetTable(folder).scale)
+    assert targets.dim == 2
+
+
+def test_a_live_teacher_is_measured_with_images_spread_over_the_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(targets, "_MEASURED_LIVE", 3)
+    monkeypatch.setattr(targets, "_SAMPLED", 2)
+    lengths = [np.hypot(10 * i, 2) for i in (0, 11, 22)]
+    assert live(Grey()).scale == pytest.approx(np.sqrt(2) / np.mean(lengths))
+
+
+def test_a_live_teacher_sees_the_clean_views() -> None:
+    targets = live(Grey())
+    shades = torch.tensor([50, 70], dtype=torch.uint8).reshape(2, 1, 1, 1)
+    found = targets.rows(a_batch(shades.expand(2, 3, 2, 2)))
+    torch.testing.assert_close(found, torch.tensor([[50.0, 2], [70, 2]]) * targets.scale)
+    with pytest.raises(InputError, match="needs batches with two views"):
+        targets.rows(a_batch(None))
+
+
+def test_a_live_teacher_computes_in_the_precision_of_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    class Product(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            rows: Tensor = images.flatten(1) @ torch.ones(12, 2)
+            seen.append(rows.dtype)
+            return rows
+
+    def network(_: Mean) -> TeacherNetwork:
+        return TeacherNetwork(Product(), mean=0.0, std=1.0, flip=False)
+
+    monkeypatch.setattr(Mean, "network", network)
+    clean = torch.ones(2, 3, 2, 2, dtype=torch.uint8)
+    for precision, dtype in (("f32", torch.float32), ("bf16", torch.bfloat16)):
+        seen.clear()
+        assert live(Grey(), precision=precision).rows(a_batch(clean)).dtype == torch.float32
+        assert set(seen) == {dtype}
+
+
+def test_a_live_teacher_needs_an_image_to_be_measured_with() -> None:
+    with pytest.raises(InputError, match="none of the images"):
+        live(Grey(1, unreadable=0))

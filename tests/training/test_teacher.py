@@ -3,11 +3,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
 
-from vultus.core.errors import ConfigError, RegistryError
+from vultus.core.errors import ConfigError, ModelError, RegistryError
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
 from vultus.training.config import DistillationConfig
@@ -83,6 +84,75 @@ def test_a_run_teaches_what_it_left(tiny_recipe: Recipe) -> None:
     )
     assert teacher.space == opened(folder).space
     assert teacher.space.weights_sha256 == sha256_file(folder / "backbone.safetensors")
+
+
+def rows_of(teacher: Teacher, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """What `Teacher.embed` says, not normalised."""
+    found = teacher.embed(pixels)
+    return np.asarray(found.vectors * found.norms[:, None])
+
+
+def images_of(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_network_of_a_model_file_says_what_it_embeds(
+    model_file: Path, flip: bool, colour: str
+) -> None:
+    card = model_file.with_suffix(".toml")
+    text = card.read_text(encoding="utf-8")
+    assert text.count('colour = "rgb"') == 1
+    card.write_text(text.replace('colour = "rgb"', f'colour = "{colour}"'), encoding="utf-8")
+    teacher = opened(model_file, flip=flip)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 112, 112, 3), np.uint8)
+    found = teacher.network()(images_of(pixels))
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), rows_of(teacher, pixels), rtol=1e-4, atol=1e-4)
+    ordered = pixels if colour == "rgb" else pixels[..., ::-1]
+    expected = patches(ordered) + (patches(ordered[:, :, ::-1]) if flip else 0)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_network_of_a_run_says_what_it_embeds_and_never_trains(
+    tiny_recipe: Recipe, flip: bool
+) -> None:
+    teacher = opened(Trainer(tiny_recipe).run().folder, flip=flip)
+    before = torch.random.get_rng_state()
+    network = teacher.network()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3), np.uint8)
+    expected = rows_of(teacher, pixels)
+    assert network.train() is network
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    for images in (images_of(pixels), images_of(pixels).float().requires_grad_()):
+        found = network(images)
+        assert not found.requires_grad
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-3, atol=1e-3)
+    for name, value in network.state_dict().items():  # running statistics too
+        assert torch.equal(value, state[name])
+
+
+def test_a_network_that_torch_cannot_compute_is_refused_only_when_asked_for(
+    model_file: Path,
+) -> None:
+    model = onnx.load(model_file)
+    model.graph.node[1].op_type = "Softmax"
+    model.graph.node[1].output[0] = "shares"
+    model.graph.node.append(helper.make_node("Flatten", ["shares"], ["y"]))
+    onnx.save(model, model_file)
+    card = model_file.with_suffix(".toml")
+    text = card.read_text(encoding="utf-8").splitlines()
+    digest = f'sha256 = "{sha256_file(model_file)}"'
+    card.write_text("\n".join(digest if s.startswith("sha256") else s for s in text), "utf-8")
+    teacher = opened(model_file)
+    assert len(teacher.embed(np.zeros((1, 112, 112, 3), np.uint8))) == 1
+    with pytest.raises(ModelError, match="operation 'Softmax'"):
+        teacher.network()
 
 
 def test_who_cannot_teach(model_file: Path, tmp_path: Path) -> None:

@@ -1,35 +1,34 @@
-"""VultusNet: dense residual nets that train and run well on a CPU."""
+"""VultusNet: residual nets that train and run well on a CPU."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
 from vultus.backbones.base import Backbone, BackboneInfo, check_input_hw, register_backbone
+from vultus.core.errors import InputError
 
-__all__ = ["DenseUnit", "VultusNet"]
+__all__ = ["ResidualUnit", "UnitKind", "VultusNet"]
 
-Stages = tuple[int, int, int, int]
+UnitKind = Literal["dense", "bottleneck", "inverted"]
 
 
-class DenseUnit(nn.Module):
-    """Conv - BN - ReLU - conv - BN beside a shortcut; nothing after the sum.
+class ResidualUnit(nn.Module):
+    """Convolutions, each with BN and all but the last with ReLU, beside a shortcut.
 
-    Every BN follows a convolution, so that an export can fold it in; the sum is passed on as it
-    is, which saves a walk over the map.
+    Every BN follows a convolution, so that an export can fold it in; nothing follows the sum,
+    which saves a walk over the map.
 
     Args:
         channels: Channels in and out.
+        kind: ``"dense"``: two 3 x 3. ``"bottleneck"``: 1 x 1 to half the channels, 3 x 3, 1 x 1
+            back. ``"inverted"``: 1 x 1 to twice the channels, 3 x 3 depthwise, 1 x 1 back.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kind: UnitKind = "dense") -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
+        self.layers = nn.Sequential(*_INNER[kind](channels)[:-1])
 
     def forward(self, maps: Tensor) -> Tensor:
         """(b, channels, h, w) -> (b, channels, h, w)."""
@@ -38,40 +37,61 @@ class DenseUnit(nn.Module):
 
 
 class VultusNet(Backbone):
-    """Dense 3x3 convolutions on small maps: an overlapping stem of stride 4, four stages.
+    """A stem of stride 4, then stages of residual units, each stage but the first of stride 2.
 
     A CPU is busy with dense convolutions and waits for memory with depthwise ones and on large
     maps; so this has more multiply-adds than MobileFaceNet and takes a fraction of its time.
 
     Args:
-        widths: Channels of the four stages; each but the first begins with a convolution of
-            stride 2.
-        units: Residual units of the four stages.
+        widths: Channels of the stages, at least one.
+        units: Residual units of the stages.
+        unit: What they are made of, see `ResidualUnit`.
+        stem_width: Channels between two convolutions of 3 x 3 and stride 2; None makes the stem
+            one convolution of 7 x 7 and stride 4.
+        head_width: Channels that a 1 x 1 convolution makes of the last stage's, before every place
+            of the map is weighed; None leaves them as they are.
         dim: Length of a feature.
         input_hw: Height and width of the images, in pixels; at least 32.
+
+    Raises:
+        InputError: If the numbers of stages differ, or there is no such unit.
     """
 
     def __init__(
         self,
         *,
-        widths: Stages,
-        units: Stages,
+        widths: Sequence[int],
+        units: Sequence[int],
+        unit: UnitKind = "dense",
+        stem_width: int | None = None,
+        head_width: int | None = None,
         dim: int = 512,
         input_hw: tuple[int, int] = (112, 112),
     ) -> None:
         super().__init__(dim=dim, input_hw=check_input_hw(input_hw, minimum=32))
-        layers = _layer(3, widths[0], kernel=7, stride=4)
-        layers += [DenseUnit(widths[0]) for _ in range(units[0])]
-        for before, channels, count in zip(widths, widths[1:], units[1:], strict=False):
-            layers += _layer(before, channels, kernel=3, stride=2)
-            layers += [DenseUnit(channels) for _ in range(count)]
+        if len(widths) != len(units) or not widths:
+            raise InputError(f"widths and units must be of equal number, got {widths} and {units}")
+        if unit not in _INNER:
+            raise InputError(f"unit must be one of {', '.join(get_args(UnitKind))}, got {unit!r}")
+        if stem_width is None:
+            layers = _layer(3, widths[0], kernel=7, stride=4)
+        else:
+            layers = _layer(3, stem_width, stride=2) + _layer(stem_width, widths[0], stride=2)
+        for place, (channels, count) in enumerate(zip(widths, units, strict=True)):
+            if place:
+                layers += _layer(widths[place - 1], channels, stride=2)
+            layers += [ResidualUnit(channels, unit) for _ in range(count)]
+        last = widths[-1]
+        if head_width is not None:
+            layers += _layer(last, head_width, kernel=1)
+            last = head_width
         self.stages = nn.Sequential(*layers)
-        height, width = (-(-length // 32) for length in self.input_hw)
+        height, width = (-(-length // 2 ** (len(widths) + 1)) for length in self.input_hw)
         self.weigh = nn.Sequential(
-            nn.Conv2d(widths[3], widths[3], (height, width), groups=widths[3], bias=False),
-            nn.BatchNorm2d(widths[3]),
+            nn.Conv2d(last, last, (height, width), groups=last, bias=False),
+            nn.BatchNorm2d(last),
         )
-        self.project = nn.Sequential(nn.Linear(widths[3], dim, bias=False), nn.BatchNorm1d(dim))
+        self.project = nn.Sequential(nn.Linear(last, dim, bias=False), nn.BatchNorm1d(dim))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -82,21 +102,53 @@ class VultusNet(Backbone):
         return features
 
 
-def _layer(in_channels: int, out_channels: int, *, kernel: int, stride: int) -> list[nn.Module]:
+def _layer(
+    in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1, groups: int = 1
+) -> list[nn.Module]:
     convolution = nn.Conv2d(
-        in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False
+        in_channels,
+        out_channels,
+        kernel,
+        stride,
+        padding=kernel // 2,
+        groups=groups,
+        bias=False,
     )
     return [convolution, nn.BatchNorm2d(out_channels), nn.ReLU()]
 
 
-SIZES: dict[str, tuple[Stages, Stages]] = {
-    "s": ((48, 96, 192, 256), (2, 4, 1, 1)),
-    "m": ((64, 128, 256, 384), (2, 4, 3, 1)),
-}
-"""Widths and units by size."""
+def _dense(channels: int) -> list[nn.Module]:
+    return _layer(channels, channels) + _layer(channels, channels)
 
-for size, (widths, units) in SIZES.items():
+
+def _bottleneck(channels: int) -> list[nn.Module]:
+    half = channels // 2
+    return _layer(channels, half, kernel=1) + _layer(half, half) + _layer(half, channels, kernel=1)
+
+
+def _inverted(channels: int) -> list[nn.Module]:
+    double = 2 * channels
+    return (
+        _layer(channels, double, kernel=1)
+        + _layer(double, double, groups=double)
+        + _layer(double, channels, kernel=1)
+    )
+
+
+_INNER: dict[str, Callable[[int], list[nn.Module]]] = {
+    "dense": _dense,
+    "bottleneck": _bottleneck,
+    "inverted": _inverted,
+}
+
+SIZES: dict[str, dict[str, Any]] = {
+    "s": {"widths": (48, 96, 192, 256), "units": (2, 4, 1, 1)},
+    "m": {"widths": (64, 128, 256, 384), "units": (2, 4, 3, 1)},
+}
+"""Settings by size."""
+
+for size, settings in SIZES.items():
     register_backbone(
         f"vultusnet-{size}",
         BackboneInfo("Ours: dense convolutions from stride 4 on, for CPUs"),
-    )(partial(VultusNet, widths=widths, units=units))
+    )(partial(VultusNet, **settings))

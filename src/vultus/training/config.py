@@ -119,6 +119,9 @@ class DataConfig:
         kind: A name in `vultus.data.DATASETS`, or ``"auto"`` to tell from ``root``.
         root: File or folder; None for data made by code.
         workers: Processes that decode; 0 decodes in the training process.
+        on_device: Decode every crop once, keep all of them on the device that trains, and augment
+            whole batches there (``workers`` are then the threads of the one decoding). For GPUs,
+            whose speed no number of workers keeps up with.
         min_images: Leave out identities with fewer images.
         max_identities: Take this many identities, the first ones.
         max_images: Take at most this many images of an identity, the first ones.
@@ -132,6 +135,7 @@ class DataConfig:
     kind: str = "auto"
     root: str | None = None
     workers: int = 0
+    on_device: bool = False
     min_images: int = 1
     max_identities: int | None = None
     max_images: int | None = None

@@ -17,7 +17,7 @@ from vultus.losses.distillation import (
 from vultus.training.accumulation import BatchWeight
 from vultus.training.config import DistillationConfig
 from vultus.training.objective import LossObjective, Objective, StageSetting
-from vultus.training.targets import TargetFolder, TargetTable, compute_targets
+from vultus.training.targets import LiveTargets, TargetFolder, TargetTable, compute_targets
 from vultus.training.teacher import open_teacher
 
 __all__ = ["DistillationObjective"]
@@ -31,6 +31,8 @@ _KINDS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 class DistillationObjective(Objective):
     """The teacher's embeddings of the clean crops, learnt from the augmented ones.
+
+    A live teacher sees the views that the augmentations marked as shared make of the crops.
 
     Each term is a mean over the images that could be read, labelled or not; what is learnt from
     labels beside it is a mean over the labelled ones. A student of another dimension than the
@@ -64,12 +66,24 @@ class DistillationObjective(Objective):
         if compares and dim != teacher_dim:
             self.projection = nn.Linear(dim, teacher_dim, bias=False)
         self._measures_cosine = dim == teacher_dim or compares
-        self._targets: TargetTable | None = None
+        self._targets: TargetTable | LiveTargets | None = None
+        self.views = 2 if config.live else 1
 
     def begin(self, setting: StageSetting) -> bool:
-        """Ask the teacher about every image, unless its answers are on disk already."""
+        """Ask the teacher about every image, unless its answers are on disk already.
+
+        A live teacher is only loaded.
+        """
         recipe, world = setting.recipe, setting.world
         teacher = open_teacher(self.config, template=recipe.input.template, device=world.device)
+        if self.config.live:
+            self._targets = LiveTargets(
+                teacher,
+                setting.dataset,
+                device=world.device,
+                precision=recipe.training.precision,
+            )
+            return True
         cache = self.config.cache
         parent = setting.folder / "teacher" if cache is None else Path(cache).expanduser()
         folder = TargetFolder.of(parent, teacher, setting.dataset)
@@ -131,6 +145,10 @@ class DistillationObjective(Objective):
         """Features of the readable images, and the teacher's vectors of the same."""
         if self._targets is None:
             raise TrainingError("a distillation must be told to begin before its first batch")
-        found, known = self._targets.rows(batch.indices)
-        kept = batch.readable_rows() & known.to(features.device)
-        return features[kept], found.to(features.device, features.dtype)[kept]
+        if isinstance(self._targets, LiveTargets):
+            found, kept = self._targets.rows(batch), batch.readable
+        else:
+            found, known = self._targets.rows(batch.indices)
+            kept = batch.readable_rows() & known.to(features.device)
+        found = found.to(features.device, features.dtype)
+        return (features, found) if kept is None else (features[kept], found[kept])

@@ -27,6 +27,7 @@ def build_objective(
     num_classes: int,
     dim: int,
     template: str = "arcface-112",
+    size_hw: tuple[int, int] | None = None,
     seed: int = 0,
     group: ProcessGroup | None = None,
 ) -> Objective:
@@ -37,6 +38,7 @@ def build_objective(
         num_classes: Number of identities.
         dim: Length of a feature.
         template: Alignment template of the training crops.
+        size_hw: Height and width of the student's input; None leaves a live teacher's unchecked.
         seed: Of Partial FC's and the miner's draws.
         group: The processes of the run.
 
@@ -50,6 +52,11 @@ def build_objective(
         )
     if config.distillation is not None:
         teacher = open_teacher(config.distillation, template=template, device=torch.device("cpu"))
+        if config.distillation.live and size_hw not in (None, teacher.size_hw):
+            raise ConfigError(
+                f"distillation.live needs input.size_hw as the teacher's, {teacher.size_hw}, got "
+                f"{size_hw}; leave out live, and the teacher is asked once about whole crops"
+            )
         return DistillationObjective(
             config.distillation, dim=dim, teacher_dim=teacher.space.dim, labelled=labelled
         )

@@ -1,10 +1,10 @@
 """Muon: momentum whose directions are all made equally long, for the matrices of a network."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vultus.core.errors import InputError
@@ -24,25 +24,26 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     matrices and applied once, which for a wide matrix takes a fraction of the multiplications.
 
     Args:
-        matrix: (rows, columns) floating.
+        matrix: (..., rows, columns) floating; each matrix is taken by itself.
 
     Returns:
         Same shape and dtype. Singular values below a few thousandths of the matrix's norm are not
         lifted all the way; zeros stay zeros.
     """
-    tall = matrix.shape[0] > matrix.shape[1]
-    wide = matrix.T if tall else matrix
-    wide = wide / wide.norm().clamp_min(torch.finfo(wide.dtype).tiny)
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    wide = matrix.mT if tall else matrix
+    length = torch.linalg.vector_norm(wide, dim=(-2, -1), keepdim=True)
+    wide = wide / length.clamp_min(torch.finfo(wide.dtype).tiny)
     a, b, c = _COEFFICIENTS
-    gram = wide @ wide.T
-    eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    gram = wide @ wide.mT
+    eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     product = eye
     for _ in range(_ROUNDS):
         polynomial = a * eye + b * gram + c * (gram @ gram)
         product = polynomial @ product
         gram = polynomial @ gram @ polynomial
     result: Tensor = product @ wide
-    return result.T if tall else result
+    return result.mT if tall else result
 
 
 class Muon(Optimizer):
@@ -85,18 +86,32 @@ class Muon(Optimizer):
         if closure is not None:
             raise InputError("Muon takes no closure")
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group)
+            moving = [parameter for parameter in group["params"] if parameter.grad is not None]
+            ahead = [self._ahead(p, p.grad, group["momentum"]) for p in moving]
+            for parameter, update in zip(moving, _updates(ahead), strict=True):
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update, alpha=-group["lr"])
 
-    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _ahead(self, parameter: nn.Parameter, gradient: Tensor, momentum: float) -> Tensor:
+        """The gradient, carried on by its momentum."""
         state = self.state[parameter]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
         buffer: Tensor = state["momentum_buffer"]
-        buffer.lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(buffer, group["momentum"])
-        matrix = ahead.reshape(len(ahead), -1)
-        update = orthogonalised(matrix) * (_RMS * max(matrix.shape) ** 0.5)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(update.reshape(ahead.shape), alpha=-group["lr"])
+        buffer.lerp_(gradient, 1 - momentum)
+        ahead: Tensor = gradient.lerp(buffer, momentum)
+        return ahead
+
+
+def _updates(ahead: Sequence[Tensor]) -> list[Tensor]:
+    """One of each tensor's shape; those of one shape together, in a few launches on a GPU."""
+    places: dict[torch.Size, list[int]] = {}
+    for place, tensor in enumerate(ahead):
+        places.setdefault(tensor.shape, []).append(place)
+    updates: list[Tensor] = [*ahead]
+    for shape, alike in places.items():
+        matrices = torch.stack([ahead[place].reshape(shape[0], -1) for place in alike])
+        scaled = orthogonalised(matrices) * (_RMS * max(matrices.shape[1:]) ** 0.5)
+        for place, update in zip(alike, scaled, strict=True):
+            updates[place] = update.reshape(shape)
+    return updates

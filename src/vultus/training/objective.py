@@ -57,7 +57,7 @@ class Objective(nn.Module, ABC):
     """A loss of a batch, its parameters, and how both are cut over processes.
 
     Attributes:
-        views: 2 where ``batch.clean`` is needed, the images without augmentation.
+        views: 2 where ``batch.clean`` is needed, the images with the shared steps alone.
     """
 
     views: int = 1

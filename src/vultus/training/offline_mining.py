@@ -9,7 +9,8 @@ from vultus.core.errors import ImageError
 from vultus.core.faces import Image
 from vultus.data import FaceDataset
 from vultus.data.base import UNLABELLED
-from vultus.data.loader import FaceBatch, FaceLoader
+from vultus.data.batch import FaceBatch
+from vultus.data.batch_loader import BatchLoader
 from vultus.sampling.offline import offline_triplets
 from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.sampling.triplets import Triplets
@@ -20,7 +21,7 @@ __all__ = ["endless_batches"]
 
 
 def endless_batches(
-    loader: FaceLoader, backbone: Backbone, *, setting: StageSetting
+    loader: BatchLoader, backbone: Backbone, *, setting: StageSetting
 ) -> Iterator[FaceBatch]:
     """Batch after batch, epoch after epoch; mined before an epoch where the sampler asks for it.
 
@@ -42,7 +43,7 @@ def endless_batches(
         yield from setting.interruptibly(loader)
 
 
-def _mine_if_due(loader: FaceLoader, backbone: Backbone, setting: StageSetting) -> None:
+def _mine_if_due(loader: BatchLoader, backbone: Backbone, setting: StageSetting) -> None:
     sampler = loader.sampler
     if not isinstance(sampler, OfflineTripletSampler):
         return

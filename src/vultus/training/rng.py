@@ -75,14 +75,19 @@ def deterministic(on: bool = True) -> Iterator[None]:
     as it was.
 
     Args:
-        on: False changes nothing.
+        on: False lets cuDNN try which of its algorithms is the fastest for each shape, and changes
+            nothing else.
     """
+    benchmark = torch.backends.cudnn.benchmark
     if not on:
-        yield
+        torch.backends.cudnn.benchmark = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.benchmark = benchmark
         return
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
     os.environ.setdefault(_CUBLAS, ":4096:8")  # cuBLAS reads it at its first use
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

@@ -97,6 +97,9 @@ class DistillationConfig(DistillationTerm):
         teacher: A model of the store, an ONNX file with its card, or a run folder.
         flip: The teacher's feature of the mirrored crop is added to that of the plain one.
         more: Further terms.
+        live: Ask the teacher in every step, about the view of the crop that the augmentations
+            marked ``shared`` make, rather than once about every clean crop. It costs a forward
+            pass of the teacher, and no two views are ever the same.
         cache: Folder to keep the teacher's embeddings in, to be used by several runs; None keeps
             them in the run folder.
         batch_size: Crops at a time, when they are computed.
@@ -105,12 +108,15 @@ class DistillationConfig(DistillationTerm):
     teacher: str
     flip: bool = True
     more: tuple[DistillationTerm, ...] = ()
+    live: bool = False
     cache: str | None = None
     batch_size: int = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive_int("batch_size", self.batch_size)
+        if self.live and self.cache is not None:
+            raise InputError("cache is for answers that are kept; a live teacher's are not")
 
     @property
     def terms(self) -> tuple[DistillationTerm, ...]:

@@ -1,6 +1,6 @@
 """A stage of a run, built: its loss, its optimisers, its batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import torch
@@ -9,8 +9,11 @@ from torch import nn
 from vultus.backbones.base import Backbone
 from vultus.core.errors import ConfigError, InputError
 from vultus.core.registry import Registry
+from vultus.data.augmentation.mixup import Mixup
 from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import FaceDataset
+from vultus.data.batch_loader import BatchLoader
+from vultus.data.device_loader import DeviceCrops, DeviceFaceLoader
 from vultus.data.loader import FaceLoader
 from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.sampling.sampler import BatchSampler
@@ -62,7 +65,7 @@ class Stage:
     config: StageConfig
     objective: Objective
     optimizers: Optimizers
-    loader: FaceLoader
+    loader: BatchLoader
     total_steps: int
 
 
@@ -81,6 +84,8 @@ class StageBuilder:
     dataset: FaceDataset
     backbone: Backbone
     world: World
+    _crops: list[DeviceCrops] = field(default_factory=list, init=False)
+    """What the stages share once one of them has needed it."""
 
     def build(self, number: int, *, before: Stage | None = None) -> Stage:
         """Build stage ``number`` (0 = the first).
@@ -133,10 +138,14 @@ class StageBuilder:
         with torch.random.fork_rng(devices=[]):
             for number, config in enumerate(self.recipe.stages):
                 self._sampler(number)
+                self._augmentation(number)
                 freeze(self.backbone, config.frozen)
-                template = self.recipe.input.template
                 objective = build_objective(
-                    config, num_classes=_SMALL, dim=_SMALL, template=template
+                    config,
+                    num_classes=_SMALL,
+                    dim=_SMALL,
+                    template=self.recipe.input.template,
+                    size_hw=self.recipe.input.size_hw,
                 )
                 if self.recipe.data.non_faces is not None:
                     _check_knows_non_faces(objective)
@@ -152,6 +161,7 @@ class StageBuilder:
                 num_classes=self._num_people(),
                 dim=self.backbone.dim,
                 template=self.recipe.input.template,
+                size_hw=self.recipe.input.size_hw,
                 seed=self.recipe.run.seed,
                 group=self.world.group,
             ).to(self.world.device)
@@ -164,18 +174,53 @@ class StageBuilder:
         """Classes of a loss: the identities; what is no face has the label behind theirs."""
         return len(self.dataset.identities) - (self.recipe.data.non_faces is not None)
 
-    def _loader(self, number: int, *, views: int) -> FaceLoader:
+    def _augmentation(self, number: int) -> Augmentation | None:
+        """What is done to the crops of a stage."""
         recipe = self.recipe
+        augmentation = Augmentation.from_tables(recipe.augment)
+        mixtures = [step for step in augmentation.steps if isinstance(step.transform, Mixup)]
+        if mixtures and not recipe.data.on_device:
+            raise ConfigError("augment: mixup needs whole batches: set data.on_device = true")
+        stage = recipe.stages[number]
+        asked = stage.distillation is not None and stage.distillation.live
+        if mixtures and not (asked and stage.loss is None and all(s.shared for s in mixtures)):
+            raise ConfigError(
+                "augment: a mixture is nobody's face, only a teacher who sees it can say what it "
+                "is: mixup needs shared = true, distillation.live = true and no loss"
+            )
+        return augmentation if augmentation.steps else None
+
+    def _loader(self, number: int, *, views: int) -> BatchLoader:
+        recipe, augmentation = self.recipe, self._augmentation(number)
+        if recipe.data.on_device:
+            return DeviceFaceLoader(
+                self._device_crops(),
+                self._sampler(number),
+                augmentation=augmentation,
+                seed=recipe.run.seed,
+                views=views,
+            )
         return FaceLoader(
             self.dataset,
             self._sampler(number),
-            augmentation=Augmentation.from_tables(recipe.augment) if recipe.augment else None,
+            augmentation=augmentation,
             size_hw=recipe.input.size_hw,
             seed=recipe.run.seed,
             workers=recipe.data.workers,
             views=views,
             pin_memory=self.world.device.type == "cuda",
         )
+
+    def _device_crops(self) -> DeviceCrops:
+        if not self._crops:
+            crops = DeviceCrops(
+                self.dataset,
+                size_hw=self.recipe.input.size_hw,
+                device=self.world.device,
+                workers=self.recipe.data.workers,
+            )
+            self._crops.append(crops)
+        return self._crops[0]
 
     def _sampler(self, number: int) -> BatchSampler:
         stage = self.recipe.stages[number]

@@ -7,7 +7,7 @@ import torch
 
 from vultus.backbones.base import Backbone
 from vultus.core.errors import CheckpointError, ConfigError
-from vultus.data.loader import FaceLoader
+from vultus.data.batch_loader import BatchLoader
 from vultus.training.distributed import World
 from vultus.training.ema import Ema
 from vultus.training.rng import random_state, set_random_state
@@ -103,7 +103,7 @@ class TrainState:
             set_random_state(state["random"][world.rank])
 
 
-def _restore_position(loader: FaceLoader, state: Mapping[str, Any]) -> None:
+def _restore_position(loader: BatchLoader, state: Mapping[str, Any]) -> None:
     sampler = loader.sampler
     same = state["world_size"] == sampler.share.world_size
     if same or sampler.resumes_with_other_world_size:

@@ -1,12 +1,14 @@
-"""What a teacher says of every image of a data set: computed once, kept on disk, looked up."""
+"""What a teacher says of images: computed once, kept on disk and looked up, or asked for live."""
 
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +18,20 @@ from torch import Tensor
 from vultus.core.errors import ImageError, InputError
 from vultus.core.files import appearing
 from vultus.data.base import FaceDataset
-from vultus.data.loader import FaceLoader
+from vultus.data.loader import FaceBatch, FaceLoader
+from vultus.data.sizing import resized
 from vultus.sampling.sampler import Batch, BatchSampler
 from vultus.training.distributed import World
+from vultus.training.precision import autocast
 from vultus.training.teacher import Teacher
 
-__all__ = ["TargetFolder", "TargetTable", "compute_targets", "data_digest"]
+__all__ = ["LiveTargets", "TargetFolder", "TargetTable", "compute_targets", "data_digest"]
 
 _FORMAT = "vultus-targets-1"
 _PART_ROWS = 4096
 _SAMPLED = 64
 _MEASURED = 4096
+_MEASURED_LIVE = 1024
 _NOTE_S = 15.0
 
 
@@ -114,9 +119,8 @@ class TargetTable:
             raise InputError(f"{folder.part(missing[0])} is missing; resume, and it is made anew")
         self.dim = folder.dim
         self._parts = [folder.read(number) for number in range(folder.parts)]
-        spread = np.unique(np.linspace(0, folder.rows - 1, min(_MEASURED, folder.rows)).astype(int))
-        lengths = np.linalg.norm(self._rows(spread), axis=1)
-        self.scale = float(np.sqrt(self.dim) / lengths[lengths > 0].mean())
+        lengths = np.linalg.norm(self._rows(_spread(folder.rows, _MEASURED)), axis=1)
+        self.scale = _scale(lengths[lengths > 0], self.dim)
 
     def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Look up.
@@ -140,6 +144,58 @@ class TargetTable:
             assert mapped is not None  # noqa: S101 - the constructor made sure
             found[here] = mapped[places[here]]
         return found
+
+
+class LiveTargets:
+    """A teacher that is asked about the views of each batch.
+
+    Args:
+        teacher: Who is asked.
+        dataset: The training faces; 1,024 of them, spread evenly, set the scale.
+        device: Where the teacher runs.
+        precision: What it computes in, as `vultus.training.precision.autocast`.
+
+    Attributes:
+        dim: Length of a vector.
+        scale: As of `TargetTable`.
+
+    Raises:
+        InputError: If none of the measured images can be read.
+        ModelError: If torch cannot compute the teacher.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        dataset: FaceDataset,
+        *,
+        device: torch.device,
+        precision: Literal["f32", "bf16", "fp16"] = "f32",
+    ) -> None:
+        self.dim = teacher.space.dim
+        self.scale = 1.0
+        self._network = teacher.network().to(device)
+        self._autocast = partial(autocast, precision, device)
+        crops = list(_clean_crops(dataset, teacher.size_hw))
+        if not crops:
+            raise InputError("none of the images that a live teacher is measured with can be read")
+        lengths = [self._asked(rows.to(device)).norm(dim=1).cpu() for rows in crops]
+        self.scale = _scale(torch.cat(lengths).numpy(), self.dim)
+
+    def rows(self, batch: FaceBatch) -> Tensor:
+        """(b, dim) float32 vectors of ``batch.clean`` times ``scale``, on its device.
+
+        Raises:
+            InputError: If the batch has no clean views.
+        """
+        if batch.clean is None:
+            raise InputError("a live teacher needs batches with two views")
+        return self._asked(batch.clean) * self.scale
+
+    def _asked(self, images: Tensor) -> Tensor:
+        with self._autocast():
+            vectors: Tensor = self._network(images)
+        return vectors
 
 
 def compute_targets(
@@ -194,12 +250,33 @@ def data_digest(dataset: FaceDataset) -> str:
         (n for n, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), 0
     )
     digest = hashlib.sha256("\n".join(name[start:] for name in names).encode())
-    for index in np.unique(np.linspace(0, len(dataset) - 1, _SAMPLED).astype(int)):
+    for index in _spread(len(dataset), _SAMPLED):
         try:
             digest.update(hashlib.sha256(dataset.encoded(int(index))).digest())
         except ImageError:
             digest.update(b"unreadable")
     return digest.hexdigest()
+
+
+def _clean_crops(dataset: FaceDataset, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """(64, 3, h, w) uint8 of images spread over a data set; those that are unreadable left out."""
+    indices = _spread(len(dataset), _MEASURED_LIVE)
+    for start in range(0, len(indices), _SAMPLED):
+        crops = []
+        for index in indices[start : start + _SAMPLED]:
+            with suppress(ImageError):
+                crops.append(resized(dataset.image(int(index)), size_hw))
+        if crops:
+            yield torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+
+
+def _spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    """At most so many numbers below ``count``, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
+def _scale(lengths: npt.NDArray[np.float32], dim: int) -> float:
+    return float(np.sqrt(dim) / lengths.mean())
 
 
 class _InOrder(BatchSampler):

@@ -1,11 +1,12 @@
 """Finished networks that a student learns from: models of the store, ONNX files, run folders."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from vultus.alignment.templates import crop_template
 from vultus.core.crops import AlignedCrops
@@ -20,12 +21,13 @@ from vultus.models.store import ModelStore
 from vultus.runtime.providers import available_providers
 from vultus.runtime.session import open_session
 from vultus.training.config import DistillationConfig, EvaluationConfig
+from vultus.training.graph_network import GraphNetwork
 from vultus.training.recipe_file import load_recipe
 from vultus.training.result import build_backbone, load_backbone, weights_file
 from vultus.training.run_folder import RunFolder
 from vultus.training.validation import CropEmbedder
 
-__all__ = ["Teacher", "open_teacher"]
+__all__ = ["Teacher", "TeacherNetwork", "open_teacher"]
 
 
 class Teacher(Protocol):
@@ -48,6 +50,49 @@ class Teacher(Protocol):
             pixels: (n, h, w, 3) RGB of ``size_hw``.
         """
         ...
+
+    def network(self) -> "TeacherNetwork":
+        """The same as a torch module on the CPU.
+
+        Raises:
+            ModelError: If torch cannot compute it.
+        """
+        ...
+
+
+class TeacherNetwork(nn.Module):
+    """A teacher that takes batches of tensors on any device; it never trains.
+
+    Args:
+        inner: Normalised images to (b, dim).
+        mean: ``(pixels - mean) / std`` goes into it.
+        std: As ``mean``.
+        bgr: Whether it takes the colours in that order.
+        flip: Add the feature of the mirrored image.
+    """
+
+    def __init__(
+        self, inner: nn.Module, *, mean: float, std: float, bgr: bool = False, flip: bool = True
+    ) -> None:
+        super().__init__()
+        self.inner = inner
+        self.mean, self.std, self.bgr, self.flip = mean, std, bgr, flip
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """(b, 3, h, w) RGB in [0, 255] of any dtype -> (b, dim) float32, not normalised."""
+        floats = (images.to(torch.float32) - self.mean) / self.std
+        if self.bgr:
+            floats = floats.flip(1)
+        if self.flip:
+            floats = torch.cat([floats, floats.flip(3)])
+        vectors: Tensor = self.inner(floats.contiguous(memory_format=torch.channels_last)).float()
+        return vectors[: len(images)] + vectors[len(images) :] if self.flip else vectors
 
 
 def open_teacher(config: DistillationConfig, *, template: str, device: torch.device) -> Teacher:
@@ -106,6 +151,16 @@ class _ModelTeacher:
         nowhere = np.zeros((len(pixels), 2, 3), np.float32)  # where a crop came from is not asked
         return self._embedder.embed(AlignedCrops(pixels, nowhere, self.template))
 
+    def network(self) -> TeacherNetwork:
+        card = self._card
+        return TeacherNetwork(
+            GraphNetwork(self._path),
+            mean=card.mean,
+            std=card.std,
+            bgr=card.colour == "bgr",
+            flip=self._flip == "add",
+        )
+
 
 class _RunTeacher:
     """A network that `vultus train` made."""
@@ -145,6 +200,16 @@ class _RunTeacher:
                 backbone, input=self._input, config=self._evaluation, device=self._device
             )
         return self._embedder.embed(pixels).embeddings
+
+    def network(self) -> TeacherNetwork:
+        with torch.random.fork_rng(devices=[]):
+            backbone = load_backbone(self._path)
+        return TeacherNetwork(
+            backbone,
+            mean=self._input.mean,
+            std=self._input.std,
+            flip=self._evaluation.flip,
+        )
 
 
 def _space_of(card: ModelCard, flip: Flip) -> EmbeddingSpace:
