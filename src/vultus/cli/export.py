@@ -46,6 +46,13 @@ def export(
     training_data: Annotated[
         str | None, typer.Option("--training-data", help="In words; else what the run knows.")
     ] = None,
+    whiten: Annotated[
+        Path | None,
+        typer.Option(
+            "--whiten",
+            help="Aligned crops, names not used, to centre and whiten the features on.",
+        ),
+    ] = None,
     sample: Annotated[
         Path | None,
         typer.Option("--sample", help="Aligned crops to compare on; else synthetic faces."),
@@ -70,6 +77,7 @@ def export(
         storage=storage,
         flip=flip,
         training_data=training_data,
+        whiten=whiten,
         sample=sample,
         replace=force,
         **terms,

@@ -38,6 +38,8 @@ class ExportSettings:
             recipe's evaluation did.
         licence: Terms of the weights.
         training_data: What the network was trained on, in words; None takes the recipe's.
+        whiten: Data set of aligned crops that the features are centred and whitened on, see
+            `vultus.export.whitening`; None leaves them as they are.
         sample: Data set of aligned crops for the parity check; None draws synthetic faces.
         replace: Replace files that are there.
     """
@@ -48,6 +50,7 @@ class ExportSettings:
     flip: Flip | None = None
     licence: Licence = _UNSTATED
     training_data: str | None = None
+    whiten: Path | None = None
     sample: Path | None = None
     replace: bool = False
 
@@ -126,6 +129,8 @@ def notes(folder: RunFolder, settings: ExportSettings, parity: Sequence[Parity])
     made = f"{recipe.backbone.name} trained with {', then '.join(losses)}"
     if steps:
         made += f" in {sum(steps)} steps"
+    if settings.whiten is not None:
+        made += f"; centred and whitened on {settings.whiten.name}"
     file = weights_file(folder, settings.weights).stem
     return (
         f"{made}; weights {file} stored as {settings.storage}; exported by Vultus {__version__} "

@@ -22,6 +22,7 @@ from vultus.export.parity import (
 )
 from vultus.export.resized_input import ResizedInput
 from vultus.export.storage import store_weights
+from vultus.export.whitening import whitened
 from vultus.models.cards import ModelCard
 from vultus.models.imported import card_for_file
 from vultus.training.config import InputConfig
@@ -80,13 +81,16 @@ def export_run(
     file = run / f"{name}.onnx" if output is None else output
     card_file = file.with_suffix(".toml")
     _check_free(file, card_file, replace=settings.replace)
+    values = card_values(folder, name=name, settings=settings)
+    if settings.whiten is not None:
+        flip = values["flip"] == "add"
+        backbone = whitened(backbone, settings.whiten, recipe.input, flip=flip)
     model = store_weights(onnx_graph(backbone), settings.storage)
     crops = sample_crops(recipe.input.template, settings.sample)
     expected = network_vectors(backbone, crops, recipe.input)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as place:
         part = Path(place) / file.name
         part.write_bytes(model.SerializeToString(deterministic=True))
-        values = card_values(folder, name=name, settings=settings)
         card = card_for_file(part, values)
         tie = LIMITS[settings.storage].tie
         parity = measure_parity(part, card, crops, expected, tie=tie)
