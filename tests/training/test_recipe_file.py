@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import ConfigError
+from vultus.training.layers import laid_over
 from vultus.training.recipe import Recipe
 from vultus.training.recipe_file import load_recipe, recipe_names, recipe_toml
 
@@ -21,13 +22,18 @@ def test_every_packaged_recipe_can_be_read_and_says_what_it_is(name: str) -> Non
 def test_the_recipes_of_the_guide_are_recipes() -> None:
     page = Path(__file__).parents[2] / "docs" / "guide" / "training.md"
     blocks = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    whole, stages, teacher = blocks
+    whole, stages, teacher, live = blocks
     recipe = Recipe.from_dict(tomllib.loads(whole), source="guide")
     assert recipe.stages[0].loss is not None
     assert recipe.stages[0].loss.name == "cosface"
     taught = Recipe.from_dict(tomllib.loads(whole + teacher), source="guide").stages[0]
     assert taught.distillation is not None
     assert [term.kind for term in taught.distillation.terms] == ["cosine", "relational"]
+    lively = Recipe.from_dict(laid_over(tomllib.loads(whole), tomllib.loads(live)), source="guide")
+    assert lively.data.on_device
+    assert lively.stages[0].distillation is not None
+    assert lively.stages[0].distillation.live
+    assert [step["name"] for step in lively.augment] == ["flip", "mixup", "low-resolution"]
     recipe = Recipe.from_dict(tomllib.loads(whole + stages), source="guide")
     assert [stage.name for stage in recipe.stages] == ["softmax", "triplet"]
     assert [stage.epochs for stage in recipe.stages] == [20, 5]

@@ -15,6 +15,11 @@ from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
 __all__ = ["OpenVinoSession"]
 
+_ROUNDING = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
+"""0 keeps OpenVINO from rounding what a matrix is multiplied with to 8 bits where the matrix is
+stored in 8 bits, as it does on CPUs with instructions for it: there a file would mean something
+else."""
+
 
 class OpenVinoSession:
     """A graph on OpenVINO; see `vultus.runtime.session.Session`.
@@ -48,6 +53,8 @@ class OpenVinoSession:
         device = PROVIDERS["openvino"][provider]
         _check_precision(core, device, precision)
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
+        if _ROUNDING in core.get_property(device, "SUPPORTED_PROPERTIES"):
+            settings[_ROUNDING] = 0
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         if streams > 1:
