@@ -4,7 +4,7 @@ Every crop is altered once, by the augmentation of that name with a fixed seed, 
 every clean crop but its own. TAR is taken at the false match rate of these same comparisons; the
 interval draws people anew.
 
-    python benchmarks/altered_faces.py --crops DIR --model vultus-s1 --model mobilefacenet-y1
+    python benchmarks/altered_faces.py --crops DIR --model vultus-s2 --model mobilefacenet-y1
 """
 
 import argparse

@@ -3,7 +3,7 @@
 A face is one crop as the model's card wants it, with the mirrored view where the card adds one.
 Rounds alternate between the models, so that a busy machine is busy for all.
 
-    python benchmarks/model_latency.py --model vultus-s1 --model mobilefacenet-y1
+    python benchmarks/model_latency.py --model vultus-s2 --model mobilefacenet-y1
 """
 
 import argparse

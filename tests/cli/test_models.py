@@ -61,7 +61,7 @@ def test_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     rows = run_json(capsys, "list")
     assert [row["name"] for row in rows] == list(built_in_cards())
     here = {row["name"]: row["here"] for row in rows if row["here"]}
-    assert here == {"vultus-s1": "built in"}
+    assert here == {"vultus-s2": "built in"}
     rows = run_json(capsys, "list", "--task", "quality")
     assert [row["name"] for row in rows] == ["ediffiqa-tiny"]
     run("list")
@@ -88,10 +88,10 @@ def test_import_path_verify_remove(capsys: pytest.CaptureFixture[str], model_fil
     assert run("path", "mine") == 0
     assert capsys.readouterr().out == f"{stored}\n"
     assert [row["here"] for row in run_json(capsys, "list") if row["name"] == "mine"] == ["store"]
-    built_in = str(built_in_files() / "vultus-s1.onnx")
+    built_in = str(built_in_files() / "vultus-s2.onnx")
     assert run_json(capsys, "verify") == [
         {"name": "mine", "path": str(stored), "right": True},
-        {"name": "vultus-s1", "path": built_in, "right": True},
+        {"name": "vultus-s2", "path": built_in, "right": True},
     ]
 
     stored.write_bytes(b"x" + stored.read_bytes()[1:])

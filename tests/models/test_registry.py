@@ -26,7 +26,7 @@ NAMES = [
     "sface-2021dec-int8",
     "sphere20",
     "sphere36",
-    "vultus-s1",
+    "vultus-s2",
     "w600k-mbf",
     "w600k-r50",
     "yunet-2023mar",
@@ -72,18 +72,18 @@ def test_models_of_insightface_are_never_called_commercial() -> None:
 
 def test_the_files_that_come_along_are_small_and_what_their_cards_say(tmp_path: Path) -> None:
     files = sorted(path.name for path in built_in_files().iterdir())
-    assert files == ["vultus-s1.onnx"]
+    assert files == ["vultus-s2.onnx"]
     store = ModelStore(tmp_path / "store", mirror=[], offline=True)
-    assert store.path("vultus-s1") == built_in_files() / "vultus-s1.onnx"
-    assert store.verify("vultus-s1").stat().st_size <= 8e6
-    pulled = store.pull("vultus-s1")
+    assert store.path("vultus-s2") == built_in_files() / "vultus-s2.onnx"
+    assert store.verify("vultus-s2").stat().st_size <= 8e6
+    pulled = store.pull("vultus-s2")
     assert pulled.is_relative_to(tmp_path)
-    store.remove("vultus-s1")
-    assert store.path("vultus-s1").is_relative_to(built_in_files())
+    store.remove("vultus-s2")
+    assert store.path("vultus-s2").is_relative_to(built_in_files())
 
 
 def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
-    card = built_in_cards()["vultus-s1"]
+    card = built_in_cards()["vultus-s2"]
     assert not card.licence.commercial_use
     rates = [point.fmr for point in card.thresholds.points if point.fmr is not None]
     assert rates == pytest.approx([1e-2, 1e-3, 1e-4], rel=0.01)

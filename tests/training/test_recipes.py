@@ -66,8 +66,8 @@ def test_it_needs_data_of_the_user_and_names_a_small_twin(name: str) -> None:
 
 
 def test_the_recipe_of_the_built_in_model_is_what_its_card_says() -> None:
-    assert TAUGHT == ["distil-tiny", "vultus-s1"]
-    recipe, card = RECIPES["vultus-s1"], built_in_cards()["vultus-s1"]
+    assert TAUGHT == ["distil-tiny", "vultus-s1", "vultus-s2", "vultus-s2-named"]
+    recipe, card = RECIPES["vultus-s2"], built_in_cards()["vultus-s2"]
     assert RECIPES[recipe.about.tiny].stages[-1].distillation is not None
     assert recipe.backbone.settings["dim"] == card.embedding_dim
     assert (recipe.input.template, recipe.input.mean, recipe.input.std) == (

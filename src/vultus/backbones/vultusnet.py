@@ -40,7 +40,7 @@ class VultusNet(Backbone):
     """A stem of stride 4, then stages of residual units, each stage but the first of stride 2.
 
     A CPU is busy with dense convolutions and waits for memory with depthwise ones and on large
-    maps; so this has more multiply-adds than MobileFaceNet and takes a fraction of its time.
+    maps: with as many multiply-adds as MobileFaceNet this trains in a fraction of its time.
 
     Args:
         widths: Channels of the stages, at least one.

@@ -32,7 +32,7 @@ from vultus.runtime.providers import Precision, Runtime
 __all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "Analyser"]
 
 DEFAULT_DETECTOR = "mtcnn"
-DEFAULT_EMBEDDER = "vultus-s1"
+DEFAULT_EMBEDDER = "vultus-s2"
 DEFAULT_GATE = QualityGate()
 
 
