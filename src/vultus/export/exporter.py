@@ -69,7 +69,8 @@ def export_run(
     Raises:
         ConfigError: If the folder holds no such run or weights, or its crops are not of the
             template's proportion.
-        InputError: If the output exists and is not to be replaced.
+        InputError: If the output exists and is not to be replaced, or there are too few crops to
+            whiten on.
         ModelError: If the network cannot be written, or the file is not equal to it. Nothing is
             left behind then.
     """

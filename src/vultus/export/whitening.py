@@ -4,6 +4,8 @@ Features of a network have a common mean, and spread more in some directions tha
 make strangers look alike. Neither says anything of a person.
 """
 
+import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +25,15 @@ from vultus.training.validation import CropEmbedder
 
 __all__ = ["MOST", "Whitened", "fit_whitening", "whitened"]
 
+logger = logging.getLogger(__name__)
+
 MOST = 20_000
 """So many crops are looked at, evenly spread over the data set."""
 
 _LEAST = 8
 """Crops a dimension."""
+
+_NOTE_S = 15.0
 
 _SOFTNESS = 1.0
 """Added to every variance, as a share of the mean one: large leaves all directions as they are."""
@@ -119,7 +125,12 @@ def whitened(backbone: Backbone, crops: Path, settings: InputConfig, *, flip: bo
 
 
 def _images(dataset: FaceDataset) -> Iterator[Image | None]:
-    for index in np.unique(np.linspace(0, len(dataset) - 1, min(MOST, len(dataset))).astype(int)):
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(MOST, len(dataset))).astype(int))
+    said = time.monotonic()
+    for done, index in enumerate(chosen):
+        if time.monotonic() - said > _NOTE_S:
+            said = time.monotonic()
+            logger.info("whitening: %d of %d crops", done, len(chosen))
         try:
             yield dataset.image(int(index))
         except ImageError:

@@ -20,6 +20,7 @@ __all__ = [
     "on_device",
     "per_row",
     "spread",
+    "within",
 ]
 
 BANK_SIZE = 256
@@ -96,3 +97,12 @@ def _no_batched_version(step: Transform) -> InputError:
         f"augmentation must have a batched version, {type(step).__name__} has none "
         f"(there are: {', '.join(names)}); set data.on_device = false"
     )
+
+
+def within(
+    start: npt.NDArray[np.int64], count: npt.NDArray[np.int64], length: int, device: torch.device
+) -> Tensor:
+    """(n, length) bool on the device: True from each ``start`` on, ``count`` places long."""
+    first, end = (on_device(values, device)[:, None] for values in (start, start + count))
+    places = torch.arange(length, device=device)
+    return (places >= first) & (places < end)

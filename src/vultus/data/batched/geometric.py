@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
 from vultus.data.augmentation.geometric import Affine, Crop, Flip
-from vultus.data.batched.base import change, on_device
+from vultus.data.batched.base import change, on_device, within
 from vultus.data.batched.separable import transform_rows
 
 __all__: list[str] = []
@@ -29,7 +29,7 @@ def _crop(step: Crop, images: Tensor, generator: np.random.Generator) -> Tensor:
         return transform_rows(
             images, _stretch(*lines, height, device), _stretch(*columns, width, device)
         )
-    kept_lines, kept_columns = _kept(*lines, height, device), _kept(*columns, width, device)
+    kept_lines, kept_columns = within(*lines, height, device), within(*columns, width, device)
     return images * (kept_lines[:, :, None] & kept_columns[:, None, :])[:, None, None]
 
 
@@ -50,13 +50,6 @@ def _part(
     kept = np.rint(length * generator.uniform(*step.side, count)).astype(np.int64)
     kept = np.maximum(1, kept)
     return generator.integers(length - kept + 1), kept
-
-
-def _kept(start: Lengths, kept: Lengths, length: int, device: torch.device) -> Tensor:
-    """(n, length) bool: True in the part."""
-    first, end = (on_device(values, device)[:, None] for values in (start, start + kept))
-    places = torch.arange(length, device=device)
-    return (places >= first) & (places < end)
 
 
 def _stretch(start: Lengths, kept: Lengths, length: int, device: torch.device) -> Tensor:

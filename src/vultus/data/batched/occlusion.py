@@ -17,11 +17,10 @@ from vultus.data.batched.base import (
     device_generator,
     draw_bank,
     on_device,
+    within,
 )
 
 __all__: list[str] = []
-
-Lengths = npt.NDArray[np.int64]
 
 
 @change.register(Mask)
@@ -75,10 +74,7 @@ def _span(
 ) -> Tensor:
     """(n, limit) bool: a stretch of every length, anywhere; one too long is cut off."""
     whole = np.clip(np.rint(lengths), 1, limit).astype(np.int64)
-    start = generator.integers(limit - whole + 1)
-    first, end = (on_device(values, device)[:, None] for values in (start, start + whole))
-    places = torch.arange(limit, device=device)
-    return (places >= first) & (places < end)
+    return within(generator.integers(limit - whole + 1), whole, limit, device)
 
 
 def _fill(step: Erase, images: Tensor, generator: np.random.Generator) -> Tensor:
