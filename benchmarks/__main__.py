@@ -10,7 +10,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from vultus.cli.demo_photos import write_demo_photos
+from vultus.cli.demo.demo_photos import write_demo_photos
 from vultus.models.store import ModelStore
 from vultus.pipeline.analyser import DEFAULT_EMBEDDER
 

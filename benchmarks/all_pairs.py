@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.allpairs import TILE, all_pairs
-from vultus.evaluation.rates import operating_point
+from vultus.evaluation.measures.allpairs import TILE, all_pairs
+from vultus.evaluation.measures.rates import operating_point
 
 PEOPLE_SHARE = 0.43  # LFW: 5,749 people on 13,233 photos
 FMR = 1e-4

@@ -22,11 +22,10 @@ from vultus.core.crops import AlignedCrops
 from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import FaceDataset, open_dataset
 from vultus.embedding.embedder import Embedder, open_embedder
-from vultus.evaluation.intervals import Interval
-from vultus.evaluation.person_intervals import mean_rate_interval
+from vultus.evaluation.measures.intervals import Interval, mean_rate_interval
+from vultus.evaluation.measures.rates import operating_point, roc_curve
 from vultus.evaluation.plot_style import new_figure, plain_text, series_styles
 from vultus.evaluation.plots import save_figure
-from vultus.evaluation.rates import operating_point, roc_curve
 
 ALTERATIONS: Mapping[str, Sequence[dict[str, Any]]] = {
     "clean": (),

@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from benchmarks.planted.altered import altered_copy
 
 from vultus import __version__
-from vultus.curation.altered import altered_copy
-from vultus.curation.audit import AuditTools, audit
+from vultus.curation.audit.audit import AuditTools, audit
 from vultus.data import open_dataset
 from vultus.data.base import FaceDataset
-from vultus.data.writers import image_ending
+from vultus.data.formats.writers import image_ending
 from vultus.embedding.embedder import open_embedder
 
 MOST = 20

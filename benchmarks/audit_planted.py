@@ -14,14 +14,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from benchmarks.planted.planted import Planted
+from benchmarks.planted.planting import plant
 
 from vultus import __version__
 from vultus.core.faces import Image
 from vultus.core.thresholds import ThresholdTable
-from vultus.curation.audit import Audit, AuditTools, audit
-from vultus.curation.findings import ACTIONS, KINDS, Finding
-from vultus.curation.planted import Planted
-from vultus.curation.planting import plant
+from vultus.curation.audit.audit import Audit, AuditTools, audit
+from vultus.curation.audit.findings import ACTIONS, KINDS, Finding
 from vultus.data import open_dataset
 from vultus.data.base import FaceDataset
 from vultus.data.contact_sheet import contact_sheet

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vultus.cli.calibrate_faces import embedded_faces
 from vultus.core.errors import CalibrationError
 from vultus.evaluation.calibration.fmr import not_higher
 from vultus.evaluation.calibration.fpir_check import GalleryPlan
@@ -24,7 +23,8 @@ from vultus.evaluation.calibration.run import (
     LabelledFaces,
     calibrate,
 )
-from vultus.evaluation.intervals import Interval
+from vultus.evaluation.measures.intervals import Interval
+from vultus.pipeline.measuring.labelled_faces import embedded_faces
 
 Row = tuple[float, float, Interval, float, Interval]
 """Threshold, stated rate and its interval, rate that the others saw and its interval."""

@@ -28,8 +28,8 @@ import torch
 from matplotlib.cbook import get_sample_data
 
 from vultus.data import FaceDataset, open_dataset
-from vultus.data.convert import convert
-from vultus.data.loader import FaceLoader
+from vultus.data.formats.convert import convert
+from vultus.data.loading.loader import FaceLoader
 from vultus.image.io import read_image, write_image
 from vultus.sampling.samplers import ShuffledSampler
 

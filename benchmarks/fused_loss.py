@@ -39,10 +39,10 @@ Measurement = dict[str, Any]
 
 def make_step(method: str, classes: int, device: str) -> tuple[Step, torch.nn.Parameter]:
     """The loss of a batch by a method, and its weight."""
-    from vultus.losses.functional import margin_cross_entropy
-    from vultus.losses.fused import fused_margin_cross_entropy
-    from vultus.losses.partial_fc import ClassSampling, PartialFC
-    from vultus.losses.psi import ArcFacePsi
+    from vultus.losses.many_classes.fused import fused_margin_cross_entropy
+    from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
+    from vultus.losses.margins.functional import margin_cross_entropy
+    from vultus.losses.margins.target_logit import ArcFacePsi
 
     psi = ArcFacePsi(MARGIN_RAD)
     weight = torch.nn.Parameter(torch.empty(classes, DIM, device=device).normal_(std=0.01))

@@ -36,16 +36,16 @@ from vultus.core.faces import Image
 from vultus.data import open_dataset
 from vultus.data.base import FaceDataset
 from vultus.data.decode import decode_image
-from vultus.data.files import open_files
+from vultus.data.formats.files import open_files
 from vultus.data.synthetic import SyntheticFaces
-from vultus.evaluation.accuracy import fold_accuracy
-from vultus.evaluation.rates import operating_point, roc_curve
-from vultus.training.config import DataConfig, EvaluationConfig
-from vultus.training.face_pairs import draw_pairs
-from vultus.training.recipe import Recipe
-from vultus.training.selection import select_faces
+from vultus.evaluation.measures.accuracy import fold_accuracy
+from vultus.evaluation.measures.rates import operating_point, roc_curve
+from vultus.training.data_selection import select_faces
+from vultus.training.recipe.config import DataConfig, EvaluationConfig
+from vultus.training.recipe.recipe import Recipe
 from vultus.training.trainer import Trainer
-from vultus.training.validation import CropEmbedder
+from vultus.training.validation.face_pairs import draw_pairs
+from vultus.training.validation.sets import CropEmbedder
 
 IDENTITIES_A_BATCH, IMAGES_A_BATCH = 16, 4
 PAIRWISE = {"sampler": "pk"}

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from vultus.alignment.templates import crop_template
+from vultus.alignment.crop_templates import crop_template
 from vultus.core.crops import AlignedCrops
 from vultus.embedding.embedder import Embedder, open_embedder
 

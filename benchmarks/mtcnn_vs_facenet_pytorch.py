@@ -27,7 +27,7 @@ import torch
 
 from vultus.core.faces import Faces, Image
 from vultus.core.geometry import box_iou
-from vultus.detection.mtcnn import MtcnnDetector
+from vultus.detection.mtcnn.detector import MtcnnDetector
 from vultus.image.io import list_images, read_image
 
 BATCH = 32

@@ -30,9 +30,9 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError
 from vultus.core.similarity import paired_similarity
 from vultus.embedding.embedding_file import load_embeddings
-from vultus.evaluation.accuracy import fold_accuracy
+from vultus.evaluation.measures.accuracy import fold_accuracy
+from vultus.evaluation.measures.rates import RocCurve, operating_point, point_at, roc_curve
 from vultus.evaluation.protocols.pair_lists import Pair, read_lfw_pairs
-from vultus.evaluation.rates import RocCurve, operating_point, point_at, roc_curve
 
 Row = tuple[str, str, str]
 """Who says it, of what, and what."""

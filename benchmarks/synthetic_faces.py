@@ -16,8 +16,8 @@ import torch.nn.functional as F  # noqa: N812 - the customary name
 from torch import Tensor, nn
 
 from vultus.data.synthetic import SyntheticFaces
-from vultus.evaluation.accuracy import fold_accuracy
-from vultus.evaluation.rates import operating_point, roc_curve
+from vultus.evaluation.measures.accuracy import fold_accuracy
+from vultus.evaluation.measures.rates import operating_point, roc_curve
 from vultus.losses import LOSSES
 
 DIM, BATCH = 128, 64

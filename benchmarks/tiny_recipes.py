@@ -24,11 +24,11 @@ import torch
 
 from vultus.data import open_dataset
 from vultus.data.synthetic import SyntheticFaces
-from vultus.training.recipe import Recipe
-from vultus.training.recipe_file import load_recipe, recipe_names
-from vultus.training.selection import open_faces
+from vultus.training.data_selection import open_faces
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.recipe_file import load_recipe, recipe_names
 from vultus.training.trainer import Trainer
-from vultus.training.validation import CropEmbedder, open_validations
+from vultus.training.validation.sets import CropEmbedder, open_validations
 
 
 class DrawnOnce:

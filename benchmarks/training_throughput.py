@@ -91,8 +91,8 @@ def run_ours(case: Case, steps: int, folder: Path, *, compiled: bool) -> dict[st
     """Our trainer with a recipe of the same settings."""
     from vultus.backbones import BACKBONES, Backbone
     from vultus.data import FaceDataset
-    from vultus.training.observers import StepRecord
-    from vultus.training.recipe import Recipe
+    from vultus.training.recipe.recipe import Recipe
+    from vultus.training.run.observers import StepRecord
     from vultus.training.trainer import Trainer
 
     network, classes, precision, batch = case

@@ -5,7 +5,7 @@ Run it from the repository root: ``python scripts/recipe_table.py``.
 
 from pathlib import Path
 
-from vultus.training.recipe_catalog import recipe_table
+from vultus.training.recipe.recipe_catalog import recipe_table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "guide" / "recipes.md"
 START, END = "<!-- table: scripts/recipe_table.py -->\n", "<!-- end of the table -->\n"

@@ -9,7 +9,7 @@ import typer
 from vultus.cli.main import app
 from vultus.losses.base import LOSSES
 from vultus.models.store import ModelStore
-from vultus.training.recipe_file import recipe_names
+from vultus.training.recipe.recipe_file import recipe_names
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]

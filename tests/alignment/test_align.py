@@ -12,7 +12,7 @@ from vultus.alignment.align import (
     margin_crops,
     similarity_transforms,
 )
-from vultus.alignment.templates import TEMPLATES, LandmarkTemplate, crop_template
+from vultus.alignment.crop_templates import TEMPLATES, LandmarkTemplate, crop_template
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 from vultus.core.geometry import invert_transform, transform_points

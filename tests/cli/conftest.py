@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vultus.cli.demo_photos import write_demo_photos
+from vultus.cli.demo.demo_photos import write_demo_photos
 from vultus.cli.main import main
 
 

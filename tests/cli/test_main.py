@@ -54,7 +54,7 @@ def test_errors_become_one_line_and_an_exit_code(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("vultus.cli.detect.list_images", fail)
+    monkeypatch.setattr("vultus.cli.recognise.detect.list_images", fail)
     outcome = run("detect", "x.jpg")
     assert outcome.code == code
     assert str(error) in outcome.err
@@ -73,7 +73,7 @@ def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vultus.cli.detect.list_images", interrupt)
+    monkeypatch.setattr("vultus.cli.recognise.detect.list_images", interrupt)
     outcome = run("detect", "x.jpg")
     assert (outcome.code, outcome.out) == (130, "")
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from vultus.core.errors import InputError
 from vultus.losses import LOSS_INFO, LOSSES, Loss
-from vultus.losses.adaptive import ElasticFace
 from vultus.losses.catalog import loss_table
 from vultus.losses.gradient_check import EDGE_CASES, Batch, gradient_error, spread_batch, survives
+from vultus.losses.margins.adaptive import ElasticFace
 
 NAMES = sorted(LOSSES)
 CLASSES, DIM = 5, 6

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vultus.data.folder import FolderDataset
-from vultus.data.list_file import ListDataset
+from vultus.data.formats.folder import FolderDataset
+from vultus.data.formats.list_file import ListDataset
 from vultus.data.summary import summarise
 from vultus.image.io import write_image
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vultus.detection.mtcnn import MtcnnDetector
+from vultus.detection.mtcnn.detector import MtcnnDetector
 
 
 @pytest.fixture(scope="session")

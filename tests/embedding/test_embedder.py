@@ -22,7 +22,8 @@ from vultus.image.io import read_image
 from vultus.models.cards import Flip, ModelCard
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import installed_engines, openvino_core
-from vultus.runtime.session import Session, TensorSpec, open_session
+from vultus.runtime.session import Session, open_session
+from vultus.runtime.tensors import TensorSpec
 
 Array = npt.NDArray[Any]
 MakeCard = Callable[..., ModelCard]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError, MissingDependencyError
-from vultus.evaluation.identification import CmcCurve
+from vultus.evaluation.measures.error_versus_reject import error_versus_reject
+from vultus.evaluation.measures.identification import CmcCurve
+from vultus.evaluation.measures.rates import RocCurve, roc_curve
 from vultus.evaluation.plots import (
     plot_cmc,
     plot_det,
@@ -17,8 +19,6 @@ from vultus.evaluation.plots import (
     plot_scores,
     save_figure,
 )
-from vultus.evaluation.quality import error_versus_reject
-from vultus.evaluation.rates import RocCurve, roc_curve
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vultus.export import parity
-from vultus.training.recipe import Recipe
+from vultus.training.recipe.recipe import Recipe
 from vultus.training.trainer import Trainer
 
 

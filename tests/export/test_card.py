@@ -5,7 +5,7 @@ import pytest
 
 from vultus.export.card import warn_of_teachers
 from vultus.models.cards import Licence
-from vultus.training.recipe import Recipe
+from vultus.training.recipe.recipe import Recipe
 
 
 def taught_by(teacher: str) -> Recipe:

@@ -12,18 +12,19 @@ from onnx import numpy_helper
 
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import ConfigError, InputError, ModelError
-from vultus.data.sizing import resized
+from vultus.data.loading.sizing import resized
 from vultus.embedding.embedder import open_embedder
 from vultus.export import exporter
-from vultus.export.exporter import ExportSettings, export_run
+from vultus.export.card import ExportSettings
+from vultus.export.exporter import export_run
 from vultus.export.graph import onnx_graph
 from vultus.export.parity import sample_crops
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
 from vultus.models.store import ModelStore
-from vultus.training.recipe import Recipe
-from vultus.training.recipe_file import load_recipe
-from vultus.training.result import load_backbone
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.recipe_file import load_recipe
+from vultus.training.run.result import load_backbone
 
 
 def test_the_file_gives_what_the_network_gives(run_folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from vultus.backbones.base import Backbone
-from vultus.data.sizing import resized
+from vultus.data.loading.sizing import resized
 from vultus.export.resized_input import ResizedInput
 
 

@@ -10,7 +10,8 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.errors import InputError
 from vultus.data.synthetic.dataset import SyntheticFaces
 from vultus.embedding.embedder import open_embedder
-from vultus.export.exporter import ExportSettings, export_run
+from vultus.export.card import ExportSettings
+from vultus.export.exporter import export_run
 from vultus.export.whitening import Whitened, fit_whitening
 
 

@@ -17,7 +17,7 @@ from vultus.core.errors import (
 )
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.gallery import Gallery
-from vultus.matching.templates import fuse
+from vultus.matching.fusion import fuse
 
 PhotosOf = Callable[..., Embeddings]
 RULE = Threshold(0.5)

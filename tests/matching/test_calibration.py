@@ -8,8 +8,8 @@ from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, SpaceMismatchError
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.matching.calibration import Calibration, CalibrationData, load_calibration
-from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
-from vultus.matching.match_evidence import MatchEvidence
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.match_probability import MatchEvidence
 
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", 8)
 CURVE = RateCurve(10, np.array([0.3, 0.4]), np.array([0.1, 0.01]))

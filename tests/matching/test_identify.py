@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template
+from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template, TemplateSet
 from vultus.core.errors import InputError, SpaceMismatchError
 from vultus.core.thresholds import Threshold
-from vultus.matching import identify as module
-from vultus.matching.identify import identify, search
-from vultus.matching.templates import TemplateSet
+from vultus.matching.identify import identify
+from vultus.search import exact as module
+from vultus.search.exact import search
 
 DIM = 16
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", DIM)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import DigestError, ModelError
-from vultus.models.archive import extract_member
+from vultus.models.placement import extract_member
 
 BODY = b"weights" * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()

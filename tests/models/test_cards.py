@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus.core.errors import ConfigError
+from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.models.cards import Licence, ModelCard, did_you_mean, is_model_name
+from vultus.models.cards import Licence, ModelCard, is_model_name
 
 MakeCard = Callable[..., ModelCard]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from vultus.models.built_in import built_in_cards
 from vultus.models.graph import check_graph, embedder_shapes
-from vultus.models.registry import built_in_cards
 from vultus.models.store import ModelStore
 
 pytestmark = pytest.mark.models

@@ -22,10 +22,10 @@ from vultus.core.errors import (
 )
 from vultus.models import imported
 from vultus.models import store as store_module
+from vultus.models.built_in import built_in_cards
 from vultus.models.cards import ModelCard
 from vultus.models.digest import check_digest
 from vultus.models.imported import card_for_file, write_card
-from vultus.models.registry import built_in_cards
 from vultus.models.store import ModelStore
 
 BODY = os.urandom(50_000)

@@ -12,7 +12,7 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, CalibrationData
-from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
 from vultus.models.store import ModelStore
 from vultus.pipeline.recognizer import Recognizer
 

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vultus.losses.functional import margin_cross_entropy
-from vultus.losses.pairs import pair_masks, pairwise_distances
-from vultus.losses.psi import ArcFacePsi, CombinedPsi, CosFacePsi, NormFacePsi
-from vultus.losses.triplet import Mining, select_triplets
+from vultus.losses.margins.functional import margin_cross_entropy
+from vultus.losses.margins.target_logit import ArcFacePsi, CombinedPsi, CosFacePsi, NormFacePsi
+from vultus.losses.pairwise.pairs import pair_masks, pairwise_distances
+from vultus.losses.pairwise.triplet import Mining, select_triplets
 
 THETA = torch.linspace(0, math.pi, 501, dtype=torch.float64)
 MININGS: list[Mining] = ["all", "batch-all", "batch-hard", "hard", "semi-hard"]

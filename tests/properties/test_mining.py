@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vultus.sampling.distance_weighted import distance_weighted_triplets
-from vultus.sampling.miners import batch_hard_triplets, hard_triplets, semi_hard_triplets
-from vultus.sampling.offline import offline_triplets
-from vultus.sampling.triplets import Triplets, all_triplets, squared_distances
+from vultus.mining.distance_weighted import distance_weighted_triplets
+from vultus.mining.miners import batch_hard_triplets, hard_triplets, semi_hard_triplets
+from vultus.mining.offline import offline_triplets
+from vultus.mining.triplets import Triplets, all_triplets, squared_distances
 
 Miner = Callable[[Tensor, Tensor], Triplets]
 

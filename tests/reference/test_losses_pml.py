@@ -13,9 +13,9 @@ from pytorch_metric_learning import distances, losses, miners, reducers
 from torch import Tensor
 
 from vultus.losses import LOSSES, Loss
-from vultus.losses.margin_based import MarginBased
-from vultus.losses.pairs import pairwise_distances
-from vultus.losses.triplet import Triplet, select_triplets
+from vultus.losses.pairwise.margin_based import MarginBased
+from vultus.losses.pairwise.pairs import pairwise_distances
+from vultus.losses.pairwise.triplet import Triplet, select_triplets
 
 CLASSES, DIM = 6, 5
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from vultus.core.errors import ConfigError, TrainingError
+from vultus.mining.triplets import Triplets
 from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.sampling.sampler import Share
-from vultus.sampling.triplets import Triplets
 
 LABELS = np.arange(30) // 3
 MINED = Triplets(torch.arange(0, 27, 3), torch.arange(1, 28, 3), torch.arange(3, 30, 3))

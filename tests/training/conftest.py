@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from vultus.training.recipe import Recipe
+from vultus.training.recipe.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from vultus.training.checkpoint import CheckpointFolder
+from vultus.training.run.checkpoint import CheckpointFolder
 
 _TENSORS = 8
 _LENGTH = 100_000

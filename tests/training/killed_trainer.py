@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from vultus.training.checkpoint import CheckpointFolder
-from vultus.training.distributed import World, join_world
-from vultus.training.recipe_file import load_recipe
+from vultus.training.process.distributed import World, join_world
+from vultus.training.recipe.recipe_file import load_recipe
+from vultus.training.run.checkpoint import CheckpointFolder
 from vultus.training.trainer import Trainer
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from vultus.training.checkpoint import Checkpoint, CheckpointFolder
-from vultus.training.recipe import Recipe
-from vultus.training.recipe_file import recipe_toml
-from vultus.training.state_file import state_digest
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.recipe_file import recipe_toml
+from vultus.training.run.checkpoint import Checkpoint, CheckpointFolder
+from vultus.training.run.state_file import state_digest
 
 COMMAND = ["-m", "vultus", "train"]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *COMMAND]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from vultus.core.errors import TrainingError
 from vultus.sampling.samplers import ShuffledSampler
-from vultus.training.checkpoint import CheckpointFolder
-from vultus.training.recipe import Recipe
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.run.checkpoint import CheckpointFolder
 from vultus.training.trainer import Trainer
 
 

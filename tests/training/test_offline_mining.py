@@ -6,7 +6,7 @@ import torch
 
 from vultus.data import open_dataset
 from vultus.sampling.offline_sampler import OfflineTripletSampler
-from vultus.training.recipe import Recipe
+from vultus.training.recipe.recipe import Recipe
 from vultus.training.trainer import Trainer
 
 OFFLINE = {

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from vultus.data.synthetic import SyntheticFaces
-from vultus.models.registry import built_in_cards
-from vultus.training.config import DataConfig
-from vultus.training.distributed import World
-from vultus.training.optimizers import build_optimizers, parameter_groups
-from vultus.training.recipe_file import load_recipe, recipe_names
-from vultus.training.result import build_backbone
-from vultus.training.schedules import lr_factor
+from vultus.models.built_in import built_in_cards
+from vultus.training.optimisation.optimizers import build_optimizers, parameter_groups
+from vultus.training.optimisation.schedules import lr_factor
+from vultus.training.process.distributed import World
+from vultus.training.recipe.config import DataConfig
+from vultus.training.recipe.recipe_file import load_recipe, recipe_names
+from vultus.training.run.result import build_backbone
 from vultus.training.stages import StageBuilder
 from vultus.training.trainer import Trainer
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from vultus.core.faces import Image
-from vultus.training.checkpoint import CheckpointFolder
-from vultus.training.observers import StepRecord
-from vultus.training.recipe import Recipe
-from vultus.training.selection import FaceSubset, open_faces
-from vultus.training.state_file import state_digest
+from vultus.training.data_selection import FaceSubset, open_faces
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.run.checkpoint import CheckpointFolder
+from vultus.training.run.observers import StepRecord
+from vultus.training.run.state_file import state_digest
 from vultus.training.trainer import Trainer
-from vultus.training.validation import EvaluationResult
+from vultus.training.validation.sets import EvaluationResult
 
 
 class StopAt:

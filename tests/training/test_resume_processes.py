@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from vultus.training.checkpoint import Checkpoint, CheckpointFolder
-from vultus.training.observers import read_log
-from vultus.training.recipe import Recipe
-from vultus.training.recipe_file import recipe_toml
-from vultus.training.state_file import state_digest
-from vultus.training.state_tree import State
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.recipe_file import recipe_toml
+from vultus.training.run.checkpoint import Checkpoint, CheckpointFolder
+from vultus.training.run.observers import read_log
+from vultus.training.run.state_file import state_digest
+from vultus.training.run.state_tree import State
 from vultus.training.trainer import Trainer
 
 WORKER = Path(__file__).with_name("killed_trainer.py")

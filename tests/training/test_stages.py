@@ -7,9 +7,9 @@ from torch import nn
 from vultus.backbones import BACKBONES
 from vultus.core.errors import ConfigError, InputError, RegistryError
 from vultus.data import open_dataset
-from vultus.training.distributed import World
-from vultus.training.objective import LossObjective
-from vultus.training.recipe import Recipe
+from vultus.training.objectives.objective import LossObjective
+from vultus.training.process.distributed import World
+from vultus.training.recipe.recipe import Recipe
 from vultus.training.stages import StageBuilder, freeze, set_training_mode
 
 

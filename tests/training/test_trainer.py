@@ -15,11 +15,11 @@ from vultus.core.errors import ConfigError
 from vultus.data import open_dataset
 from vultus.losses import LOSSES
 from vultus.sampling.samplers import ShuffledSampler
-from vultus.training.observers import StepRecord, read_log
-from vultus.training.recipe import Recipe
-from vultus.training.result import build_backbone, load_backbone
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.run.observers import StepRecord, read_log
+from vultus.training.run.result import build_backbone, load_backbone
 from vultus.training.trainer import Trainer
-from vultus.training.validation import CropEmbedder, EvaluationResult, open_validations
+from vultus.training.validation.sets import CropEmbedder, EvaluationResult, open_validations
 
 
 class Watcher:

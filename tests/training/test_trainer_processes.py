@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from vultus.training.checkpoint import CheckpointFolder
-from vultus.training.recipe import Recipe
-from vultus.training.recipe_file import recipe_toml
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.recipe_file import recipe_toml
+from vultus.training.run.checkpoint import CheckpointFolder
 from vultus.training.trainer import Trainer
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from vultus.alignment.templates import (
+from vultus.alignment.crop_templates import (
     CropTemplate,
     LandmarkTemplate,
     MarginTemplate,
@@ -15,18 +15,10 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 from vultus.image.warp import warp
 
-__all__ = [
-    "align_faces",
-    "landmark_residuals",
-    "margin_crops",
-    "margin_transforms",
-    "similarity_transforms",
-]
-
-MIN_EXTENT_PX = 1e-3
+_MIN_EXTENT_PX = 1e-3
 """Landmarks closer together than this have no direction, and boxes thinner than this no size."""
 
-MIN_SCALE = 1e-6
+_MIN_SCALE = 1e-6
 """Below this a similarity squeezes the image to a point."""
 
 
@@ -39,7 +31,7 @@ def align_faces(image: Image, faces: Faces, *, template: str = "arcface-112") ->
     Args:
         image: (h, w, 3) uint8, RGB.
         faces: The faces found in it; of landmarks and boxes only what the template uses is read.
-        template: A name in `vultus.alignment.templates.TEMPLATES`.
+        template: A name in `vultus.alignment.crop_templates.TEMPLATES`.
 
     Returns:
         One crop a face, in the same order, with the maps from image to crop; invert one with
@@ -113,9 +105,9 @@ def similarity_transforms(
     z_mean, w_mean = z.mean(axis=1), w.mean()
     centred = z - z_mean[:, None]
     spread = (np.abs(centred) ** 2).sum(axis=1)
-    _refuse_faces(spread < MIN_EXTENT_PX**2, landmarks, "landmarks that lie apart")
+    _refuse_faces(spread < _MIN_EXTENT_PX**2, landmarks, "landmarks that lie apart")
     a = (centred.conj() * (w - w_mean)).sum(axis=1) / spread
-    _refuse_faces(np.abs(a) < MIN_SCALE, landmarks, "landmarks that resemble the template")
+    _refuse_faces(np.abs(a) < _MIN_SCALE, landmarks, "landmarks that resemble the template")
     b = w_mean - a * z_mean
     rows = [[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]]
     return np.array(rows).transpose(2, 0, 1).astype(np.float32)
@@ -138,7 +130,7 @@ def margin_transforms(
     """
     check_array("boxes", boxes, dtype=np.float32, shape=("n", 4))
     sides = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64)
-    _refuse_faces(sides.min(axis=1) < MIN_EXTENT_PX, boxes, "a box with width and height")
+    _refuse_faces(sides.min(axis=1) < _MIN_EXTENT_PX, boxes, "a box with width and height")
     centres = (boxes[:, 2:].astype(np.float64) + boxes[:, :2]) / 2
     scales = (template.size - template.margin_px) / sides
     # Box edges are taken like landmarks, as coordinates of pixel centres; so is the crop's middle.

@@ -14,8 +14,6 @@ from vultus.backbones.base import (
 )
 from vultus.core.checks import check_range
 
-__all__ = ["AttentionModule", "AttentionNet", "MaskBranch", "PreActivationUnit"]
-
 WIDTHS = (256, 512, 1024)
 LAST_WIDTH = 2048
 

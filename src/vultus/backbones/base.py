@@ -12,17 +12,6 @@ from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
 
-__all__ = [
-    "BACKBONES",
-    "BACKBONE_INFO",
-    "Backbone",
-    "BackboneInfo",
-    "Published",
-    "check_images",
-    "check_input_hw",
-    "register_backbone",
-]
-
 
 class Published(NamedTuple):
     """A figure that somebody else states.

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from vultus.backbones.base import BACKBONE_INFO, BACKBONES, Published
 from vultus.backbones.complexity import complexity_of
 
-__all__ = ["backbone_table"]
-
 
 def backbone_table(names: Iterable[str] | None = None) -> str:
     """A Markdown table: name, paper, input, and our counts beside the published ones.

@@ -9,8 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vultus.backbones.base import BACKBONES, Backbone, check_input_hw
 
-__all__ = ["Complexity", "complexity", "complexity_of"]
-
 
 class Complexity(NamedTuple):
     """Size of a network.

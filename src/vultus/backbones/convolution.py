@@ -3,8 +3,6 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ConvReLU"]
-
 
 class ConvReLU(nn.Module):
     """Convolution - (batch normalisation) - ReLU.

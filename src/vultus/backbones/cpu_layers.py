@@ -14,8 +14,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
-__all__ = ["CpuConv2d", "CpuPReLU", "use_cpu_layers"]
-
 _CACHED = 1 << 18
 """Numbers that a single thread works on at a time: they stay in its cache."""
 

@@ -13,8 +13,6 @@ from vultus.backbones.base import (
 )
 from vultus.backbones.convolution import ConvReLU
 
-__all__ = ["FaceNetNN1", "Maxout"]
-
 FC_WIDTH = 32 * 128
 
 

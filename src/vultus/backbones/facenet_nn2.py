@@ -15,8 +15,6 @@ from vultus.backbones.base import (
 )
 from vultus.backbones.convolution import ConvReLU
 
-__all__ = ["FaceNetNN2", "Inception", "InceptionWidths", "L2Pool"]
-
 SMALLEST = 1e-6  # under the root, where its slope would be infinite; float16 still holds it
 
 

@@ -8,8 +8,6 @@ from vultus.backbones.base import Backbone, BackboneInfo, check_input_hw, regist
 from vultus.backbones.convolution import ConvReLU
 from vultus.core.checks import check_range
 
-__all__ = ["InceptionResNetV1"]
-
 BN_EPSILON = 1e-3  # of the original; PyTorch's own is 1e-5
 
 

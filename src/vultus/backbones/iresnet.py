@@ -13,8 +13,6 @@ from vultus.backbones.base import (
 )
 from vultus.core.checks import check_range
 
-__all__ = ["IResNet", "IResNetBlock"]
-
 WIDTHS = (64, 128, 256, 512)
 
 

@@ -15,8 +15,6 @@ from vultus.backbones.base import (
 )
 from vultus.core.errors import InputError
 
-__all__ = ["Activation", "Bottleneck", "MobileFaceNet"]
-
 Activation = Literal["prelu", "relu"]
 
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))

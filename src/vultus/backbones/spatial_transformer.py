@@ -14,8 +14,6 @@ from vultus.backbones.convolution import ConvReLU
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 
-__all__ = ["Localisation", "SpatialTransformer", "TransformKind", "sample", "transforms"]
-
 TransformKind = Literal["similarity", "affine"]
 
 LOCALISATION_SIDE = 64  # pixels; the place of a face needs no finer image

@@ -12,8 +12,6 @@ from vultus.backbones.base import (
     register_backbone,
 )
 
-__all__ = ["SphereFaceNet", "SphereFaceUnit"]
-
 WIDTHS = (64, 128, 256, 512)
 
 

@@ -12,8 +12,6 @@ from vultus.backbones.base import (
 )
 from vultus.backbones.convolution import ConvReLU
 
-__all__ = ["Fire", "SqueezeNet"]
-
 STAGES = (
     ((16, 64), (16, 64)),
     ((32, 128), (32, 128)),

@@ -15,8 +15,6 @@ from vultus.backbones.base import (
 from vultus.backbones.convolution import ConvReLU
 from vultus.core.checks import check_range
 
-__all__ = ["VGG16"]
-
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and convolutions of each stage; a 2x2 maximum follows each."""
 

@@ -16,8 +16,6 @@ from vultus.backbones.base import (
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
 
-__all__ = ["FaceViT", "TransformerBlock"]
-
 
 class TransformerBlock(nn.Module):
     """LayerNorm - attention and LayerNorm - MLP, each beside a shortcut.

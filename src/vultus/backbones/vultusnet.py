@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from vultus.backbones.base import Backbone, BackboneInfo, check_input_hw, register_backbone
 from vultus.core.errors import InputError
 
-__all__ = ["ResidualUnit", "UnitKind", "VultusNet"]
-
 UnitKind = Literal["dense", "bottleneck", "inverted"]
 
 

@@ -8,21 +8,24 @@ import typer
 from rich.markup import escape
 
 from vultus import __version__
-from vultus.cli import data, gallery, models, plot
-from vultus.cli.align import align
-from vultus.cli.calibrate import calibrate
-from vultus.cli.cluster import cluster
-from vultus.cli.demo import demo
-from vultus.cli.detect import detect
-from vultus.cli.doctor import doctor
-from vultus.cli.embed import embed
-from vultus.cli.evaluate import evaluate
-from vultus.cli.export import export
-from vultus.cli.identify import identify
+from vultus.cli.data import data
+from vultus.cli.demo.demo import demo
+from vultus.cli.evaluate.calibrate import calibrate
+from vultus.cli.evaluate.evaluate import evaluate
+from vultus.cli.evaluate.report import report
+from vultus.cli.models import models
+from vultus.cli.models.doctor import doctor
 from vultus.cli.output import ExitCode, err, out
-from vultus.cli.report import report
-from vultus.cli.train import train
-from vultus.cli.verify import verify
+from vultus.cli.recognise import gallery
+from vultus.cli.recognise.align import align
+from vultus.cli.recognise.cluster import cluster
+from vultus.cli.recognise.detect import detect
+from vultus.cli.recognise.embed import embed
+from vultus.cli.recognise.identify import identify
+from vultus.cli.recognise.verify import verify
+from vultus.cli.train import plot
+from vultus.cli.train.export import export
+from vultus.cli.train.train import train
 from vultus.core.errors import (
     LicenceError,
     MissingDependencyError,
@@ -30,8 +33,6 @@ from vultus.core.errors import (
     ProviderError,
     VultusError,
 )
-
-__all__ = ["app", "main"]
 
 app = typer.Typer(
     name="vultus",

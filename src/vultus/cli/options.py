@@ -1,35 +1,11 @@
 """Arguments and options that several commands share, and the recogniser that they describe."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vultus.core.errors import VultusError
-from vultus.embedding.embedder import open_embedder
-from vultus.models.cards import Flip
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import Selection
-from vultus.quality.gate import QualityGate
 from vultus.runtime.providers import Precision
-
-__all__ = [
-    "DEFAULT_DETECTOR",
-    "DEFAULT_EMBEDDER",
-    "CalibrationOption",
-    "DetectorOption",
-    "FmrOption",
-    "FpirOption",
-    "GateOption",
-    "ModelOption",
-    "PhotosArgument",
-    "PrecisionOption",
-    "SelectOption",
-    "Skipped",
-    "ThresholdOption",
-    "make_recognizer",
-]
 
 PhotosArgument = Annotated[
     list[str], typer.Argument(help="Photos, folders (searched recursively) or globs.")
@@ -84,39 +60,3 @@ SelectOption = Annotated[
     Selection,
     typer.Option("--select", help="Which face of a photo is meant when it shows several."),
 ]
-
-
-def make_recognizer(
-    *,
-    detector: str = DEFAULT_DETECTOR,
-    model: str = DEFAULT_EMBEDDER,
-    precision: Precision = "f32",
-    gate: bool = True,
-    calibration: str | None = None,
-    flip: Flip | None = None,
-) -> Recognizer:
-    """The recogniser that a command's options describe."""
-    named = Path(model) if model.endswith(".onnx") else model
-    recognizer = Recognizer(
-        detector=detector,
-        embedder=named if flip is None else open_embedder(named, flip=flip, precision=precision),
-        gate=QualityGate() if gate else None,
-        precision=precision,
-    )
-    if calibration is not None:
-        recognizer.use_calibration(None if calibration == "none" else Path(calibration))
-    return recognizer
-
-
-class Skipped:
-    """Collects the photos that a command could not use, so that the rest still goes on."""
-
-    def __init__(self) -> None:
-        self.photos: list[dict[str, str]] = []
-
-    def __call__(self, name: str, error: VultusError) -> None:
-        """Note one photo and why."""
-        self.photos.append({"photo": name, "error": str(error)})
-
-    def __len__(self) -> int:
-        return len(self.photos)

@@ -3,26 +3,26 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
 
-__all__ = [
-    "ExitCode",
-    "JsonOption",
-    "err",
-    "note",
-    "out",
-    "print_json",
-    "report_skipped",
-    "say",
-    "track",
-]
+from vultus.core.progress import Progress, tracked
 
 T = TypeVar("T")
+
+_HANDFUL = 10
 
 out = Console(highlight=False)
 """Results: stdout."""
@@ -65,17 +65,30 @@ def note(text: str) -> None:
     err.print(text, markup=False, soft_wrap=True)
 
 
-def track(items: Iterable[T], description: str, *, total: int) -> Iterator[T]:
-    """Show on a terminal's stderr how far the consumption of ``items`` has come.
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A `vultus.core.progress.Progress` that shows on a terminal's stderr how far work has come.
 
     Nothing is shown where stderr is no terminal, or for a handful of items.
     """
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
-    quiet = total < 10 or not err.is_terminal
-    with Progress(*columns, console=err, transient=True, disable=quiet) as progress:
-        yield from progress.track(items, total=total, description=description)
+    with RichProgress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=total, visible=total >= _HANDFUL)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield tell
+
+
+def track(items: Iterable[T], what: str, *, total: int) -> Iterator[T]:
+    """Show by a `progress_bar` how far the consumption of ``items`` has come."""
+    with progress_bar() as progress:
+        yield from tracked(items, what, total=total, progress=progress)
 
 
 def report_skipped(skipped: Sequence[Mapping[str, str]], *, quiet: bool = False) -> None:

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 
-__all__ = ["check_array", "check_positive_int", "check_range", "frozen"]
-
 
 def check_array(
     name: str,

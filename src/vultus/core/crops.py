@@ -9,8 +9,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, frozen
 from vultus.core.errors import InputError
 
-__all__ = ["AlignedCrops"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedCrops:

@@ -1,5 +1,6 @@
 """Embeddings, the space that they live in, and the fused template of a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.errors import InputError, SpaceMismatchError
 
-__all__ = ["EmbeddingSpace", "Embeddings", "Template", "check_same_space"]
-
-UNIT_TOLERANCE = 1e-3
+_UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Embeddings:
         check_array("vectors", self.vectors, dtype=np.float32, shape=("n", self.space.dim))
         check_array("norms", self.norms, dtype=np.float32, shape=(len(self.vectors),))
         lengths = np.linalg.norm(self.vectors, axis=1)
-        if len(lengths) and np.abs(lengths - 1).max() > UNIT_TOLERANCE:
+        if len(lengths) and np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
             row = int(np.abs(lengths - 1).argmax())
             raise InputError(
                 f"vectors must have rows of length 1, row {row} has {lengths[row]:.6g}"
@@ -187,6 +186,55 @@ class Template:
         check_array("vector", self.vector, dtype=np.float32, shape=(self.space.dim,))
         check_positive_int("n_images", self.n_images)
         length = float(np.linalg.norm(self.vector))
-        if abs(length - 1) > UNIT_TOLERANCE:
+        if abs(length - 1) > _UNIT_TOLERANCE:
             raise InputError(f"vector must have length 1, got {length:.6g}")
         object.__setattr__(self, "vector", frozen(self.vector))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemplateSet:
+    """Enrolled people as one matrix, in the order of enrolment.
+
+    Attributes:
+        vectors: (n, dim) float32, rows of length 1.
+        identities: n names, each once.
+        space: The embedding space.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    identities: tuple[str, ...]
+    space: EmbeddingSpace
+
+    def __post_init__(self) -> None:
+        shape = (len(self.identities), self.space.dim)
+        check_array("vectors", self.vectors, dtype=np.float32, shape=shape)
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if len(lengths) and np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
+            raise InputError("vectors must have rows of length 1")
+        if len(set(self.identities)) != len(self.identities):
+            repeated = next(x for x in self.identities if self.identities.count(x) > 1)
+            raise InputError(
+                f"identities must each occur once, got {repeated!r} twice; fuse them first"
+            )
+        object.__setattr__(self, "vectors", frozen(self.vectors))
+
+    @classmethod
+    def from_templates(cls, templates: Sequence[Template]) -> "TemplateSet":
+        """Stack templates of one space.
+
+        Raises:
+            InputError: If there is none (no space is known then) or a name occurs twice.
+            SpaceMismatchError: If the spaces differ.
+        """
+        if not templates:
+            raise InputError("from_templates needs at least one template, got none")
+        for template in templates[1:]:
+            check_same_space(templates[0].space, template.space)
+        return cls(
+            np.stack([template.vector for template in templates]),
+            tuple(template.identity for template in templates),
+            templates[0].space,
+        )
+
+    def __len__(self) -> int:
+        return len(self.identities)

@@ -26,31 +26,6 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
         └── CheckpointError                a checkpoint cannot be written, or none can be read
 """
 
-__all__ = [
-    "CalibrationError",
-    "CheckpointError",
-    "ConfigError",
-    "DigestError",
-    "DownloadError",
-    "GalleryError",
-    "GallerySpaceError",
-    "IdentityNotFoundError",
-    "ImageError",
-    "InputError",
-    "LicenceError",
-    "MissingDependencyError",
-    "ModelError",
-    "ModelNotFoundError",
-    "NoFaceError",
-    "ProviderError",
-    "QualityError",
-    "RegistryError",
-    "SeveralFacesError",
-    "SpaceMismatchError",
-    "TrainingError",
-    "VultusError",
-]
-
 
 class VultusError(Exception):
     """Root of all errors that Vultus raises on purpose."""

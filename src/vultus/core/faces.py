@@ -10,8 +10,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, frozen
 from vultus.core.errors import InputError
 
-__all__ = ["LANDMARK_NAMES", "Faces", "Image"]
-
 Image = npt.NDArray[np.uint8]
 """An image: (h, w, 3) uint8, RGB."""
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from vultus.core.errors import InputError
 
-__all__ = ["appearing", "sync_folder", "write_text"]
-
 
 @contextmanager
 def appearing(path: Path, *, replace: bool = False) -> Iterator[Path]:

@@ -6,8 +6,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_array
 from vultus.core.errors import InputError
 
-__all__ = ["box_iou", "invert_transform", "transform_points"]
-
 
 def box_iou(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Intersection over union of every box of ``a`` with every box of ``b``.

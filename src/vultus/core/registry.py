@@ -8,8 +8,6 @@ from typing import Any, Generic, TypeVar
 
 from vultus.core.errors import InputError, RegistryError
 
-__all__ = ["Registry"]
-
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, frozen
 from vultus.core.thresholds import Threshold
 
-__all__ = ["Candidate", "Clustering", "Identification", "Verification"]
-
 
 @dataclass(frozen=True, slots=True)
 class Verification:

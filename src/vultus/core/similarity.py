@@ -6,8 +6,6 @@ import numpy.typing as npt
 from vultus.core.embeddings import Embeddings, check_same_space
 from vultus.core.errors import InputError
 
-__all__ = ["paired_similarity", "similarity_matrix"]
-
 
 def similarity_matrix(a: Embeddings, b: Embeddings) -> npt.NDArray[np.float32]:
     """Cosine similarity of every row of ``a`` with every row of ``b``.

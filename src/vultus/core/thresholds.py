@@ -6,8 +6,6 @@ from typing import Any
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
 
-__all__ = ["Threshold", "ThresholdTable"]
-
 
 @dataclass(frozen=True, slots=True)
 class Threshold:

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 
 from vultus.core.errors import InputError
 from vultus.data.base import FaceDataset
-from vultus.data.folder import FolderDataset
-from vultus.data.list_file import ListDataset
-
-__all__ = ["image_names", "is_plain_text"]
+from vultus.data.formats.folder import FolderDataset
+from vultus.data.formats.list_file import ListDataset
 
 _SHOWN = 3
 

@@ -13,8 +13,6 @@ from vultus.core.faces import Image
 from vultus.core.registry import Registry
 from vultus.data.decode import decode_image
 
-__all__ = ["DATASETS", "UNLABELLED", "FaceDataset", "open_dataset"]
-
 UNLABELLED = -1
 """The label of an image whose identity is not known."""
 

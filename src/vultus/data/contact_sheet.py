@@ -11,8 +11,6 @@ from vultus.core.faces import Image
 from vultus.data.augmentation import AUGMENTATIONS, Augmentation, Transform
 from vultus.data.base import FaceDataset
 
-__all__ = ["augmentation_sheet", "contact_sheet", "identity_sheet"]
-
 _CAPTION_PX = 118
 _GAP_PX = 2
 _WHITE = 255

@@ -14,8 +14,6 @@ from vultus.core.errors import ImageError
 from vultus.core.faces import Image
 from vultus.image.io import read_image
 
-__all__ = ["decode_image"]
-
 _MAX_SIDE = 4096
 _MAX_SEGMENTS = 32
 

@@ -8,26 +8,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vultus.alignment.templates import LandmarkTemplate, crop_template
+from vultus.alignment.crop_templates import LandmarkTemplate, crop_template
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
-
-__all__ = [
-    "Plane",
-    "Points",
-    "face_points",
-    "landmark_template",
-    "lay_over",
-    "outline",
-    "smooth_outline",
-    "stroke",
-]
 
 Points = npt.NDArray[np.float64]
 Plane = npt.NDArray[np.uint8]
 Value = float | tuple[float, float, float]
 
-SUBPIXEL_BITS = 4
+_SUBPIXEL_BITS = 4
 """OpenCV takes coordinates in multiples of 1/16 pixel. It rounds the y of a polygon's corners to
 whole pixels all the same: who needs finer draws larger and shrinks."""
 
@@ -68,7 +57,7 @@ def outline(canvas: Plane, points: Points, *, value: Value = 255) -> None:
         points: (k, 2) ``x y``.
         value: One value, or three for three channels.
     """
-    cv2.fillPoly(canvas, [_fixed(points)], value, lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS)
+    cv2.fillPoly(canvas, [_fixed(points)], value, lineType=cv2.LINE_AA, shift=_SUBPIXEL_BITS)
 
 
 def stroke(canvas: Plane, points: Points, *, thickness_px: float = 1.0, value: Value = 255) -> None:
@@ -82,7 +71,13 @@ def stroke(canvas: Plane, points: Points, *, thickness_px: float = 1.0, value: V
     """
     thickness = max(1, round(thickness_px))
     cv2.polylines(
-        canvas, [_fixed(points)], False, value, thickness, lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS
+        canvas,
+        [_fixed(points)],
+        False,
+        value,
+        thickness,
+        lineType=cv2.LINE_AA,
+        shift=_SUBPIXEL_BITS,
     )
 
 
@@ -128,4 +123,4 @@ def lay_over(
 
 
 def _fixed(points: Points) -> npt.NDArray[np.int32]:
-    return np.asarray(np.rint(points * (1 << SUBPIXEL_BITS)), np.int32)
+    return np.asarray(np.rint(points * (1 << _SUBPIXEL_BITS)), np.int32)

@@ -9,10 +9,8 @@ import numpy as np
 
 from vultus.core.errors import ImageError
 from vultus.data.base import UNLABELLED, FaceDataset
-from vultus.data.convert import Watch
-from vultus.data.folder import FolderDataset
-
-__all__ = ["DatasetSummary", "summarise"]
+from vultus.data.formats.convert import Watch
+from vultus.data.formats.folder import FolderDataset
 
 SAMPLE = 200
 _LISTED = 20

@@ -9,8 +9,6 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 from vultus.core.registry import Registry
 
-__all__ = ["DETECTORS", "Detector", "check_images"]
-
 
 class Detector(Protocol):
     """Finds the faces in images; one detector may be used from many threads at once.

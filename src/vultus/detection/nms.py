@@ -8,14 +8,12 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_range
 from vultus.core.errors import InputError
 
-__all__ = ["Overlap", "suppress_overlaps"]
-
 Overlap = Literal["union", "smaller"]
 """What an intersection is divided by: the area of the union, or that of the smaller box."""
 
-BLOCK = 128
-SMALLEST = np.finfo(np.float64).tiny
-LATER = np.triu(np.ones((BLOCK, BLOCK), np.bool_), k=1)
+_BLOCK = 128
+_SMALLEST = np.finfo(np.float64).tiny
+_LATER = np.triu(np.ones((_BLOCK, _BLOCK), np.bool_), k=1)
 
 
 def suppress_overlaps(
@@ -56,8 +54,8 @@ def suppress_overlaps(
     ordered[:, 2:] += edge_px
     stays = np.zeros(len(ordered), np.bool_)
     # In blocks, so that the work of many small groups and the memory of one large group stay low.
-    for start in range(0, len(ordered), BLOCK):
-        block = np.arange(start, min(start + BLOCK, len(ordered)))
+    for start in range(0, len(ordered), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(ordered)))
         begun = np.searchsorted(groups, groups[start])
         rivals = begun + np.flatnonzero(stays[begun:start])
         if len(rivals):  # the block goes on with a group that began before it
@@ -82,7 +80,7 @@ def _greedy(
     """
     beats = _overlap(ordered, ordered, overlap) > limit
     beats &= groups[:, None] == groups
-    beats &= LATER[: len(groups), : len(groups)]
+    beats &= _LATER[: len(groups), : len(groups)]
     stays: npt.NDArray[np.bool_] = np.ones(len(ordered), np.bool_)
     while True:
         settled = np.asarray(~beats[stays].any(axis=0), np.bool_)
@@ -103,7 +101,7 @@ def _overlap(
     else:
         whole = area_a[:, None] + area_b
         whole -= shared
-    np.maximum(whole, SMALLEST, out=whole)
+    np.maximum(whole, _SMALLEST, out=whole)
     shared /= whole
     return shared
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vultus.alignment.templates import crop_template
+from vultus.alignment.crop_templates import crop_template
 from vultus.core.checks import check_positive_int
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
@@ -18,9 +18,8 @@ from vultus.embedding.source import find_model
 from vultus.models.cards import Flip, ModelCard
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import Precision, Runtime
-from vultus.runtime.session import Session, TensorSpec, open_session
-
-__all__ = ["BATCH_SIZE", "Embedder", "open_embedder"]
+from vultus.runtime.session import Session, open_session
+from vultus.runtime.tensors import TensorSpec
 
 logger = logging.getLogger(__name__)
 

@@ -13,15 +13,7 @@ import numpy as np
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 
-__all__ = [
-    "EmbeddingFile",
-    "FaceSource",
-    "load_embeddings",
-    "read_embedding_file",
-    "save_embeddings",
-]
-
-FORMAT = "vultus-embeddings-1"
+_FORMAT = "vultus-embeddings-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +80,7 @@ def save_embeddings(
     if not path.parent.is_dir():
         raise InputError(f"the folder of {path} must exist; make {path.parent} first")
     arrays: dict[str, Any] = {
-        "format": np.array(FORMAT),
+        "format": np.array(_FORMAT),
         "space": np.array(json.dumps(embeddings.space.to_dict())),
         "vectors": embeddings.vectors,
         "norms": embeddings.norms,
@@ -134,8 +126,8 @@ def read_embedding_file(path: Path) -> EmbeddingFile:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        if str(arrays["format"]) != FORMAT:
-            raise InputError(f"{path} is of format {arrays['format']}, this reads {FORMAT}")
+        if str(arrays["format"]) != _FORMAT:
+            raise InputError(f"{path} is of format {arrays['format']}, this reads {_FORMAT}")
         space = EmbeddingSpace(**json.loads(str(arrays["space"])))
         embeddings = Embeddings(arrays["vectors"], arrays["norms"], space, arrays.get("quality"))
         sources = tuple(_sources(arrays))

@@ -8,8 +8,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_array
 from vultus.models.cards import Colour, Flip
 
-__all__ = ["fused", "network_input", "preprocessing_line", "views"]
-
 
 def network_input(
     pixels: npt.NDArray[np.uint8], *, colour: Colour = "rgb", mean: float = 0.0, std: float = 1.0

@@ -4,11 +4,8 @@ from pathlib import Path
 
 from vultus.core.errors import DigestError, ModelError, ModelNotFoundError
 from vultus.models.cards import ModelCard
-from vultus.models.digest import known_sha256
-from vultus.models.mirror import find_file
+from vultus.models.digest import find_file, known_sha256
 from vultus.models.store import ModelStore
-
-__all__ = ["find_model"]
 
 
 def find_model(model: str | Path | ModelCard, *, store: ModelStore) -> tuple[Path, ModelCard]:

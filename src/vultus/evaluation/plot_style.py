@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "OKABE_ITO",
-    "SeriesStyle",
-    "deviate_axis",
-    "new_figure",
-    "normal_deviates",
-    "plain_text",
-    "series_styles",
-]
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours that colour-blind readers can tell apart, and that show on white and on black.
@@ -35,8 +26,8 @@ DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (5, 2, 1, 2), (1, 1.5))
 """Lengths of dash and gap in line widths; the first is a solid line."""
 
 SIZE_INCHES = (6.4, 4.8)
-DET_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5)
-MORE_TICKS = (0.02, 0.1, 0.35)
+_DET_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5)
+_MORE_TICKS = (0.02, 0.1, 0.35)
 """Between them on an upright axis, where labels do not run into each other."""
 
 
@@ -113,7 +104,7 @@ def deviate_axis(axes: "Axes", which: str, lowest: float, *, highest: float = 0.
         highest: Rate at the upper end, in (0, 1).
     """
     low = min(lowest, 0.8 * highest)
-    known = sorted({*DET_TICKS, *MORE_TICKS}) if which == "y" else DET_TICKS
+    known = sorted({*_DET_TICKS, *_MORE_TICKS}) if which == "y" else _DET_TICKS
     ticks = np.array([tick for tick in known if low <= tick <= highest])
     labels = [f"$10^{{{round(np.log10(t))}}}$" if t <= 0.01 else f"{t:g}" for t in ticks]
     places = normal_deviates(ticks)

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.evaluation.histogram import ScoreHistogram, score_histogram
-from vultus.evaluation.identification import CmcCurve
+from vultus.evaluation.measures.error_versus_reject import RejectCurve
+from vultus.evaluation.measures.histogram import ScoreHistogram, score_histogram
+from vultus.evaluation.measures.identification import CmcCurve
+from vultus.evaluation.measures.rates import RocCurve, equal_error_rate
 from vultus.evaluation.plot_style import (
     OKABE_ITO,
     SeriesStyle,
@@ -23,33 +25,20 @@ from vultus.evaluation.plot_style import (
     plain_text,
     series_styles,
 )
-from vultus.evaluation.quality import RejectCurve
-from vultus.evaluation.rates import RocCurve, equal_error_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "plot_cmc",
-    "plot_det",
-    "plot_distractors",
-    "plot_histogram",
-    "plot_open_set",
-    "plot_reject",
-    "plot_roc",
-    "plot_scores",
-    "save_figure",
-]
 
-DPI = 150
-MAX_POINTS = 5000
+_DPI = 150
+_MAX_POINTS = 5000
 
-Styles = Mapping[str, SeriesStyle]
+_Styles = Mapping[str, SeriesStyle]
 """Name of a curve -> how it is drawn."""
 
 
-def plot_roc(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) -> "Figure":
+def plot_roc(curves: Mapping[str, RocCurve], *, styles: _Styles | None = None) -> "Figure":
     """TAR against FMR, FMR on a logarithmic axis that ends where the data do (3 / n).
 
     Args:
@@ -75,7 +64,7 @@ def plot_roc(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) ->
     return figure
 
 
-def plot_det(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) -> "Figure":
+def plot_det(curves: Mapping[str, RocCurve], *, styles: _Styles | None = None) -> "Figure":
     """FNMR against FMR, both on normal-deviate axes: normal scores give straight lines.
 
     Args:
@@ -94,7 +83,7 @@ def plot_det(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) ->
     return figure
 
 
-def plot_open_set(curves: Mapping[str, RocCurve], *, styles: Styles | None = None) -> "Figure":
+def plot_open_set(curves: Mapping[str, RocCurve], *, styles: _Styles | None = None) -> "Figure":
     """FNIR against FPIR, both on normal-deviate axes.
 
     Args:
@@ -156,7 +145,7 @@ def plot_histogram(histogram: ScoreHistogram, *, threshold: float | None = None)
     return figure
 
 
-def plot_cmc(curves: Mapping[str, CmcCurve], *, styles: Styles | None = None) -> "Figure":
+def plot_cmc(curves: Mapping[str, CmcCurve], *, styles: _Styles | None = None) -> "Figure":
     """Identification rate against rank.
 
     Args:
@@ -181,7 +170,7 @@ def plot_cmc(curves: Mapping[str, CmcCurve], *, styles: Styles | None = None) ->
 
 
 def plot_distractors(
-    rates: Mapping[str, Mapping[int, float]], *, rank: int = 1, styles: Styles | None = None
+    rates: Mapping[str, Mapping[int, float]], *, rank: int = 1, styles: _Styles | None = None
 ) -> "Figure":
     """Identification rate against the number of distractors.
 
@@ -206,7 +195,7 @@ def plot_distractors(
 
 
 def plot_reject(
-    curves: Mapping[str, RejectCurve], *, up_to: float = 0.5, styles: Styles | None = None
+    curves: Mapping[str, RejectCurve], *, up_to: float = 0.5, styles: _Styles | None = None
 ) -> "Figure":
     """FNMR against the share of comparisons that are refused for poor quality.
 
@@ -243,7 +232,7 @@ def plot_reject(
 
 def save_figure(figure: "Figure", path: Path) -> None:
     """Write a picture; the file's ending chooses the format (png, svg, pdf)."""
-    figure.savefig(path, dpi=DPI)
+    figure.savefig(path, dpi=_DPI)
 
 
 def _figure(curves: Mapping[str, Any], x: str, y: str) -> "tuple[Figure, Axes]":
@@ -252,13 +241,13 @@ def _figure(curves: Mapping[str, Any], x: str, y: str) -> "tuple[Figure, Axes]":
     return new_figure(x, y)
 
 
-def _lines(curves: Mapping[str, Any], styles: Styles | None) -> list[tuple[str, dict[str, Any]]]:
+def _lines(curves: Mapping[str, Any], styles: _Styles | None) -> list[tuple[str, dict[str, Any]]]:
     """Each name with what its line looks like."""
     chosen = series_styles(curves) if styles is None else styles
     return [(name, chosen[name].line()) for name in curves]
 
 
-def _draw_det(axes: "Axes", curves: Mapping[str, RocCurve], styles: Styles | None) -> None:
+def _draw_det(axes: "Axes", curves: Mapping[str, RocCurve], styles: _Styles | None) -> None:
     ends, highest = [], 0.05
     for name, line in _lines(curves, styles):
         curve = curves[name]
@@ -279,10 +268,10 @@ def _draw_det(axes: "Axes", curves: Mapping[str, RocCurve], styles: Styles | Non
 def _steps(curve: RocCurve) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """FMR and TAR, thinned where there are far more points than a picture can show."""
     fmr, tar = curve.fmr, curve.tar
-    if len(fmr) <= MAX_POINTS:
+    if len(fmr) <= _MAX_POINTS:
         return fmr, tar
     # As many points in every decade of the FMR, since its axis is logarithmic.
-    wanted = np.geomspace(1 / curve.n_impostor, 1, MAX_POINTS)
+    wanted = np.geomspace(1 / curve.n_impostor, 1, _MAX_POINTS)
     rows = np.unique(np.searchsorted(fmr, wanted, side="right") - 1)
     return fmr[rows], tar[rows]
 

@@ -14,12 +14,10 @@ from vultus.export.parity import Parity
 from vultus.export.storage import Storage
 from vultus.models.cards import Flip, Licence
 from vultus.models.store import ModelStore
-from vultus.training.recipe import Recipe
-from vultus.training.recipe_file import load_recipe
-from vultus.training.result import Weights, weights_file
-from vultus.training.run_folder import RunFolder
-
-__all__ = ["ExportSettings", "card_values", "notes", "warn_of_teachers"]
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.recipe_file import load_recipe
+from vultus.training.run.result import Weights, weights_file
+from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vultus.alignment.templates import crop_template
+from vultus.alignment.crop_templates import crop_template
 from vultus.backbones.base import Backbone
 from vultus.core.errors import ConfigError, InputError
 from vultus.export.card import ExportSettings, card_values, notes, warn_of_teachers
@@ -25,12 +25,10 @@ from vultus.export.storage import store_weights
 from vultus.export.whitening import whitened
 from vultus.models.cards import ModelCard
 from vultus.models.imported import card_for_file
-from vultus.training.config import InputConfig
-from vultus.training.recipe_file import load_recipe
-from vultus.training.result import load_backbone
-from vultus.training.run_folder import RunFolder
-
-__all__ = ["Export", "ExportSettings", "export_run"]
+from vultus.training.recipe.config import InputConfig
+from vultus.training.recipe.recipe_file import load_recipe
+from vultus.training.run.result import load_backbone
+from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,6 @@ from onnx import numpy_helper
 from vultus.backbones.base import Backbone
 from vultus.core.errors import ModelError
 
-__all__ = ["OPSET", "onnx_graph"]
-
 OPSET = 17
 """Every backbone fits into it, and every engine of the last years reads it."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vultus.alignment.templates import LandmarkTemplate, crop_template
+from vultus.alignment.crop_templates import LandmarkTemplate, crop_template
 from vultus.backbones.base import Backbone
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import ImageError, InputError, ModelError
@@ -22,19 +22,8 @@ from vultus.export.storage import Storage
 from vultus.models.cards import ModelCard
 from vultus.runtime.providers import installed_engines
 from vultus.runtime.session import open_session
-from vultus.training.config import EvaluationConfig, InputConfig
-from vultus.training.validation import CropEmbedder
-
-__all__ = [
-    "LIMITS",
-    "Limits",
-    "Parity",
-    "check_parity",
-    "compare",
-    "measure_parity",
-    "network_vectors",
-    "sample_crops",
-]
+from vultus.training.recipe.config import EvaluationConfig, InputConfig
+from vultus.training.validation.sets import CropEmbedder
 
 SAMPLE = 128
 """Crops that are compared, if there are so many."""

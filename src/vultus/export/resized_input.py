@@ -7,8 +7,6 @@ from torch import Tensor
 
 from vultus.backbones.base import Backbone
 
-__all__ = ["ResizedInput"]
-
 
 class ResizedInput(Backbone):
     """Resizes crops as the trainer did, and hands them on.

@@ -7,8 +7,6 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["Storage", "store_weights"]
-
 Storage = Literal["f32", "f16", "int8"]
 """How a file keeps its weights. All of them are computed with in float32."""
 

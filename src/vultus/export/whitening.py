@@ -20,10 +20,8 @@ from vultus.backbones.base import Backbone
 from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Image
 from vultus.data import FaceDataset, open_dataset
-from vultus.training.config import EvaluationConfig, InputConfig
-from vultus.training.validation import CropEmbedder
-
-__all__ = ["MOST", "Whitened", "fit_whitening", "whitened"]
+from vultus.training.recipe.config import EvaluationConfig, InputConfig
+from vultus.training.validation.sets import CropEmbedder
 
 logger = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """Which photos of a person are taken into a gallery, and how they become rows of its file."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,12 +9,10 @@ import numpy as np
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.gallery.sqlite_store import PhotoRow
-from vultus.matching.templates import fuse
+from vultus.gallery.stores.sqlite import PhotoRow
+from vultus.matching.fusion import fuse
 
-__all__ = ["EnrolledPerson", "Enrolment", "judge_photos", "to_embeddings", "to_rows"]
-
-REPEATED = "enrolled already"
+_REPEATED = "enrolled already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def judge_photos(
     """Why each new photo of a person is to be left out; an empty tuple where it is fit.
 
     A photo is left out when its vector is there already, bit by bit, or when it differs from the
-    majority of all photos (see `vultus.matching.templates.fuse`).
+    majority of all photos (see `vultus.matching.fusion.fuse`).
 
     Raises:
         InputError: If no majority agrees, or every new photo differs from those known.
@@ -67,7 +66,7 @@ def judge_photos(
     seen = {vector.tobytes() for vector in known.vectors}
     reasons: list[tuple[str, ...]] = []
     for vector in new.vectors:
-        reasons.append((REPEATED,) if vector.tobytes() in seen else ())
+        reasons.append((_REPEATED,) if vector.tobytes() in seen else ())
         seen.add(vector.tobytes())
     fresh = [i for i, why in enumerate(reasons) if not why]
     if not fresh:
@@ -128,3 +127,35 @@ def to_embeddings(rows: Sequence[PhotoRow], space: EmbeddingSpace) -> Embeddings
         space,
         np.array(quality, np.float32) if len(quality) == len(rows) else None,
     )
+
+
+MAX_NAME_LENGTH = 200
+
+# Controls, lone surrogates, line and paragraph separators. Format characters (Cf) stay: names in
+# some scripts need joiners.
+_REFUSED = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def normalise_identity(identity: str) -> str:
+    """The one spelling of a name: NFC, without blanks around it.
+
+    Args:
+        identity: 1 to 200 characters after normalising, none of them a control character.
+
+    Raises:
+        InputError: If it is no such name.
+
+    Example:
+        >>> normalise_identity("  Jose\\u0301 ") == "Jos\\u00e9"
+        True
+    """
+    if not isinstance(identity, str):
+        raise InputError(f"identity must be a str, got {type(identity).__name__}")
+    name = unicodedata.normalize("NFC", identity).strip()
+    if not 1 <= len(name) <= MAX_NAME_LENGTH:
+        raise InputError(
+            f"identity must have 1 to {MAX_NAME_LENGTH} characters, got {len(name)}: {name[:40]!r}"
+        )
+    if any(unicodedata.category(character) in _REFUSED for character in name):
+        raise InputError(f"identity must not contain control characters, got {name!r}")
+    return name

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_range
-from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import GalleryError, GallerySpaceError, IdentityNotFoundError, InputError
 from vultus.core.results import Candidate, Identification
 from vultus.core.thresholds import Threshold, ThresholdTable
@@ -21,16 +21,15 @@ from vultus.gallery.enrolment import (
     EnrolledPerson,
     Enrolment,
     judge_photos,
+    normalise_identity,
     to_embeddings,
     to_rows,
 )
-from vultus.gallery.names import normalise_identity
-from vultus.gallery.sqlite_store import PhotoRow, SqliteStore
-from vultus.matching.identify import identify, search
+from vultus.gallery.stores.sqlite import PhotoRow, SqliteStore
+from vultus.matching.fusion import chance_similarity, fuse
+from vultus.matching.identify import identify
 from vultus.matching.operating_point import threshold_for_fpir
-from vultus.matching.templates import TemplateSet, chance_similarity, fuse
-
-__all__ = ["Gallery"]
+from vultus.search.exact import search
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Gallery:
             path: The file; its folder must exist. A file that is no gallery is never touched.
             space: The space of the embeddings that will be enrolled. None opens only.
             outlier_similarity: In [-1, 1]; two photos less alike than this are not of one person
-                (see `vultus.matching.templates.fuse`). Fixed when the file is made; None takes
+                (see `vultus.matching.fusion.fuse`). Fixed when the file is made; None takes
                 `chance_similarity`, or what the file has. A threshold calibrated at FMR 1e-2 or
                 so is better; -1 refuses nothing.
 

@@ -20,8 +20,6 @@ from PIL import UnidentifiedImageError
 
 from vultus.core.errors import ImageError
 
-__all__ = ["FORMATS", "check_pixel_count", "decoding", "load_pixels", "open_image"]
-
 logger = logging.getLogger(__name__)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")

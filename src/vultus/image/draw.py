@@ -12,8 +12,6 @@ from vultus.core.checks import check_array
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 
-__all__ = ["FACE_COLOURS", "draw_faces"]
-
 Colour = tuple[int, int, int]
 
 FACE_COLOURS: tuple[Colour, ...] = (

@@ -10,8 +10,6 @@ from PIL import Image as PilImage
 from vultus.core.checks import check_array, check_positive_int, check_range
 from vultus.core.faces import Image
 
-__all__ = ["InlineImage", "inline_image"]
-
 
 @dataclass(frozen=True)
 class InlineImage:

@@ -18,8 +18,6 @@ from vultus.core.faces import Image
 from vultus.image.decode import check_pixel_count, load_pixels, open_image
 from vultus.image.rgb import composite_on_white, pillow_to_rgb
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "list_images", "read_image", "write_image"]
-
 MAX_PIXELS = 50_000_000
 """Default cap of `read_image`: an 8000 x 6000 photo passes."""
 

@@ -14,11 +14,9 @@ from vultus.core.errors import ImageError
 from vultus.core.faces import Image
 from vultus.image.decode import decoding
 
-__all__ = ["composite_on_white", "exif_orientation", "pillow_to_rgb"]
-
 logger = logging.getLogger(__name__)
 
-BAND_PIXELS = 1 << 18
+_BAND_PIXELS = 1 << 18
 
 _ORIENTATION_TAG = 0x0112
 _BITS_PER_SAMPLE_TAG = 258
@@ -52,7 +50,7 @@ def pillow_to_rgb(picture: PilImage.Image, name: str) -> Image:
     upright_hw = (width, height) if orientation >= 5 else (height, width)
     result = np.empty((*upright_hw, 3), np.uint8)
     as_stored = _stored_view(result, orientation)
-    rows = max(1, BAND_PIXELS // width)
+    rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         with decoding(name):

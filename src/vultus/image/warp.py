@@ -10,19 +10,17 @@ from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 
-__all__ = ["warp"]
-
 NEAR_ONE = 1.25
 """Up to this shrinking (source pixels per crop pixel) bilinear sampling alone is used."""
 
-REACH_PX = 2
+_REACH_PX = 2
 """Source pixels kept around the region, for the bilinear neighbours of its edge."""
 
-FULL_STEP = 32
+_FULL_STEP = 32
 """Coordinates inside OpenCV are multiples of 1/32 pixel; nothing finer matters to the region."""
 
 
-FAR_PX = 2.0**40
+_FAR_PX = 2.0**40
 """Farther out than any image; keeps wild maps within int64."""
 
 
@@ -104,9 +102,9 @@ def _region(
     """
     height, width = size_hw
     corners = np.array([[x, y] for x in (-0.5, width - 0.5) for y in (-0.5, height - 0.5)])
-    seen = np.clip(corners @ inverse[:, :2].T + inverse[:, 2] + 0.5, -FAR_PX, FAR_PX)
-    first = np.floor(seen.min(axis=0) + 1 / FULL_STEP).astype(np.int64) - reduction * REACH_PX
-    last = np.ceil(seen.max(axis=0)).astype(np.int64) + reduction * REACH_PX
+    seen = np.clip(corners @ inverse[:, :2].T + inverse[:, 2] + 0.5, -_FAR_PX, _FAR_PX)
+    first = np.floor(seen.min(axis=0) + 1 / _FULL_STEP).astype(np.int64) - reduction * _REACH_PX
+    last = np.ceil(seen.max(axis=0)).astype(np.int64) + reduction * _REACH_PX
     limit = np.array([image.shape[1], image.shape[0]])
     # Skip whole blocks that lie before the image; stop at the block that holds its last pixel.
     first += reduction * np.maximum(0, -first // reduction)

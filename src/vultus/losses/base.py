@@ -11,19 +11,7 @@ from torch import Tensor, nn
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
-from vultus.losses.ranks import every_rank_has_rows
-
-__all__ = [
-    "IGNORED",
-    "LOSSES",
-    "LOSS_INFO",
-    "Loss",
-    "LossInfo",
-    "LossOutput",
-    "check_features",
-    "check_labels",
-    "register_loss",
-]
+from vultus.losses.process_sums import every_rank_has_rows
 
 IGNORED = -1
 """A row with this label takes no part in any loss."""
@@ -153,17 +141,17 @@ LOSSES: Registry[Loss] = Registry("losses")
 LOSS_INFO: dict[str, LossInfo] = {}
 """What is known of each loss in `LOSSES`, by the same name."""
 
-LossClass = TypeVar("LossClass", bound=Callable[..., Loss])
+_LossClass = TypeVar("_LossClass", bound=Callable[..., Loss])
 
 
-def register_loss(name: str, info: LossInfo) -> Callable[[LossClass], LossClass]:
+def register_loss(name: str, info: LossInfo) -> Callable[[_LossClass], _LossClass]:
     """Decorator that adds a loss to `LOSSES` and its description to `LOSS_INFO`.
 
     Raises:
         RegistryError: If the name is taken.
     """
 
-    def add(factory: LossClass) -> LossClass:
+    def add(factory: _LossClass) -> _LossClass:
         LOSSES.register(name)(factory)
         LOSS_INFO[name] = info
         return factory

@@ -2,8 +2,6 @@
 
 from vultus.losses.base import LOSS_INFO, LOSSES
 
-__all__ = ["loss_table"]
-
 
 def loss_table() -> str:
     """A Markdown table: name, paper, formula, settings with their units, module.

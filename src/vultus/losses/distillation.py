@@ -3,9 +3,7 @@
 from torch import Tensor
 
 from vultus.core.errors import InputError
-from vultus.losses.functional import unit_rows
-
-__all__ = ["cosine_distillation", "l2_distillation", "relational_distillation"]
+from vultus.losses.margins.functional import unit_rows
 
 
 def cosine_distillation(student: Tensor, teacher: Tensor) -> Tensor:

@@ -11,8 +11,6 @@ from torch.overrides import TorchFunctionMode
 from vultus.core.errors import InputError
 from vultus.losses.base import Loss
 
-__all__ = ["EDGE_CASES", "Batch", "gradient_error", "spread_batch", "survives"]
-
 Batch = tuple[Tensor, Tensor]
 """Features (n, dim) and labels (n,)."""
 

@@ -11,12 +11,10 @@ import numpy as np
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, InputError, SpaceMismatchError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
-from vultus.matching.match_evidence import MatchEvidence
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.match_probability import MatchEvidence
 
-__all__ = ["Calibration", "CalibrationData", "load_calibration"]
-
-FORMAT = "vultus-calibration-1"
+_FORMAT = "vultus-calibration-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON; `from_dict` reads it back."""
         return {
-            "format": FORMAT,
+            "format": _FORMAT,
             "space": self.space.to_dict(),
             "created": self.created,
             "data": asdict(self.data),
@@ -105,8 +103,8 @@ class Calibration:
             ConfigError: If a value is missing, unknown or wrong.
         """
         try:
-            if values["format"] != FORMAT:
-                raise ConfigError(f"format must be {FORMAT!r}, got {values['format']!r}")
+            if values["format"] != _FORMAT:
+                raise ConfigError(f"format must be {_FORMAT!r}, got {values['format']!r}")
             return cls(
                 EmbeddingSpace(**values["space"]),
                 str(values["created"]),

@@ -6,8 +6,6 @@ from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import Threshold, ThresholdTable
 
-__all__ = ["fmr_for_fpir", "fpir_of_fmr", "threshold_for_fpir"]
-
 
 def fmr_for_fpir(fpir: float, *, gallery_size: int) -> float:
     """The false match rate per comparison that N comparisons may have.

@@ -5,9 +5,7 @@ from vultus.core.errors import InputError
 from vultus.core.results import Verification
 from vultus.core.similarity import paired_similarity
 from vultus.core.thresholds import Threshold
-from vultus.matching.match_evidence import MatchEvidence
-
-__all__ = ["verify"]
+from vultus.matching.match_probability import MatchEvidence
 
 
 def verify(

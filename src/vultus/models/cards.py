@@ -6,14 +6,12 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Literal, get_args
 
 from vultus.core.errors import ConfigError, InputError
+from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
-
-__all__ = ["Colour", "Flip", "Licence", "ModelCard", "Task", "did_you_mean", "is_model_name"]
 
 Task = Literal["detection", "embedding", "quality", "antispoof"]
 Colour = Literal["rgb", "bgr"]
@@ -181,17 +179,6 @@ class ModelCard:
         blocks = [_toml_lines(values), "[licence]\n" + _toml_lines(licence)]
         blocks += ["[[thresholds]]\n" + _toml_lines(point) for point in points]
         return "\n".join(blocks)
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """The end of an error message: ``"; did you mean 'x'?"``, or nothing if none is near.
-
-    Example:
-        >>> did_you_mean("embeding_dim", ["embedding_dim", "mean"])
-        "; did you mean 'embedding_dim'?"
-    """
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def is_model_name(name: str) -> bool:

@@ -3,20 +3,11 @@
 import hashlib
 import json
 import logging
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from vultus.core.errors import DigestError
-
-__all__ = [
-    "check_digest",
-    "delete",
-    "is_stamped",
-    "known_sha256",
-    "sha256_file",
-    "stamp",
-    "stamp_path",
-]
 
 _log = logging.getLogger(__name__)
 
@@ -83,3 +74,36 @@ def _state(path: Path, sha256: str) -> dict[str, str | int]:
 @lru_cache(maxsize=4096)
 def _remembered_sha256(path: Path, size: int, mtime_ns: int) -> str:
     return sha256_file(path)
+
+
+def find_file(
+    folders: Sequence[Path], sha256: str, *, name: str = "", size_bytes: int | None = None
+) -> Path | None:
+    """Find a file by its digest; sub-folders are searched too, hidden files are not.
+
+    Args:
+        folders: The mirrors, searched in this order.
+        sha256: The digest, 64 lower-case hex digits.
+        name: A file of this name is tried first.
+        size_bytes: If known, only files of this length are read.
+
+    Returns:
+        The file, whose bytes were read and found right in this process, or None.
+    """
+    for folder in folders:
+        for path in sorted(_files(folder), key=lambda path: (path.name != name, path)):
+            try:
+                if size_bytes is not None and path.stat().st_size != size_bytes:
+                    continue
+                if known_sha256(path) == sha256:
+                    return path
+            except OSError as error:
+                _log.warning("mirror: cannot read %s (%s)", path, error)
+    return None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield path

@@ -9,7 +9,6 @@ from vultus.core.errors import ModelError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["EmbedderShapes", "check_graph", "embedder_shapes"]
 
 _FLOAT32 = 1  # onnx.TensorProto.FLOAT
 

@@ -7,19 +7,10 @@ from typing import Any
 
 from vultus.core.errors import ConfigError, ModelError
 from vultus.core.files import write_text
+from vultus.models.built_in import built_in_cards
 from vultus.models.cards import ModelCard
 from vultus.models.digest import sha256_file
 from vultus.models.graph import check_graph, embedder_shapes
-from vultus.models.registry import built_in_cards
-
-__all__ = [
-    "card_for_file",
-    "imported_card",
-    "imported_cards",
-    "known_card",
-    "warn_of_known_terms",
-    "write_card",
-]
 
 _log = logging.getLogger(__name__)
 

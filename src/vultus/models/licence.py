@@ -11,8 +11,6 @@ from vultus.core.files import write_text
 from vultus.models.cards import ModelCard
 from vultus.models.lock import file_lock
 
-__all__ = ["ENVIRONMENT_VARIABLE", "accept_licence", "check_accepted", "is_accepted"]
-
 ENVIRONMENT_VARIABLE = "VULTUS_ACCEPT_LICENCES"
 """Names of models, separated by commas, whose licences count as accepted."""
 

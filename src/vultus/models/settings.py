@@ -9,8 +9,6 @@ import platformdirs
 
 from vultus.core.errors import ConfigError
 
-__all__ = ["Policy", "mirror_folders", "offline_switch", "store_policy", "store_root"]
-
 Policy = Literal["any", "commercial-only"]
 
 

@@ -11,9 +11,20 @@ from vultus.core.errors import (
     ModelNotFoundError,
     RegistryError,
 )
-from vultus.models.cards import ModelCard, Task, did_you_mean, is_model_name
+from vultus.core.text import did_you_mean
+from vultus.models.built_in import built_in_cards, built_in_files
+from vultus.models.cards import ModelCard, Task, is_model_name
 from vultus.models.digest import check_digest, is_stamped, sha256_file, stamp
-from vultus.models.download import Progress
+from vultus.models.download import (
+    Progress,
+    check_downloadable,
+    copy_from_mirror,
+    copy_in,
+    download_in,
+    find_in_mirrors,
+    find_pack,
+    not_here,
+)
 from vultus.models.imported import (
     card_for_file,
     imported_card,
@@ -24,25 +35,7 @@ from vultus.models.imported import (
 )
 from vultus.models.licence import accept_licence
 from vultus.models.lock import file_lock
-from vultus.models.registry import built_in_cards, built_in_files
-from vultus.models.settings import (
-    Policy,
-    mirror_folders,
-    offline_switch,
-    store_policy,
-    store_root,
-)
-from vultus.models.supply import (
-    check_downloadable,
-    copy_from_mirror,
-    copy_in,
-    download_in,
-    find_in_mirrors,
-    find_pack,
-    not_here,
-)
-
-__all__ = ["ModelStore"]
+from vultus.models.settings import Policy, mirror_folders, offline_switch, store_policy, store_root
 
 _LOCK = ".lock"
 _CALIBRATION = "calibration.json"

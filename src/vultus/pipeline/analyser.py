@@ -29,11 +29,9 @@ from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
 from vultus.runtime.providers import Precision, Runtime
 
-__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "Analyser"]
-
 DEFAULT_DETECTOR = "mtcnn"
 DEFAULT_EMBEDDER = "vultus-s2"
-DEFAULT_GATE = QualityGate()
+_DEFAULT_GATE = QualityGate()
 
 
 class Analyser:
@@ -58,7 +56,7 @@ class Analyser:
         *,
         detector: str | Detector = DEFAULT_DETECTOR,
         embedder: str | Path | ModelCard | Embedder = DEFAULT_EMBEDDER,
-        gate: QualityGate | None = DEFAULT_GATE,
+        gate: QualityGate | None = _DEFAULT_GATE,
         runtime: Runtime = "auto",
         precision: Precision = "f32",
         threads: int | None = None,

@@ -15,8 +15,6 @@ from vultus.core.faces import Faces, Image
 from vultus.image.io import read_image
 from vultus.quality.measures import FaceQuality
 
-__all__ = ["AnalysedPhoto", "DetectedPhoto", "ErrorHandler", "PhotoSource", "load_chunks"]
-
 PhotoSource = str | Path | bytes | Image | PilImage.Image
 """Whatever `vultus.image.io.read_image` takes: a path, bytes, an RGB array or a PIL image."""
 
@@ -25,7 +23,7 @@ ErrorHandler = Callable[[str, VultusError], None]
 
 CHUNK_PHOTOS = 32
 CHUNK_PIXELS = 24_000_000
-READERS = 2
+_READERS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +105,11 @@ def photo_name(source: PhotoSource, number: int) -> str:
 def _read_ahead(
     photos: Iterable[PhotoSource], on_error: ErrorHandler | None
 ) -> Iterator[tuple[str, Image]]:
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(_READERS) as pool:
         pending: list[tuple[str, Any]] = []
         for number, source in enumerate(photos, start=1):
             pending.append((photo_name(source, number), pool.submit(read_image, source)))
-            if len(pending) > 2 * READERS:
+            if len(pending) > 2 * _READERS:
                 yield from _finished(*pending.pop(0), on_error)
         for name, future in pending:
             yield from _finished(name, future, on_error)
@@ -126,3 +124,17 @@ def _finished(name: str, future: Any, on_error: ErrorHandler | None) -> Iterator
         on_error(name, error)
         return
     yield name, image
+
+
+class Skipped:
+    """An `ErrorHandler` that collects the photos that could not be used, so that work goes on."""
+
+    def __init__(self) -> None:
+        self.photos: list[dict[str, str]] = []
+
+    def __call__(self, name: str, error: VultusError) -> None:
+        """Note one photo and why."""
+        self.photos.append({"photo": name, "error": str(error)})
+
+    def __len__(self) -> int:
+        return len(self.photos)

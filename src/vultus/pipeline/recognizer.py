@@ -12,23 +12,25 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError, QualityError, VultusError
 from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.embedding.embedder import open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.operating_point import threshold_for_fpir
 from vultus.matching.verify import verify
+from vultus.models.cards import Flip
 from vultus.models.store import ModelStore
-from vultus.pipeline.analyser import Analyser
+from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Analyser
 from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, PhotoSource, photo_name
 from vultus.pipeline.selection import Selection
-
-__all__ = ["DEFAULT_FMR", "DEFAULT_FPIR", "DEFAULT_PRIOR", "Recognizer"]
+from vultus.quality.gate import QualityGate
+from vultus.runtime.providers import Precision
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_FMR = 1e-3
 DEFAULT_FPIR = 0.01
 DEFAULT_PRIOR = 0.5
-OUTLIER_FMR = 1e-2
+_OUTLIER_FMR = 1e-2
 
 
 class Recognizer(Analyser):
@@ -228,7 +230,7 @@ class Recognizer(Analyser):
         outlier_similarity = None
         if not Path(path).exists():
             with suppress(CalibrationError):
-                outlier_similarity = self.threshold(OUTLIER_FMR).similarity
+                outlier_similarity = self.threshold(_OUTLIER_FMR).similarity
         space = self.embedder.space
         return Gallery.open(path, space=space, outlier_similarity=outlier_similarity)
 
@@ -291,3 +293,38 @@ def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Thresh
     rule = threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size)
     origin = f"FPIR {fpir:.3g} among {gallery_size:,} people by formula, not measured"
     return dataclasses.replace(rule, origin=f"{origin}; {rule.origin}")
+
+
+def open_recognizer(
+    *,
+    detector: str = DEFAULT_DETECTOR,
+    model: str = DEFAULT_EMBEDDER,
+    precision: Precision = "f32",
+    gate: bool = True,
+    calibration: str | None = None,
+    flip: Flip | None = None,
+) -> Recognizer:
+    """A recogniser from names, as the command line and a server's settings give them.
+
+    Args:
+        detector: Name of the detector.
+        model: Name or ONNX file of the embedder.
+        precision: Of the embedder.
+        gate: Whether faces that are too poor to compare are refused.
+        calibration: File of thresholds, ``"none"`` for the model card alone; None takes the one
+            of the model store.
+        flip: What the embedder does with the mirrored view; None takes the model card's way.
+
+    Raises:
+        VultusError: Whatever opening the models and reading the calibration raises.
+    """
+    named = Path(model) if model.endswith(".onnx") else model
+    recognizer = Recognizer(
+        detector=detector,
+        embedder=named if flip is None else open_embedder(named, flip=flip, precision=precision),
+        gate=QualityGate() if gate else None,
+        precision=precision,
+    )
+    if calibration is not None:
+        recognizer.use_calibration(None if calibration == "none" else Path(calibration))
+    return recognizer

@@ -10,18 +10,6 @@ import numpy.typing as npt
 from vultus.core.crops import AlignedCrops
 from vultus.core.geometry import invert_transform, transform_points
 
-__all__ = [
-    "FACE_ELLIPSE",
-    "contrast",
-    "face_ellipse",
-    "face_masks",
-    "luminance",
-    "luminance_mean",
-    "over_exposure",
-    "sharpness",
-    "under_exposure",
-]
-
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 

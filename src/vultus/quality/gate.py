@@ -9,8 +9,6 @@ from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.quality.measures import FaceQuality
 
-__all__ = ["QualityGate"]
-
 Floats = npt.NDArray[np.float32]
 
 

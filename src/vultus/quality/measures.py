@@ -29,11 +29,9 @@ from vultus.quality.occlusion import guess_occlusion
 from vultus.quality.pose import head_pose
 from vultus.quality.score import combined_score
 
-__all__ = ["FaceQuality", "measure_quality"]
-
 Floats = npt.NDArray[np.float32]
 
-TEMPLATE = "arcface-112"
+_TEMPLATE = "arcface-112"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,12 +146,12 @@ def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQual
     check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
     if len(crops) != len(faces):
         raise InputError(f"crops must be {len(faces)}, one a face, got {len(crops)}")
-    if crops.template != TEMPLATE:
-        crops = align_faces(image, faces, template=TEMPLATE)
+    if crops.template != _TEMPLATE:
+        crops = align_faces(image, faces, template=_TEMPLATE)
     if crops.size_hw != (CROP_PX, CROP_PX):
         height, width = crops.size_hw
         raise InputError(
-            f"crops of {TEMPLATE} must be {CROP_PX} x {CROP_PX} pixels, got {height} x {width}"
+            f"crops of {_TEMPLATE} must be {CROP_PX} x {CROP_PX} pixels, got {height} x {width}"
         )
     image_hw = (image.shape[0], image.shape[1])
     luma = luminance(crops.pixels)

@@ -5,20 +5,18 @@ import numpy.typing as npt
 
 from vultus.quality.appearance import luminance
 
-__all__ = ["guess_occlusion"]
-
 Floats = npt.NDArray[np.float32]
-Region = tuple[slice, slice]
+_Region = tuple[slice, slice]
 
 # Rows and columns in an arcface-112 crop; right and left are the person's own.
-_RIGHT_EYE: Region = (slice(44, 60), slice(26, 51))
-_LEFT_EYE: Region = (slice(44, 60), slice(61, 86))
-_MOUTH: Region = (slice(84, 102), slice(38, 74))
-_FOREHEAD: Region = (slice(26, 40), slice(34, 78))
-_RIGHT_CHEEK: Region = (slice(62, 78), slice(24, 40))
-_LEFT_CHEEK: Region = (slice(62, 78), slice(72, 88))
-_RIGHT_JAW: Region = (slice(80, 100), slice(24, 38))
-_LEFT_JAW: Region = (slice(80, 100), slice(74, 88))
+_RIGHT_EYE: _Region = (slice(44, 60), slice(26, 51))
+_LEFT_EYE: _Region = (slice(44, 60), slice(61, 86))
+_MOUTH: _Region = (slice(84, 102), slice(38, 74))
+_FOREHEAD: _Region = (slice(26, 40), slice(34, 78))
+_RIGHT_CHEEK: _Region = (slice(62, 78), slice(24, 40))
+_LEFT_CHEEK: _Region = (slice(62, 78), slice(72, 88))
+_RIGHT_JAW: _Region = (slice(80, 100), slice(24, 38))
+_LEFT_JAW: _Region = (slice(80, 100), slice(74, 88))
 _SKIN = (_RIGHT_CHEEK, _LEFT_CHEEK, _FOREHEAD)
 
 # Logistic regressions, one a part: see `guess_occlusion`.
@@ -86,15 +84,15 @@ def _chromaticity(pixels: npt.NDArray[np.uint8]) -> Floats:
     return np.asarray((rgb[..., :2] + 1 / 30) / (rgb.sum(axis=3, keepdims=True) + 0.1), np.float32)
 
 
-def _mean(values: Floats, region: Region) -> Floats:
+def _mean(values: Floats, region: _Region) -> Floats:
     return np.asarray(values[:, region[0], region[1]].mean(axis=(1, 2)), np.float32)
 
 
-def _mean_of(values: Floats, regions: tuple[Region, ...]) -> Floats:
+def _mean_of(values: Floats, regions: tuple[_Region, ...]) -> Floats:
     return np.asarray(np.mean([_mean(values, region) for region in regions], axis=0), np.float32)
 
 
-def _std(values: Floats, region: Region) -> Floats:
+def _std(values: Floats, region: _Region) -> Floats:
     return np.asarray(values[:, region[0], region[1]].std(axis=(1, 2)), np.float32)
 
 

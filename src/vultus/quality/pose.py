@@ -5,8 +5,6 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array
 
-__all__ = ["MEAN_FACE_MM", "head_pose"]
-
 MEAN_FACE_MM: npt.NDArray[np.float64] = np.array(
     [
         [-31.5, 0.0, 0.0],

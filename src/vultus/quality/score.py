@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CURVES", "Curve", "combined_score"]
-
 Floats = npt.NDArray[np.float32]
 
 

@@ -12,9 +12,7 @@ from vultus.core.errors import ModelError, ProviderError
 from vultus.runtime.providers import PROVIDERS, import_onnxruntime
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
-__all__ = ["OnnxRuntimeSession"]
-
-ERRORS_ONLY = 3
+_ERRORS_ONLY = 3
 
 DTYPES = {
     "tensor(float)": np.float32,
@@ -53,7 +51,7 @@ class OnnxRuntimeSession:
         ort = import_onnxruntime()
         own = PROVIDERS["onnxruntime"][provider]
         options = ort.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
+        options.log_severity_level = _ERRORS_ONLY
         if streams > 1:
             threads = max(1, (threads or os.cpu_count() or 1) // streams)
         options.intra_op_num_threads = 0 if threads is None else threads

@@ -13,8 +13,6 @@ from vultus.core.errors import ModelError, ProviderError
 from vultus.runtime.providers import PROVIDERS, Precision, import_openvino, openvino_core
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
-__all__ = ["OpenVinoSession"]
-
 _ROUNDING = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
 """0 keeps OpenVINO from rounding what a matrix is multiplied with to 8 bits where the matrix is
 stored in 8 bits, as it does on CPUs with instructions for it: there a file would mean something

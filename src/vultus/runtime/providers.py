@@ -13,20 +13,6 @@ from typing import Any, Literal, cast
 
 from vultus.core.errors import ConfigError, InputError, MissingDependencyError, ProviderError
 
-__all__ = [
-    "PROVIDERS",
-    "RUNTIME_VARIABLE",
-    "Engine",
-    "Precision",
-    "Runtime",
-    "available_providers",
-    "choose_engine",
-    "import_onnxruntime",
-    "import_openvino",
-    "installed_engines",
-    "openvino_core",
-]
-
 Engine = Literal["onnxruntime", "openvino"]
 """What can run a graph."""
 
@@ -38,7 +24,7 @@ Precision = Literal["f32", "bf16"]
 
 RUNTIME_VARIABLE = "VULTUS_RUNTIME"
 
-IMPORT_LOCK = Lock()
+_IMPORT_LOCK = Lock()
 
 PROVIDERS: Mapping[Engine, Mapping[str, str]] = MappingProxyType(
     {
@@ -130,7 +116,7 @@ def import_openvino() -> Any:
     Raises:
         MissingDependencyError: If it is not installed.
     """
-    with IMPORT_LOCK, _hidden("openvino_telemetry"):
+    with _IMPORT_LOCK, _hidden("openvino_telemetry"):
         return _import("openvino")
 
 
@@ -146,7 +132,7 @@ def openvino_core() -> Any:
         MissingDependencyError: If it is not installed.
     """
     openvino = import_openvino()
-    with IMPORT_LOCK:
+    with _IMPORT_LOCK:
         return _one_core(openvino)
 
 

@@ -13,8 +13,6 @@ from vultus.runtime.openvino_session import OpenVinoSession
 from vultus.runtime.providers import Precision, Runtime, choose_engine
 from vultus.runtime.tensors import TensorSpec
 
-__all__ = ["Session", "TensorSpec", "open_session"]
-
 logger = logging.getLogger(__name__)
 
 

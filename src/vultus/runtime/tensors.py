@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 
-__all__ = ["TensorSpec", "check_feeds", "spec_by_name"]
-
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:

@@ -8,11 +8,9 @@ from torch import Tensor
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import ConfigError, TrainingError
+from vultus.mining.triplets import Triplets
 from vultus.sampling.sampler import Batch, BatchSampler, Share
 from vultus.sampling.samplers import Labels
-from vultus.sampling.triplets import Triplets
-
-__all__ = ["OfflineTripletSampler"]
 
 
 class OfflineTripletSampler(BatchSampler):

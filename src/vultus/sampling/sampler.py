@@ -12,8 +12,6 @@ from torch.utils.data import Sampler
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import ConfigError, InputError
 
-__all__ = ["Batch", "BatchSampler", "IdentityIndex", "Share"]
-
 Batch = list[int]
 """Indices of a data set."""
 

@@ -10,10 +10,8 @@ from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.sampling.sampler import Batch, BatchSampler, Share
 
-__all__ = ["ClassBalancedSampler", "FaceNetSampler", "PKSampler", "ShuffledSampler"]
-
 Labels = Sequence[int] | npt.NDArray[np.integer] | torch.Tensor
-Indices = npt.NDArray[np.int64]
+_Indices = npt.NDArray[np.int64]
 
 
 class ShuffledSampler(BatchSampler):
@@ -182,7 +180,7 @@ class FaceNetSampler(BatchSampler):
         starts = range(0, self.num_batches() * self.identities, self.identities)
         return [self._batch(order[s : s + self.identities], generator) for s in starts]
 
-    def _batch(self, identities: Indices, generator: np.random.Generator) -> Batch:
+    def _batch(self, identities: _Indices, generator: np.random.Generator) -> Batch:
         batch: Batch = []
         for identity in identities:
             own = self.index.samples(identity)
@@ -247,7 +245,7 @@ class ClassBalancedSampler(BatchSampler):
         return [list(map(int, batch)) for batch in samples.reshape(-1, self.batch_size)]
 
 
-def _draw(samples: Indices, count: int, generator: np.random.Generator) -> Indices:
+def _draw(samples: _Indices, count: int, generator: np.random.Generator) -> _Indices:
     """``count`` of the samples, each as often as any other give or take one."""
     rounds = -(-count // len(samples))
     drawn = [generator.permutation(samples) for _ in range(rounds)]

@@ -6,22 +6,20 @@ from contextlib import nullcontext
 import torch
 
 from vultus.backbones.base import Backbone
-from vultus.training.distributed import World
-from vultus.training.doctor import evaluation_note
-from vultus.training.ema import Ema
-from vultus.training.observers import Observers
-from vultus.training.recipe import Recipe
-from vultus.training.result import save_backbone
-from vultus.training.run_folder import RunFolder
+from vultus.training.checks.doctor import evaluation_note
+from vultus.training.optimisation.ema import Ema
+from vultus.training.process.distributed import World
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.run.observers import Observers
+from vultus.training.run.result import save_backbone
+from vultus.training.run.run_folder import RunFolder
 from vultus.training.state import TrainState
-from vultus.training.validation import (
+from vultus.training.validation.sets import (
     CropEmbedder,
     EvaluationResult,
     EvaluationStoppedError,
     open_validations,
 )
-
-__all__ = ["Evaluator"]
 
 
 class Evaluator:

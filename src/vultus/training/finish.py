@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import MissingDependencyError
-from vultus.training.curves import curves_figure
-from vultus.training.observers import read_log
-from vultus.training.plots import save_png
-from vultus.training.result import save_backbone, write_summary
-from vultus.training.run_folder import RunFolder
+from vultus.training.run.curves import curves_figure
+from vultus.training.run.observers import read_log
+from vultus.training.run.result import save_backbone, write_summary
+from vultus.training.run.run_folder import RunFolder
 from vultus.training.state import TrainState
-
-__all__ = ["RunResult", "write_result"]
+from vultus.training.toys.plots import save_png
 
 logger = logging.getLogger(__name__)
 

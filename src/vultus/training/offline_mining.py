@@ -9,15 +9,13 @@ from vultus.core.errors import ImageError
 from vultus.core.faces import Image
 from vultus.data import FaceDataset
 from vultus.data.base import UNLABELLED
-from vultus.data.batch import FaceBatch
-from vultus.data.batch_loader import BatchLoader
-from vultus.sampling.offline import offline_triplets
+from vultus.data.loading.batch import FaceBatch
+from vultus.data.loading.batch_loader import BatchLoader
+from vultus.mining.offline import offline_triplets
+from vultus.mining.triplets import Triplets
 from vultus.sampling.offline_sampler import OfflineTripletSampler
-from vultus.sampling.triplets import Triplets
-from vultus.training.objective import StageSetting
-from vultus.training.validation import CropEmbedder
-
-__all__ = ["endless_batches"]
+from vultus.training.objectives.objective import StageSetting
+from vultus.training.validation.sets import CropEmbedder
 
 
 def endless_batches(

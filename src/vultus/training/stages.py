@@ -12,9 +12,9 @@ from vultus.core.registry import Registry
 from vultus.data.augmentation.mixup import Mixup
 from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import FaceDataset
-from vultus.data.batch_loader import BatchLoader
-from vultus.data.device_loader import DeviceCrops, DeviceFaceLoader
-from vultus.data.loader import FaceLoader
+from vultus.data.loading.batch_loader import BatchLoader
+from vultus.data.loading.device_loader import DeviceCrops, DeviceFaceLoader
+from vultus.data.loading.loader import FaceLoader
 from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.sampling.sampler import BatchSampler
 from vultus.sampling.samplers import (
@@ -23,15 +23,13 @@ from vultus.sampling.samplers import (
     PKSampler,
     ShuffledSampler,
 )
-from vultus.training.config import StageConfig
-from vultus.training.distillation import DistillationObjective
-from vultus.training.distributed import World
-from vultus.training.heads import build_objective
-from vultus.training.objective import LossObjective, Objective
-from vultus.training.optimizers import Optimizers, build_optimizers, parameter_groups
-from vultus.training.recipe import Recipe
-
-__all__ = ["SAMPLERS", "Stage", "StageBuilder", "freeze", "set_training_mode"]
+from vultus.training.objectives.distillation import DistillationObjective
+from vultus.training.objectives.heads import build_objective
+from vultus.training.objectives.objective import LossObjective, Objective
+from vultus.training.optimisation.optimizers import Optimizers, build_optimizers, parameter_groups
+from vultus.training.process.distributed import World
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.recipe.stage_config import StageConfig
 
 SAMPLERS: Registry[BatchSampler] = Registry("samplers")
 """Batch samplers by the name that a recipe uses."""

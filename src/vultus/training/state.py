@@ -7,13 +7,11 @@ import torch
 
 from vultus.backbones.base import Backbone
 from vultus.core.errors import CheckpointError, ConfigError
-from vultus.data.batch_loader import BatchLoader
-from vultus.training.distributed import World
-from vultus.training.ema import Ema
-from vultus.training.rng import random_state, set_random_state
+from vultus.data.loading.batch_loader import BatchLoader
+from vultus.training.optimisation.ema import Ema
+from vultus.training.process.distributed import World
+from vultus.training.process.rng import random_state, set_random_state
 from vultus.training.stages import Stage
-
-__all__ = ["TrainState"]
 
 _FORMAT = 1
 

@@ -6,22 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vultus.data.loader import FaceBatch
+from vultus.data.loading.batch import FaceBatch
 from vultus.losses import Loss
-from vultus.training.accumulation import batch_weights
-from vultus.training.distributed import World
-from vultus.training.guard import NonFiniteGuard
-from vultus.training.images import normalise, to_device
-from vultus.training.precision import autocast
-from vultus.training.recipe import Recipe
-from vultus.training.rng import random_state, set_random_state
-from vultus.training.schedules import lr_factor
-from vultus.training.signals import StopRequested, StopSignals
-from vultus.training.stages import set_training_mode
+from vultus.training.checks.guard import NonFiniteGuard
+from vultus.training.objectives.accumulation import batch_weights
+from vultus.training.optimisation.gradients import clip_gradients, gradient_norm
+from vultus.training.optimisation.schedules import lr_factor
+from vultus.training.process.distributed import World
+from vultus.training.process.images import normalise, to_device
+from vultus.training.process.precision import autocast
+from vultus.training.process.rng import random_state, set_random_state
+from vultus.training.process.signals import StopRequested, StopSignals
+from vultus.training.recipe.recipe import Recipe
+from vultus.training.stages import Stage, set_training_mode
 from vultus.training.state import TrainState
-from vultus.training.update import apply_gradients, unscaled_norm
-
-__all__ = ["StepMaker"]
 
 
 class StepMaker:
@@ -127,3 +125,31 @@ class StepMaker:
         for loss, step in steps:
             loss.step = step
         self._state.stage.optimizers.zero_grad()
+
+
+def unscaled_norm(stage: Stage, *, scaler: torch.amp.GradScaler) -> Tensor:
+    """Undo the loss's scaling in all gradients, and measure them.
+
+    Returns:
+        0-d length of all gradients together; not finite if any of them is not.
+    """
+    for member in stage.optimizers.members:
+        scaler.unscale_(member)
+    return gradient_norm(stage.optimizers.parameters(), sharded=stage.objective.sharded())
+
+
+def apply_gradients(
+    stage: Stage, *, norm: Tensor, scaler: torch.amp.GradScaler, clip_norm: float | None
+) -> None:
+    """Clip, and let every optimiser step.
+
+    Args:
+        stage: What moves.
+        norm: What `unscaled_norm` gave.
+        scaler: Of the loss.
+        clip_norm: Longest gradient, or None.
+    """
+    clip_gradients(stage.optimizers.parameters(), norm=norm, max_norm=clip_norm)
+    for member in stage.optimizers.members:
+        scaler.step(member)
+    scaler.update()

@@ -16,33 +16,31 @@ from vultus.backbones.base import Backbone
 from vultus.backbones.cpu_layers import use_cpu_layers
 from vultus.core.errors import VultusError
 from vultus.data import FaceDataset
-from vultus.data.loader import FaceBatch
-from vultus.training.checkpoint import CheckpointFolder
-from vultus.training.crop_alignment import alignment_notes
-from vultus.training.distributed import World
-from vultus.training.doctor import settings_notes
-from vultus.training.ema import Ema
+from vultus.data.loading.batch import FaceBatch
+from vultus.training.checks.crop_alignment import alignment_notes
+from vultus.training.checks.doctor import settings_notes
+from vultus.training.checks.guard import NonFiniteGuard
+from vultus.training.data_selection import open_faces, select_faces
 from vultus.training.evaluator import Evaluator
 from vultus.training.finish import RunResult, write_result
-from vultus.training.guard import NonFiniteGuard
-from vultus.training.memory import keep_freed_memory
-from vultus.training.objective import StageSetting
-from vultus.training.observers import Observer, Observers, file_observers
+from vultus.training.objectives.objective import StageSetting
 from vultus.training.offline_mining import endless_batches
-from vultus.training.precision import new_scaler
-from vultus.training.recipe import Recipe
+from vultus.training.optimisation.ema import Ema
+from vultus.training.process.distributed import World
+from vultus.training.process.memory import keep_freed_memory
+from vultus.training.process.precision import new_scaler
+from vultus.training.process.rng import deterministic, seed_all
+from vultus.training.process.signals import StopRequested, StopSignals
+from vultus.training.recipe.recipe import Recipe
 from vultus.training.reporting import StepReporter
-from vultus.training.result import build_backbone, load_initial_weights
-from vultus.training.rng import deterministic, seed_all
-from vultus.training.run_folder import RunFolder
-from vultus.training.selection import open_faces, select_faces
-from vultus.training.signals import StopRequested, StopSignals
+from vultus.training.run.checkpoint import CheckpointFolder
+from vultus.training.run.observers import Observer, Observers, file_observers
+from vultus.training.run.result import build_backbone, load_initial_weights
+from vultus.training.run.run_folder import RunFolder
 from vultus.training.stages import StageBuilder
 from vultus.training.state import TrainState
 from vultus.training.step import StepMaker
-from vultus.training.validation import EvaluationStoppedError
-
-__all__ = ["Trainer"]
+from vultus.training.validation.sets import EvaluationStoppedError
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vultus.alignment.templates import TEMPLATES, LandmarkTemplate
+from vultus.alignment.crop_templates import TEMPLATES, LandmarkTemplate
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation import Erase, Mask, Sunglasses, Transform

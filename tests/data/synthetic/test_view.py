@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from skimage.transform import SimilarityTransform
 
 from vultus.alignment.align import landmark_residuals
-from vultus.alignment.templates import TEMPLATES, LandmarkTemplate
+from vultus.alignment.crop_templates import TEMPLATES, LandmarkTemplate
 from vultus.core.faces import Faces
 from vultus.data.synthetic import Conditions, SyntheticIdentity, draw_conditions, draw_identity
 from vultus.data.synthetic.head import face_outline

@@ -3,10 +3,10 @@ import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import CalibrationError
-from vultus.evaluation.allpairs import all_pairs
 from vultus.evaluation.calibration import threshold_table
 from vultus.evaluation.calibration.fmr import not_higher
-from vultus.evaluation.intervals import Interval
+from vultus.evaluation.measures.allpairs import all_pairs
+from vultus.evaluation.measures.intervals import Interval
 
 SPACE = EmbeddingSpace("test", "0" * 64, "none", 16)
 

@@ -7,7 +7,7 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import CalibrationError
 from vultus.evaluation.calibration.fpir import fit_gallery_rates
-from vultus.matching.gallery_rates import GalleryRates
+from vultus.matching.fpir_curves import GalleryRates
 
 DIM = 24
 SPACE = EmbeddingSpace("test", "0" * 64, "none", DIM)

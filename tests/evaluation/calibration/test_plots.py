@@ -4,7 +4,7 @@ import pytest
 from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.calibration.plots import plot_gallery_thresholds, plot_reliability
 from vultus.evaluation.calibration.probability import ProbabilityCheck
-from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
 
 
 def level(photos: int, n_people: int) -> PhotoLevel:

@@ -10,7 +10,6 @@ from sklearn.metrics import brier_score_loss, log_loss
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import CalibrationError, InputError
-from vultus.evaluation.allpairs import all_pairs
 from vultus.evaluation.calibration.probability import (
     ScoreCounts,
     fit_isotonic,
@@ -19,6 +18,7 @@ from vultus.evaluation.calibration.probability import (
     pool_adjacent_violators,
     probability_check,
 )
+from vultus.evaluation.measures.allpairs import all_pairs
 
 WIDE = (-30.0, 30.0)
 

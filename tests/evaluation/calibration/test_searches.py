@@ -12,7 +12,7 @@ from vultus.evaluation.calibration.searches import (
     found_by_chance,
     stranger_searches,
 )
-from vultus.matching.templates import fuse
+from vultus.matching.fusion import fuse
 
 SPACE = EmbeddingSpace("test", "0" * 64, "none", 8)
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image as PilImage
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.protocols.base import EmbeddedPhotos, PhotoFile, Photos
+from vultus.evaluation.protocols.base import EmbeddedPhotos
+from vultus.evaluation.protocols.photos import PhotoFile, Photos
 from vultus.image.io import read_image, write_image
 
 SIDE = 16

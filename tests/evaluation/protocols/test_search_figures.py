@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.evaluation.identification import Searches, open_set_curve, rank_searches
+from vultus.evaluation.measures.identification import Searches, open_set_curve, rank_searches
 from vultus.evaluation.protocols.search_figures import (
     GallerySearches,
     gallery_figures,

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos, PhotoFile, ProtocolResult
+from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos, ProtocolResult
 from vultus.evaluation.protocols.folder import PersonFolder
 from vultus.evaluation.protocols.pairs import pairs
+from vultus.evaluation.protocols.photos import PhotoFile
 from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
 from vultus.image.io import write_image
 

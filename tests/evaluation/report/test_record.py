@@ -7,8 +7,8 @@ import pytest
 
 from vultus.core.errors import InputError
 from vultus.core.similarity import paired_similarity
+from vultus.evaluation.measures.rates import operating_point
 from vultus.evaluation.protocols.base import ProtocolResult
-from vultus.evaluation.rates import operating_point
 from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
 
 MakeRecord = Callable[..., EvaluationRecord]

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from vultus.evaluation.quality import error_versus_reject
-from vultus.evaluation.rates import equal_error_rate, operating_point, roc_curve
-from vultus.evaluation.report.thinning import thin_curve, thin_reject
-from vultus.evaluation.summary import claimable
+from vultus.evaluation.measures.error_versus_reject import error_versus_reject
+from vultus.evaluation.measures.rates import equal_error_rate, operating_point, roc_curve
+from vultus.evaluation.measures.summary import claimable
+from vultus.evaluation.report.record import thin_curve, thin_reject
 
 
 @pytest.mark.parametrize("decimals", [7, 2])

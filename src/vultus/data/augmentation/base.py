@@ -10,8 +10,6 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.core.registry import Registry
 
-__all__ = ["AUGMENTATIONS", "Interval", "Transform", "check_interval"]
-
 Transform = Callable[[Image, np.random.Generator], Image]
 """``(image, generator) -> image``: (h, w, 3) uint8 RGB in and out, of the same shape. It leaves its
 argument as it is (and may return it), and draws every random number from the generator."""

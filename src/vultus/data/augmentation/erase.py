@@ -10,8 +10,6 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Interval, check_interval
 
-__all__ = ["Erase"]
-
 Fill = Literal["noise", "colour", "mean"]
 
 

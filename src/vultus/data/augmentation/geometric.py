@@ -11,8 +11,6 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Interval, check_interval
 
-__all__ = ["Affine", "Crop", "Flip"]
-
 
 @AUGMENTATIONS.register("flip")
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,6 @@ from vultus.data.paint import (
     stroke,
 )
 
-__all__ = ["Mask"]
-
 # Cloth, surgical and respirator masks as one sees them: RGB.
 _COLOURS = np.array(
     [[150, 200, 225], [235, 240, 242], [35, 36, 40], [120, 190, 175], [230, 190, 200],

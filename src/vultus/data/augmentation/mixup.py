@@ -10,8 +10,6 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS
 
-__all__ = ["Mixup"]
-
 
 @AUGMENTATIONS.register("mixup")
 @dataclass(frozen=True, slots=True)
@@ -20,7 +18,7 @@ class Mixup:
 
     For distillation, where teacher and student see the same mixture and no label is asked for
     (Beyer et al., CVPR 2022, arXiv:2106.05237): a mixture shows nobody. It needs the whole batch,
-    so only `vultus.data.batched` can do it.
+    so only `vultus.data.augmentation.on_device` can do it.
 
     Attributes:
         alpha: Both parameters of the Beta distribution of an image's share, in (0, 1000]; 1 draws

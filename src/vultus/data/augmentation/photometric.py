@@ -11,8 +11,6 @@ from vultus.core.checks import check_range
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Interval, check_interval
 
-__all__ = ["RGB_TO_YIQ", "YIQ_TO_RGB", "Grey", "Photometric"]
-
 RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 """(3, 3), rows Y, I, Q of ITU-R BT.470: turning I and Q turns the hue and keeps the luma."""
 

@@ -12,8 +12,6 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Interval, check_interval
 
-__all__ = ["DOWN", "UP", "Blur", "Jpeg", "LowResolution", "MotionBlur", "Noise", "line_kernel"]
-
 DOWN = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 """OpenCV's interpolations that `LowResolution` shrinks by; each is as likely."""
 

@@ -13,8 +13,6 @@ from vultus.core.errors import ConfigError, InputError, RegistryError
 from vultus.core.faces import Image
 from vultus.data.augmentation.base import AUGMENTATIONS, Transform
 
-__all__ = ["Augmentation", "AugmentationStep"]
-
 _STEP_KEYS = ("name", "probability", "shared")
 
 

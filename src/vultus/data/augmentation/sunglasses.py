@@ -17,8 +17,6 @@ from vultus.data.paint import (
     stroke,
 )
 
-__all__ = ["Sunglasses"]
-
 # Outlines of the right lens from its inner upper corner: units of the distance between the eyes,
 # from the middle of the lens. Rectangular, aviator, round.
 _LENSES = np.array([

@@ -7,10 +7,8 @@ import numpy as np
 
 from vultus.core.checks import check_range
 
-__all__ = ["Conditions", "draw_conditions"]
-
-MAX_YAW_DEG = 38.0
-MAX_PITCH_DEG = 25.0
+_MAX_YAW_DEG = 38.0
+_MAX_PITCH_DEG = 25.0
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,8 @@ def draw_conditions(
     norm = math.sqrt(light_x**2 + light_y**2 + 1)
     wears = 0.8 if glasses_habit > 0.75 else 0.12
     return Conditions(
-        yaw_deg=_clipped(normal(0, 19 * d), MAX_YAW_DEG),
-        pitch_deg=_clipped(normal(0, 8 * d), MAX_PITCH_DEG),
+        yaw_deg=_clipped(normal(0, 19 * d), _MAX_YAW_DEG),
+        pitch_deg=_clipped(normal(0, 8 * d), _MAX_PITCH_DEG),
         distance=1 / (1 / 30 + d * uniform(0, 1 / 12)),
         landmark_noise=tuple((float(x), float(y)) for x, y in normal(0, 0.07 * d, (5, 2))),
         smile=d * _clipped(normal(0.15, 0.48), 1.0),

@@ -15,8 +15,6 @@ from vultus.data.synthetic.conditions import draw_conditions
 from vultus.data.synthetic.identity import SyntheticIdentity, draw_identity
 from vultus.data.synthetic.render import SyntheticFace, render_face
 
-__all__ = ["Split", "SyntheticFaces"]
-
 Split = Literal["train", "validation", "test"]
 """Three sets of people who have nobody in common, whatever the seed."""
 

@@ -7,8 +7,6 @@ from vultus.data.synthetic.identity import Colour
 from vultus.data.synthetic.scene import Scene, shaded
 from vultus.data.synthetic.view import corner_rise, mouth_half_width
 
-__all__ = ["draw_brows", "draw_eyes", "draw_mouth", "draw_nose"]
-
 _SCLERA: Colour = (222.0, 218.0, 214.0)
 _PUPIL: Colour = (14.0, 12.0, 12.0)
 _GLINT: Colour = (250.0, 250.0, 250.0)

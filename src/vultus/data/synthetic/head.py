@@ -8,18 +8,9 @@ from vultus.data.paint import Points, smooth_outline
 from vultus.data.synthetic.identity import HAIR_STYLES, Colour, SyntheticIdentity
 from vultus.data.synthetic.scene import Scene, mirrored, shaded
 
-__all__ = [
-    "draw_background",
-    "draw_hair",
-    "draw_hair_behind",
-    "draw_head",
-    "face_outline",
-    "hair_style",
-]
-
 CROWN_Y = -3.35
-TEMPLE_Y = -0.7
-NEAR_EAR_FROM_DEG = 12.0
+_TEMPLE_Y = -0.7
+_NEAR_EAR_FROM_DEG = 12.0
 """From this yaw on the near ear lies before the face's outline."""
 
 _ARCH = np.column_stack([np.cos(np.linspace(0, np.pi, 11)), -np.sin(np.linspace(0, np.pi, 11))])
@@ -75,7 +66,7 @@ def draw_head(scene: Scene) -> None:
     near = -1 if scene.conditions.yaw_deg > 0 else 1
     _draw_ear(scene, -near)
     outline = face_outline(person) * (view.widening, 1.0, 1.0)
-    if abs(scene.conditions.yaw_deg) < NEAR_EAR_FROM_DEG:
+    if abs(scene.conditions.yaw_deg) < _NEAR_EAR_FROM_DEG:
         _draw_ear(scene, near)
         near = 0
     scene.fill(smooth_outline(view.project(outline)), person.skin)
@@ -98,7 +89,7 @@ def draw_hair(scene: Scene, style: str) -> None:
         return
     width, rise = person.face_width, person.hair_volume * scene.conditions.hair_scale
     # From the image's right temple over the crown to the left one, then back along the edge.
-    over = _ARCH * (width + 0.1 + 0.4 * rise, TEMPLE_Y - CROWN_Y + 0.2 + rise) + (0.0, TEMPLE_Y)
+    over = _ARCH * (width + 0.1 + 0.4 * rise, _TEMPLE_Y - CROWN_Y + 0.2 + rise) + (0.0, _TEMPLE_Y)
     edge = _hairline(scene, style)
     points = np.concatenate(
         [

@@ -6,8 +6,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["HAIR_STYLES", "Colour", "SyntheticIdentity", "draw_identity"]
-
 Colour = tuple[float, float, float]
 """Red, green and blue in [0, 255]."""
 

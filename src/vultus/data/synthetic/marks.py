@@ -8,10 +8,8 @@ from vultus.data.synthetic.identity import Colour
 from vultus.data.synthetic.scene import Scene, shaded
 from vultus.data.synthetic.view import mouth_half_width
 
-__all__ = ["draw_beard", "draw_folds", "draw_glasses", "draw_moles"]
-
-BEARD_FROM = 0.6
-FRECKLES_FROM = 0.7
+_BEARD_FROM = 0.6
+_FRECKLES_FROM = 0.7
 _SQUARE = np.array([[0.0, -1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
 _CIRCLE = np.column_stack(
     [np.cos(np.linspace(0, 2 * np.pi, 13)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 13)[:-1])]
@@ -44,9 +42,9 @@ def draw_moles(scene: Scene) -> None:
     for x, y, radius in person.moles:
         spot = view.on_face(_CIRCLE * radius + (x, y))
         scene.fill(spot, shaded(person.skin, 0.45))
-    if person.freckles < FRECKLES_FROM:
+    if person.freckles < _FRECKLES_FROM:
         return
-    count = round(60 * (person.freckles - FRECKLES_FROM) / (1 - FRECKLES_FROM)) + 10
+    count = round(60 * (person.freckles - _FRECKLES_FROM) / (1 - _FRECKLES_FROM)) + 10
     places = np.random.default_rng(person.marks_seed).normal((0, 0.75), (0.9, 0.4), (count, 2))
     for spot in view.on_face(places)[:, None] + 0.036 * view.scale_px * _SQUARE:
         scene.fill(spot, shaded(person.skin, 0.72))
@@ -59,7 +57,7 @@ def draw_beard(scene: Scene) -> None:
     w = person.face_width
     jaw = person.jaw_width * w
     half = mouth_half_width(person, how)
-    if person.beard > BEARD_FROM:
+    if person.beard > _BEARD_FROM:
         right = [
             [-0.98 * w, 0.6], [-0.99 * jaw, 0.7 * person.chin_y],
             [-0.5 * jaw, person.chin_y], [0.0, person.chin_y],
@@ -70,7 +68,7 @@ def draw_beard(scene: Scene) -> None:
         ]  # fmt: skip
         ring = np.array([*right, *_flipped(right[-2::-1]), *_flipped(edge[::-1]), *edge])
         outline(cover, view.on_face(ring), value=_density(person.beard, how.stubble))
-    if person.moustache > BEARD_FROM:
+    if person.moustache > _BEARD_FROM:
         low = person.mouth_y - person.upper_lip
         lip = np.array(
             [[-1.15 * half, low + 0.25], [-0.6 * half, low - 0.32], [0.0, low - 0.3],
@@ -90,7 +88,7 @@ def _flipped(points: list[list[float]]) -> list[list[float]]:
 
 def _density(habit: float, stubble: float) -> float:
     """How much a beard hides, 0 to 255; the day's stubble matters to who shaves."""
-    grown = (habit - BEARD_FROM) / (1 - BEARD_FROM)
+    grown = (habit - _BEARD_FROM) / (1 - _BEARD_FROM)
     return 255 * min(1.0, 0.25 + 0.7 * grown + 0.4 * stubble)
 
 

@@ -24,13 +24,11 @@ from vultus.data.synthetic.marks import draw_beard, draw_folds, draw_glasses, dr
 from vultus.data.synthetic.scene import NEUTRAL, Scene
 from vultus.data.synthetic.view import View
 
-__all__ = ["SyntheticFace", "render_face"]
-
-FINE = 2
+_FINE = 2
 """Shapes are drawn this many times larger than the crop, then averaged: OpenCV places the corners
 of polygons at whole rows, and half a pixel of a brow's height tells people apart."""
 
-RELIEF_SIGMA = 0.07
+_RELIEF_SIGMA = 0.07
 """Softness of folds and hollows in head units."""
 
 
@@ -64,9 +62,9 @@ def render_face(
     target = landmark_template(template)
     details = np.random.default_rng(conditions.detail_seed)
     # Pixel centres are at integers, so the crop's corner is at -0.5 in both grids.
-    view = View(identity, conditions, target=(target.points + 0.5) * FINE - 0.5)
+    view = View(identity, conditions, target=(target.points + 0.5) * _FINE - 0.5)
     height, width = target.size_hw
-    pixels = draw_background((height * FINE, width * FINE), details)
+    pixels = draw_background((height * _FINE, width * _FINE), details)
     scene = Scene(view, identity, conditions, details, pixels)
     style = hair_style(scene)
     draw_hair_behind(scene, style)
@@ -81,17 +79,17 @@ def render_face(
     draw_hair(scene, style)
     if conditions.glasses:
         draw_glasses(scene)
-    landmarks = ((view.landmarks + 0.5) / FINE - 0.5).astype(np.float32)
+    landmarks = ((view.landmarks + 0.5) / _FINE - 0.5).astype(np.float32)
     return SyntheticFace(_photographed(_lit(scene), conditions, details), landmarks)
 
 
 def _lit(scene: Scene) -> Image:
     """(h, w, 3) uint8 of the crop's size: colours times relief, light, exposure and tint."""
     how = scene.conditions
-    size = (scene.relief.shape[1] // FINE, scene.relief.shape[0] // FINE)
+    size = (scene.relief.shape[1] // _FINE, scene.relief.shape[0] // _FINE)
     colours = cv2.resize(scene.pixels, size, interpolation=cv2.INTER_AREA)
     relief = cv2.resize(scene.relief, size, interpolation=cv2.INTER_AREA)
-    relief = cv2.GaussianBlur(relief, (0, 0), RELIEF_SIGMA * scene.view.scale_px / FINE)
+    relief = cv2.GaussianBlur(relief, (0, 0), _RELIEF_SIGMA * scene.view.scale_px / _FINE)
     brightness = relief.astype(np.float32) * _light(scene) * np.float32(how.exposure / NEUTRAL)
     gain = cv2.merge([brightness * np.float32(factor) for factor in how.tint])
     return np.asarray(cv2.multiply(colours, gain, dtype=cv2.CV_8U), np.uint8)
@@ -100,9 +98,9 @@ def _lit(scene: Scene) -> Image:
 def _light(scene: Scene) -> npt.NDArray[np.float32]:
     """(h, w) float32: light that arrives, by the normals of an ellipsoid in the head's place."""
     how = scene.conditions
-    height, width = (length // FINE for length in scene.relief.shape)
-    (x0, y0), (_, top) = scene.view.project([[0.0, 0.3, 0.0], [0.0, CROWN_Y, 0.0]]) / FINE
-    radius_x = 1.25 * scene.identity.face_width * scene.view.scale_px / FINE
+    height, width = (length // _FINE for length in scene.relief.shape)
+    (x0, y0), (_, top) = scene.view.project([[0.0, 0.3, 0.0], [0.0, CROWN_Y, 0.0]]) / _FINE
+    radius_x = 1.25 * scene.identity.face_width * scene.view.scale_px / _FINE
     x = ((np.arange(width) - x0) / radius_x).astype(np.float32)[None, :]
     y = ((np.arange(height) - y0) / (1.15 * (y0 - top))).astype(np.float32)[:, None]
     z = np.sqrt(np.maximum(np.float32(0.05), 1 - x**2 - y**2))

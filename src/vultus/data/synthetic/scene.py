@@ -11,8 +11,6 @@ from vultus.data.synthetic.conditions import Conditions
 from vultus.data.synthetic.identity import Colour, SyntheticIdentity
 from vultus.data.synthetic.view import View
 
-__all__ = ["NEUTRAL", "Scene", "mirrored", "shaded"]
-
 NEUTRAL = 128
 """Value of the relief where it changes nothing."""
 

@@ -10,15 +10,13 @@ from vultus.data.paint import Points
 from vultus.data.synthetic.conditions import Conditions
 from vultus.data.synthetic.identity import SyntheticIdentity
 
-__all__ = ["View", "corner_rise", "mouth_half_width", "surface"]
-
-PIVOT = np.array([0.0, 0.6, 0.0])
+_PIVOT = np.array([0.0, 0.6, 0.0])
 """What the head turns about, in head units."""
 
-FACE_DEPTH = 1.7
-SKULL_DEPTH = 2.4
-FACE_HALF_HEIGHT = 4.3
-MIDDLE = np.array([0.0, 0.5])
+_FACE_DEPTH = 1.7
+_SKULL_DEPTH = 2.4
+_FACE_HALF_HEIGHT = 4.3
+_MIDDLE = np.array([0.0, 0.5])
 
 
 class View:
@@ -46,7 +44,7 @@ class View:
         self._half = _half_axes(identity)
         rotation = _rotation(conditions.yaw_deg, conditions.pitch_deg)
         slope = math.tan(math.radians(conditions.yaw_deg))
-        self.widening = math.hypot(1.0, SKULL_DEPTH / identity.face_width * slope)
+        self.widening = math.hypot(1.0, _SKULL_DEPTH / identity.face_width * slope)
         # Columns: x, y, and depth as a share of the camera's distance.
         self._matrix = rotation / (1, 1, conditions.distance)
         self._shift = np.zeros(2)
@@ -61,7 +59,7 @@ class View:
 
     def project(self, points: npt.ArrayLike) -> Points:
         """Pixels ``(k, 2)`` of points ``(k, 3)`` in head units; z is towards the camera."""
-        turned = (np.asarray(points, np.float64) - PIVOT) @ self._matrix
+        turned = (np.asarray(points, np.float64) - _PIVOT) @ self._matrix
         return self._seen(turned)
 
     def on_face(self, points: npt.ArrayLike, *, lift: float = 0.0) -> Points:
@@ -69,7 +67,7 @@ class View:
         xy = np.asarray(points, np.float64)
         # As `project`, but without putting the three coordinates into one array first.
         depth = _depth(xy, self._half)[:, None] + lift
-        return self._seen((xy - PIVOT[:2]) @ self._matrix[:2] + depth * self._matrix[2])
+        return self._seen((xy - _PIVOT[:2]) @ self._matrix[:2] + depth * self._matrix[2])
 
     def _seen(self, turned: npt.NDArray[np.float64]) -> Points:
         return np.asarray(turned[:, :2] / (1 - turned[:, 2:]) + self._shift)
@@ -81,13 +79,13 @@ def surface(identity: SyntheticIdentity, xy: Points) -> npt.NDArray[np.float64]:
 
 
 def _half_axes(identity: SyntheticIdentity) -> npt.NDArray[np.float64]:
-    return np.array([1.12 * identity.face_width, FACE_HALF_HEIGHT])
+    return np.array([1.12 * identity.face_width, _FACE_HALF_HEIGHT])
 
 
 def _depth(xy: Points, half_axes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    shares = (xy - MIDDLE) / half_axes
+    shares = (xy - _MIDDLE) / half_axes
     inside = np.maximum(0.04, 1 - np.einsum("ij,ij->i", shares, shares))
-    return np.asarray(FACE_DEPTH * np.sqrt(inside))
+    return np.asarray(_FACE_DEPTH * np.sqrt(inside))
 
 
 def _landmarks(identity: SyntheticIdentity, conditions: Conditions) -> npt.NDArray[np.float64]:

@@ -8,16 +8,14 @@ import numpy as np
 
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import ThresholdTable
-from vultus.evaluation.allpairs import AllPairs
-from vultus.evaluation.intervals import BOOTSTRAP_DRAWS, Interval
-from vultus.evaluation.rates import OperatingPoint, operating_point, point_at
-from vultus.evaluation.summary import claimable
+from vultus.evaluation.measures.allpairs import AllPairs
+from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Interval
+from vultus.evaluation.measures.rates import OperatingPoint, operating_point, point_at
+from vultus.evaluation.measures.summary import claimable
 
-__all__ = ["FmrCheck", "check_fmr", "not_higher", "threshold_table"]
-
-MANY_ERRORS = 100_000
-FEW_DRAWS = 200
-Z_95 = 1.959964
+_MANY_ERRORS = 100_000
+_FEW_DRAWS = 200
+_Z_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +117,15 @@ def not_higher(seen: tuple[float, Interval], stated: tuple[float, Interval]) -> 
     (rate, interval), (limit, limit_interval) = seen, stated
     if min(interval.low, limit_interval.low) == 0:
         return interval.low <= limit_interval.high
-    errors = [math.log(x.high / x.low) / (2 * Z_95) for x in (interval, limit_interval)]
-    return math.log(rate / limit) <= Z_95 * math.hypot(*errors)
+    errors = [math.log(x.high / x.low) / (2 * _Z_95) for x in (interval, limit_interval)]
+    return math.log(rate / limit) <= _Z_95 * math.hypot(*errors)
 
 
 def _interval(pairs: AllPairs, point: OperatingPoint, generator: np.random.Generator) -> Interval:
     """Bootstrap over people where the pairs behind the errors are kept, else Wilson's."""
     if not point.n_false_matches or point.threshold <= pairs.tail_floor:
         return point.fmr_interval
-    draws = BOOTSTRAP_DRAWS if point.n_false_matches < MANY_ERRORS else FEW_DRAWS
+    draws = BOOTSTRAP_DRAWS if point.n_false_matches < _MANY_ERRORS else _FEW_DRAWS
     return pairs.fmr_interval(point.threshold, generator=generator, draws=draws)
 
 

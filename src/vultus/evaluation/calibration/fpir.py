@@ -11,17 +11,15 @@ from vultus.evaluation.calibration.searches import (
     stranger_searches,
 )
 from vultus.evaluation.calibration.tail import fit_pareto_tail
-from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, RateCurve
-
-__all__ = ["PHOTO_LEVELS", "fit_gallery_rates", "fit_level"]
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
 
 PHOTO_LEVELS = (1, 2, 3, 5, 10, 20)
 MIN_PEOPLE = 30
-MAX_SHARE = 0.5
+_MAX_SHARE = 0.5
 """Thresholds that more than half of all strangers reach are nobody's choice, and not kept."""
 
-POINTS_PER_DECADE = 8
-TAIL_ERRORS = 50
+_POINTS_PER_DECADE = 8
+_TAIL_ERRORS = 50
 """A rate on fewer false matches than this is read off the tail fit, not counted."""
 
 
@@ -89,10 +87,10 @@ def _sizes(largest: int) -> list[int]:
 
 def _curve(size: int, rates: npt.NDArray[np.float64], *, pairs: float) -> RateCurve:
     """Thresholds at rates that fall in equal steps, down to where the pairs end (3 / pairs)."""
-    smallest = min(3 * size / pairs, MAX_SHARE / 2)
-    n_points = max(2, 1 + round(POINTS_PER_DECADE * float(np.log10(MAX_SHARE / smallest))))
-    wanted = np.geomspace(MAX_SHARE, smallest, n_points)
-    anchor = min(TAIL_ERRORS * size / pairs, MAX_SHARE)
+    smallest = min(3 * size / pairs, _MAX_SHARE / 2)
+    n_points = max(2, 1 + round(_POINTS_PER_DECADE * float(np.log10(_MAX_SHARE / smallest))))
+    wanted = np.geomspace(_MAX_SHARE, smallest, n_points)
+    anchor = min(_TAIL_ERRORS * size / pairs, _MAX_SHARE)
     thresholds = np.where(wanted >= anchor, _counted(rates, wanted), _fitted(rates, wanted, anchor))
     rising = np.concatenate([[True], np.diff(np.maximum.accumulate(thresholds)) > 0])
     kept = rising & (thresholds <= 1)

@@ -8,10 +8,8 @@ from vultus.core.checks import check_positive_int, check_range
 from vultus.core.thresholds import Threshold
 from vultus.evaluation.calibration.fmr import not_higher
 from vultus.evaluation.calibration.searches import StrangerSearches
-from vultus.evaluation.intervals import Interval
-from vultus.matching.gallery_rates import GalleryRates
-
-__all__ = ["FpirCheck", "GalleryPlan", "check_fpir"]
+from vultus.evaluation.measures.intervals import Interval
+from vultus.matching.fpir_curves import GalleryRates
 
 
 @dataclass(frozen=True, slots=True)

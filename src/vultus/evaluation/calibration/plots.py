@@ -11,12 +11,11 @@ import numpy as np
 from vultus.core.errors import InputError
 from vultus.evaluation.calibration.probability import ProbabilityCheck
 from vultus.evaluation.plot_style import new_figure, series_styles
-from vultus.matching.gallery_rates import GalleryRates, PhotoLevel, people_for_fpir
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, people_for_fpir
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_gallery_thresholds", "plot_reliability"]
 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 SMALLEST, LARGEST = 20, 400

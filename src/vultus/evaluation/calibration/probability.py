@@ -15,23 +15,13 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array, frozen
 from vultus.core.errors import CalibrationError, InputError
-from vultus.evaluation.allpairs import AllPairs
-from vultus.matching.match_evidence import MatchEvidence
+from vultus.evaluation.measures.allpairs import AllPairs
+from vultus.matching.match_probability import MatchEvidence
 
-__all__ = [
-    "ProbabilityCheck",
-    "ScoreCounts",
-    "fit_isotonic",
-    "fit_logistic",
-    "llr_bounds",
-    "pool_adjacent_violators",
-    "probability_check",
-]
-
-BINS_PER_UNIT = 1024
-N_BINS = 2 * BINS_PER_UNIT
-RELIABILITY_BINS = 15
-PRIOR = 0.5
+_BINS_PER_UNIT = 1024
+_N_BINS = 2 * _BINS_PER_UNIT
+_RELIABILITY_BINS = 15
+_PRIOR = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +39,7 @@ class ScoreCounts:
     def __post_init__(self) -> None:
         for name in ("genuine", "impostor"):
             counts = getattr(self, name)
-            check_array(name, counts, dtype=np.float64, shape=(N_BINS,))
+            check_array(name, counts, dtype=np.float64, shape=(_N_BINS,))
             if not counts.sum() > 0:
                 raise InputError(f"{name} must hold at least one score, got none")
             object.__setattr__(self, name, frozen(counts))
@@ -57,8 +47,8 @@ class ScoreCounts:
     @classmethod
     def from_pairs(cls, pairs: AllPairs) -> "ScoreCounts":
         """The scores of every face against every other; comparisons that failed have none."""
-        fine = len(pairs.impostor_counts) // N_BINS
-        impostor = pairs.impostor_counts.reshape(N_BINS, fine).sum(axis=1).astype(np.float64)
+        fine = len(pairs.impostor_counts) // _N_BINS
+        impostor = pairs.impostor_counts.reshape(_N_BINS, fine).sum(axis=1).astype(np.float64)
         return cls(_histogram(pairs.genuine), impostor)
 
     @classmethod
@@ -71,7 +61,7 @@ class ScoreCounts:
     @property
     def similarities(self) -> npt.NDArray[np.float64]:
         """(2048,) middle of each bin."""
-        return (np.arange(N_BINS) + 0.5) / BINS_PER_UNIT - 1
+        return (np.arange(_N_BINS) + 0.5) / _BINS_PER_UNIT - 1
 
     def shares(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Genuine and impostor counts, each adding up to 1/2."""
@@ -101,7 +91,7 @@ class ProbabilityCheck:
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON."""
         return {
-            "prior": PRIOR,
+            "prior": _PRIOR,
             "log_loss": self.log_loss,
             "brier": self.brier,
             "calibration_error": self.calibration_error,
@@ -178,7 +168,7 @@ def fit_logistic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchEvi
         CalibrationError: If a larger similarity does not speak for a match.
     """
     genuine, impostor = counts.shares()
-    design = np.stack([counts.similarities, np.ones(N_BINS)], axis=1)
+    design = np.stack([counts.similarities, np.ones(_N_BINS)], axis=1)
     # The tiny ridge keeps the line finite where the two kinds do not overlap at all.
     ridge = np.diag([1e-6, 1e-6])
     line = np.zeros(2)
@@ -217,18 +207,18 @@ def llr_bounds(*, n_genuine_people: int, n_people: int) -> tuple[float, float]:
 def probability_check(evidence: MatchEvidence, counts: ScoreCounts) -> ProbabilityCheck:
     """Judge probabilities on scores that they were not fitted to."""
     genuine, impostor = counts.shares()
-    p = evidence.probability(counts.similarities, prior=PRIOR)
+    p = evidence.probability(counts.similarities, prior=_PRIOR)
     log_loss = -float(genuine @ np.log(p) + impostor @ np.log1p(-p))
     brier = float(genuine @ (1 - p) ** 2 + impostor @ p**2)
-    bins = np.minimum((p * RELIABILITY_BINS).astype(np.int64), RELIABILITY_BINS - 1)
-    total = np.bincount(bins, genuine + impostor, RELIABILITY_BINS).astype(np.float64)
+    bins = np.minimum((p * _RELIABILITY_BINS).astype(np.int64), _RELIABILITY_BINS - 1)
+    total = np.bincount(bins, genuine + impostor, _RELIABILITY_BINS).astype(np.float64)
     filled = total > 0
-    said = np.bincount(bins, (genuine + impostor) * p, RELIABILITY_BINS)[filled] / total[filled]
-    seen = np.bincount(bins, genuine, RELIABILITY_BINS)[filled] / total[filled]
+    said = np.bincount(bins, (genuine + impostor) * p, _RELIABILITY_BINS)[filled] / total[filled]
+    seen = np.bincount(bins, genuine, _RELIABILITY_BINS)[filled] / total[filled]
     error = float(total[filled] @ np.abs(said - seen))
     return ProbabilityCheck(log_loss, brier, error, said, seen, total[filled])
 
 
 def _histogram(scores: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    bins = np.floor((scores.astype(np.float64) + 1) * BINS_PER_UNIT).astype(np.int64)
-    return np.bincount(np.clip(bins, 0, N_BINS - 1), minlength=N_BINS).astype(np.float64)
+    bins = np.floor((scores.astype(np.float64) + 1) * _BINS_PER_UNIT).astype(np.int64)
+    return np.bincount(np.clip(bins, 0, _N_BINS - 1), minlength=_N_BINS).astype(np.float64)

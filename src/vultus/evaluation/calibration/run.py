@@ -14,7 +14,6 @@ import numpy.typing as npt
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.thresholds import ThresholdTable
-from vultus.evaluation.allpairs import AllPairs, all_pairs
 from vultus.evaluation.calibration.fmr import FmrCheck, check_fmr
 from vultus.evaluation.calibration.fpir import MIN_PEOPLE, fit_gallery_rates
 from vultus.evaluation.calibration.fpir_check import FpirCheck, GalleryPlan, check_fpir
@@ -33,17 +32,16 @@ from vultus.evaluation.calibration.split import (
     held_out,
     smallest_fmr,
 )
-from vultus.evaluation.score_stream import TAIL
-from vultus.evaluation.summary import DECADES
+from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
+from vultus.evaluation.measures.score_stream import TAIL
+from vultus.evaluation.measures.summary import DECADES
 from vultus.matching.calibration import Calibration, CalibrationData
-from vultus.matching.gallery_rates import GalleryRates, people_for_fpir
-from vultus.matching.match_evidence import MatchEvidence
+from vultus.matching.fpir_curves import GalleryRates, people_for_fpir
+from vultus.matching.match_probability import MatchEvidence
 
-__all__ = ["CalibrationPlan", "CalibrationResult", "LabelledFaces", "calibrate"]
-
-USUAL_FPIRS = (0.01, 0.1)
-USUAL_SIZES = (10, 100, 1000, 10_000)
-MAX_TAIL = 4_000_000
+_USUAL_FPIRS = (0.01, 0.1)
+_USUAL_SIZES = (10, 100, 1000, 10_000)
+_MAX_TAIL = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +174,7 @@ class _Part:
     def compare(self, largest_fmr: float) -> None:
         """Every face against every other; the pairs behind each rate asked for are kept."""
         n = len(self.people) * (len(self.people) - 1) // 2
-        tail = min(MAX_TAIL, max(TAIL, round(1.5 * largest_fmr * n)))
+        tail = min(_MAX_TAIL, max(TAIL, round(1.5 * largest_fmr * n)))
         self.pairs = all_pairs(self.embeddings, identities=self.people, tail=tail)
 
     def searches(self, photos_per_person: int, *, seed: int) -> StrangerSearches | None:
@@ -258,10 +256,10 @@ def _refuse(gallery: GalleryPlan, fit: _Part, plan: CalibrationPlan) -> None:
 
 def _usual_galleries(rates: GalleryRates) -> list[GalleryPlan]:
     plans: list[GalleryPlan] = []
-    for level, size in product(rates.levels, USUAL_SIZES):
+    for level, size in product(rates.levels, _USUAL_SIZES):
         carried = [
             fpir
-            for fpir in USUAL_FPIRS
+            for fpir in _USUAL_FPIRS
             if level.n_people >= people_for_fpir(fpir, gallery_size=size)
         ]
         plans += [GalleryPlan(fpir, size, level.photos_per_person) for fpir in carried[:1]]

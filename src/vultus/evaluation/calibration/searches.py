@@ -15,15 +15,13 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int, frozen
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
-from vultus.evaluation.intervals import Interval, rate_interval
-from vultus.matching.templates import fuse
-
-__all__ = ["BINS_PER_UNIT", "StrangerSearches", "found_by_chance", "stranger_searches"]
+from vultus.evaluation.measures.intervals import Interval, rate_interval
+from vultus.matching.fusion import fuse
 
 BINS_PER_UNIT = 512
-N_BINS = 2 * BINS_PER_UNIT
+_N_BINS = 2 * BINS_PER_UNIT
 BLOCK_PROBES = 256
-Z_95 = 1.959964
+_Z_95 = 1.959964
 
 
 def found_by_chance(m: int, *, gallery_size: int) -> npt.NDArray[np.float64]:
@@ -100,7 +98,7 @@ class StrangerSearches:
             for others in (m - 1, m)
         }
         weights = self.weights()
-        rates = np.zeros((len(sizes), N_BINS))
+        rates = np.zeros((len(sizes), _N_BINS))
         for rows, scores in self._blocks():
             reached = _reached(scores)
             for others in (m - 1, m):
@@ -143,7 +141,7 @@ class StrangerSearches:
             return 0.0, rate_interval(0, n)
         left_out = self._left_out(probes, columns, gallery_size)
         variance = (n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum())
-        factor = float(np.exp(min(Z_95 * np.sqrt(variance) / rate, 50.0)))
+        factor = float(np.exp(min(_Z_95 * np.sqrt(variance) / rate, 50.0)))
         return rate, Interval(rate / factor, min(1.0, rate * factor), 0.95, "jackknife over people")
 
     def _found(
@@ -231,8 +229,8 @@ def _reached(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """(rows, 1024) how many scores of each row are at or above k / 512 - 1."""
     rows, columns = scores.shape
     bins = np.floor((scores + 1) * BINS_PER_UNIT).astype(np.int64)
-    np.clip(bins, 0, N_BINS - 1, out=bins)
-    bins += np.arange(rows)[:, None] * N_BINS
-    counts = np.bincount(bins.ravel(), minlength=rows * N_BINS).reshape(rows, N_BINS)
+    np.clip(bins, 0, _N_BINS - 1, out=bins)
+    bins += np.arange(rows)[:, None] * _N_BINS
+    counts = np.bincount(bins.ravel(), minlength=rows * _N_BINS).reshape(rows, _N_BINS)
     # A person's own template fell into the first bin; it is never found.
     return np.minimum(np.cumsum(counts[:, ::-1], axis=1)[:, ::-1], columns)

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_range
 from vultus.core.errors import CalibrationError
 
-__all__ = ["check_people_for_fmr", "held_out", "people_for_fmr", "smallest_fmr"]
-
 SHARE_HELD_OUT = 0.5
 
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from vultus.core.checks import check_array
 from vultus.core.errors import InputError
 
-__all__ = ["ParetoTail", "fit_pareto_tail"]
-
 SHAPES = (-0.9, 0.9)
 """Outside, the likelihood has no maximum worth having (below -1 it grows without bound)."""
 

@@ -11,21 +11,11 @@ from vultus.core.checks import check_array, frozen
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
-from vultus.evaluation.accuracy import FoldAccuracy
+from vultus.evaluation.measures.accuracy import FoldAccuracy
+from vultus.evaluation.measures.rates import RocCurve, operating_point
+from vultus.evaluation.measures.summary import Summary, default_fmr
 from vultus.evaluation.protocols.evidence import Evidence
-from vultus.evaluation.protocols.photos import PhotoFile, Photos
-from vultus.evaluation.rates import RocCurve, operating_point
-from vultus.evaluation.summary import Summary, default_fmr
-
-__all__ = [
-    "PROTOCOLS",
-    "EmbedPhotos",
-    "EmbeddedPhotos",
-    "EvaluationProtocol",
-    "PhotoFile",
-    "Photos",
-    "ProtocolResult",
-]
+from vultus.evaluation.protocols.photos import Photos
 
 
 @dataclass(frozen=True, slots=True, eq=False)

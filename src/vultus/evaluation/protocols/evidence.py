@@ -9,10 +9,8 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, frozen
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
-from vultus.evaluation.identification import Searches
-from vultus.evaluation.scores import check_scores
-
-__all__ = ["Evidence", "photo_qualities"]
+from vultus.evaluation.measures.identification import Searches
+from vultus.evaluation.measures.scores import check_scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)

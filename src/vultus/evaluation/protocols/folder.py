@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.evaluation.accuracy import FoldAccuracy, fold_accuracy
-from vultus.evaluation.allpairs import all_pairs
-from vultus.evaluation.protocols.all_pairs_evidence import all_pairs_evidence
+from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
+from vultus.evaluation.measures.allpairs import all_pairs
+from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
@@ -18,13 +18,10 @@ from vultus.evaluation.protocols.base import (
 )
 from vultus.evaluation.protocols.half_enrolled import search_half_enrolled
 from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.scoring import pair_scores
+from vultus.evaluation.protocols.scoring import all_pairs_evidence, pair_scores
 from vultus.evaluation.protocols.search_figures import identification_figures
-from vultus.evaluation.summary import summarise
 
-__all__ = ["PersonFolder"]
-
-MAX_LISTED_PAIRS = 3000
+_MAX_LISTED_PAIRS = 3000
 
 
 @PROTOCOLS.register("folder")
@@ -104,7 +101,7 @@ def _accuracy(
         photos = np.flatnonzero(fold_of_photo == fold)
         a, b = np.triu_indices(len(photos), 1)
         same = who[photos[a]] == who[photos[b]]
-        count = min(int(same.sum()), int((~same).sum()), MAX_LISTED_PAIRS // n_folds)
+        count = min(int(same.sum()), int((~same).sum()), _MAX_LISTED_PAIRS // n_folds)
         for kind in (same, ~same):
             chosen = generator.choice(np.flatnonzero(kind), count, replace=False)
             first.append(photos[a[chosen]])

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos, Photos
-
-__all__ = ["embed_in_portions", "embed_sets"]
+from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
+from vultus.evaluation.protocols.photos import Photos
 
 PORTION = 2048
 """Photos embedded at once: 4 MiB of 512-d vectors."""

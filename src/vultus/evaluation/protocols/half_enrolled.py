@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.evaluation.identification import Searches, search_gallery
+from vultus.evaluation.measures.identification import Searches, search_gallery
 from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.search_figures import GallerySearches
-
-__all__ = ["search_embedded", "search_half_enrolled"]
 
 
 def search_half_enrolled(

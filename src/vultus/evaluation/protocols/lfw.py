@@ -6,14 +6,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vultus.core.errors import InputError
-from vultus.evaluation.allpairs import all_pairs as compare_all
+from vultus.evaluation.measures.allpairs import all_pairs as compare_all
+from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, ProtocolResult
 from vultus.evaluation.protocols.pair_lists import read_lfw_pairs
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import archive, digests, score_pairs
-from vultus.evaluation.summary import summarise
-
-__all__ = ["Lfw"]
 
 
 @PROTOCOLS.register("lfw")

@@ -10,15 +10,6 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 
-__all__ = [
-    "Pair",
-    "consecutive_folds",
-    "read_cfp_pairs",
-    "read_lfw_pairs",
-    "read_lines",
-    "read_pair_list",
-]
-
 N_FOLDS = 10
 _TRUE = frozenset({"1", "true", "same", "genuine"})
 _FALSE = frozenset({"0", "-1", "false", "different", "diff", "impostor"})

@@ -10,8 +10,6 @@ from vultus.embedding.embedding_file import read_embedding_file
 from vultus.evaluation.protocols.photos import PhotoFile, Photos
 from vultus.image.io import EXTENSIONS
 
-__all__ = ["PhotoRoot"]
-
 
 class PhotoRoot:
     """The photos below a folder, inside a zip file, or behind a file of embeddings.

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array, frozen
 
-__all__ = ["PhotoFile", "Photos"]
-
 PhotoFile = Path | bytes
 """A photo's path, or its encoded bytes."""
 

@@ -3,21 +3,22 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.similarity import paired_similarity
-from vultus.evaluation.accuracy import FoldAccuracy, fold_accuracy
+from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
+from vultus.evaluation.measures.allpairs import AllPairs
+from vultus.evaluation.measures.identification import Searches
+from vultus.evaluation.measures.rates import roc_curve
+from vultus.evaluation.measures.summary import Summary, summarise
 from vultus.evaluation.protocols.base import EmbeddedPhotos, ProtocolResult
 from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
 from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
-from vultus.evaluation.rates import roc_curve
-from vultus.evaluation.summary import Summary, summarise
 from vultus.models.digest import sha256_file
-
-__all__ = ["archive", "digests", "joint_digest", "pair_figures", "pair_scores", "score_pairs"]
 
 
 def pair_scores(
@@ -148,3 +149,49 @@ def _accuracy(
     else:
         return None
     return fold_accuracy(scores, genuine, folds=numbers) if len(np.unique(numbers)) > 1 else None
+
+
+def genuine_pairs(people: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """(n, 2) places of every two photos of one person.
+
+    Args:
+        people: (photos,) of any dtype that sorts, who is on each photo.
+    """
+    who = np.unique(people, return_inverse=True)[1]
+    groups = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])
+    pairs = [group[np.stack(np.triu_indices(len(group), 1), axis=1)] for group in groups]
+    return np.concatenate(pairs).astype(np.int64)
+
+
+LISTED_IMPOSTORS = 1000
+
+
+def all_pairs_evidence(
+    embedded: EmbeddedPhotos,
+    people: npt.NDArray[Any],
+    photos: Sequence[str],
+    table: AllPairs,
+    searches: Searches | None,
+) -> Evidence:
+    """All genuine pairs, and the highest impostor pairs.
+
+    Args:
+        embedded: The photos.
+        people: (n,) of any dtype that sorts, who is on each.
+        photos: Name of each.
+        table: Every photo against every other.
+        searches: 1:N searches, or None.
+    """
+    found = table.tail[:LISTED_IMPOSTORS]
+    genuine = genuine_pairs(people)
+    scores = pair_scores(embedded, genuine[:, 0], genuine[:, 1])
+    pairs = np.concatenate([genuine, table.tail_pairs[: len(found)]])
+    return Evidence(
+        tuple(photos),
+        pairs[:, 0],
+        pairs[:, 1],
+        np.arange(len(pairs)) < len(genuine),
+        np.concatenate([scores, found]),
+        photo_qualities(embedded.embeddings, embedded.failed),
+        searches,
+    )

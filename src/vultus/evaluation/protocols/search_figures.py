@@ -9,13 +9,10 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError
-from vultus.evaluation.identification import Searches, cmc, open_set_curve
-from vultus.evaluation.intervals import smallest_claim
-from vultus.evaluation.person_intervals import mean_rate_interval, per_person
-from vultus.evaluation.rates import OperatingPoint, operating_point
-from vultus.evaluation.summary import DECADES
-
-__all__ = ["RANKS", "GallerySearches", "gallery_figures", "identification_figures", "rank_figures"]
+from vultus.evaluation.measures.identification import Searches, cmc, open_set_curve
+from vultus.evaluation.measures.intervals import mean_rate_interval, per_person, smallest_claim
+from vultus.evaluation.measures.rates import OperatingPoint, operating_point
+from vultus.evaluation.measures.summary import DECADES
 
 RANKS = (1, 5, 10)
 

@@ -5,8 +5,6 @@ from typing import Any
 
 from vultus.evaluation.report.cells import MISSING, Cell, Table, interval_text, rate_text
 
-__all__ = ["benchmark_tables"]
-
 TRIALS = (
     ("verification", "TAR", "far", "FAR"),
     ("open_set_identification", "DIR at rank 1", "fpir", "FPIR"),

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MISSING", "Cell", "Table", "interval_text", "rate_text"]
-
 MISSING = "\N{EN DASH}"
 
 

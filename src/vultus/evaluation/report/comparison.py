@@ -7,8 +7,6 @@ from typing import Any
 from vultus.core.errors import InputError
 from vultus.evaluation.report.record import EvaluationRecord, ScoredPair
 
-__all__ = ["FORMAT", "Comparison", "Entry", "ProtocolGroup", "compare"]
-
 FORMAT = "vultus-report-1"
 
 

@@ -5,17 +5,15 @@ from html import escape
 from pathlib import Path
 
 from vultus.core.errors import InputError, VultusError
-from vultus.data.pair_set import read_pair_set
-from vultus.evaluation.protocols.base import PhotoFile
+from vultus.data.formats.pair_set import read_pair_set
 from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photos import PhotoFile
 from vultus.evaluation.report.record import ScoredPair
 from vultus.image.inline import inline_image
 from vultus.image.io import read_image
 
-__all__ = ["PhotoSource", "contact_sheet"]
-
-HEIGHT_PX = 150
-WIDTH_PX = 200
+_HEIGHT_PX = 150
+_WIDTH_PX = 200
 
 
 class PhotoSource:
@@ -42,7 +40,7 @@ class PhotoSource:
         """
         if name not in self._thumbnails:
             photo = read_image(self._read(name))
-            small = inline_image(photo, max_width=WIDTH_PX, max_height=HEIGHT_PX)
+            small = inline_image(photo, max_width=_WIDTH_PX, max_height=_HEIGHT_PX)
             self._thumbnails[name] = small.address
         return self._thumbnails[name]
 

@@ -7,6 +7,7 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from vultus.evaluation.measures.rates import RocCurve
 from vultus.evaluation.plot_style import SeriesStyle
 from vultus.evaluation.plots import (
     plot_cmc,
@@ -17,7 +18,6 @@ from vultus.evaluation.plots import (
     plot_reject,
     plot_roc,
 )
-from vultus.evaluation.rates import RocCurve
 from vultus.evaluation.report.cells import rate_text
 from vultus.evaluation.report.comparison import Entry, ProtocolGroup
 from vultus.evaluation.report.record import EvaluationRecord
@@ -25,10 +25,9 @@ from vultus.evaluation.report.record import EvaluationRecord
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ReportFigure", "inline_svg", "protocol_figures"]
 
-SIZE_INCHES = (5.4, 3.9)
-NEEDLESS_IDS = re.compile(
+_SIZE_INCHES = (5.4, 3.9)
+_NEEDLESS_IDS = re.compile(
     r' id="(?:figure|axes|patch|line2d|text|matplotlib|[xy]tick|legend)[^"]*"'
 )
 
@@ -97,7 +96,7 @@ def inline_svg(figure: "Figure", *, title: str) -> str:
     """
     from matplotlib import rc_context
 
-    figure.set_size_inches(*SIZE_INCHES)
+    figure.set_size_inches(*_SIZE_INCHES)
     stream = StringIO()
     # Text stays text: it can be selected, and is drawn in a font that the reader has.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "vultus"}):
@@ -105,7 +104,7 @@ def inline_svg(figure: "Figure", *, title: str) -> str:
     drawn = stream.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
-    drawn = NEEDLESS_IDS.sub("", drawn).replace("#000000", "currentColor")
+    drawn = _NEEDLESS_IDS.sub("", drawn).replace("#000000", "currentColor")
     drawn = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px system-ui, sans-serif", drawn)
     label = escape(title, quote=True)
     head = f'<svg role="img" aria-label="{label}" fill="currentColor" '

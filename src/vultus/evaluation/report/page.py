@@ -17,9 +17,7 @@ from vultus.evaluation.report.tables import (
     provenance_tables,
 )
 
-__all__ = ["write_report"]
-
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; --page: Canvas; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 76rem;
@@ -63,7 +61,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem
   .scroll { overflow: visible; } th, td { padding-right: .6rem; } }
 """
 
-READING = (
+_READING = (
     "Two faces match when their cosine similarity is at least the threshold. FMR: share of "
     "impostor comparisons that match. TAR: share of genuine comparisons that match, 1 - FNMR. A "
     "photo without a face fails each of its genuine comparisons. A rate below 3 / n is not given: "
@@ -71,7 +69,7 @@ READING = (
     "independent; where every photo meets every other, intervals come from the bootstrap over "
     "people, elsewhere they take comparisons as independent and are too narrow."
 )
-PRIVATE = "This page names photos of people{pictures}. Pass it on only to those who may see them."
+_PRIVATE = "This page names photos of people{pictures}. Pass it on only to those who may see them."
 
 
 def write_report(
@@ -107,8 +105,8 @@ def write_report(
     ]
     if worst:
         pictures = " and shows them" if sources else ""
-        parts.append(_warning(PRIVATE.format(pictures=pictures)))
-    parts += [_table(overview_table(told["protocols"]), styles), f"<p>{escape(READING)}</p>"]
+        parts.append(_warning(_PRIVATE.format(pictures=pictures)))
+    parts += [_table(overview_table(told["protocols"]), styles), f"<p>{escape(_READING)}</p>"]
     for group, figures in zip(comparison.groups, told["protocols"], strict=True):
         parts += _protocol(group, figures["models"], styles=styles, speed=speed)
         if worst:
@@ -127,7 +125,7 @@ def _document(title: str, body: str) -> str:
         "<!doctype html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 

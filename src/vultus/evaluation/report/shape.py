@@ -5,62 +5,60 @@ from typing import Any
 
 from vultus.core.errors import InputError
 
-__all__ = ["check_figures"]
-
-NUMBER = (int, float)
-NUMBER_OR_NONE = (int, float, type(None))
-INTERVAL = {"low": NUMBER, "high": NUMBER, "method": str}
-POINT = {
-    "target_fmr": NUMBER,
-    "threshold": NUMBER_OR_NONE,
-    "tar": NUMBER,
-    "tar_interval": INTERVAL,
+_NUMBER = (int, float)
+_NUMBER_OR_NONE = (int, float, type(None))
+_INTERVAL = {"low": _NUMBER, "high": _NUMBER, "method": str}
+_POINT = {
+    "target_fmr": _NUMBER,
+    "threshold": _NUMBER_OR_NONE,
+    "tar": _NUMBER,
+    "tar_interval": _INTERVAL,
 }
 COMPARISONS = {
     "n_genuine": int,
     "n_impostor": int,
-    "equal_error_rate": NUMBER,
-    "area_under_curve": NUMBER,
-    "operating_points": [POINT],
+    "equal_error_rate": _NUMBER,
+    "area_under_curve": _NUMBER,
+    "operating_points": [_POINT],
 }
-FIGURES = {
+_FIGURES = {
     **COMPARISONS,
     "protocol": str,
     "model": {"model": str},
     "n_photos": int,
     "failures": int,
-    "accuracy": NUMBER_OR_NONE,
-    "far": NUMBER_OR_NONE,
-    "tar_at_far": NUMBER_OR_NONE,
+    "accuracy": _NUMBER_OR_NONE,
+    "far": _NUMBER_OR_NONE,
+    "tar_at_far": _NUMBER_OR_NONE,
 }
-FOLDS = {"accuracy": NUMBER, "standard_error": NUMBER, "interval": INTERVAL}
-RANK = {"rate": NUMBER, "interval": INTERVAL}
-IDENTIFICATION = {
+_FOLDS = {"accuracy": _NUMBER, "standard_error": _NUMBER, "interval": _INTERVAL}
+RANK = {"rate": _NUMBER, "interval": _INTERVAL}
+_IDENTIFICATION = {
     "n_enrolled": int,
     "n_mated": int,
     "n_strangers": int,
     "rank": dict,
-    "open_set": [{"target_fpir": NUMBER, "fnir": NUMBER}],
+    "open_set": [{"target_fpir": _NUMBER, "fnir": _NUMBER}],
 }
-DISTRACTORS = [{"n_distractors": int, "n_searches": int, "rank": dict}]
+_DISTRACTORS = [{"n_distractors": int, "n_searches": int, "rank": dict}]
 TRIALS = {
-    "mean": NUMBER,
-    "std": NUMBER_OR_NONE,
-    "mean_minus_std": NUMBER_OR_NONE,
-    "interval": INTERVAL,
+    "mean": _NUMBER,
+    "std": _NUMBER_OR_NONE,
+    "mean_minus_std": _NUMBER_OR_NONE,
+    "interval": _INTERVAL,
     "thresholds": list,
 }
-OPTIONAL = {
-    "folds": FOLDS,
+_OPTIONAL = {
+    "folds": _FOLDS,
     "all_pairs": COMPARISONS,
-    "identification": IDENTIFICATION,
-    "distractors": DISTRACTORS,
-    "verification": {**TRIALS, "far": NUMBER},
-    "open_set_identification": {**TRIALS, "fpir": NUMBER},
+    "identification": _IDENTIFICATION,
+    "distractors": _DISTRACTORS,
+    "verification": {**TRIALS, "far": _NUMBER},
+    "open_set_identification": {**TRIALS, "fpir": _NUMBER},
     "settings": dict,
 }
-SUMMARY = {"equal_error_rate_interval": INTERVAL, "area_under_curve_interval": INTERVAL}
-OPEN_SET = {"fnir_interval": INTERVAL, "threshold": NUMBER_OR_NONE, "tpir": NUMBER}
+_SUMMARY = {"equal_error_rate_interval": _INTERVAL, "area_under_curve_interval": _INTERVAL}
+_OPEN_SET = {"fnir_interval": _INTERVAL, "threshold": _NUMBER_OR_NONE, "tpir": _NUMBER}
 
 
 def check_figures(figures: Any) -> None:
@@ -72,18 +70,18 @@ def check_figures(figures: Any) -> None:
     Raises:
         InputError: If a figure is missing or of another kind; the message says where.
     """
-    _check(figures, FIGURES, "result")
-    for key, shape in OPTIONAL.items():
+    _check(figures, _FIGURES, "result")
+    for key, shape in _OPTIONAL.items():
         if figures.get(key) is not None:
             _check(figures[key], shape, f"result.{key}")
     for part, where in ((figures, "result"), (figures.get("all_pairs"), "result.all_pairs")):
-        known = {key: shape for key, shape in SUMMARY.items() if part and key in part}
+        known = {key: shape for key, shape in _SUMMARY.items() if part and key in part}
         if known:
             _check(part, known, where)
     if figures.get("identification") is not None:
         _check_searches(figures["identification"], "result.identification")
     for name, gallery in (figures.get("galleries") or {}).items():
-        _check(gallery, IDENTIFICATION, f"result.galleries.{name}")
+        _check(gallery, _IDENTIFICATION, f"result.galleries.{name}")
         _check_searches(gallery, f"result.galleries.{name}")
     for place, row in enumerate(figures.get("distractors") or []):
         where = f"result.distractors[{place}].rank"
@@ -96,7 +94,7 @@ def check_figures(figures: Any) -> None:
 def _check_searches(figures: Mapping[str, Any], where: str) -> None:
     _check_values(figures["rank"], RANK, f"{where}.rank")
     for place, row in enumerate(figures["open_set"]):
-        known = {key: shape for key, shape in OPEN_SET.items() if key in row}
+        known = {key: shape for key, shape in _OPEN_SET.items() if key in row}
         _check(row, known, f"{where}.open_set[{place}]")
 
 

@@ -6,9 +6,6 @@ from typing import Any
 from vultus.evaluation.report.benchmark_tables import benchmark_tables
 from vultus.evaluation.report.cells import MISSING, Cell, Table, interval_text, rate_text
 
-__all__ = ["overview_table", "protocol_tables", "provenance_tables"]
-
-
 OWN, EVERY = "the protocol's comparisons", "every photo against every other"
 
 

@@ -1,0 +1,1 @@
+"""Planted errors in a data set, to measure what the audit finds."""

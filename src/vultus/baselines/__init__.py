@@ -1,0 +1,12 @@
+"""Classical heads on embeddings: what recognition did before the loss did it all.
+
+PCA and a linear SVM on pairs, Joint Bayesian, and the concatenation of several networks' features.
+NumPy in, NumPy out; no torch.
+"""
+
+from vultus.baselines.ensemble import join_features
+from vultus.baselines.joint_bayesian import JointBayesian
+from vultus.baselines.pca import Pca
+from vultus.baselines.pca_svm import PcaSvm
+
+__all__ = ["JointBayesian", "Pca", "PcaSvm", "join_features"]

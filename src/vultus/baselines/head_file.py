@@ -1,0 +1,53 @@
+"""Heads in ``.npz`` files: arrays only, no pickled objects."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.errors import InputError
+from vultus.core.files import appearing
+
+
+def save_head(path: Path, arrays: dict[str, npt.NDArray[Any]], *, kind: str) -> None:
+    """Write a head's arrays; an existing file is replaced in one step.
+
+    Args:
+        path: Where to, usually ``*.npz``; used as given.
+        arrays: By name.
+        kind: Name and version of the format.
+
+    Raises:
+        InputError: If the folder does not exist.
+    """
+    with appearing(path, replace=True) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{**arrays, "kind": np.array(kind)})
+
+
+def load_head(path: Path, *, kind: str, names: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    """Read what `save_head` wrote.
+
+    Args:
+        path: The file.
+        kind: The format that it must have.
+        names: The arrays that it must hold; each must be float64 and finite.
+
+    Raises:
+        InputError: If there is no such file or it is not of this kind.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            found = str(stored["kind"])
+            arrays = {name: stored[name] for name in names} if found == kind else {}
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no {kind} file: {error}") from None
+    if found != kind:
+        raise InputError(f"{path} must be of kind {kind}, got {found}")
+    for name, array in arrays.items():
+        if array.dtype != np.float64 or not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} must be finite float64, got {array.dtype}")
+    return arrays

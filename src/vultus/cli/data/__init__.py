@@ -1,0 +1,1 @@
+"""Commands around data sets: info, convert, align, audit, apply, pairs."""

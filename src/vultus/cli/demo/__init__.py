@@ -1,0 +1,1 @@
+"""The demo: what Vultus does, shown on real photos."""

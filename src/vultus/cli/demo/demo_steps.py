@@ -1,0 +1,202 @@
+"""The steps of the demo; each gives a section for the page and the terminal."""
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import CalibrationError
+from vultus.core.faces import Image
+from vultus.core.results import Verification
+from vultus.image.draw import draw_faces
+from vultus.matching.clustering import cluster
+from vultus.matching.verify import verify
+from vultus.pages.blocks import Picture, Section
+from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto
+from vultus.pipeline.recognizer import DEFAULT_FMR, DEFAULT_FPIR, Recognizer
+
+MOST_PICTURES = 48
+MOST_PAIRS = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """One face that can be judged: its photo's name, aligned crop and embedding (one row)."""
+
+    photo: str
+    crop: Image
+    embedding: Embeddings
+
+    @property
+    def label(self) -> str:
+        """The photo's folder and name."""
+        path = Path(self.photo)
+        return f"{path.parent.name}/{path.stem}"
+
+
+def portraits_of(photo: AnalysedPhoto) -> list[Portrait]:
+    """The faces of a photo that the quality gate does not refuse."""
+    return [
+        Portrait(photo.name, photo.crops.pixels[i], photo.embeddings[i])
+        for i, reasons in enumerate(photo.refusals)
+        if not reasons
+    ]
+
+
+def detect_step(photos: Iterable[AnalysedPhoto | DetectedPhoto]) -> Section:
+    """Every photo with its faces marked."""
+    rows = [["photo", "size", "faces", "scores"]]
+    pictures: list[Picture] = []
+    for photo in photos:
+        height, width = photo.image.shape[:2]
+        scores = " ".join(f"{score:.3f}" for score in photo.faces.scores)
+        name = f"{Path(photo.name).parent.name}/{Path(photo.name).name}"
+        rows.append([name, f"{width}x{height}", str(len(photo.faces)), scores or "-"])
+        if len(pictures) < MOST_PICTURES:
+            captions = [f"{score:.2f}" for score in photo.faces.scores]
+            pictures.append(Picture(draw_faces(photo.image, photo.faces, captions=captions), name))
+    return Section("Detection", "Faces with five landmarks.", pictures, rows)
+
+
+def verify_step(recognizer: Recognizer, people: Mapping[str, Sequence[Portrait]]) -> Section:
+    """Genuine and impostor pairs, the hardest first."""
+    threshold = recognizer.threshold(DEFAULT_FMR)
+
+    def compare(pairs: Iterable[tuple[Portrait, Portrait]]) -> list[tuple[Verification, str]]:
+        return [
+            (verify(a.embedding, b.embedding, threshold=threshold), f"{a.label} | {b.label}")
+            for a, b in pairs
+        ]
+
+    genuine = compare(
+        pair for faces in people.values() for pair in itertools.combinations(faces, 2)
+    )
+    impostor = compare(
+        pair
+        for one, other in itertools.combinations(people.values(), 2)
+        for pair in itertools.product(one, other)
+    )
+    accepted = sum(answer.same_person for answer, _ in genuine)
+    rejected = sum(not answer.same_person for answer, _ in impostor)
+    hardest = [("same", *pair) for pair in sorted(genuine, key=_similarity)[:MOST_PAIRS]]
+    hardest += [("other", *pair) for pair in sorted(impostor, key=_similarity)[::-1][:MOST_PAIRS]]
+    rows = [["pair", "person", "similarity", "decision"]] + [
+        [pair, truth, f"{answer.similarity:.4f}", "same" if answer.same_person else "different"]
+        for truth, answer, pair in hardest
+    ]
+    return Section(
+        "Verification (1:1)",
+        f"Of {len(genuine)} pairs of one person {accepted} are accepted, of {len(impostor)} pairs "
+        f"of two people {rejected} are rejected, at the threshold {threshold}. "
+        "The hardest pairs of each kind:",
+        rows=rows,
+    )
+
+
+def identify_step(
+    recognizer: Recognizer,
+    people: Mapping[str, Sequence[Portrait]],
+    photos: Sequence[AnalysedPhoto],
+) -> Section:
+    """Enrol one photo of each person and name everybody else; then leave the last person out."""
+    title = "Identification (1:N, open set)"
+    names = list(people)
+    if not names:
+        return Section(title, "Nobody to enrol: no photo with exactly one face that can be judged.")
+    rows = [["photo", "face", "enrolled", "answer", "best similarity"]]
+    enrolled_photos = {people[name][0].photo for name in names}
+    probes = [photo for photo in photos if photo.name not in enrolled_photos]
+    try:
+        rows += _identified(recognizer, people, names, probes)
+        if len(names) > 1:
+            left_out = {portrait.photo for portrait in people[names[-1]]}
+            strangers = [photo for photo in photos if photo.name in left_out]
+            rows += _identified(recognizer, people, names[:-1], strangers)
+    except CalibrationError as error:
+        return Section(title, f"Not decided: {error}")
+    return Section(
+        title,
+        f"One photo of each person is enrolled; every other face is named or called unknown, at "
+        f"a false positive identification rate of {DEFAULT_FPIR:g}. In the last rows "
+        f"{names[-1]} is not enrolled and must be unknown."
+        if len(names) > 1
+        else "One photo is enrolled.",
+        rows=rows,
+    )
+
+
+def refuse_step(photos: Sequence[AnalysedPhoto]) -> Section:
+    """Photos without a face, and faces that cannot be judged, with the reason."""
+    rows = [["photo", "why nothing is decided"]]
+    pictures = []
+    for photo in photos:
+        name = Path(photo.name).name
+        reasons = [f"face {i}: {'; '.join(why)}" for i, why in enumerate(photo.refusals) if why]
+        if not len(photo.faces):
+            reasons = ["no face found"]
+        if reasons:
+            rows.append([name, "; ".join(reasons)])
+            pictures.append(Picture(photo.image, f"{name}: {'; '.join(reasons)}", 160))
+    if len(rows) == 1:
+        return Section("Refused", "Every photo shows a face that can be judged.")
+    text = "What cannot be judged is refused, not guessed."
+    return Section("Refused", text, pictures[:MOST_PICTURES], rows)
+
+
+def cluster_step(
+    recognizer: Recognizer, photos: Sequence[AnalysedPhoto]
+) -> tuple[Section, dict[str, list[Portrait]]]:
+    """Group all faces by person, without their names; also gives the groups."""
+    portraits = [portrait for photo in photos for portrait in portraits_of(photo)]
+    if not portraits:
+        return Section("Clustering", "No face that can be judged."), {}
+    grouping = cluster(
+        Embeddings.concatenate([portrait.embedding for portrait in portraits]),
+        threshold=recognizer.threshold(DEFAULT_FMR),
+        photo_ids=[portrait.photo for portrait in portraits],
+    )
+    groups = {
+        f"person {k + 1}": [portraits[i] for i in grouping.members(k)]
+        for k in range(grouping.n_clusters)
+    }
+    rows = [["group", "faces", "photos"]] + [
+        [name, str(len(faces)), ", ".join(sorted({face.label for face in faces}))]
+        for name, faces in groups.items()
+    ]
+    pictures = [
+        Picture(face.crop, f"{name}: {face.label}", 112)
+        for name, faces in groups.items()
+        for face in faces
+    ]
+    text = f"{len(portraits)} faces fall into {grouping.n_clusters} groups."
+    return Section("Clustering", text, pictures[:MOST_PICTURES], rows), groups
+
+
+def _identified(
+    recognizer: Recognizer,
+    people: Mapping[str, Sequence[Portrait]],
+    names: Sequence[str],
+    probes: Sequence[AnalysedPhoto],
+) -> list[list[str]]:
+    enrolled = ", ".join(names) if len(names) < 3 else f"{len(names)} people"
+    rows = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        recognizer.open_gallery(Path(folder) / "gallery.db") as gallery,
+    ):
+        for name in names:
+            first = people[name][0]
+            gallery.enroll(name, first.embedding, sources=[first.photo])
+        for photo in probes:
+            for i, answer in enumerate(recognizer.identify_faces(photo, gallery)):
+                best = answer.candidates[0].similarity
+                who = "refused" if answer.refusal else answer.identity or "unknown"
+                label = f"{Path(photo.name).parent.name}/{Path(photo.name).stem}"
+                rows.append([label, str(i), enrolled, who, f"{best:.4f}"])
+    return rows
+
+
+def _similarity(pair: tuple[Verification, str]) -> float:
+    return pair[0].similarity

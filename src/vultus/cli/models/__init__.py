@@ -1,0 +1,1 @@
+"""Commands around model files: models, doctor."""

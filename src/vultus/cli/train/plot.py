@@ -1,0 +1,99 @@
+"""`vultus plot`: pictures of losses and of training data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from vultus.cli.output import ExitCode, err, out
+from vultus.cli.train import plot_data
+from vultus.cli.train.training_extra import require_training_extra
+from vultus.core.errors import InputError
+
+app = typer.Typer(help="Pictures of losses and of training data.", no_args_is_help=True)
+app.command("augmentations")(plot_data.augmentations)
+app.command("synthetic-faces")(plot_data.synthetic_faces)
+
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
+
+
+@app.command("target-logit")
+def target_logit(output: OutputOption) -> int:
+    """Draw what each loss makes of the target logit over the angle, and its slope."""
+    require_training_extra("losses need")
+    from vultus.training.toys.plots import save_png, target_logit_figure
+
+    save_png(target_logit_figure(), output)
+    out.print(str(output), markup=False, soft_wrap=True)
+    return ExitCode.OK
+
+
+@app.command()
+def toy(
+    output: OutputOption,
+    loss: Annotated[
+        list[str],
+        typer.Option(
+            "--loss",
+            help="A loss, with settings if wanted: cosface or cosface:margin_cos=0.2,scale=16. "
+            "Repeat for one column each.",
+        ),
+    ],
+    data: Annotated[
+        Literal["identities", "digits"],
+        typer.Option("--data", help="Eight synthetic identities, or scikit-learn's digits."),
+    ] = "identities",
+    sweep: Annotated[
+        str | None,
+        typer.Option("--sweep", help="One column a value: margin_cos=0,0.15,0.3,0.45."),
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", help="Training steps.", min=1)] = 600,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights and batches.")] = 0,
+) -> int:
+    """Train 2-D features with each loss and draw them: in the plane, and as directions."""
+    require_training_extra("losses need")
+    from vultus.training.toys.plots import save_png, toy_figure
+    from vultus.training.toys.toys import digits, synthetic_identities, train_toy
+
+    points = digits() if data == "digits" else synthetic_identities()
+    toys = []
+    for name, settings in _columns(loss, sweep):
+        trained = train_toy(points, name, settings=settings, steps=steps, seed=seed)
+        err.print(f"{name} {settings}: {trained.accuracy:.1%} in their class", markup=False)
+        toys.append(trained)
+    save_png(toy_figure(toys), output)
+    out.print(str(output), markup=False, soft_wrap=True)
+    return ExitCode.OK
+
+
+def _columns(losses: Sequence[str], sweep: str | None) -> list[tuple[str, dict[str, Any]]]:
+    """Name and settings of each column: every loss, times every value of the sweep."""
+    columns: list[tuple[str, dict[str, Any]]] = []
+    for text in losses:
+        name, _, rest = text.partition(":")
+        settings = dict(_setting(part) for part in rest.split(",") if part)
+        if sweep is None:
+            columns.append((name, settings))
+            continue
+        key, _, values = sweep.partition("=")
+        columns += [
+            (name, {**settings, key: _setting(f"{key}={value}")[1]}) for value in values.split(",")
+        ]
+    return columns
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``name=value``, where value is none, true, false, a number or else text."""
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise InputError(f"a setting must be written name=value, got {text!r}")
+    words = {"none": None, "true": True, "false": False}
+    if value.lower() in words:
+        return key, words[value.lower()]
+    for number in (int, float):
+        try:
+            return key, number(value)
+        except ValueError:
+            continue
+    return key, value

@@ -1,0 +1,1 @@
+"""Raw photos to aligned training crops."""

@@ -1,0 +1,1 @@
+"""A manifest done to a data set, and undone."""

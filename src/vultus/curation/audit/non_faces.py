@@ -1,0 +1,217 @@
+"""Is there a face in a crop? Asked of the detector, and of the length of the embedding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.faces import Faces, Image
+from vultus.curation.audit.audit_thresholds import AuditThresholds
+from vultus.curation.audit.audited_set import Subject
+from vultus.curation.audit.feature_store import FeatureStore
+from vultus.curation.audit.features import ImageFeatures, images_in_chunks
+from vultus.curation.audit.findings import Finding
+from vultus.curation.audit.identity_groups import IdentityGroups
+from vultus.data.base import FaceDataset
+from vultus.data.formats.convert import Watch
+from vultus.detection.base import Detector
+
+_MARGIN = 0.25
+"""Black border for the detector, in parts of the crop's size: crops cut faces close."""
+
+_MIDDLE = 0.25
+"""How far a face's centre may lie from the crop's, in parts of the crop's size."""
+
+_LEAST_SIZE = 0.35
+"""Least size (square root of the box's area) of a face that fills a crop, in parts of its size."""
+
+Floats = npt.NDArray[np.float32]
+
+
+def face_scores(
+    dataset: FaceDataset,
+    features: ImageFeatures,
+    chosen: npt.NDArray[np.int64],
+    detector: Detector,
+    *,
+    name: str,
+    cache: Path,
+    watch: Watch = iter,
+) -> Floats:
+    """How sure the detector is of the face that each crop should show.
+
+    Args:
+        dataset: The crops.
+        features: Of them.
+        chosen: (c,) int64, which rows of the features to look at.
+        detector: Looks at them.
+        name: What the cache calls the detector.
+        cache: Folder of `FeatureStore` files.
+        watch: Sees the indices of the images go by that the cache does not know.
+
+    Returns:
+        (c,) float32 in [0, 1]; 0 where no face of about the right size lies about the middle.
+    """
+    fields = {"score": (np.float32, ())}
+    store = FeatureStore(cache, name="faces", key=name, fields=fields)
+    digests = [features.digests[row] for row in chosen]
+    new = {digest: int(features.rows[row]) for digest, row in zip(digests, chosen, strict=True)}
+    new = {digest: index for digest, index in new.items() if digest not in store}
+    digest_of = {index: digest for digest, index in new.items()}
+    for indices, images in images_in_chunks(dataset, watch(list(digest_of))):
+        scores = crop_scores(images, detector)
+        for index, score in zip(indices, scores.tolist(), strict=True):
+            store.add(digest_of[index], {"score": score})
+    return np.asarray(store.take(digests)["score"], np.float32)
+
+
+def crop_scores(images: Sequence[Image], detector: Detector) -> Floats:
+    """Score of the best face in the middle of each crop; 0 for none.
+
+    Args:
+        images: (h, w, 3) uint8 RGB each.
+        detector: Looks at them.
+    """
+    padded = [_padded(image) for image in images]
+    found = detector.detect_batch(padded)
+    sizes = [image.shape[:2] for image in images]
+    return np.array(
+        [_best_score(faces, size) for faces, size in zip(found, sizes, strict=True)], np.float32
+    )
+
+
+def robust_deviations(values: npt.NDArray[np.floating]) -> Floats:
+    """How many standard deviations each value lies from the median, outliers not counted in.
+
+    The standard deviation is that of a normal distribution with the same median absolute
+    deviation, ``1.4826 MAD``.
+
+    Args:
+        values: (n,) floating.
+    """
+    if not len(values):
+        return np.zeros(0, np.float32)
+    median = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - median))
+    return np.asarray((values - median) / max(float(spread), 1e-12), np.float32)
+
+
+def _padded(image: Image) -> Image:
+    rows, columns = (round(_MARGIN * length) for length in image.shape[:2])
+    framed = cv2.copyMakeBorder(image, rows, rows, columns, columns, cv2.BORDER_CONSTANT)
+    return np.asarray(framed, np.uint8)
+
+
+def _best_score(faces: Faces, size_hw: tuple[int, ...]) -> float:
+    if not len(faces):
+        return 0.0
+    size = np.array(size_hw[::-1], np.float32)
+    centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 / size - (0.5 + _MARGIN)
+    placed = np.abs(centres).max(axis=1) <= _MIDDLE
+    large = np.sqrt(faces.areas) >= _LEAST_SIZE * size.min()
+    return float(np.max(np.where(placed & large, faces.scores, 0)))
+
+
+Look = Literal["suspects", "all"]
+"""At which crops the detector looks."""
+
+_SUSPECT_DEVIATIONS = -1.0
+_LOW_DEVIATIONS = -2.0
+
+
+def find_unreadable(subject: Subject) -> list[Finding]:
+    """Images that cannot be decoded, or are no crops of the model's size."""
+    dataset = subject.dataset
+    found = []
+    for index, problem in sorted(subject.features.problems.items()):
+        label = int(dataset.labels[index])
+        found.append(
+            Finding(
+                kind="unreadable",
+                action="drop",
+                score=1.0,
+                identity=None if label < 0 else dataset.identities[label],
+                images=(subject.names[index],),
+                reason=problem,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCheck:
+    """How crops are looked at.
+
+    Attributes:
+        detector: Looks at them.
+        name: What the cache and the reasons call it.
+        cache: Folder for its answers.
+        look: At which crops.
+        watch: Sees the indices go by.
+    """
+
+    detector: Detector
+    name: str
+    cache: Path
+    look: Look = "suspects"
+    watch: Watch = iter
+
+
+def find_non_faces(
+    subject: Subject,
+    groups: IdentityGroups,
+    thresholds: AuditThresholds,
+    check: FaceCheck,
+    *,
+    alive: npt.NDArray[np.bool_],
+) -> dict[int, Finding]:
+    """Crops in which the detector finds no face.
+
+    It looks at suspects, or at all: a suspect has an embedding that is shorter than the median by
+    more than one robust standard deviation, lies outside of its identity's core, or has nothing to
+    be compared with. ``drop`` is proposed where a second sign agrees: the embedding is shorter by
+    two deviations, or less like its identity than ``unlike``; else ``keep``.
+
+    Args:
+        subject: The data set.
+        groups: Of its rows.
+        thresholds: For ``unlike``.
+        check: Detector, and at what it looks.
+        alive: (m,) bool, rows to look at.
+
+    Returns:
+        Findings by row.
+    """
+    deviations = robust_deviations(subject.norms)
+    alone = groups.core_sizes[groups.labels] < 2
+    suspect = (deviations < _SUSPECT_DEVIATIONS) | (groups.groups != 0) | alone
+    rows = np.flatnonzero(alive if check.look == "all" else alive & suspect)
+    scores = face_scores(
+        subject.dataset,
+        subject.features,
+        rows,
+        check.detector,
+        name=check.name,
+        cache=check.cache,
+        watch=check.watch,
+    )
+    found = {}
+    for row in rows[scores == 0].tolist():
+        unlike = bool(groups.own[row] < thresholds.unlike.similarity)
+        sure = unlike or deviations[row] < _LOW_DEVIATIONS
+        found[row] = Finding(
+            kind="non_face",
+            action="drop" if sure else "keep",
+            score=float(-deviations[row]),
+            identity=subject.identity(row),
+            images=(subject.name(row),),
+            evidence=() if groups.labels[row] < 0 else subject.examples(groups, groups.labels[row]),
+            reason=f"{check.name} finds no face; the embedding's length lies "
+            f"{deviations[row]:+.1f} standard deviations from the median"
+            + ("; unlike its identity" if unlike else ""),
+        )
+    return found

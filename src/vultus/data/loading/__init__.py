@@ -1,0 +1,1 @@
+"""Batches of crops for training, the same with any number of workers."""

@@ -1,0 +1,1 @@
+"""MTCNN: three networks in a cascade, with the published weights."""

@@ -1,0 +1,1 @@
+"""Detectors of one network that looks once at the photo: YuNet, SCRFD."""

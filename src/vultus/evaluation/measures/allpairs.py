@@ -1,0 +1,218 @@
+"""Every face against every other, streamed in tiles: exact tails, never all scores in memory.
+
+n faces make n (n - 1) / 2 scores; 45,000 faces make 10^9. They are computed tile by tile and
+counted into bins of width 2^-15; the highest impostor scores, on which all low error rates rest,
+are kept one by one with their pair, and so are all genuine scores (`score_stream`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import CalibrationError, InputError
+from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
+from vultus.evaluation.measures.rates import RocCurve
+from vultus.evaluation.measures.score_stream import TAIL, ImpostorScores, ImpostorStream
+
+TILE = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AllPairs:
+    """The scores of all comparisons, condensed.
+
+    Attributes:
+        genuine: (g,) float32, all genuine scores that could be computed, falling.
+        genuine_identities: (g,) int64, whose each is: index into the sorted distinct identities.
+        tail: (t,) float32, the highest impostor scores, falling: every one above ``tail_floor``.
+        tail_pairs: (t, 2) int64, the two faces of each, as rows of the input.
+        tail_floor: Impostor scores at or below it are only in ``impostor_counts``.
+        impostor_counts: (65536,) int64, impostor scores in [k / 32768 - 1, (k + 1) / 32768 - 1);
+            1.0 falls in the last bin.
+        genuine_trials: (people,) int64, genuine comparisons of each identity, those with a failed
+            face included.
+        n_impostor: Impostor comparisons that were made.
+        identities: (n,) int64, of every compared face; others -1.
+    """
+
+    genuine: npt.NDArray[np.float32]
+    genuine_identities: npt.NDArray[np.int64]
+    tail: npt.NDArray[np.float32]
+    tail_pairs: npt.NDArray[np.int64]
+    tail_floor: float
+    impostor_counts: npt.NDArray[np.int64]
+    genuine_trials: npt.NDArray[np.int64]
+    n_impostor: int
+    identities: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("genuine", "genuine_identities", "tail", "tail_pairs", "impostor_counts"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        for name in ("genuine_trials", "identities"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def n_genuine(self) -> int:
+        """How many genuine comparisons, those with a failed face included."""
+        return int(self.genuine_trials.sum())
+
+    def curve(self) -> RocCurve:
+        """The ROC: exact at each of its thresholds.
+
+        Above ``tail_floor`` every distinct score is one; below it the edges of the bins are.
+
+        Raises:
+            InputError: If there is no genuine or no impostor comparison.
+        """
+        impostors = ImpostorScores(
+            self.tail, self.tail_pairs, self.tail_floor, self.impostor_counts
+        )
+        return impostors.curve(self.genuine, n_genuine=self.n_genuine)
+
+    def fmr_interval(
+        self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
+    ) -> Interval:
+        """95 % interval of the FMR at a threshold, identities drawn with replacement.
+
+        Raises:
+            CalibrationError: If the threshold is not above the tail, whose pairs alone are known.
+        """
+        if threshold <= self.tail_floor:
+            raise CalibrationError(
+                f"the pairs behind this FMR are not kept: threshold {threshold:.4f} must be above "
+                f"{self.tail_floor:.4f}; keep a longer tail"
+            )
+        people = self.identities[self.tail_pairs[self.tail >= threshold]]
+        sizes = np.bincount(self.identities[self.identities >= 0]).astype(np.float64)
+        rates = []
+        for _ in range(check_positive_int("draws", draws)):
+            weights = _draw(len(sizes), generator)
+            faces = weights * sizes
+            total = (faces.sum() ** 2 - (faces**2).sum()) / 2
+            if total:
+                errors = (weights[people[:, 0]] * weights[people[:, 1]]).sum()
+                rates.append(float(errors / total))
+        return percentile_interval(np.array(rates))
+
+    def tar_interval(
+        self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
+    ) -> Interval:
+        """95 % interval of the TAR, identities that have genuine comparisons drawn anew."""
+        trials = self.genuine_trials
+        hits = np.bincount(self.genuine_identities, self.genuine >= threshold, len(trials))
+        people = np.flatnonzero(trials)
+        rates = []
+        for _ in range(check_positive_int("draws", draws)):
+            weights = _draw(len(people), generator)
+            rates.append(float(weights @ hits[people] / (weights @ trials[people])))
+        return percentile_interval(np.array(rates))
+
+
+def all_pairs(
+    embeddings: Embeddings,
+    *,
+    identities: npt.NDArray[Any],
+    failed: npt.NDArray[np.bool_] | None = None,
+    tail: int = TAIL,
+) -> AllPairs:
+    """Compare every face with every other.
+
+    A genuine comparison with a failed photo counts as one that does not match; an impostor
+    comparison with a failed photo was never made and is left out of the FMR.
+
+    Memory: some tiles of 4 MiB, 16 bytes per genuine comparison, 24 bytes per score of the tail.
+    Scores are float32 dot products; another blocking may differ in their last bit.
+
+    Args:
+        embeddings: Of the photos that did not fail, in order.
+        identities: (n,) of any dtype that sorts: who is on each photo, failed ones included.
+        failed: (n,) bool, no face was found; None when all succeeded.
+        tail: How many of the highest impostor scores to keep one by one. FMR down to
+            ``tail / n_impostor`` is then exact at every threshold.
+
+    Raises:
+        InputError: If lengths do not match, or fewer than two photos have a face.
+    """
+    check_positive_int("tail", tail)
+    failed = np.zeros(len(identities), np.bool_) if failed is None else failed
+    check_array("failed", failed, dtype=np.bool_, shape=(len(identities),))
+    rows = np.flatnonzero(~failed)
+    if len(rows) != len(embeddings) or len(rows) < 2:
+        raise InputError(
+            f"embeddings must be as many as the photos that did not fail ({len(rows)}), and at "
+            f"least two, got {len(embeddings)}"
+        )
+    people = np.unique(identities, return_inverse=True)[1].astype(np.int64)
+    order = np.argsort(people[rows], kind="stable")
+    stream = _Stream(tail)
+    stream.compare(embeddings.vectors[order], people[rows][order])
+    return _collect(stream, rows[order], people, failed)
+
+
+class _Stream:
+    """The running state while tiles go by; rows are sorted by identity."""
+
+    def __init__(self, tail: int) -> None:
+        self.impostors = ImpostorStream(tail=tail)
+        self.genuine: list[npt.NDArray[Any]] = []
+        self.genuine_people: list[npt.NDArray[Any]] = []
+
+    def compare(self, vectors: npt.NDArray[np.float32], people: npt.NDArray[np.int64]) -> None:
+        buffer = np.empty(TILE * TILE, np.float32)
+        for top in range(0, len(vectors), TILE):
+            a = vectors[top : top + TILE]
+            for left in range(top, len(vectors), TILE):
+                b = vectors[left : left + TILE]
+                scores = buffer[: len(a) * len(b)].reshape(len(a), len(b))
+                np.matmul(a, b.T, out=scores)
+                # Sorted by identity, so only tiles on or next to the diagonal hold genuine pairs.
+                if left == top or people[top + len(a) - 1] == people[left]:
+                    self._add_mixed(scores, top, left, people)
+                else:
+                    self.impostors.add_tile(scores, top=top, left=left)
+
+    def _add_mixed(
+        self, scores: npt.NDArray[Any], top: int, left: int, people: npt.NDArray[np.int64]
+    ) -> None:
+        rows = np.arange(top, top + scores.shape[0])[:, None]
+        columns = np.arange(left, left + scores.shape[1])
+        same, upper = people[rows] == people[columns], rows < columns
+        genuine = same & upper
+        self.genuine.append(np.clip(scores[genuine], -1, 1))
+        self.genuine_people.append(people[rows[np.nonzero(genuine)[0], 0]])
+        self.impostors.add_chosen(scores, ~same & upper, top=top, left=left)
+
+
+def _collect(
+    stream: _Stream,
+    rows: npt.NDArray[np.int64],
+    people: npt.NDArray[np.int64],
+    failed: npt.NDArray[np.bool_],
+) -> AllPairs:
+    genuine = np.concatenate([np.zeros(0, np.float32), *stream.genuine])
+    owners = np.concatenate([np.zeros(0, np.int64), *stream.genuine_people])
+    falling = np.argsort(-genuine, kind="stable")
+    impostors = stream.impostors.collect()
+    pairs = rows[impostors.tail_pairs]
+    # Ties in the order of the input, so that the same data give the same table.
+    order = np.lexsort((pairs.max(axis=1), pairs.min(axis=1), -impostors.tail))
+    sizes = np.bincount(people)
+    return AllPairs(
+        genuine[falling],
+        owners[falling],
+        impostors.tail[order],
+        np.sort(pairs[order], axis=1),
+        impostors.tail_floor,
+        impostors.counts,
+        (sizes * (sizes - 1) // 2).astype(np.int64),
+        len(impostors),
+        np.where(failed, -1, people),
+    )
+
+
+def _draw(n: int, generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    return np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)

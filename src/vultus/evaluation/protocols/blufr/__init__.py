@@ -1,0 +1,1 @@
+"""BLUFR: ten splits of LFW, verification and open-set identification."""

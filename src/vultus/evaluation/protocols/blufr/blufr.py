@@ -1,0 +1,149 @@
+"""BLUFR: LFW at low false accept rates, verification and open-set identification, ten trials."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from vultus.core.checks import check_positive_int
+from vultus.core.errors import InputError
+from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
+from vultus.evaluation.measures.identification import join_searches
+from vultus.evaluation.measures.summary import summarise
+from vultus.evaluation.protocols.base import (
+    PROTOCOLS,
+    EmbeddedPhotos,
+    EmbedPhotos,
+    ProtocolResult,
+)
+from vultus.evaluation.protocols.blufr.blufr_figures import open_set_figures, verification_figures
+from vultus.evaluation.protocols.blufr.blufr_splits import (
+    LIST_FILES,
+    BlufrTrial,
+    draw_trials,
+    read_blufr_lists,
+)
+from vultus.evaluation.protocols.half_enrolled import search_embedded
+from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.scoring import all_pairs_evidence, archive, digests
+from vultus.evaluation.protocols.search_figures import GallerySearches, identification_figures
+
+FAR, FPIR = 1e-3, 1e-2
+
+
+@PROTOCOLS.register("blufr")
+class Blufr:
+    """LFW by BLUFR's rules: TAR at FAR 1e-3, and DIR at rank 1 and FAR 1e-2, over random splits.
+
+    In each trial every photo of the test set meets every other; and the probes are searched in a
+    gallery of up to 1,000 people with one photo each, strangers among them. Figures are mean and
+    standard deviation over the trials, and their difference, which the benchmark ranks by. Trials
+    share people, so that the deviation is no standard error of the mean; the interval is from the
+    bootstrap over people.
+
+    A photo without a face costs its genuine comparisons and its searches.
+
+    Args:
+        root: Folder or zip of ``Name/Name_0001.jpg``, or ``.npz`` of their embeddings.
+        lists: The benchmark's folder ``list/lfw``; None looks for it in the root and beside it,
+            and draws splits by the same rules where it is not there.
+        trials: How many splits to draw; the lists have their own.
+        seed: Of the drawing.
+        aligned: The photos are aligned crops already.
+
+    Raises:
+        InputError: If a file is missing or not of the layout, or the people are too few to split.
+
+    Source:
+        S. Liao et al., A Benchmark Study of Large-scale Unconstrained Face Recognition, IJCB 2014.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        lists: Path | None = None,
+        trials: int = 10,
+        seed: int = 0,
+        aligned: bool = False,
+    ) -> None:
+        check_positive_int("trials", trials)
+        self._aligned = aligned
+        self._photos = PhotoRoot(root)
+        folder = _find_lists(root) if lists is None else lists
+        if folder is None:
+            self._names = self._photos.names
+            people = np.array([PurePosixPath(name).parent.name for name in self._names])
+            self._people = np.unique(people, return_inverse=True)[1].astype(np.int64)
+            generator = np.random.default_rng(seed)
+            self._trials = tuple(draw_trials(people, trials=trials, generator=generator))
+            self._settings: dict[str, Any] = {"splits": "our own", "seed": seed}
+            files = archive(root)
+        else:
+            listed = read_blufr_lists(folder)
+            self._names = [self._photos.find(name) for name in listed.names]
+            self._people = np.unique(listed.people, return_inverse=True)[1].astype(np.int64)
+            self._trials = listed.trials
+            self._settings = {"splits": "the benchmark's lists"}
+            files = [*archive(root), *(folder / name for name in LIST_FILES)]
+        self._settings["trials"] = len(self._trials)
+        self._files = digests(files)
+
+    def run(self, embed: EmbedPhotos) -> ProtocolResult:
+        """Embed the photos and measure."""
+        embedded = embed(self._photos.photos(self._names), aligned=self._aligned)
+        if (~embedded.failed).sum() < 2:
+            raise InputError(f"a face was found on fewer than two of the {len(self._names)} photos")
+        tables = [self._compare(embedded, trial) for trial in self._trials]
+        curves = tuple(table.curve() for table in tables)
+        galleries = [self._search(embedded, number) for number in range(len(self._trials))]
+        whole = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
+        generator = np.random.default_rng(0)
+        searches = join_searches([gallery.searches for gallery in galleries])
+        return ProtocolResult(
+            "blufr",
+            embedded.embeddings.space,
+            len(self._names),
+            int(embedded.failed.sum()),
+            summarise(whole.curve(), pairs=whole, generator=generator),
+            None,
+            extras={
+                "n_people": int(self._people.max()) + 1,
+                "verification": verification_figures(
+                    tables,
+                    [self._people[trial.test] for trial in self._trials],
+                    far=FAR,
+                    generator=generator,
+                ),
+                "open_set_identification": open_set_figures(
+                    galleries, fpir=FPIR, generator=generator
+                ),
+                "identification": identification_figures(galleries, generator=generator),
+            },
+            files_sha256=self._files,
+            evidence=all_pairs_evidence(embedded, self._people, self._names, whole, searches),
+            settings=self._settings,
+            trials=curves,
+            usual_far=FAR,
+        )
+
+    def _compare(self, embedded: EmbeddedPhotos, trial: BlufrTrial) -> AllPairs:
+        rows, failed = embedded.rows()[trial.test], embedded.failed[trial.test]
+        found = embedded.embeddings[rows[~failed]]
+        return all_pairs(found, identities=self._people[trial.test], failed=failed)
+
+    def _search(self, embedded: EmbeddedPhotos, number: int) -> GallerySearches:
+        trial = self._trials[number]
+        searches = search_embedded(embedded, self._people, trial.gallery, trial.probes)
+        n_enrolled = len(np.unique(self._people[trial.gallery]))
+        return GallerySearches(
+            f"trial {number + 1}", searches, self._people[trial.probes], n_enrolled
+        )
+
+
+def _find_lists(root: Path) -> Path | None:
+    folder = root if root.is_dir() else root.parent
+    for place in (folder, folder / "list" / "lfw", folder.parent / "list" / "lfw"):
+        if all((place / name).is_file() for name in LIST_FILES):
+            return place
+    return None

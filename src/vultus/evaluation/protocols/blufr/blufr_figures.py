@@ -1,0 +1,106 @@
+"""The figures of BLUFR: mean and deviation over trials."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.evaluation.measures.allpairs import AllPairs
+from vultus.evaluation.measures.identification import open_set_curve
+from vultus.evaluation.measures.intervals import Interval, mean_rate_interval, per_person
+from vultus.evaluation.measures.rates import OperatingPoint, operating_point
+from vultus.evaluation.measures.summary import default_fmr
+from vultus.evaluation.protocols.search_figures import GallerySearches
+
+
+def verification_figures(
+    tables: Sequence[AllPairs],
+    people: Sequence[npt.NDArray[np.int64]],
+    *,
+    far: float,
+    generator: np.random.Generator,
+) -> dict[str, Any] | None:
+    """TAR at a FAR over trials, fit for JSON.
+
+    Args:
+        tables: All pairs of each trial's test set.
+        people: (n,) int64 of each trial, who is on the photos of its test set; the same number for
+            a person in every trial.
+        far: The rate, or the strictest that every trial carries.
+        generator: Source of randomness of the interval.
+
+    Returns:
+        The figures; None where the trials carry no rate at all.
+    """
+    rate = default_fmr(min(table.n_impostor for table in tables), usual=far)
+    if rate is None:
+        return None
+    points = [operating_point(table.curve(), fmr=rate) for table in tables]
+    n_people = 1 + max(int(numbers.max()) for numbers in people)
+    hits = np.zeros((len(tables), n_people), np.int64)
+    trials = np.zeros_like(hits)
+    for row, (table, numbers, point) in enumerate(zip(tables, people, points, strict=True)):
+        # A table numbers the people of its own test set, in their order.
+        own = np.unique(numbers)
+        matched = table.genuine_identities[table.genuine >= point.threshold]
+        hits[row, own] = np.bincount(matched, minlength=len(own))
+        trials[row, own] = table.genuine_trials
+    interval = mean_rate_interval(hits, trials, generator=generator)
+    return {
+        "far": rate,
+        **_over_trials("tar", points, interval),
+        "n_genuine": [table.n_genuine for table in tables],
+        "n_impostor": [table.n_impostor for table in tables],
+    }
+
+
+def open_set_figures(
+    galleries: Sequence[GallerySearches], *, fpir: float, generator: np.random.Generator
+) -> dict[str, Any] | None:
+    """Detection and identification rate at rank 1 over trials, fit for JSON.
+
+    Args:
+        galleries: The searches of each trial.
+        fpir: The rate, or the strictest that every trial carries.
+        generator: Source of randomness of the interval.
+
+    Returns:
+        The figures; None where the trials carry no rate at all.
+    """
+    curves = [open_set_curve(gallery.searches) for gallery in galleries]
+    rate = default_fmr(min(curve.n_impostor for curve in curves), usual=fpir)
+    if rate is None:
+        return None
+    points = [operating_point(curve, fmr=rate) for curve in curves]
+    n_people = 1 + max(int(gallery.people.max()) for gallery in galleries)
+    counts = []
+    for gallery, point in zip(galleries, points, strict=True):
+        searches = gallery.searches
+        hit = (searches.mate_ranks == 1) & (searches.mate_scores >= point.threshold)
+        mated = searches.mated
+        counts.append(per_person(hit[mated], gallery.people[mated], n_people=n_people))
+    hits, trials = (np.stack(part) for part in zip(*counts, strict=True))
+    interval = mean_rate_interval(hits, trials, generator=generator)
+    return {
+        "fpir": rate,
+        "rank": 1,
+        **_over_trials("dir", points, interval),
+        "n_enrolled": [gallery.n_enrolled for gallery in galleries],
+        "n_mated": [curve.n_genuine for curve in curves],
+        "n_strangers": [curve.n_impostor for curve in curves],
+    }
+
+
+def _over_trials(name: str, points: Sequence[OperatingPoint], interval: Interval) -> dict[str, Any]:
+    rates = [point.tar for point in points]
+    mean = float(np.mean(rates))
+    std = float(np.std(rates, ddof=1)) if len(rates) > 1 else None
+    return {
+        "mean": mean,
+        "std": std,
+        "mean_minus_std": None if std is None else mean - std,
+        "interval": interval.to_dict(),
+        name: rates,
+        "thresholds": [point.to_dict()["threshold"] for point in points],
+    }

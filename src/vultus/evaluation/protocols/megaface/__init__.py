@@ -1,0 +1,1 @@
+"""MegaFace: probes among up to a million distractors."""

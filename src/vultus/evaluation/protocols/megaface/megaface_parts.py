@@ -1,0 +1,126 @@
+"""The two parts of MegaFace, where they usually are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vultus.core.errors import InputError
+from vultus.evaluation.protocols.megaface.megaface_lists import (
+    NoisesList,
+    listed_photos,
+    read_photo_list,
+)
+from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photos import PhotoFile, Photos
+from vultus.evaluation.protocols.scoring import digests
+
+_LIST_FOLDERS = (".", "devkit/templatelists", "templatelists")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BenchmarkPart:
+    """The probes or the distractors.
+
+    Attributes:
+        photos: Those that take part.
+        n_removed: How many a list of noises removed.
+        files: SHA-256 of the lists, by name.
+    """
+
+    photos: Photos
+    n_removed: int
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlaces:
+    """Where a part is looked for where it is not given.
+
+    Attributes:
+        kind: What messages call it.
+        folders: Names of its folder.
+        lists: Names of the list of its photos.
+        noises: Name of the list of photos to remove.
+        huge: A folder is not to be read where there is a list; names must then be just the list's,
+            endings included.
+    """
+
+    kind: str
+    folders: tuple[str, ...]
+    lists: tuple[str, ...]
+    noises: str
+    huge: bool
+
+
+PROBES = PartPlaces(
+    "probes",
+    ("facescrub_images", "facescrub", "probes"),
+    ("facescrub_lst", "facescrub_features_list.json"),
+    "facescrub_noises.txt",
+    huge=False,
+)
+DISTRACTORS = PartPlaces(
+    "distractors",
+    ("megaface_images", "FlickrFinal2", "distractors"),
+    ("megaface_lst", "megaface_features_list.json_1000000_1"),
+    "megaface_noises.txt",
+    huge=True,
+)
+
+
+def find_part(
+    root: Path,
+    places: PartPlaces,
+    *,
+    photos: Path | None,
+    listed: Path | None,
+    noises: Path | None,
+    clean: bool,
+) -> BenchmarkPart:
+    """Find the photos that take part.
+
+    Args:
+        root: Where to look.
+        places: What to look for there.
+        photos: Their folder, zip or ``.npz``; None looks for it.
+        listed: The list of those that take part; None looks for it, and takes all if there is none.
+        noises: The list of those to remove; None looks for it.
+        clean: Remove them.
+
+    Raises:
+        InputError: If the photos are not found, or not all that the list names.
+    """
+    place = _folder(root, places) if photos is None else photos
+    if listed is None:
+        listed = _file(root, places.lists)
+    if noises is None:
+        noises = _file(root, (places.noises,))
+    read: Callable[[str], PhotoFile]
+    if places.huge and listed is not None and place.is_dir():
+        names, read = listed_photos(place, listed), place.joinpath
+    else:
+        found = PhotoRoot(place)
+        names, read = found.names, found.read
+        if listed is not None:
+            names = [found.find(name) for name in read_photo_list(listed)]
+    kept = NoisesList(noises).without(names) if clean and noises is not None else names
+    files = [path for path in (listed, noises if clean else None) if path is not None]
+    return BenchmarkPart(Photos(kept, read), len(names) - len(kept), digests(files))
+
+
+def _folder(root: Path, places: PartPlaces) -> Path:
+    for name in places.folders:
+        if (root / name).is_dir():
+            return root / name
+    raise InputError(
+        f"{root} must hold the {places.kind} in {' or '.join(places.folders)}; or say where they "
+        f"are: --set {places.kind}=PATH"
+    )
+
+
+def _file(root: Path, names: Sequence[str]) -> Path | None:
+    for folder in _LIST_FOLDERS:
+        for name in names:
+            if (root / folder / name).is_file():
+                return root / folder / name
+    return None

@@ -1,0 +1,235 @@
+"""YouTube Faces: pairs of videos, each a set of frames."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_positive_int
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import InputError
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, ProtocolResult
+from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.protocols.grouped import embed_sets
+from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.scoring import digests, joint_digest, pair_figures
+from vultus.evaluation.protocols.ytf.ytf_lists import (
+    boxes_of,
+    frames_by_video,
+    read_labelled_boxes,
+    read_ytf_pairs,
+)
+
+Representation = Literal["mean", "norm", "pairs"]
+"""How a set of features is compared: ``mean``: by the mean of the unit vectors; ``norm``: by the
+mean weighted with the features' norms; ``pairs``: the mean of the similarities of all pairs of
+frames."""
+
+REPRESENTATIONS: tuple[Representation, ...] = ("mean", "norm", "pairs")
+
+_FRAME_FOLDERS = ("frame_images_DB", "aligned_images_DB")
+
+
+@PROTOCOLS.register("ytf")
+class YouTubeFaces:
+    """YouTube Faces: 5,000 pairs of videos in ten folds.
+
+    Videos are embedded one after the other and only one vector of each is kept. A frame without a
+    face is left out of its video; a video without any makes its pairs wrong.
+
+    Args:
+        root: Folder or zip of ``name/video/frame.jpg``, or the folder above ``frame_images_DB``.
+        pairs: ``splits.txt``; None looks for it in the root, beside it and in ``meta_data``.
+        aligned: The frames are aligned crops already.
+        representation: How two videos are compared, see `Representation`.
+        max_frames: Take so many frames of a video at most, evenly spaced; None takes all.
+
+    Raises:
+        InputError: If a file is missing or not of the layout, or a setting is out of range.
+
+    Source:
+        L. Wolf, T. Hassner, I. Maoz, Face Recognition in Unconstrained Videos with Matched
+        Background Similarity, CVPR 2011.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        pairs: Path | None = None,
+        aligned: bool = False,
+        representation: Representation = "mean",
+        max_frames: int | None = None,
+    ) -> None:
+        if representation not in REPRESENTATIONS:
+            raise InputError(
+                f"representation must be one of {', '.join(REPRESENTATIONS)}, "
+                f"got {representation!r}"
+            )
+        if max_frames is not None:
+            check_positive_int("max_frames", max_frames)
+        self._list = _find_list(root) if pairs is None else pairs
+        self._pairs = read_ytf_pairs(self._list)
+        self._root = PhotoRoot(_frames_folder(root))
+        self._aligned = aligned
+        self._representation: Representation = representation
+        self._max_frames = max_frames
+
+    def run(self, embed: EmbedPhotos) -> ProtocolResult:
+        """Embed the frames and measure."""
+        wanted = list(dict.fromkeys(v for pair in self._pairs for v in (pair.first, pair.second)))
+        frames = self._frames(wanted)
+        boxes, box_files = self._boxes(wanted, frames)
+        names = [name for video in frames for name in video]
+        photos = Photos(names, self._root.read, boxes=boxes)
+        sizes = [len(video) for video in frames]
+        features = _features(
+            embed_sets(embed, photos, sizes=sizes, aligned=self._aligned), self._representation
+        )
+        evidence = self._compare(wanted, features.vectors, features.norms)
+        comparisons, accuracy = pair_figures(
+            "ytf", evidence, folds=[pair.fold for pair in self._pairs]
+        )
+        files = digests([self._list])
+        if box_files:
+            files["*.labeled_faces.txt"] = joint_digest(box_files)
+        return ProtocolResult(
+            "ytf",
+            features.space,
+            len(names),
+            features.n_failed,
+            comparisons,
+            accuracy,
+            extras={
+                "sets": "videos",
+                "n_sets": len(wanted),
+                "failed_sets": int(np.isneginf(features.norms).sum()),
+            },
+            files_sha256=files,
+            evidence=evidence,
+            settings={"representation": self._representation, "max_frames": self._max_frames},
+        )
+
+    def _frames(self, wanted: Sequence[str]) -> list[list[str]]:
+        videos = frames_by_video(self._root.names)
+        missing = [video for video in wanted if video not in videos]
+        if missing:
+            raise InputError(
+                f"{self._root.root} must hold all {len(wanted):,} videos that {self._list} names, "
+                f"it lacks {len(missing):,}, e.g. {missing[0]}"
+            )
+        return [_spaced(videos[video], self._max_frames) for video in wanted]
+
+    def _boxes(
+        self, wanted: Sequence[str], frames: Sequence[Sequence[str]]
+    ) -> tuple[npt.NDArray[np.float32] | None, list[Path]]:
+        """Where the faces are, for frames that are to be detected on, and the files that say so."""
+        if self._aligned or not self._root.root.is_dir():
+            return None, []
+        people = dict.fromkeys(video.partition("/")[0] for video in wanted)
+        files = {person: self._root.root / f"{person}.labeled_faces.txt" for person in people}
+        known = {
+            person: read_labelled_boxes(path) for person, path in files.items() if path.is_file()
+        }
+        if not known:
+            return None, []
+        rows = [
+            boxes_of(names, known.get(video.partition("/")[0], {}))
+            for video, names in zip(wanted, frames, strict=True)
+        ]
+        return np.concatenate(rows), [files[person] for person in known]
+
+    def _compare(
+        self,
+        videos: Sequence[str],
+        features: npt.NDArray[np.float64],
+        norms: npt.NDArray[np.float64],
+    ) -> Evidence:
+        place = {video: number for number, video in enumerate(videos)}
+        first = np.array([place[pair.first] for pair in self._pairs], np.int64)
+        second = np.array([place[pair.second] for pair in self._pairs], np.int64)
+        scores = np.einsum("nd,nd->n", features[first], features[second]).clip(-1, 1)
+        failed = np.isneginf(norms)
+        scores[failed[first] | failed[second]] = -np.inf
+        return Evidence(
+            tuple(videos),
+            first,
+            second,
+            np.array([pair.genuine for pair in self._pairs], np.bool_),
+            scores.astype(np.float32),
+            {"feature norm": norms},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Features:
+    """One vector of each video.
+
+    Attributes:
+        vectors: (videos, dim) float64; zero for one without a face.
+        norms: (videos,) float64, mean norm of the faces; ``-inf`` for one without a face.
+        n_failed: Frames without a face.
+        space: Of the embeddings.
+    """
+
+    vectors: npt.NDArray[np.float64]
+    norms: npt.NDArray[np.float64]
+    n_failed: int
+    space: EmbeddingSpace
+
+
+def _features(videos: Iterator[EmbeddedPhotos], representation: Representation) -> _Features:
+    vectors, norms, n_failed, space = [], [], 0, None
+    for video in videos:
+        space = video.embeddings.space
+        n_failed += int(video.failed.sum())
+        vectors.append(set_feature(video.embeddings, representation))
+        norms.append(float(video.embeddings.norms.mean()) if len(video.embeddings) else -np.inf)
+    if space is None:
+        raise InputError("the list of pairs must name videos, it names none")
+    return _Features(np.stack(vectors), np.array(norms), n_failed, space)
+
+
+def set_feature(embeddings: Embeddings, representation: Representation) -> npt.NDArray[np.float64]:
+    """One vector of a set, so that dot products are the similarity of two sets.
+
+    The mean of all similarities between two sets of unit vectors is the dot product of the two
+    means, so that ``pairs`` needs no more than the mean either, not scaled to length 1.
+
+    Args:
+        embeddings: Of the set; may be empty.
+        representation: How sets are compared.
+
+    Returns:
+        (dim,) float64; zero for an empty set.
+    """
+    if not len(embeddings):
+        return np.zeros(embeddings.space.dim)
+    vectors = embeddings.vectors.astype(np.float64)
+    if representation == "norm":
+        vectors = vectors * embeddings.norms[:, None]
+    mean: npt.NDArray[np.float64] = vectors.mean(axis=0)
+    return mean if representation == "pairs" else mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def _spaced(frames: list[str], most: int | None) -> list[str]:
+    if most is None or len(frames) <= most:
+        return frames
+    return [frames[int(place)] for place in np.linspace(0, len(frames) - 1, most).round()]
+
+
+def _frames_folder(root: Path) -> Path:
+    found = [root / name for name in _FRAME_FOLDERS if (root / name).is_dir()]
+    return found[0] if found else root
+
+
+def _find_list(root: Path) -> Path:
+    folder = root if root.is_dir() else root.parent
+    for place in (folder, folder.parent, folder / "meta_data", folder.parent / "meta_data"):
+        if (place / "splits.txt").is_file():
+            return place / "splits.txt"
+    raise InputError(f"the list of pairs must be {folder / 'splits.txt'}, or be given (--pairs)")

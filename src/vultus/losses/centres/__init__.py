@@ -1,0 +1,1 @@
+"""Losses that hold a centre of each class in Euclidean space."""

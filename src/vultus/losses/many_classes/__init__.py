@@ -1,0 +1,1 @@
+"""Heads for many classes: fused, sampled and sharded over processes."""

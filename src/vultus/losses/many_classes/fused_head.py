@@ -1,0 +1,223 @@
+"""The margin softmax head for many classes, on top of `fused_margin_cross_entropy`."""
+
+import torch
+from torch import Tensor, nn
+from torch.distributed import ProcessGroup
+from torch.optim import Optimizer
+
+from vultus.core.checks import check_range
+from vultus.core.errors import InputError
+from vultus.losses.base import IGNORED, Loss, LossOutput, check_features, check_labels
+from vultus.losses.many_classes.fused import (
+    ClassLayout,
+    MarginRows,
+    fused_margin_cross_entropy,
+    sharded_target_cosines,
+)
+from vultus.losses.many_classes.sharding import (
+    ClassRange,
+    class_range,
+    gather_batch,
+    join_shards,
+    rank_and_size,
+    refuse_batch,
+    shared_seed,
+)
+from vultus.losses.margins.target_logit import PsiBase
+
+_BLOCK_CLASSES = 1024
+
+
+class FusedMarginSoftmax(Loss):
+    """A margin softmax for many classes: any psi, in tiles, optionally cut over processes.
+
+    Computes what the plain heads compute, with a few MB instead of gigabytes; see
+    `fused_margin_cross_entropy`. With ``group``, each process holds its range of the classes
+    (`class_range`) and passes its own part of the batch, which may be empty; the loss is the mean
+    over the whole batch, the same number on every process. The initial centres do not depend on
+    the number of processes.
+
+    Set gradients to None between steps (torch's default): accumulating adds a second gradient of
+    the weight's size for a moment.
+
+    Args:
+        num_classes: Number of identities over all processes.
+        dim: Length of a feature.
+        psi: The margin; replace the attribute to change it, for a warm-up for instance, or
+            override `psi_for` for a margin that follows the batch.
+        scale: s, above 0.
+        group: Processes that share the classes.
+
+    Attributes:
+        weight: (own classes, dim) centres.
+        classes: Which classes they are.
+        averaged_by_ddp: Multiply the features' gradient by the number of processes, because
+            DistributedDataParallel around the network divides by it. True unless set otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        psi: PsiBase,
+        scale: float = 64.0,
+        group: ProcessGroup | None = None,
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim)
+        rank, world_size = rank_and_size(group)
+        self.psi, self.group = psi, group
+        self.scale = check_range("scale", scale, low=0, low_open=True)
+        self.averaged_by_ddp = True
+        self.classes = class_range(num_classes, rank=rank, world_size=world_size)
+        self.weight = nn.Parameter(_initial_centers(self.classes, dim, group=group))
+
+    def forward(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """The mean over the batch of all processes, who must call this together.
+
+        Args:
+            features: (n, dim) floating, of this process.
+            labels: (n,) integer in [0, num_classes), or `IGNORED`.
+
+        Returns:
+            Loss, and ``feature_norm``, ``target_angle_deg`` and, where psi leaves the negatives
+            alone, ``accuracy`` (a tie with the target counts as wrong).
+
+        Raises:
+            InputError: If shapes or dtypes do not match, or a label is out of range; on every
+                process if they share the classes.
+        """
+        try:
+            check_features(features, dim=self.dim)
+            check_labels(labels, num_labels=self.num_labels, rows=len(features))
+        except InputError:
+            refuse_batch(self.group, features.device)
+            raise
+        with torch.autocast(features.device.type, enabled=False):
+            precise = features.to(torch.promote_types(features.dtype, torch.float32))
+            output = self.compute(precise, labels.long())
+        if self.training:
+            self.step += 1
+        return output
+
+    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """The loss of checked arguments, `IGNORED` rows among them."""
+        everyone, targets = self._batch_of_all(features, labels)
+        layout = ClassLayout(start=self.classes.start, group=self.group)
+        psi = self._psi_of_batch(everyone, targets)
+        rows = fused_margin_cross_entropy(
+            everyone, self.weight, targets, psi=psi, scale=self.scale, layout=layout
+        )
+        rankable = not psi.changes_negatives
+        return margin_output(rows, targets, scale=self.scale if rankable else None)
+
+    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
+        """The margin for a batch: ``psi``. Override it for one with running state.
+
+        Args:
+            cos_target: (n,) cosines of the whole batch with their own classes; 0 where ignored.
+            norms: (n,) feature lengths of the whole batch, the same on every process.
+        """
+        return self.psi
+
+    def full_state(self, optimizer: Optimizer | None = None) -> dict[str, Tensor]:
+        """All classes' centres as one tensor, for a checkpoint that any number of processes loads.
+
+        All processes of the group must call this together.
+
+        Args:
+            optimizer: Also take what it keeps for ``weight`` (momentum).
+
+        Returns:
+            ``weight`` (num_classes, dim), ``step``, and ``optimizer.<name>`` tensors; the same on
+            every process.
+        """
+        state = {"weight": self._joined(self.weight.detach()), "step": torch.tensor(self.step)}
+        kept = {} if optimizer is None else optimizer.state.get(self.weight, {})
+        for name, value in kept.items():
+            if isinstance(value, Tensor):
+                by_class = value.shape == self.weight.shape
+                state[f"optimizer.{name}"] = self._joined(value) if by_class else value.clone()
+        return state
+
+    def load_full_state(self, state: dict[str, Tensor], optimizer: Optimizer | None = None) -> None:
+        """Take this process's part of what `full_state` gave.
+
+        Raises:
+            InputError: If it holds another number of classes or another dimension.
+        """
+        weight = state.get("weight")
+        wanted = (self.num_classes, self.dim)
+        if weight is None or weight.shape != wanted:
+            raise InputError(
+                f"state must hold a weight of shape {wanted}, "
+                f"got {None if weight is None else tuple(weight.shape)}"
+            )
+        with torch.no_grad():
+            self.weight.copy_(self.classes.cut(weight))
+        self.step = int(state["step"])
+        if optimizer is None:
+            return
+        prefix = "optimizer."
+        for name, value in state.items():
+            if not name.startswith(prefix):
+                continue
+            part = self.classes.cut(value) if value.shape == wanted else value.clone()
+            device = self.weight.device if part.ndim else part.device
+            optimizer.state[self.weight][name.removeprefix(prefix)] = part.to(device)
+
+    def _psi_of_batch(self, features: Tensor, labels: Tensor) -> PsiBase:
+        if type(self).psi_for is FusedMarginSoftmax.psi_for:
+            return self.psi
+        layout = ClassLayout(start=self.classes.start, group=self.group)
+        centers = self.weight.to(features.dtype)
+        cosines = sharded_target_cosines(features, centers, labels, layout=layout)
+        return self.psi_for(cosines, torch.linalg.vector_norm(features.detach(), dim=1))
+
+    def _batch_of_all(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        _, world_size = rank_and_size(self.group)
+        factor = float(world_size) if self.averaged_by_ddp else 1.0
+        return gather_batch(features, labels, group=self.group, gradient_factor=factor)
+
+    def _joined(self, rows: Tensor) -> Tensor:
+        return join_shards(rows, self.classes, group=self.group)
+
+
+def margin_output(rows: MarginRows, labels: Tensor, *, scale: float | None) -> LossOutput:
+    """The mean loss and the statistics of the rows that are not ignored.
+
+    Args:
+        rows: (n,) values.
+        labels: (n,) int64, `IGNORED` where a row does not count.
+        scale: s, to tell from the highest negative whether a row is right; None leaves
+            ``accuracy`` out.
+
+    Returns:
+        The loss (0, with a graph, if all rows are ignored) and statistics.
+    """
+    kept = labels != IGNORED
+    count = kept.sum().clamp_min(1)
+    angles = torch.rad2deg(torch.acos(rows.cos_target.clamp(-1, 1)))
+    statistics = {
+        "feature_norm": (rows.norms.detach() * kept).sum() / count,
+        "target_angle_deg": (angles * kept).sum() / count,
+    }
+    if scale is not None:
+        right = kept & (scale * rows.cos_target > rows.highest_negative)
+        statistics["accuracy"] = right.sum().to(rows.losses.dtype) / count
+    return LossOutput(rows.losses.sum() / count, statistics)
+
+
+def _initial_centers(classes: ClassRange, dim: int, *, group: ProcessGroup | None) -> Tensor:
+    """Normal, deviation 0.01; in blocks with seeds of their own, so that any cut gives the same."""
+    seed = shared_seed(group)
+    centers = torch.empty(len(classes), dim)
+    generator = torch.Generator()
+    for begin in range(
+        classes.start - classes.start % _BLOCK_CLASSES, classes.stop, _BLOCK_CLASSES
+    ):
+        generator.manual_seed(seed + begin)
+        block = torch.empty(_BLOCK_CLASSES, dim).normal_(std=0.01, generator=generator)
+        first, last = max(begin, classes.start), min(begin + _BLOCK_CLASSES, classes.stop)
+        centers[first - classes.start : last - classes.start] = block[first - begin : last - begin]
+    return centers

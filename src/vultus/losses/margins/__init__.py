@@ -1,0 +1,1 @@
+"""Margin softmax losses and the target logits that they are made of."""

@@ -1,0 +1,290 @@
+"""Margin softmax heads with one margin for all: NormFace, CosFace, ArcFace and their relatives."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that every torch user knows
+
+from vultus.core.checks import check_positive_int, check_range
+from vultus.core.errors import InputError
+from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.margins.functional import (
+    class_cosines,
+    classification_statistics,
+    margin_logits,
+    target_cosines,
+    unit_rows,
+)
+from vultus.losses.margins.target_logit import (
+    ArcFacePsi,
+    Beyond,
+    CombinedPsi,
+    CosFacePsi,
+    NormFacePsi,
+    PsiBase,
+)
+from vultus.losses.margins.target_logit_wrappers import DetachedPsi
+
+Gradient = Literal["exact", "detached"]
+"""Of psi: its own derivative, or 1 (see `DetachedPsi`)."""
+
+SCALE = "s, factor of the cosines (no unit)"
+GRAD = "'exact' or 'detached' (derivative of psi taken as 1)"
+
+
+def new_class_weight(num_classes: int, dim: int, *, centers: int = 1) -> nn.Parameter:
+    """Random class centres, normal with standard deviation 0.01.
+
+    Returns:
+        (C, d) parameter, or (C, K, d) for K > 1 sub-centres.
+    """
+    shape = (num_classes, dim) if centers == 1 else (num_classes, centers, dim)
+    return nn.Parameter(torch.randn(shape) * 0.01)
+
+
+class MarginSoftmax(Loss):
+    """Cross-entropy over scaled cosines, with any psi on the target.
+
+    A subclass changes the psi from batch to batch by overriding `psi_for`.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        psi: The margin.
+        scale: s, above 0; None scales every row by its feature's own length.
+        grad: ``"exact"``, or ``"detached"`` to take psi's derivative as 1.
+        centers: Sub-centres a class.
+
+    Attributes:
+        weight: (C, d) or (C, K, d) parameter; only its directions count.
+        normalizes_features: False where a feature's own length scales its row.
+        margin_schedule: Fraction of the margin by training step (`MarginWarmup`), or None.
+
+    Raises:
+        InputError: If a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        psi: PsiBase,
+        scale: float | None,
+        grad: Gradient = "exact",
+        centers: int = 1,
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim)
+        if grad not in ("exact", "detached"):
+            raise InputError(f"grad must be 'exact' or 'detached', got {grad!r}")
+        self.psi = psi
+        self.normalizes_features = scale is not None
+        self.scale: float | Tensor = 1.0
+        if scale is not None:
+            self.scale = check_range("scale", scale, low=0, low_open=True)
+        self.grad = grad
+        self.weight = new_class_weight(
+            num_classes, dim, centers=check_positive_int("centers", centers)
+        )
+        self.margin_schedule: Callable[[int], float] | None = None
+
+    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
+        """The full margin for this batch; may update running state in training mode.
+
+        Args:
+            cos_target: (n,) cosines with the own class.
+            norms: (n,) feature lengths.
+        """
+        return self.psi
+
+    def effective_psi(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
+        """`psi_for`, after the margin schedule and ``grad``: what goes into the logits."""
+        psi = self.psi_for(cos_target, norms)
+        if self.margin_schedule is not None:
+            psi = psi.scaled(self.margin_schedule(self.step))
+        return DetachedPsi(psi) if self.grad == "detached" else psi
+
+    def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
+        """S for this batch, or the features' lengths; broadcasts to (n, C).
+
+        Args:
+            cos: (n, C) cosines.
+            norms: (n,) feature lengths.
+        """
+        return self.scale if self.normalizes_features else norms[:, None]
+
+    def cosines(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cosines with all classes (n, C) and with the own one (n,), and feature lengths (n,)."""
+        unit, norms = unit_rows(features)
+        unit_weight, _ = unit_rows(self.weight.to(features.dtype))
+        own = target_cosines(unit, unit_weight, labels)
+        return class_cosines(unit, unit_weight), own, norms
+
+    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """Cross-entropy of the scaled, margined cosines."""
+        return self.of_cosines(*self.cosines(features, labels), labels)
+
+    def of_cosines(self, cos: Tensor, own: Tensor, norms: Tensor, labels: Tensor) -> LossOutput:
+        """The same, of what `cosines` returned."""
+        psi = self.effective_psi(own, norms)
+        scale = self.scale_for(cos, norms)
+        logits = scale * margin_logits(cos, own, labels, psi=psi, norms=norms)
+        loss = F.cross_entropy(logits, labels)
+        statistics = classification_statistics(cos, labels, cos_target=own, norms=norms)
+        return LossOutput(loss, statistics)
+
+
+@register_loss(
+    "normface",
+    LossInfo(
+        "Wang et al., NormFace, ACM MM 2017",
+        "psi = cos(t)",
+        {"scale": SCALE, "learn_scale": "whether s is a parameter"},
+        "1704.06369",
+    ),
+)
+class NormFace(MarginSoftmax):
+    """Softmax over cosines, no margin; s fixed or learned.
+
+    Bounds on the loss and on s: `vultus.losses.margins.bounds`.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        scale: s (its start, if learned).
+        learn_scale: Make s a parameter.
+    """
+
+    def __init__(
+        self, *, num_classes: int, dim: int, scale: float = 30.0, learn_scale: bool = False
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim, psi=NormFacePsi(), scale=scale)
+        if learn_scale:
+            self.scale = nn.Parameter(torch.tensor(float(scale)))
+
+
+@register_loss(
+    "cosface",
+    LossInfo(
+        "Wang H. et al., CosFace, CVPR 2018; Wang F. et al., AM-Softmax, SPL 2018",
+        "psi = cos(t) - m",
+        {
+            "margin_cos": "m, in cosine",
+            "scale": SCALE,
+            "normalize": "whether features are normalised; if not, |x| takes the place of s",
+        },
+        "1801.09414, 1801.05599",
+    ),
+)
+class CosFace(MarginSoftmax):
+    """Additive cosine margin, also known as AM-Softmax and LMCL.
+
+    Published settings: s = 64, m = 0.35 (0.40 on web-scale data); s = 30, m = 0.35 (AM-Softmax).
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        margin_cos: m, in units of cosine.
+        scale: s.
+        normalize: Normalise features. False is what the CosFace paper compares itself with: the
+            logits are `|x| (cos(t_j) - m [j = y])`, and s is not used.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        margin_cos: float = 0.35,
+        scale: float = 64.0,
+        normalize: bool = True,
+    ) -> None:
+        check_range("margin_cos", margin_cos, low=0, high=2)
+        super().__init__(
+            num_classes=num_classes,
+            dim=dim,
+            psi=CosFacePsi(margin_cos),
+            scale=scale if normalize else None,
+        )
+
+
+@register_loss(
+    "arcface",
+    LossInfo(
+        "Deng et al., ArcFace, CVPR 2019",
+        "psi = cos(t + m) for t <= pi - m; beyond: a choice",
+        {
+            "margin_rad": "m, in radians",
+            "scale": SCALE,
+            "beyond": "'fallback' (cos(t) - m sin m), 'smooth' (-cos(t + m) - 2), 'easy', 'plain'",
+            "grad": GRAD,
+        },
+        "1801.07698",
+    ),
+)
+class ArcFace(MarginSoftmax):
+    """Additive angular margin.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        margin_rad: m in radians (0.5 rad = 28.65 degrees).
+        scale: s.
+        beyond: What happens past theta = pi - m; see `ArcFacePsi`.
+        grad: ``"exact"`` or ``"detached"``.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        margin_rad: float = 0.5,
+        scale: float = 64.0,
+        beyond: Beyond = "fallback",
+        grad: Gradient = "exact",
+    ) -> None:
+        psi = ArcFacePsi(margin_rad, beyond)
+        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, grad=grad)
+
+
+@register_loss(
+    "combined",
+    LossInfo(
+        "Deng et al., ArcFace, CVPR 2019 (m1, m2, m3 together)",
+        "psi = pw(m1 t + m2) - m3, pw(a) = (-1)^k cos(a) - 2k, k = floor(a / pi)",
+        {
+            "multiplier": "m1, factor of the angle",
+            "margin_rad": "m2, in radians",
+            "margin_cos": "m3, in cosine",
+            "scale": SCALE,
+        },
+        "1801.07698",
+    ),
+)
+class CombinedMargin(MarginSoftmax):
+    """All three margins at once; any combination is monotone.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        multiplier: m1, above 0.
+        margin_rad: m2 in radians.
+        margin_cos: m3 in units of cosine.
+        scale: s.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        multiplier: float = 1.0,
+        margin_rad: float = 0.3,
+        margin_cos: float = 0.2,
+        scale: float = 64.0,
+    ) -> None:
+        psi = CombinedPsi(multiplier, margin_rad, margin_cos)
+        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale)

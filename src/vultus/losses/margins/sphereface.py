@@ -1,0 +1,133 @@
+"""Multiplicative angular margins: L-Softmax and A-Softmax (SphereFace), with lambda annealing."""
+
+import torch
+from torch import Tensor
+
+from vultus.losses.base import LossInfo, register_loss
+from vultus.losses.margins.margin_softmax import GRAD, Gradient, MarginSoftmax
+from vultus.losses.margins.schedules import LambdaAnnealing
+from vultus.losses.margins.target_logit import CombinedPsi, PsiBase
+from vultus.losses.margins.target_logit_wrappers import AnnealedPsi
+
+_Annealing = tuple[float, float, float, float]
+"""(base, gamma, power, minimum) of `LambdaAnnealing`."""
+
+_ANNEALING = "(base, gamma, power, minimum) of lambda over steps, or None for the bare psi"
+
+
+class _AnnealedSoftmax(MarginSoftmax):
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        psi: PsiBase,
+        scale: float | None,
+        grad: Gradient,
+        annealing: _Annealing | None,
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, grad=grad)
+        self.annealing = None if annealing is None else LambdaAnnealing(*annealing)
+
+    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
+        """psi, annealed to the current step."""
+        if self.annealing is None:
+            return self.psi
+        return AnnealedPsi(self.psi, self.annealing(self.step))
+
+
+@register_loss(
+    "a-softmax",
+    LossInfo(
+        "Liu et al., SphereFace, CVPR 2017",
+        "z_y = a psi(t), psi = (-1)^k cos(m t) - 2k; z_j = a cos(t_j); a = |x| or s",
+        {
+            "multiplier": "m, factor of the angle, any real from 1",
+            "scale": "s in place of |x|, or None for |x|",
+            "annealing": _ANNEALING,
+            "grad": GRAD,
+        },
+        "1704.08063",
+    ),
+)
+class ASoftmax(_AnnealedSoftmax):
+    """SphereFace: the angle to the own class times m, class centres of length 1.
+
+    The published Caffe layer renormalises its weights in place and follows a normalised gradient
+    direction; this is the exact gradient, so lambda and learning rate need not carry over.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        multiplier: m, any real number from 1.
+        scale: None scales by the feature's own length (the paper); a number s normalises features
+            (SphereFace-R: s = 30 or 64 with m = 1.7).
+        annealing: Settings of `LambdaAnnealing`, or None.
+        grad: ``"exact"`` or ``"detached"``.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        multiplier: float = 4.0,
+        scale: float | None = None,
+        annealing: _Annealing | None = (1000.0, 0.12, 1.0, 5.0),
+        grad: Gradient = "exact",
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes,
+            dim=dim,
+            psi=CombinedPsi(multiplier),
+            scale=scale,
+            grad=grad,
+            annealing=annealing,
+        )
+
+
+@register_loss(
+    "l-softmax",
+    LossInfo(
+        "Liu et al., L-Softmax, ICML 2016",
+        "z_y = |W_y| |x| psi(t), psi = (-1)^k cos(m t) - 2k; z_j = |W_j| |x| cos(t_j)",
+        {"multiplier": "m, factor of the angle", "annealing": _ANNEALING, "grad": GRAD},
+        "1612.02295",
+    ),
+)
+class LSoftmax(_AnnealedSoftmax):
+    """Large-margin softmax: as SphereFace, with class weights of any length; no bias.
+
+    The lengths count here, so the weight starts at standard deviation dim^-1/2, not at 0.01.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        multiplier: m, any real number from 1.
+        annealing: Settings of `LambdaAnnealing`, or None.
+        grad: ``"exact"`` or ``"detached"``.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        multiplier: float = 2.0,
+        annealing: _Annealing | None = (1000.0, 2.5e-5, 35.0, 0.0),
+        grad: Gradient = "exact",
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes,
+            dim=dim,
+            psi=CombinedPsi(multiplier),
+            scale=None,
+            grad=grad,
+            annealing=annealing,
+        )
+        self.weight.data.mul_(100 * dim**-0.5)
+
+    def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
+        """Feature length times class weight length, a row a sample, a column a class."""
+        lengths: Tensor = torch.linalg.vector_norm(self.weight.to(norms.dtype), dim=1)
+        return norms[:, None] * lengths[None, :]

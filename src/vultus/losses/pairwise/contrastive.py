@@ -1,0 +1,159 @@
+"""Contrastive loss on pairs, alone and joined with softmax as in DeepID2."""
+
+import torch
+from torch import Tensor
+
+from vultus.core.checks import check_range
+from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.centres.classification import Softmax
+from vultus.losses.pairwise.pairs import mean_or_zero, pair_masks, pairwise_distances
+
+
+def contrastive_terms(distances: Tensor, same: Tensor, *, margin_distance: float) -> Tensor:
+    """d^2 / 2 of genuine pairs, max(0, m - d)^2 / 2 of impostor pairs.
+
+    Args:
+        distances: (p,) Euclidean distances, not squared.
+        same: (p,) bool.
+        margin_distance: m, a distance.
+
+    Returns:
+        (p,) terms.
+
+    Source: Sun et al., "DeepID2", NIPS 2014.
+    """
+    apart = (margin_distance - distances).clamp_min(0)
+    return 0.5 * torch.where(same, distances, apart).square()
+
+
+def verification_margin(distances: Tensor, same: Tensor) -> float:
+    """The distance that best tells genuine from impostor pairs: a fresh m for the next epoch.
+
+    Args:
+        distances: (p,) of validation pairs.
+        same: (p,) bool.
+
+    Returns:
+        A threshold t with the fewest errors of the rule "same if d <= t"; halfway between two
+        neighbouring distances, the smallest of equally good ones.
+    """
+    order = distances.argsort()
+    sorted_distances, sorted_same = distances[order].double(), same[order].long()
+    missed = sorted_same.sum() - torch.cat([sorted_same.new_zeros(1), sorted_same.cumsum(0)])
+    false = torch.cat([sorted_same.new_zeros(1), (1 - sorted_same).cumsum(0)])
+    errors = missed + false
+    # Cut k accepts the k nearest pairs; equal distances cannot be cut apart, nor 0 be cut off.
+    low = torch.cat([sorted_distances.new_zeros(1), sorted_distances])
+    high = torch.cat([sorted_distances, sorted_distances[-1:]])
+    tied = torch.zeros_like(errors, dtype=torch.bool)
+    tied[:-1] = sorted_distances == low[:-1]
+    cut = int(errors.masked_fill(tied, len(same) + 1).argmin())
+    return float((low[cut] + high[cut]) / 2)
+
+
+@register_loss(
+    "contrastive",
+    LossInfo(
+        "Hadsell et al., CVPR 2006; Sun et al., DeepID2, NIPS 2014",
+        "mean over pairs: d^2/2 if same, max(0, m - d)^2/2 if not",
+        {
+            "margin_distance": "m, a Euclidean distance",
+            "normalize": "whether features are brought to length 1 first",
+        },
+        "1406.4773",
+    ),
+)
+class Contrastive(Loss):
+    """Contrastive loss over all pairs of the batch.
+
+    Args:
+        num_classes: Number of identities (for the label check).
+        dim: Length of a feature.
+        margin_distance: m. With ``normalize`` distances lie in [0, 2].
+        normalize: Bring features to length 1 first.
+    """
+
+    def __init__(
+        self, *, num_classes: int, dim: int, margin_distance: float = 1.0, normalize: bool = False
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim)
+        self.margin_distance = check_range("margin_distance", margin_distance, low=0, low_open=True)
+        self.normalize = normalize
+
+    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """Mean over all pairs."""
+        distances = pairwise_distances(features, normalize=self.normalize, squared=False)
+        rows, columns = torch.triu_indices(
+            len(labels), len(labels), offset=1, device=features.device
+        ).unbind()
+        pairs = distances[rows, columns]
+        same = pair_masks(labels)[0][rows, columns]
+        terms = contrastive_terms(pairs, same, margin_distance=self.margin_distance)
+        loss = mean_or_zero(terms, features)
+        active = (terms.detach() > 0).to(loss.dtype)
+        norms = torch.linalg.vector_norm(features.detach(), dim=1)
+        return LossOutput(
+            loss,
+            {
+                "active_fraction": active.sum() / max(len(active), 1),
+                "feature_norm": norms.mean(),
+            },
+        )
+
+
+@register_loss(
+    "deepid2",
+    LossInfo(
+        "Sun et al., DeepID2, NIPS 2014",
+        "softmax + w contrastive",
+        {
+            "margin_distance": "m of the contrastive term, a Euclidean distance",
+            "weight": "w, of the contrastive term",
+            "normalize": "whether the contrastive term brings features to length 1",
+        },
+        "1406.4773",
+    ),
+)
+class DeepId2(Loss):
+    """Identification (softmax) and verification (contrastive) signals together.
+
+    The paper searches m anew on validation pairs during training: `verification_margin`, assigned
+    to ``contrastive.margin_distance``.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        margin_distance: m.
+        weight: w.
+        normalize: Bring features to length 1 in the contrastive term.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        margin_distance: float = 1.0,
+        weight: float = 0.05,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim)
+        self.contrastive_weight = check_range("weight", weight, low=0)
+        self.softmax = Softmax(num_classes=num_classes, dim=dim)
+        self.contrastive = Contrastive(
+            num_classes=num_classes,
+            dim=dim,
+            margin_distance=margin_distance,
+            normalize=normalize,
+        )
+
+    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """Weighted sum of both."""
+        identification = self.softmax.compute(features, labels)
+        verification = self.contrastive.compute(features, labels)
+        loss = identification.loss + self.contrastive_weight * verification.loss
+        parts = {
+            "identification": identification.loss.detach(),
+            "verification": verification.loss.detach(),
+        }
+        return LossOutput(loss, {**verification.statistics, **identification.statistics, **parts})

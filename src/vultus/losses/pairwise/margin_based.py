@@ -1,0 +1,101 @@
+"""Margin-based loss with a learned boundary per class ("Sampling Matters")."""
+
+import torch
+from torch import Tensor, nn
+
+from vultus.core.checks import check_range
+from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.margins.functional import unit_rows
+from vultus.losses.pairwise.pairs import mean_or_zero, pair_masks, pairwise_distances, row_distances
+from vultus.losses.pairwise.triplet import Triplets
+
+
+@register_loss(
+    "margin-based",
+    LossInfo(
+        "Wu et al., Sampling Matters, ICCV 2017",
+        "max(0, a + (d - b_y)) of genuine, max(0, a - (d - b_y)) of impostor pairs",
+        {
+            "margin_distance": "a, a Euclidean distance",
+            "boundary_distance": "start of b_y, a Euclidean distance, learned per class",
+            "boundary_weight": "of mean b_y in the loss (nu)",
+        },
+        "1706.07567",
+    ),
+)
+class MarginBased(Loss):
+    """Genuine pairs within b - a, impostor pairs beyond b + a, with b learned for each class.
+
+    Features are brought to length 1; distances are not squared. The sum over pairs is divided by
+    the number of pairs with a loss above 0. The paper draws negatives by distance
+    (`vultus.sampling`): give them to `of_triplets`; the plain call takes all pairs of the batch.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        margin_distance: a.
+        boundary_distance: b at the start.
+        boundary_weight: nu, weight of the mean of b over the anchors.
+
+    Attributes:
+        boundary: (C,) parameter b. The paper gives it a learning rate of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dim: int,
+        margin_distance: float = 0.2,
+        boundary_distance: float = 1.2,
+        boundary_weight: float = 0.0,
+    ) -> None:
+        super().__init__(num_classes=num_classes, dim=dim)
+        self.margin_distance = check_range("margin_distance", margin_distance, low=0)
+        check_range("boundary_distance", boundary_distance, low=0, high=2)
+        self.boundary_weight = check_range("boundary_weight", boundary_weight, low=0)
+        self.boundary = nn.Parameter(torch.full((num_classes,), float(boundary_distance)))
+
+    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """All ordered pairs of the batch; the boundary is that of the first's class."""
+        distances = pairwise_distances(features, normalize=True, squared=False)
+        genuine, impostor = pair_masks(labels)
+        boundary = self.boundary.to(features.dtype)[labels][:, None].expand_as(distances)
+        return self._reduce(
+            features,
+            positive=(distances[genuine], boundary[genuine]),
+            negative=(distances[impostor], boundary[impostor]),
+        )
+
+    def of_triplets(self, features: Tensor, labels: Tensor, triplets: Triplets) -> LossOutput:
+        """The loss of mined triplets: each gives a genuine and an impostor pair.
+
+        Args:
+            features: (n, dim) floating.
+            labels: (n,) int64.
+            triplets: Row numbers of anchors, positives and negatives.
+        """
+        precise = features.to(torch.promote_types(features.dtype, torch.float32))
+        rows, _ = unit_rows(precise)
+        anchors, positives, negatives = triplets
+        boundary = self.boundary.to(precise.dtype)[labels[anchors]]
+        positive = row_distances(rows[anchors], rows[positives], squared=False)
+        negative = row_distances(rows[anchors], rows[negatives], squared=False)
+        return self._reduce(precise, positive=(positive, boundary), negative=(negative, boundary))
+
+    def _reduce(
+        self, features: Tensor, *, positive: tuple[Tensor, Tensor], negative: tuple[Tensor, Tensor]
+    ) -> LossOutput:
+        too_far = (self.margin_distance + positive[0] - positive[1]).clamp_min(0)
+        too_near = (self.margin_distance - negative[0] + negative[1]).clamp_min(0)
+        terms = torch.cat([too_far, too_near])
+        active = (terms.detach() > 0).sum()
+        loss = mean_or_zero(terms, features, count=active)
+        boundaries = torch.cat([positive[1], negative[1]])
+        loss = loss + self.boundary_weight * mean_or_zero(boundaries, features)
+        statistics = {
+            "active_fraction": active / max(len(terms), 1),
+            "boundary_distance": self.boundary.detach().mean(),
+            "feature_norm": torch.linalg.vector_norm(features.detach(), dim=1).mean(),
+        }
+        return LossOutput(loss, statistics)

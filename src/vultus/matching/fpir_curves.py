@@ -1,0 +1,298 @@
+"""How often a stranger resembles somebody of a gallery, by its size and its photos per person.
+
+Measured by `vultus.evaluation.calibration`, used where an identification needs its threshold.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array, check_positive_int, check_range, frozen
+from vultus.core.errors import CalibrationError, InputError
+from vultus.core.thresholds import Threshold
+
+_BISECTIONS = 60
+
+
+def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
+    """How many people a calibration needs to carry an FPIR: the rule of three, twice.
+
+    Every person is a stranger once and enrolled once. So many strangers must be searched that
+    3 / n <= fpir, and so many pairs of people be compared that 3 / pairs <= fpir / N.
+
+    Args:
+        fpir: In (0, 1).
+        gallery_size: N, how many people are enrolled.
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Example:
+        >>> people_for_fpir(0.01, gallery_size=100), people_for_fpir(0.01, gallery_size=4000)
+        (300, 1550)
+    """
+    check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
+    check_positive_int("gallery_size", gallery_size)
+    pairs = 3 * gallery_size / fpir
+    return max(math.ceil(3 / fpir), math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateCurve:
+    """FPIR against the threshold, for one size of gallery.
+
+    Attributes:
+        size: How many people are enrolled.
+        similarities: (k,) float64 thresholds, rising.
+        fpirs: (k,) float64 in (0, 1), falling.
+
+    Raises:
+        InputError: If shapes, dtypes, orders or ranges are others.
+    """
+
+    size: int
+    similarities: npt.NDArray[np.float64]
+    fpirs: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        check_positive_int("size", self.size)
+        check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
+        check_array("fpirs", self.fpirs, dtype=np.float64, shape=self.similarities.shape)
+        ordered = (np.diff(self.similarities) > 0).all() and (np.diff(self.fpirs) < 0).all()
+        if not len(self.fpirs) or not ordered:
+            raise InputError("a curve must hold rising similarities with falling fpirs, got others")
+        if not 0 < self.fpirs[-1] <= self.fpirs[0] < 1:
+            raise InputError("fpirs must be in (0, 1), got others")
+        object.__setattr__(self, "similarities", frozen(self.similarities))
+        object.__setattr__(self, "fpirs", frozen(self.fpirs))
+
+    def log_hazard(self, similarity: float) -> float:
+        """ln(-ln(1 - FPIR)) at a threshold; never lower than what was measured.
+
+        Below the first threshold the rate may be anything (``inf``); above the last it is at most
+        the last one's.
+        """
+        if similarity < self.similarities[0]:
+            return math.inf
+        logs = np.log(-np.log1p(-self.fpirs))
+        return float(np.interp(similarity, self.similarities, logs))
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLevel:
+    """What was measured with templates of so many photos each.
+
+    Attributes:
+        photos_per_person: How many photos were fused into each template.
+        curves: At rising gallery sizes.
+        n_people: How many people had a template.
+        n_strangers: How many people were searched for.
+        n_searches: With how many photos.
+
+    Raises:
+        InputError: If there is no curve, sizes do not rise, or a count is not positive.
+    """
+
+    photos_per_person: int
+    curves: tuple[RateCurve, ...]
+    n_people: int
+    n_strangers: int
+    n_searches: int
+
+    def __post_init__(self) -> None:
+        for name in ("photos_per_person", "n_people", "n_strangers", "n_searches"):
+            check_positive_int(name, getattr(self, name))
+        sizes = [curve.size for curve in self.curves]
+        if not sizes or sizes != sorted(set(sizes)):
+            raise InputError(f"curves must be of rising sizes, got {sizes}")
+
+    @property
+    def largest(self) -> int:
+        """The largest gallery that was measured directly."""
+        return self.curves[-1].size
+
+    def hazard(self, similarity: float, *, gallery_size: int) -> float:
+        """-ln(1 - FPIR) in a gallery of N people.
+
+        Between measured sizes on straight lines of logarithms. Beyond the largest, n, it grows
+        with N / n: as if other people resembled other strangers, though they resemble the same
+        ones. That is an upper bound (Jensen: E (1 - q)^N >= (E (1 - q)^n)^(N / n)).
+        """
+        after = bisect_left(self.curves, gallery_size, key=lambda curve: curve.size)
+        if after == len(self.curves):
+            return math.exp(self.curves[-1].log_hazard(similarity)) * gallery_size / self.largest
+        above = self.curves[after]
+        below = self.curves[max(after - 1, 0)]
+        logs = below.log_hazard(similarity), above.log_hazard(similarity)
+        if above.size == below.size or math.inf in logs:
+            return math.exp(logs[1])
+        share = math.log(gallery_size / below.size) / math.log(above.size / below.size)
+        return math.exp(logs[0] + share * (logs[1] - logs[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryRates:
+    """FPIR by threshold, gallery size and photos per person.
+
+    Attributes:
+        levels: At rising numbers of photos per person, the first with one photo.
+        origin: Where the numbers come from, in words.
+
+    Raises:
+        InputError: If the levels are others.
+    """
+
+    levels: tuple[PhotoLevel, ...]
+    origin: str
+
+    def __post_init__(self) -> None:
+        counts = [level.photos_per_person for level in self.levels]
+        if counts[:1] != [1] or counts != sorted(set(counts)):
+            raise InputError(f"levels must be of rising photos per person from 1, got {counts}")
+
+    def fpir(self, similarity: float, *, people_by_photos: Mapping[int, int]) -> float:
+        """The chance that a stranger is given a name, in [0, 1].
+
+        Args:
+            similarity: The threshold.
+            people_by_photos: Photos per person -> how many people have so many. A number between
+                two measured ones counts as the higher, one above all as the highest.
+
+        Raises:
+            InputError: If a count is not a positive integer, or there are none.
+        """
+        _check_counts(people_by_photos)
+        shares = _shares(people_by_photos, self.levels)
+        size = sum(people_by_photos.values())
+        return -math.expm1(-self._hazard(similarity, shares, gallery_size=size))
+
+    def threshold(self, fpir: float, *, people_by_photos: Mapping[int, int]) -> Threshold:
+        """The lowest threshold that keeps the FPIR of a gallery at or below a target.
+
+        Args:
+            fpir: Target in (0, 1).
+            people_by_photos: As in `fpir`. Where too few people had as many photos to carry the
+                target, the largest number that does carry it stands in; ``origin`` says so.
+
+        Returns:
+            Its ``fmr`` is that of one photo of a stranger against one template.
+
+        Raises:
+            InputError: If an argument is out of range.
+            CalibrationError: If the people of the calibration cannot carry it; the message says
+                how many it takes.
+        """
+        _check_counts(people_by_photos)
+        size = sum(people_by_photos.values())
+        levels = self.carrying(fpir, gallery_size=size)
+        shares = _shares(people_by_photos, levels)
+        target = -math.log1p(-fpir)
+        low, high = -1.0, max(float(x.curves[-1].similarities[-1]) for x in levels)
+        if self._hazard(high, shares, gallery_size=size) > target:
+            raise CalibrationError(
+                f"no similarity up to {high:.4f} keeps FPIR {fpir:.3g} among {size:,} people "
+                f"({self.origin}). Strangers that alike are often one person under two names: "
+                "look at the most similar pairs of the calibration's photos"
+            )
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            if self._hazard(middle, shares, gallery_size=size) > target:
+                low = middle
+            else:
+                high = middle
+        fmr = -math.expm1(-self._hazard(high, shares, gallery_size=1))
+        n = min(level.n_searches * (level.n_people - 1) for level in shares)
+        most = levels[-1].photos_per_person
+        notes = [f"FPIR {fpir:.3g} among {size:,} people"]
+        if size > levels[0].largest:
+            notes.append(f"extrapolated from {levels[0].largest:,}")
+        if max(people_by_photos) > most:
+            notes.append(f"more than {most} photo(s) each taken as {most}")
+        return Threshold(high, min(fmr, 1.0), n, f"{', '.join(notes)}; {self.origin}")
+
+    def carrying(self, fpir: float, *, gallery_size: int) -> tuple[PhotoLevel, ...]:
+        """The levels on people enough for a rate in a gallery of so many people.
+
+        Raises:
+            InputError: If an argument is out of range.
+            CalibrationError: If there is none; the message says how many people it takes.
+        """
+        needed = people_for_fpir(fpir, gallery_size=gallery_size)
+        levels = tuple(level for level in self.levels if level.n_people >= needed)
+        if not levels:
+            raise self._refusal(fpir, gallery_size)
+        return levels
+
+    def _refusal(self, fpir: float, size: int) -> CalibrationError:
+        n = self.levels[0].n_people
+        reach = max(3 / n, 6 * size / (n * (n - 1)))
+        carried = f"They carry FPIR {reach:.2g}: ask for that, " if reach < 1 else ""
+        return CalibrationError(
+            f"FPIR {fpir:.3g} among {size:,} people takes a calibration on "
+            f"{people_for_fpir(fpir, gallery_size=size):,} people; this one stands on {n:,} "
+            f"({self.origin}). {carried}pass threshold=..., or calibrate on more people"
+        )
+
+    def _hazard(
+        self, similarity: float, shares: Mapping[PhotoLevel, float], *, gallery_size: int
+    ) -> float:
+        """Of a mixed gallery: the levels' hazards, each by its share of the people.
+
+        For each level the highest among levels of as many photos or fewer: people with many
+        photos are few and may be others than those with one, and a threshold must not fall
+        because somebody brings another photo.
+        """
+        total, highest = 0.0, 0.0
+        for level in self.levels:
+            highest = max(highest, level.hazard(similarity, gallery_size=gallery_size))
+            if level in shares:
+                total += shares[level] * highest
+        return total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {
+            "origin": self.origin,
+            "levels": [
+                {
+                    "photos_per_person": level.photos_per_person,
+                    "n_people": level.n_people,
+                    "n_strangers": level.n_strangers,
+                    "n_searches": level.n_searches,
+                    "curves": [
+                        {
+                            "size": curve.size,
+                            "similarities": curve.similarities.tolist(),
+                            "fpirs": curve.fpirs.tolist(),
+                        }
+                        for curve in level.curves
+                    ],
+                }
+                for level in self.levels
+            ],
+        }
+
+
+def _check_counts(people_by_photos: Mapping[int, int]) -> None:
+    if not people_by_photos:
+        raise InputError("people_by_photos must name at least one person, got none")
+    for photos, people in people_by_photos.items():
+        check_positive_int("photos per person", photos)
+        check_positive_int("people", people)
+
+
+def _shares(
+    people_by_photos: Mapping[int, int], levels: tuple[PhotoLevel, ...]
+) -> dict[PhotoLevel, float]:
+    size = sum(people_by_photos.values())
+    shares: dict[PhotoLevel, float] = {}
+    for photos, people in people_by_photos.items():
+        above = [level for level in levels if level.photos_per_person >= photos]
+        level = above[0] if above else levels[-1]
+        shares[level] = shares.get(level, 0.0) + people / size
+    return shares

@@ -1,0 +1,1 @@
+"""Which pairs and triplets a batch gives."""

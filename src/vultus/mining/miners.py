@@ -1,0 +1,275 @@
+"""Miners: semi-hard, hard, batch hard. See `triplets` for what all of them promise."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from vultus.core.checks import check_range
+from vultus.core.errors import InputError
+from vultus.core.registry import Registry
+from vultus.mining.distance_weighted import distance_weighted_triplets
+from vultus.mining.triplets import (
+    Triplets,
+    all_triplets,
+    check_distances,
+    negative_mask,
+    positive_mask,
+    positive_pairs,
+    squared_distances,
+)
+
+Fallback = Literal["drop", "easiest", "violator"]
+"""What a pair without a semi-hard negative gets; see `semi_hard_triplets`."""
+
+_CHUNK_ELEMENTS = 2**22
+
+
+def semi_hard_triplets(
+    distances: Tensor,
+    labels: Tensor,
+    *,
+    margin: float = 0.2,
+    fallback: Fallback = "drop",
+    generator: torch.Generator | None = None,
+) -> Triplets:
+    """Every anchor-positive pair with a negative that is farther than the positive, but not enough.
+
+    Semi-hard is d_ap < d_an < d_ap + margin. Without a generator a pair gets the nearest such
+    negative, with one a random one. A pair that has none:
+
+    - ``"drop"`` is left out;
+    - ``"easiest"`` gets the farthest negative (the rule of TensorFlow Addons);
+    - ``"violator"`` gets a negative with d_an <= d_ap, chosen like the semi-hard ones (without a
+      generator the farthest of them, which is the least hard); if it has none of these either, it
+      is left out.
+
+    Args:
+        distances: (n, n), squared ones for FaceNet's margin.
+        labels: (n,) integer; -1 takes no part.
+        margin: Above 0, in units of ``distances``.
+        fallback: See above.
+        generator: On the distances' device; draws at random instead of the hardest.
+
+    Returns:
+        At most one triplet for each ordered pair of positives.
+
+    Raises:
+        InputError: If shapes do not match or a setting is out of range.
+
+    Source: Schroff et al., "FaceNet", CVPR 2015, arXiv 1503.03832, section 3.2, equation 4.
+    """
+    check_distances(distances, labels)
+    check_range("margin", margin, low=0, low_open=True)
+    if fallback not in ("drop", "easiest", "violator"):
+        raise InputError(f"fallback must be 'drop', 'easiest' or 'violator', got {fallback!r}")
+    anchors, positives = positive_pairs(labels)
+    others = negative_mask(labels)
+    chosen: list[Tensor] = []
+    step = max(1, _CHUNK_ELEMENTS // max(len(labels), 1))
+    for start in range(0, len(anchors), step):
+        part = slice(start, start + step)
+        to_others, candidates = distances[anchors[part]], others[anchors[part]]
+        to_positive = distances[anchors[part], positives[part]][:, None]
+        semi_hard = candidates & (to_others > to_positive) & (to_others < to_positive + margin)
+        picked = _pick(-to_others, semi_hard, generator)
+        if fallback == "easiest":
+            picked = torch.where(picked < 0, _pick(to_others, candidates, None), picked)
+        if fallback == "violator":
+            violators = candidates & (to_others <= to_positive)
+            picked = torch.where(picked < 0, _pick(to_others, violators, generator), picked)
+        chosen.append(picked)
+    negatives = torch.cat(chosen) if chosen else anchors
+    kept = negatives >= 0
+    return Triplets(anchors[kept], positives[kept], negatives[kept])
+
+
+def hard_triplets(distances: Tensor, labels: Tensor) -> Triplets:
+    """Every anchor-positive pair with the nearest negative of the anchor.
+
+    The variant that FaceNet warns of: from the start of training it can collapse, all embeddings
+    alike, because the hardest negatives are often wrong labels.
+
+    Args:
+        distances: (n, n).
+        labels: (n,) integer; -1 takes no part.
+
+    Returns:
+        One triplet for each ordered pair of positives whose anchor has a negative.
+
+    Raises:
+        InputError: If shapes do not match.
+    """
+    check_distances(distances, labels)
+    anchors, positives = positive_pairs(labels)
+    negatives = _pick(-distances, negative_mask(labels), None)[anchors]
+    kept = negatives >= 0
+    return Triplets(anchors[kept], positives[kept], negatives[kept])
+
+
+def batch_hard_triplets(distances: Tensor, labels: Tensor) -> Triplets:
+    """Each anchor with its farthest positive and its nearest negative.
+
+    Args:
+        distances: (n, n).
+        labels: (n,) integer; -1 takes no part.
+
+    Returns:
+        One triplet for each row that has both a positive and a negative; on ties the lower row.
+
+    Raises:
+        InputError: If shapes do not match.
+
+    Source: Hermans et al., "In Defense of the Triplet Loss", arXiv 1703.07737, equation 5.
+    """
+    check_distances(distances, labels)
+    positives = _pick(distances, positive_mask(labels), None)
+    negatives = _pick(-distances, negative_mask(labels), None)
+    anchors = ((positives >= 0) & (negatives >= 0)).nonzero()[:, 0]
+    return Triplets(anchors, positives[anchors], negatives[anchors])
+
+
+def _pick(scores: Tensor, allowed: Tensor, generator: torch.Generator | None) -> Tensor:
+    """The allowed column of the highest score in each row, or a random one; -1 if none is."""
+    if scores.shape[1] == 0:
+        return torch.full((len(scores),), -1, device=scores.device)
+    if generator is not None:
+        scores = torch.rand(scores.shape, generator=generator, device=scores.device)
+    # Infinite distances are allowed to win: the mask decides, not the masked score alone.
+    lowest = torch.finfo(scores.dtype).min
+    best = scores.clamp_min(lowest).masked_fill(~allowed, -torch.inf).argmax(dim=1)
+    return torch.where(allowed.any(dim=1), best, -1)
+
+
+class Miner(Protocol):
+    """Chooses triplets within a batch."""
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Triplets of a batch.
+
+        Args:
+            rows: (n, d) features as the loss compares them, without a graph.
+            labels: (n,) int64; -1 takes no part.
+            generator: Of all draws, on the rows' device.
+        """
+        ...
+
+
+MINERS: Registry[Miner] = Registry("miners")
+"""Miners by name, made from their settings."""
+
+
+@MINERS.register("semi-hard")
+@dataclass(frozen=True, kw_only=True)
+class SemiHardMiner:
+    """See `vultus.mining.miners.semi_hard_triplets`; squared distances.
+
+    Attributes:
+        margin: In squared distance.
+        fallback: What a pair without a semi-hard negative gets.
+        draw: Take a random semi-hard negative, not the nearest.
+    """
+
+    margin: float = 0.2
+    fallback: Fallback = "drop"
+    draw: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("margin", self.margin, low=0, low_open=True)
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Every anchor-positive pair with a semi-hard negative."""
+        return semi_hard_triplets(
+            squared_distances(rows),
+            labels,
+            margin=self.margin,
+            fallback=self.fallback,
+            generator=generator if self.draw else None,
+        )
+
+
+@MINERS.register("hard")
+@dataclass(frozen=True, kw_only=True)
+class HardMiner:
+    """See `vultus.mining.miners.hard_triplets`."""
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Every anchor-positive pair with the anchor's nearest negative."""
+        return hard_triplets(squared_distances(rows), labels)
+
+
+@MINERS.register("batch-hard")
+@dataclass(frozen=True, kw_only=True)
+class BatchHardMiner:
+    """See `vultus.mining.miners.batch_hard_triplets`."""
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Each anchor with its farthest positive and its nearest negative."""
+        return batch_hard_triplets(squared_distances(rows), labels)
+
+
+@MINERS.register("all")
+@dataclass(frozen=True, kw_only=True)
+class AllMiner:
+    """See `vultus.mining.triplets.all_triplets`."""
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Every valid triplet."""
+        return all_triplets(labels)
+
+
+@MINERS.register("distance-weighted")
+@dataclass(frozen=True, kw_only=True)
+class DistanceWeightedMiner:
+    """See `vultus.mining.distance_weighted`; for features of length 1.
+
+    Attributes:
+        farthest: Distance from which on negatives are not drawn.
+        temperature: Above 1 draws are more even than in the paper.
+    """
+
+    farthest: float = 1.4
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("farthest", self.farthest, low=0.5, low_open=True, high=2)
+        check_range("temperature", self.temperature, low=0, low_open=True)
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Every anchor-positive pair with a negative drawn evenly over distances."""
+        return distance_weighted_triplets(
+            squared_distances(rows).sqrt(),
+            labels,
+            dim=rows.shape[1],
+            generator=generator,
+            farthest=self.farthest,
+            temperature=self.temperature,
+        )
+
+
+@MINERS.register("as-sampled")
+@dataclass(frozen=True, kw_only=True)
+class AsSampledMiner:
+    """The triplets that the sampler made: anchors, then their positives, then their negatives."""
+
+    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+        """Row i, i + n / 3 and i + 2 n / 3, where all three could be read.
+
+        Raises:
+            InputError: If the rows are no such triplets.
+        """
+        if len(labels) % 3:
+            raise InputError(
+                f"the miner 'as-sampled' needs batches of whole triplets, got {len(labels)} rows; "
+                "use it with the sampler 'offline'"
+            )
+        thirds = torch.arange(len(labels), device=labels.device).view(3, -1)
+        anchor, positive, negative = labels[thirds]
+        known = (labels[thirds] >= 0).all(dim=0)
+        if bool((known & ((anchor != positive) | (anchor == negative))).any()):
+            raise InputError(
+                "the miner 'as-sampled' got rows that are no triplets; "
+                "use it with the sampler 'offline'"
+            )
+        return Triplets(*thirds[:, known])

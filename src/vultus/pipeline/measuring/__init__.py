@@ -1,0 +1,1 @@
+"""A Recognizer run on a protocol or a calibration."""

@@ -1,0 +1,90 @@
+"""Labelled faces for `vultus calibrate`: from a folder per person, or a file of embeddings."""
+
+import hashlib
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from vultus.core.errors import InputError
+from vultus.core.progress import Progress
+from vultus.embedding.embedding_file import load_embeddings
+from vultus.evaluation.calibration.run import LabelledFaces
+from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.models.digest import sha256_file
+from vultus.pipeline.measuring.photos import embed_with
+from vultus.pipeline.recognizer import Recognizer
+from vultus.pipeline.selection import Selection
+
+
+def photographed_faces(
+    root: Path,
+    recognizer: Recognizer,
+    *,
+    detector: str | None,
+    select: Selection,
+    progress: Progress | None = None,
+) -> LabelledFaces:
+    """Embed a folder (or zip) of photos, a folder per person.
+
+    Args:
+        root: The folder; two folders of one name in different places are two people.
+        recognizer: Detects, aligns and embeds.
+        detector: Its detector's name, for the record; None for crops that are aligned already.
+        select: Which face of a photo is meant.
+        progress: Told how many photos are done.
+
+    Raises:
+        InputError: If there is no photo, or no face on any.
+    """
+    photos = PhotoRoot(root)
+    people = np.array([_person(name) for name in photos.names])
+    embedded = embed_with(recognizer, select=select, progress=progress)(
+        photos.photos(photos.names), aligned=detector is None
+    )
+    if embedded.failed.all():
+        raise InputError(f"no face was found on any of the {len(photos.names):,} photos of {root}")
+    return LabelledFaces(
+        embedded.embeddings,
+        people[~embedded.failed],
+        root.resolve().name,
+        _digest(photos),
+        detector,
+        int(embedded.failed.sum()),
+    )
+
+
+def embedded_faces(path: Path) -> LabelledFaces:
+    """Read a file of embeddings whose photos lay in a folder per person.
+
+    A photo with several faces does not say which of them is the person; it counts as a failure.
+
+    Raises:
+        InputError: If it is no such file, or every photo shows several faces.
+    """
+    embeddings, sources = load_embeddings(path)
+    faces = Counter(source.photo for source in sources)
+    kept = [row for row, source in enumerate(sources) if faces[source.photo] == 1]
+    if not kept:
+        raise InputError(f"{path} must hold photos with one face each, it holds none")
+    people = np.array([_person(sources[row].photo) for row in kept])
+    return LabelledFaces(
+        embeddings[kept], people, path.name, sha256_file(path), None, len(faces) - len(kept)
+    )
+
+
+def _person(photo: str) -> str:
+    return str(PurePosixPath(photo.replace("\\", "/")).parent)
+
+
+def _digest(photos: PhotoRoot) -> str:
+    """Of every photo's name and bytes, in the order of names."""
+    whole = hashlib.sha256()
+    for name in photos.names:
+        photo = photos.read(name)
+        if isinstance(photo, Path):
+            digest = sha256_file(photo)
+        else:
+            digest = hashlib.sha256(photo).hexdigest()
+        whole.update(f"{digest}  {name}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,1 @@
+"""1:N over many vectors."""

@@ -1,0 +1,79 @@
+"""What a training's first numbers should be, and what it looks like when something is wrong."""
+
+import math
+
+from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
+from vultus.losses.margins.bounds import cosface_minimum_scale
+from vultus.losses.margins.margin_softmax import MarginSoftmax
+from vultus.losses.pairwise.triplet import Triplet
+from vultus.training.objectives.distillation import DistillationObjective
+from vultus.training.objectives.mined_loss import MinedLoss
+from vultus.training.objectives.objective import LossObjective, Objective
+
+_CAPS = {69.0776: "-ln 1e-30", 87.3365: "-ln of the smallest float32"}
+
+
+def settings_notes(objective: Objective) -> list[str]:
+    """What can be said before the first step: scales that are too small for the classes."""
+    if isinstance(objective, DistillationObjective):
+        return [] if objective.labelled is None else settings_notes(objective.labelled)
+    loss = objective.first if isinstance(objective, LossObjective) else None
+    if not isinstance(loss, (MarginSoftmax, FusedMarginSoftmax)):
+        return []
+    if isinstance(loss, MarginSoftmax) and not loss.normalizes_features:
+        return []
+    if not isinstance(loss.scale, float) or loss.num_classes < 2:
+        return []
+    least = cosface_minimum_scale(loss.num_classes, probability=0.9)
+    if loss.scale >= least:
+        return []
+    return [
+        f"warning: scale {loss.scale:g} is below {least:.1f}, from which on {loss.num_classes} "
+        "classes can be told apart with probability 0.9; the loss cannot become small"
+    ]
+
+
+def first_step_notes(objective: Objective, loss: float, *, fresh: bool) -> list[str]:
+    """What the first loss tells.
+
+    Args:
+        objective: What gave it.
+        loss: Its value.
+        fresh: Whether the network and the classes are at their random start.
+    """
+    for cap, meaning in _CAPS.items():
+        if abs(loss - cap) < 1e-3:
+            return [f"warning: the loss is {loss:.4f}, which is {meaning}: a cap, not a loss"]
+    expected = objective.expected_first_loss() if fresh else None
+    if expected is None:
+        return [f"loss of the first step: {loss:.2f}"]
+    text = f"loss of the first step: {loss:.2f}, expected {expected:.2f} of random weights"
+    if abs(loss - expected) > max(1.0, 0.1 * expected):
+        text = f"warning: {text}: look at labels, scale and margin"
+    return [text]
+
+
+def evaluation_note(spread: float) -> str | None:
+    """A warning where all embeddings are the same, which no accuracy of 0.5 says by itself."""
+    if spread >= 1e-3 and math.isfinite(spread):
+        return None
+    return (
+        f"warning: all embeddings are the same (mean distance from their mean {spread:.1e}): the "
+        "network has collapsed; lower the learning rate, or mine less hard"
+    )
+
+
+def collapse_note(objective: Objective, loss: float) -> str | None:
+    """A warning where a triplet loss sits at the value of a collapsed network."""
+    first = objective.first if isinstance(objective, LossObjective) else None
+    if isinstance(first, MinedLoss):
+        first = first.inner
+    if not isinstance(first, Triplet):
+        return None
+    collapsed = math.log(2) if first.margin_distance == "soft" else float(first.margin_distance)
+    if abs(loss - collapsed) > 1e-3 * max(collapsed, 1e-3):
+        return None
+    return (
+        f"warning: the triplet loss is {loss:.4f}, its value where all features are the same: the "
+        "network has collapsed; use semi-hard mining or a lower learning rate"
+    )

@@ -1,0 +1,1 @@
+"""What a run minimises: heads, mined losses, teachers."""

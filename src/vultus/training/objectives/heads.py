@@ -1,0 +1,143 @@
+"""From a stage's sections to what it makes small: losses plain, fused, or over a sample."""
+
+import torch
+from torch.distributed import ProcessGroup, get_rank
+
+from vultus.core.errors import ConfigError
+from vultus.losses import LOSSES, Loss
+from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
+from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
+from vultus.losses.margins.margin_softmax import MarginSoftmax
+from vultus.losses.margins.schedules import MarginWarmup
+from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit_wrappers import DetachedPsi
+from vultus.mining.miners import MINERS
+from vultus.training.objectives.distillation import DistillationObjective
+from vultus.training.objectives.mined_loss import MinedLoss
+from vultus.training.objectives.objective import LossObjective, Objective
+from vultus.training.objectives.teacher import open_teacher
+from vultus.training.recipe.stage_config import HeadConfig, NamedConfig, StageConfig
+
+
+def build_objective(
+    config: StageConfig,
+    *,
+    num_classes: int,
+    dim: int,
+    template: str = "arcface-112",
+    size_hw: tuple[int, int] | None = None,
+    seed: int = 0,
+    group: ProcessGroup | None = None,
+) -> Objective:
+    """What a stage makes small, on the CPU.
+
+    Args:
+        config: The stage.
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        template: Alignment template of the training crops.
+        size_hw: Height and width of the student's input; None leaves a live teacher's unchecked.
+        seed: Of Partial FC's and the miner's draws.
+        group: The processes of the run.
+
+    Raises:
+        VultusError: If a name or setting is wrong, or does not go with another.
+    """
+    labelled = None
+    if config.loss is not None:
+        labelled = _labelled_objective(
+            config, config.loss, num_classes=num_classes, dim=dim, seed=seed, group=group
+        )
+    if config.distillation is not None:
+        teacher = open_teacher(config.distillation, template=template, device=torch.device("cpu"))
+        if config.distillation.live and size_hw not in (None, teacher.size_hw):
+            raise ConfigError(
+                f"distillation.live needs input.size_hw as the teacher's, {teacher.size_hw}, got "
+                f"{size_hw}; leave out live, and the teacher is asked once about whole crops"
+            )
+        return DistillationObjective(
+            config.distillation, dim=dim, teacher_dim=teacher.space.dim, labelled=labelled
+        )
+    if labelled is None:
+        raise ConfigError("a stage needs a loss, a distillation, or both")
+    return labelled
+
+
+def _labelled_objective(
+    config: StageConfig,
+    loss: NamedConfig,
+    *,
+    num_classes: int,
+    dim: int,
+    seed: int,
+    group: ProcessGroup | None,
+) -> LossObjective:
+    first = build_loss(loss, config.head, num_classes=num_classes, dim=dim, seed=seed, group=group)
+    if config.miner is not None:
+        miner = MINERS.create(config.miner.name, **config.miner.settings)
+        first = MinedLoss(first, miner, seed=seed if group is None else seed + get_rank(group))
+    warmup = config.margin_warmup
+    ramp = None if warmup is None else MarginWarmup(warmup.steps, warmup.delay)
+    second = config.second_loss
+    if second is None:
+        return LossObjective(first, warmup=ramp)
+    added = LOSSES.create(second.name, num_classes=num_classes, dim=dim, **second.settings)
+    return LossObjective(first, second=added, factor=second.factor, warmup=ramp)
+
+
+def build_loss(
+    loss: NamedConfig,
+    head: HeadConfig,
+    *,
+    num_classes: int,
+    dim: int,
+    seed: int = 0,
+    group: ProcessGroup | None = None,
+) -> Loss:
+    """The loss of a stage, on the CPU, with random centres from torch's generator.
+
+    Args:
+        loss: Name and settings.
+        head: How it holds its classes.
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        seed: Of Partial FC's draws.
+        group: The processes that share the classes of a fused or Partial FC head.
+
+    Raises:
+        ConfigError: If the loss has no fused form.
+    """
+    if head.kind == "plain":
+        return LOSSES.create(loss.name, num_classes=num_classes, dim=dim, **loss.settings)
+    psi, scale = _fixed_margin(loss)
+    shared_by = group if head.sharded else None
+    if head.kind == "fused":
+        return FusedMarginSoftmax(
+            num_classes=num_classes, dim=dim, psi=psi, scale=scale, group=shared_by
+        )
+    sampling = ClassSampling(rate=head.sample_rate, correct=head.correct, seed=seed)
+    return PartialFC(
+        num_classes=num_classes, dim=dim, psi=psi, scale=scale, sampling=sampling, group=shared_by
+    )
+
+
+def _fixed_margin(config: NamedConfig) -> tuple[PsiBase, float]:
+    """Psi and scale of a loss whose margin is the same for all rows of all batches."""
+    small = LOSSES.create(config.name, num_classes=8, dim=8, **config.settings)
+    fixed = (
+        isinstance(small, MarginSoftmax)
+        and type(small).psi_for is MarginSoftmax.psi_for
+        and type(small).compute is MarginSoftmax.compute
+        and type(small).scale_for is MarginSoftmax.scale_for
+        and small.normalizes_features
+        and small.weight.ndim == 2
+        and isinstance(small.scale, float)
+    )
+    if not fixed:
+        raise ConfigError(
+            f"head.kind must be 'plain' for the loss {config.name!r}: only margins that are the "
+            "same for every face (cosface, arcface, combined, normface) have a fused form"
+        )
+    assert isinstance(small, MarginSoftmax)  # noqa: S101 - what `fixed` says, for the type checker
+    assert isinstance(small.scale, float)  # noqa: S101
+    return DetachedPsi(small.psi) if small.grad == "detached" else small.psi, small.scale

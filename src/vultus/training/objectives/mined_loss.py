@@ -1,0 +1,62 @@
+"""A loss over triplets that a miner chooses, as one loss."""
+
+import torch
+from torch import Tensor
+
+from vultus.core.errors import ConfigError
+from vultus.losses.base import Loss, LossOutput, check_features, check_labels
+from vultus.losses.margins.functional import unit_rows
+from vultus.losses.pairwise.margin_based import MarginBased
+from vultus.losses.pairwise.triplet import Triplet
+from vultus.mining.miners import Miner
+
+
+class MinedLoss(Loss):
+    """`Triplet` or `MarginBased` with a miner of `vultus.mining.miners`.
+
+    Random draws are seeded by ``seed`` and ``step``, so they are the same after a resume.
+
+    Args:
+        inner: The loss; a `Triplet`'s own mining is not used.
+        miner: Chooses the triplets.
+        seed: Of the miner's draws; give each process its own.
+
+    Raises:
+        ConfigError: If the loss takes no triplets.
+    """
+
+    def __init__(self, inner: Loss, miner: Miner, *, seed: int = 0) -> None:
+        if not isinstance(inner, (MarginBased, Triplet)):
+            raise ConfigError(
+                "a miner needs a loss over triplets (triplet, margin-based), "
+                f"{type(inner).__name__} is none"
+            )
+        super().__init__(num_classes=inner.num_classes, dim=inner.dim)
+        self.inner = inner
+        self.miner = miner
+        self.seed = seed
+
+    def forward(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """See `Loss.forward`; rows to leave out keep their place, since miners may need it."""
+        check_features(features, dim=self.dim)
+        check_labels(labels, num_labels=self.num_labels, rows=len(features))
+        with torch.autocast(features.device.type, enabled=False):
+            precise = features.to(torch.promote_types(features.dtype, torch.float32))
+            output = self.compute(precise, labels.long())
+        if self.training:
+            self.step += 1
+        return output
+
+    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+        """Mine, then the loss of what was found."""
+        generator = torch.Generator(features.device).manual_seed(self.seed * 1_000_003 + self.step)
+        inner = self.inner
+        with torch.no_grad():
+            normalised = not isinstance(inner, Triplet) or inner.normalize
+            rows = unit_rows(features)[0] if normalised else features
+            triplets = self.miner(rows, labels, generator)
+        if isinstance(inner, Triplet):
+            return inner.of_triplets(features, triplets)
+        output = inner.of_triplets(features, labels, triplets)
+        count = features.new_tensor(float(len(triplets.anchors)))
+        return LossOutput(output.loss, {**output.statistics, "triplets": count})

@@ -1,0 +1,1 @@
+"""Recipes: their files, sections, overrides, and what they configure."""

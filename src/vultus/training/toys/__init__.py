@@ -1,0 +1,1 @@
+"""Two-dimensional experiments and their pictures."""

@@ -1,0 +1,1 @@
+"""Sets that a run is measured on while it trains."""

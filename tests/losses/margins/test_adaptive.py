@@ -1,0 +1,129 @@
+import math
+
+import pytest
+import torch
+
+from vultus.core.errors import InputError
+from vultus.losses.margins.adaptive import AdaCos, CurricularFace, ElasticFace, MvSoftmax
+from vultus.losses.margins.margin_softmax import ArcFace, CosFace
+
+
+def batch(rows: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(rows, 6, generator=generator), torch.randint(5, (rows,), generator=generator)
+
+
+class TestElasticFace:
+    def test_margins_are_normal_about_the_mean(self) -> None:
+        loss = ElasticFace(num_classes=5, dim=6, margin=0.5, sigma=0.05)
+        margins = loss.margins(torch.zeros(20_000))
+        assert margins.mean().item() == pytest.approx(0.5, abs=2e-3)
+        assert margins.std().item() == pytest.approx(0.05, abs=2e-3)
+
+    def test_a_step_has_its_own_reproducible_draw(self) -> None:
+        loss = ElasticFace(num_classes=5, dim=6)
+        first = loss.margins(torch.zeros(9))
+        assert torch.equal(loss.margins(torch.zeros(9)), first)
+        loss(*batch())
+        second = loss.margins(torch.zeros(9))
+        assert not torch.equal(second, first)
+        resumed = ElasticFace(num_classes=5, dim=6)
+        resumed.load_state_dict(loss.state_dict())
+        assert torch.equal(resumed.margins(torch.zeros(9)), second)
+
+    def test_the_hardest_face_gets_the_largest_margin(self) -> None:
+        # Gathering by the order where one must scatter gets this wrong, unless the order is its
+        # own inverse: this one is not.
+        cos = torch.tensor([0.5, -0.8, 0.9, -0.3, 0.1])
+        loss = ElasticFace(num_classes=5, dim=6, sigma=0.2, hardest_first=True)
+        margins = loss.margins(cos)
+        assert margins.argsort(descending=True).tolist() == cos.argsort().tolist()
+        plain = ElasticFace(num_classes=5, dim=6, sigma=0.2).margins(cos)
+        assert torch.equal(margins.sort().values, plain.sort().values)
+
+    @pytest.mark.parametrize(("kind", "head"), [("arc", ArcFace), ("cos", CosFace)])
+    def test_without_spread_it_is_the_fixed_margin(
+        self, kind: str, head: type[ArcFace] | type[CosFace]
+    ) -> None:
+        margin = 0.5 if kind == "arc" else 0.35
+        loss = ElasticFace(num_classes=5, dim=6, kind=kind, margin=margin, sigma=0.0)  # type: ignore[arg-type]
+        fixed = head(num_classes=5, dim=6)
+        fixed.load_state_dict(loss.state_dict())
+        value = loss(*batch()).loss.item()
+        assert value == pytest.approx(fixed(*batch()).loss.item(), rel=1e-6)
+
+    def test_an_unknown_kind_is_refused(self) -> None:
+        with pytest.raises(InputError, match="kind must be 'arc' or 'cos'"):
+            ElasticFace(num_classes=5, dim=6, kind="sphere")  # type: ignore[arg-type]
+
+
+class TestCurricularFace:
+    def test_the_level_follows_the_unmargined_target_cosine(self) -> None:
+        loss = CurricularFace(num_classes=5, dim=6)
+        features, labels = batch()
+        own = torch.nn.functional.cosine_similarity(features, loss.weight.detach()[labels])
+        loss(features, labels)
+        assert loss.level.item() == pytest.approx(0.01 * own.mean().item(), rel=1e-4)
+        assert "level" in loss.state_dict()
+        assert "level" not in dict(loss.named_parameters())
+
+    def test_a_psi_in_use_keeps_its_level_when_the_next_step_moves_it(self) -> None:
+        loss = CurricularFace(num_classes=5, dim=6)
+        psi = loss.psi_for(torch.tensor([0.9]), torch.tensor([1.0]))
+        cos, low = torch.tensor([[0.5]]), torch.tensor([-1.0])
+        before = psi.negatives(cos, low, low)
+        loss.psi_for(torch.tensor([0.9]), torch.tensor([1.0]))
+        assert torch.equal(psi.negatives(cos, low, low), before)
+
+    def test_equals_the_formula_row_by_row(self) -> None:
+        loss = CurricularFace(num_classes=5, dim=6, scale=16.0).eval()
+        loss.level.fill_(0.3)
+        features, labels = batch()
+        centers = loss.weight.detach() / loss.weight.detach().norm(dim=1, keepdim=True)
+        total = 0.0
+        for row, label in zip(features / features.norm(dim=1, keepdim=True), labels, strict=True):
+            cos = (centers @ row).tolist()
+            theta = math.acos(cos[label])
+            over = cos[label] > math.cos(math.pi - 0.5)
+            target = math.cos(theta + 0.5) if over else cos[label] - 0.5 * math.sin(0.5)
+            logits = [c * (0.3 + c) if c > target else c for c in cos]
+            logits[label] = target
+            total += math.log(sum(math.exp(16 * (z - target)) for z in logits))
+        assert loss(features, labels).loss.item() == pytest.approx(total / 16, rel=1e-5)
+
+
+def test_mv_softmax_punishes_more_than_its_target_margin_alone() -> None:
+    features, labels = batch()
+    for kind, head in (("cos", CosFace), ("arc", ArcFace)):
+        loss = MvSoftmax(num_classes=5, dim=6, kind=kind, margin=0.35)  # type: ignore[arg-type]
+        plain = head(num_classes=5, dim=6, scale=32.0)
+        if isinstance(plain, ArcFace):
+            plain = ArcFace(num_classes=5, dim=6, scale=32.0, margin_rad=0.35)
+        plain.load_state_dict(loss.state_dict())
+        assert loss(features, labels).loss > plain(features, labels).loss
+    with pytest.raises(InputError, match="kind must be"):
+        MvSoftmax(num_classes=5, dim=6, kind="sphere")  # type: ignore[arg-type]
+
+
+class TestAdaCos:
+    def test_starts_at_the_fixed_scale_and_follows_the_formula(self) -> None:
+        loss = AdaCos(num_classes=5, dim=6)
+        start = math.sqrt(2) * math.log(4)
+        assert loss.dynamic_scale.item() == pytest.approx(start)
+        features, labels = batch()
+        unit = features / features.norm(dim=1, keepdim=True)
+        cos = unit @ (loss.weight.detach() / loss.weight.detach().norm(dim=1, keepdim=True)).T
+        mean = 0.0
+        for row, label in zip(cos.tolist(), labels.tolist(), strict=True):
+            mean += sum(math.exp(start * c) for j, c in enumerate(row) if j != label) / 16
+        median = torch.acos(cos.gather(1, labels[:, None])).median().item()
+        loss(features, labels)
+        expected = math.log(mean) / math.cos(min(math.pi / 4, median))
+        assert loss.dynamic_scale.item() == pytest.approx(expected, rel=1e-5)
+
+    def test_the_scale_stays_positive_with_few_classes(self) -> None:
+        loss = AdaCos(num_classes=3, dim=2)
+        loss.weight.data.copy_(torch.tensor([[1.0, 0.0], [-1.0, 0.1], [-1.0, -0.1]]))
+        for _ in range(50):
+            loss(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+        assert loss.dynamic_scale.item() >= 1

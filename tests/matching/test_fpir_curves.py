@@ -1,0 +1,98 @@
+import math
+
+import numpy as np
+import pytest
+
+from vultus.core.errors import CalibrationError, InputError
+from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve, people_for_fpir
+
+N_PEOPLE = 2000
+
+
+def exponential(size: int, *, shift: float = 0.0, smallest: float) -> RateCurve:
+    """Comparisons whose tail is exp(-20 (t - shift)), N of them independent."""
+    fpirs = np.geomspace(0.5, smallest, 40)
+    rates = -np.expm1(np.log1p(-fpirs) / size)
+    return RateCurve(size, shift - np.log(rates) / 20, fpirs)
+
+
+def level(photos: int, *, shift: float = 0.0, n_people: int = N_PEOPLE) -> PhotoLevel:
+    pairs = n_people * (n_people - 1) / 2
+    sizes = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    curves = [exponential(n, shift=shift, smallest=3 * n / pairs) for n in sizes if n < n_people]
+    return PhotoLevel(photos, tuple(curves), n_people, n_people, 2 * n_people)
+
+
+RATES = GalleryRates((level(1), level(3, shift=0.05)), "made up")
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 70, 500, 1000, 4000])
+def test_the_threshold_keeps_what_was_asked(size: int) -> None:
+    rule = RATES.threshold(0.01, people_by_photos={1: size})
+    true = -math.expm1(size * math.log1p(-math.exp(-20 * rule.similarity)))
+    assert true == pytest.approx(0.01, rel=0.02)
+    assert RATES.fpir(rule.similarity, people_by_photos={1: size}) == pytest.approx(0.01)
+    assert rule.fmr == pytest.approx(math.exp(-20 * rule.similarity), rel=0.02)
+    assert ("extrapolated from 1,000" in rule.origin) == (size > 1000)
+
+
+def test_thresholds_rise_with_people_and_photos_and_mix_between() -> None:
+    few, many, fused, mixed = (
+        RATES.threshold(0.01, people_by_photos=people).similarity
+        for people in ({1: 10}, {1: 100}, {2: 100}, {1: 50, 3: 50})
+    )
+    assert few < many < mixed < fused == pytest.approx(many + 0.05)
+    # Half the people at each level: hazards add up.
+    tail = 50 * math.exp(-20 * mixed) * (1 + math.exp(20 * 0.05))
+    assert tail == pytest.approx(0.01, rel=0.02)
+
+
+def test_a_level_that_happens_to_be_laxer_lowers_nothing() -> None:
+    odd = GalleryRates((level(1), level(3, shift=-0.1)), "made up")
+    rules = [odd.threshold(0.01, people_by_photos={k: 100}).similarity for k in (1, 3)]
+    assert rules[0] == rules[1]
+
+
+def test_where_few_people_had_so_many_photos_fewer_photos_stand_in() -> None:
+    rates = GalleryRates((level(1), level(3, shift=0.05), level(10, n_people=40)), "made up")
+    rule = rates.threshold(0.01, people_by_photos={1: 99, 10: 1})
+    assert "more than 3 photo(s) each taken as 3" in rule.origin
+    assert rule.similarity > RATES.threshold(0.01, people_by_photos={1: 100}).similarity
+
+
+def test_a_claim_beyond_the_people_is_refused_with_their_number() -> None:
+    # 3 / 0.001 strangers; 3 x 1,000,000 / 0.01 pairs.
+    for fpir, size, needed in ((0.001, 10, "3,000"), (0.01, 1_000_000, "24,496")):
+        with pytest.raises(CalibrationError, match=f"takes a calibration on {needed} people"):
+            RATES.threshold(fpir, people_by_photos={1: size})
+    with pytest.raises(CalibrationError, match=r"carry FPIR 0\.0015"):
+        RATES.threshold(0.001, people_by_photos={1: 10})
+    assert RATES.threshold(0.0015, people_by_photos={1: 10}).similarity > 0
+
+
+def test_strangers_as_alike_as_one_person_are_named() -> None:
+    heavy = RateCurve(1, np.array([0.2, 0.9]), np.array([0.4, 0.02]))
+    rates = GalleryRates((PhotoLevel(1, (heavy,), 2000, 2000, 4000),), "made up")
+    with pytest.raises(CalibrationError, match="one person under two names"):
+        rates.threshold(0.01, people_by_photos={1: 10})
+
+
+def test_the_number_needed_is_the_least_that_satisfies_both_rules() -> None:
+    for fpir, size in ((0.1, 3), (0.01, 100), (0.01, 4000), (0.3, 100_000)):
+        n = people_for_fpir(fpir, gallery_size=size)
+        rules = [(3 / k <= fpir and 3 / (k * (k - 1) / 2) <= fpir / size) for k in (n - 1, n)]
+        assert rules == [False, True]
+
+
+def test_nonsense_is_refused() -> None:
+    for people in ({}, {0: 5}, {1: 0}):
+        with pytest.raises(InputError):
+            RATES.threshold(0.01, people_by_photos=people)
+    with pytest.raises(InputError, match="fpir"):
+        RATES.threshold(0, people_by_photos={1: 5})
+    with pytest.raises(InputError, match="rising photos per person from 1"):
+        GalleryRates((level(3),), "made up")
+    with pytest.raises(InputError, match="rising similarities"):
+        RateCurve(3, np.array([0.5, 0.4]), np.array([0.2, 0.1]))
+    with pytest.raises(InputError, match="rising sizes"):
+        PhotoLevel(1, (), 5, 5, 5)

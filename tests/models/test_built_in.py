@@ -1,0 +1,91 @@
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from vultus.models.built_in import built_in_cards, built_in_files
+from vultus.models.cards import ModelCard
+from vultus.models.store import ModelStore
+
+NAMES = [
+    "adaface-ir101",
+    "adaface-ir18",
+    "edgeface-base",
+    "edgeface-s-gamma-05",
+    "edgeface-xs-gamma-06",
+    "edgeface-xxs",
+    "ediffiqa-tiny",
+    "glintr100",
+    "mobilefacenet-y1",
+    "retinaface-mnet025",
+    "scrfd-10g-kps",
+    "scrfd-2.5g",
+    "scrfd-500m-kps",
+    "sface-2021dec",
+    "sface-2021dec-int8",
+    "sphere20",
+    "sphere36",
+    "vultus-s2",
+    "w600k-mbf",
+    "w600k-r50",
+    "yunet-2023mar",
+    "yunet-2023mar-int8",
+    "yunet-n-320",
+    "yunet-n-dynamic",
+]
+
+
+def test_the_built_in_names() -> None:
+    assert list(built_in_cards()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_card_states_what_one_must_know(name: str) -> None:
+    card = built_in_cards()[name]
+    assert card.name == name
+    assert re.fullmatch(r"[0-9a-f]{64}", card.sha256)
+    assert card.description
+    assert card.layout
+    assert card.licence.name
+    assert card.licence.source
+    assert card.training_data
+    assert card.verified or "not at hand" in card.notes
+    if card.url is None:
+        assert "No address" in card.notes or (built_in_files() / card.file_name).is_file()
+    else:
+        assert urlsplit(card.url).scheme == "https"
+        assert card.url.endswith(".zip") == (card.archive_sha256 is not None)
+    assert ModelCard.from_toml(card.to_toml()) == card
+
+
+def test_no_file_is_on_two_cards() -> None:
+    digests = [card.sha256 for card in built_in_cards().values()]
+    assert len(set(digests)) == len(digests)
+
+
+def test_models_of_insightface_are_never_called_commercial() -> None:
+    origin = [card for card in built_in_cards().values() if "InsightFace" in card.licence.name]
+    assert len(origin) >= 7
+    assert not any(card.licence.commercial_use for card in origin)
+
+
+def test_the_files_that_come_along_are_small_and_what_their_cards_say(tmp_path: Path) -> None:
+    files = sorted(path.name for path in built_in_files().iterdir())
+    assert files == ["vultus-s2.onnx"]
+    store = ModelStore(tmp_path / "store", mirror=[], offline=True)
+    assert store.path("vultus-s2") == built_in_files() / "vultus-s2.onnx"
+    assert store.verify("vultus-s2").stat().st_size <= 8e6
+    pulled = store.pull("vultus-s2")
+    assert pulled.is_relative_to(tmp_path)
+    store.remove("vultus-s2")
+    assert store.path("vultus-s2").is_relative_to(built_in_files())
+
+
+def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
+    card = built_in_cards()["vultus-s2"]
+    assert not card.licence.commercial_use
+    rates = [point.fmr for point in card.thresholds.points if point.fmr is not None]
+    assert rates == pytest.approx([1e-2, 1e-3, 1e-4], rel=0.01)
+    assert 128 <= card.embedding_dim <= 512
+    assert card.min_norm > 0
