@@ -13,3 +13,13 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     """
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unknown_name(name: object, known: Collection[str]) -> str:
+    """The end of an error message: a name that there is not, the nearest, and all that there are.
+
+    Example:
+        >>> unknown_name("lumens", ["kind", "lumen"])
+        "'lumens'; did you mean 'lumen'? (there are: kind, lumen)"
+    """
+    return f"{name!r}{did_you_mean(str(name), known)} (there are: {', '.join(known)})"
