@@ -52,6 +52,25 @@ def test_semi_hard(seed: int, fallback: str) -> None:
     assert listed(got) == sorted(expected)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_drawn_violators(seed: int) -> None:
+    distances, generator = batch(seed), torch.Generator().manual_seed(seed)
+    expected: dict[tuple[int, int], list[int]] = {}
+    for a, p in pairs():
+        low = float(distances[a, p])
+        semi = [n for n in others(a) if low < distances[a, n] < low + 0.3]
+        expected[a, p] = semi or [n for n in others(a) if distances[a, n] <= low]
+    drawn: dict[tuple[int, int], set[int]] = {pair: set() for pair in expected}
+    for _ in range(60):
+        for a, p, n in listed(
+            semi_hard_triplets(
+                distances, LABELS, margin=0.3, fallback="violator", generator=generator
+            )
+        ):
+            drawn[a, p].add(n)
+    assert drawn == {pair: set(found) for pair, found in expected.items()}
+
+
 def test_random_semi_hard_negatives_are_drawn_evenly() -> None:
     own = 50
     distances = torch.full((own + 5, own + 5), 0.5)
@@ -82,19 +101,19 @@ def test_hard_and_batch_hard(seed: int) -> None:
     assert listed(batch_hard_triplets(distances, LABELS)) == sorted(expected)
 
 
-def test_infinite_distances_are_still_distances() -> None:
-    distances = torch.full((3, 3), torch.inf).fill_diagonal_(0)
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+def test_infinity_and_nan_are_still_distances(value: float) -> None:
+    distances = torch.full((3, 3), value).fill_diagonal_(0)
     labels = torch.tensor([0, 0, 1])
     assert listed(batch_hard_triplets(distances, labels)) == [(0, 1, 2), (1, 0, 2)]
     assert listed(hard_triplets(distances, labels)) == [(0, 1, 2), (1, 0, 2)]
+    assert listed(semi_hard_triplets(distances, labels)) == [(0, 1, 2), (1, 0, 2)]
 
 
 def test_bad_arguments_are_refused() -> None:
     labels = torch.tensor([0, 0, 1])
     with pytest.raises(InputError, match=r"of shape \(3, 3\), got torch.float32 of shape \(3, 2\)"):
         hard_triplets(torch.zeros(3, 2), labels)
-    with pytest.raises(InputError, match="NaN"):
-        batch_hard_triplets(torch.full((3, 3), torch.nan), labels)
     with pytest.raises(InputError, match="margin must be"):
         semi_hard_triplets(torch.zeros(3, 3), labels, margin=0.0)
     with pytest.raises(InputError, match="fallback must be"):

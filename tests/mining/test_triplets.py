@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus.core.errors import InputError
-from vultus.mining.triplets import all_pairs, all_triplets, positive_pairs, squared_distances
+from vultus.mining.triplets import (
+    all_pairs,
+    all_triplets,
+    negative_mask,
+    positive_mask,
+    positive_pairs,
+    squared_distances,
+)
 
 labels_of_a_batch = st.lists(st.integers(-1, 3), max_size=9)
 
@@ -44,9 +51,17 @@ def test_squared_distances(dtype: torch.dtype) -> None:
     got = squared_distances(rows)
     expected = torch.cdist(rows.detach().double(), rows.detach().double()).square()
     torch.testing.assert_close(got.double(), expected, rtol=1e-4, atol=1e-5)
-    assert torch.equal(got, got.T)
+    torch.testing.assert_close(got, got.T)
     assert (got.diagonal() == 0).all()
-    assert not got.requires_grad
+    (gradient,) = torch.autograd.grad(got.sum(), rows)
+    assert gradient.any()
+
+
+def test_masks_leave_out_self_pairs_and_who_is_nobody() -> None:
+    labels = torch.tensor([3, 1, 3, -1, -1])
+    genuine, impostor = positive_mask(labels), negative_mask(labels)
+    assert genuine.nonzero().tolist() == [[0, 2], [2, 0]]
+    assert impostor.nonzero().tolist() == [[0, 1], [1, 0], [1, 2], [2, 1]]
 
 
 def test_bad_labels_are_refused() -> None:

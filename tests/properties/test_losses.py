@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 
 from vultus.losses.margins.functional import margin_cross_entropy
 from vultus.losses.margins.target_logit import ArcFacePsi, CombinedPsi, CosFacePsi, NormFacePsi
-from vultus.losses.pairwise.pairs import pair_masks, pairwise_distances
-from vultus.losses.pairwise.triplet import Mining, select_triplets
 
 THETA = torch.linspace(0, math.pi, 501, dtype=torch.float64)
-MININGS: list[Mining] = ["all", "batch-all", "batch-hard", "hard", "semi-hard"]
 
 seeds = st.integers(0, 2**31 - 1)
 
@@ -68,21 +65,3 @@ def test_rotating_features_and_centres_together_changes_nothing(seed: int) -> No
     loss = margin_cross_entropy(x, w, labels, psi=ArcFacePsi(), scale=16)
     turned = margin_cross_entropy(x @ rotation, w @ rotation, labels, psi=ArcFacePsi(), scale=16)
     assert turned.item() == pytest.approx(loss.item(), rel=1e-9)
-
-
-@settings(deadline=None, max_examples=25)
-@given(seeds, st.integers(1, 12), st.integers(1, 5), st.sampled_from(MININGS))
-def test_no_mining_returns_an_invalid_triplet(
-    seed: int, rows: int, classes: int, mining: Mining
-) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    # Whole numbers, so that equal distances and equal points occur.
-    x = torch.randint(-2, 3, (rows, 2), generator=generator).double()
-    labels = torch.randint(classes, (rows,), generator=generator)
-    distances = pairwise_distances(x, normalize=False, squared=True)
-    genuine, impostor = pair_masks(labels)
-    anchors, positives, negatives = select_triplets(distances, labels, mining=mining)
-    assert genuine[anchors, positives].all()
-    assert impostor[anchors, negatives].all()
-    eligible = genuine.any(dim=1) & impostor.any(dim=1)
-    assert torch.equal(torch.unique(anchors), eligible.nonzero()[:, 0])

@@ -22,9 +22,11 @@ def seeded() -> torch.Generator:
 
 MINERS: dict[str, Miner] = {
     "all": lambda rows, labels: all_triplets(labels),
-    "semi-hard": lambda rows, labels: semi_hard_triplets(squared_distances(rows), labels),
+    "semi-hard": lambda rows, labels: semi_hard_triplets(
+        squared_distances(rows), labels, fallback="drop"
+    ),
     "semi-hard or easiest": lambda rows, labels: semi_hard_triplets(
-        squared_distances(rows), labels, fallback="easiest"
+        squared_distances(rows), labels
     ),
     "semi-hard or violator, random": lambda rows, labels: semi_hard_triplets(
         squared_distances(rows), labels, fallback="violator", generator=seeded()

@@ -15,7 +15,7 @@ from torch import Tensor
 from vultus.losses import LOSSES, Loss
 from vultus.losses.pairwise.margin_based import MarginBased
 from vultus.losses.pairwise.pairs import pairwise_distances
-from vultus.losses.pairwise.triplet import Triplet, select_triplets
+from vultus.losses.pairwise.triplet import Triplet
 
 CLASSES, DIM = 6, 5
 
@@ -126,7 +126,7 @@ def test_semi_hard_takes_the_nearest_of_the_triplets_that_the_miner_lists() -> N
     # Their miner lists every semi-hard triplet; FaceNet's loss takes one for each genuine pair.
     features, labels = batch()
     matrix = pairwise_distances(features, normalize=True, squared=True)
-    triplets = select_triplets(matrix, labels, mining="semi-hard")
+    triplets = Triplet(num_classes=CLASSES, dim=DIM, mining="semi-hard").mine(matrix, labels)
     distance = distances.LpDistance(power=2)
     listed = miners.TripletMarginMiner(margin=0.2, type_of_triplets="semihard", distance=distance)(
         features, labels

@@ -83,7 +83,7 @@ def distance_weighted_triplets(
     Raises:
         InputError: If shapes do not match or a setting is out of range.
     """
-    check_distances(distances, labels)
+    distances = check_distances(distances, labels)
     check_range("farthest", farthest, low=_NEAREST, low_open=True, high=2)
     check_range("temperature", temperature, low=0, low_open=True)
     anchors, positives = positive_pairs(labels)

@@ -44,19 +44,21 @@ class Pairs(NamedTuple):
 
 
 def squared_distances(embeddings: Tensor) -> Tensor:
-    """Squared Euclidean distances of all pairs of rows, without a gradient.
+    """Squared Euclidean distances of all pairs of rows, with the graph of the rows.
 
     Args:
         embeddings: (n, d) floating; half precision is computed in float32.
 
     Returns:
-        (n, n), at least 0, symmetric, 0 on the diagonal.
+        (n, n), at least 0, symmetric up to rounding, 0 on the diagonal.
     """
-    rows = embeddings.detach().to(torch.promote_types(embeddings.dtype, torch.float32))
+    rows = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+    # Distances do not feel the shift; the products below do: large means cost digits.
+    rows = rows - rows.detach().mean(dim=0)
     lengths = rows.square().sum(dim=1)
-    distances = (lengths[:, None] + lengths[None] - 2 * rows @ rows.T).clamp_min_(0)
-    distances.fill_diagonal_(0)
-    return (distances + distances.T) / 2
+    distances = (lengths[:, None] + lengths[None, :] - 2 * (rows @ rows.T)).clamp_min(0)
+    off_diagonal = 1 - torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+    return distances * off_diagonal
 
 
 def positive_mask(labels: Tensor) -> Tensor:
@@ -122,11 +124,14 @@ def _check_labels(labels: Tensor) -> None:
         )
 
 
-def check_distances(distances: Tensor, labels: Tensor) -> None:
-    """Check that distances are floating, (n, n), without NaN, for n labels.
+def check_distances(distances: Tensor, labels: Tensor) -> Tensor:
+    """Check that distances are floating and (n, n) for n labels, and make them finite.
+
+    NaN and infinity become the largest number: valid triplets come of any batch, and what a broken
+    one is worth shows in the loss, where whoever trains looks for it.
 
     Raises:
-        InputError: If not.
+        InputError: If shape or dtype do not match.
     """
     rows = len(labels)
     if not distances.is_floating_point() or distances.shape != (rows, rows):
@@ -134,5 +139,4 @@ def check_distances(distances: Tensor, labels: Tensor) -> None:
             f"distances must be floating of shape ({rows}, {rows}), "
             f"got {distances.dtype} of shape {tuple(distances.shape)}"
         )
-    if bool(distances.isnan().any()):
-        raise InputError("distances must not be NaN; look for NaN in the embeddings")
+    return distances.nan_to_num(nan=torch.finfo(distances.dtype).max)

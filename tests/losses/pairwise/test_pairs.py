@@ -5,7 +5,6 @@ import torch
 
 from vultus.losses.pairwise.pairs import (
     mean_or_zero,
-    pair_masks,
     pairwise_distances,
     row_distances,
     safe_sqrt,
@@ -46,12 +45,6 @@ def test_row_distances() -> None:
     a, b = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([[3.0, 4.0], [1.0, 1.0]])
     assert row_distances(a, b, squared=True).tolist() == [25.0, 0.0]
     assert row_distances(a, b, squared=False).tolist() == pytest.approx([5.0, 1e-6])
-
-
-def test_masks_leave_out_self_pairs() -> None:
-    genuine, impostor = pair_masks(torch.tensor([3, 1, 3]))
-    assert genuine.tolist() == [[False, False, True], [False, False, False], [True, False, False]]
-    assert impostor.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
 
 
 def test_mean_or_zero() -> None:

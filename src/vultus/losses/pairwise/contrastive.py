@@ -6,7 +6,8 @@ from torch import Tensor
 from vultus.core.checks import check_range
 from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
 from vultus.losses.centres.classification import Softmax
-from vultus.losses.pairwise.pairs import mean_or_zero, pair_masks, pairwise_distances
+from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances
+from vultus.mining.triplets import all_pairs
 
 
 def contrastive_terms(distances: Tensor, same: Tensor, *, margin_distance: float) -> Tensor:
@@ -83,12 +84,10 @@ class Contrastive(Loss):
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Mean over all pairs."""
         distances = pairwise_distances(features, normalize=self.normalize, squared=False)
-        rows, columns = torch.triu_indices(
-            len(labels), len(labels), offset=1, device=features.device
-        ).unbind()
-        pairs = distances[rows, columns]
-        same = pair_masks(labels)[0][rows, columns]
-        terms = contrastive_terms(pairs, same, margin_distance=self.margin_distance)
+        first, second, same = all_pairs(labels)
+        terms = contrastive_terms(
+            distances[first, second], same, margin_distance=self.margin_distance
+        )
         loss = mean_or_zero(terms, features)
         active = (terms.detach() > 0).to(loss.dtype)
         norms = torch.linalg.vector_norm(features.detach(), dim=1)

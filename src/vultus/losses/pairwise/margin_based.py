@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from vultus.core.checks import check_range
 from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
 from vultus.losses.margins.functional import unit_rows
-from vultus.losses.pairwise.pairs import mean_or_zero, pair_masks, pairwise_distances, row_distances
-from vultus.losses.pairwise.triplet import Triplets
+from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances, row_distances
+from vultus.mining.triplets import negative_mask, positive_mask
 
 
 @register_loss(
@@ -28,7 +28,7 @@ class MarginBased(Loss):
 
     Features are brought to length 1; distances are not squared. The sum over pairs is divided by
     the number of pairs with a loss above 0. The paper draws negatives by distance
-    (`vultus.sampling`): give them to `of_triplets`; the plain call takes all pairs of the batch.
+    (`vultus.mining`): give them to `of_triplets`; the plain call takes all pairs of the batch.
 
     Args:
         num_classes: Number of identities.
@@ -59,7 +59,7 @@ class MarginBased(Loss):
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """All ordered pairs of the batch; the boundary is that of the first's class."""
         distances = pairwise_distances(features, normalize=True, squared=False)
-        genuine, impostor = pair_masks(labels)
+        genuine, impostor = positive_mask(labels), negative_mask(labels)
         boundary = self.boundary.to(features.dtype)[labels][:, None].expand_as(distances)
         return self._reduce(
             features,
@@ -67,7 +67,9 @@ class MarginBased(Loss):
             negative=(distances[impostor], boundary[impostor]),
         )
 
-    def of_triplets(self, features: Tensor, labels: Tensor, triplets: Triplets) -> LossOutput:
+    def of_triplets(
+        self, features: Tensor, labels: Tensor, triplets: tuple[Tensor, Tensor, Tensor]
+    ) -> LossOutput:
         """The loss of mined triplets: each gives a genuine and an impostor pair.
 
         Args:

@@ -1,9 +1,9 @@
-"""Distances within a batch, and who is whose pair: for contrastive and triplet losses."""
+"""Distances within a batch and the mean over pairs: for contrastive and triplet losses."""
 
-import torch
 from torch import Tensor
 
 from vultus.losses.margins.functional import unit_rows
+from vultus.mining.triplets import squared_distances
 
 _SQRT_FLOOR = 1e-12
 
@@ -22,15 +22,9 @@ def pairwise_distances(features: Tensor, *, normalize: bool, squared: bool) -> T
         squared: Return squared distances.
 
     Returns:
-        (n, n), at least 0, symmetric; the diagonal is 0 (1e-6 if not squared).
+        (n, n), at least 0; the diagonal is 0 (1e-6 if not squared).
     """
-    rows = unit_rows(features)[0] if normalize else features
-    # Distances do not feel the shift; the products below do: large means cost digits.
-    rows = rows - rows.detach().mean(dim=0)
-    lengths = rows.square().sum(dim=1)
-    distances = (lengths[:, None] + lengths[None, :] - 2 * (rows @ rows.T)).clamp_min(0)
-    off_diagonal = 1 - torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
-    distances = distances * off_diagonal
+    distances = squared_distances(unit_rows(features)[0] if normalize else features)
     return distances if squared else safe_sqrt(distances)
 
 
@@ -42,17 +36,6 @@ def row_distances(a: Tensor, b: Tensor, *, squared: bool) -> Tensor:
     """
     distances = (a - b).square().sum(dim=1)
     return distances if squared else safe_sqrt(distances)
-
-
-def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Which pairs are genuine and which are impostors.
-
-    Returns:
-        Two (n, n) bool tensors: same label and not the same row; different labels.
-    """
-    same = labels[:, None] == labels[None, :]
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    return same & ~itself, ~same
 
 
 def mean_or_zero(values: Tensor, features: Tensor, *, count: Tensor | None = None) -> Tensor:

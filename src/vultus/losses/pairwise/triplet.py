@@ -1,5 +1,6 @@
 """Triplet loss with the minings of FaceNet and of "In Defense of the Triplet Loss"."""
 
+import math
 from typing import Literal
 
 import torch
@@ -10,12 +11,11 @@ from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
 from vultus.losses.margins.functional import unit_rows
-from vultus.losses.pairwise.pairs import mean_or_zero, pair_masks, pairwise_distances, row_distances
+from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances, row_distances
+from vultus.mining.miners import batch_hard_triplets, hard_triplets, semi_hard_triplets
+from vultus.mining.triplets import Triplets, all_triplets
 
 Mining = Literal["all", "batch-all", "batch-hard", "hard", "semi-hard"]
-
-Triplets = tuple[Tensor, Tensor, Tensor]
-"""Row numbers of anchors, positives and negatives, each (t,) int64."""
 
 _MININGS = ("all", "batch-all", "batch-hard", "hard", "semi-hard")
 
@@ -35,52 +35,6 @@ def triplet_terms(
     if margin_distance == "soft":
         return F.softplus(positive - negative)
     return (positive - negative + margin_distance).clamp_min(0)
-
-
-@torch.no_grad()
-def select_triplets(distances: Tensor, labels: Tensor, *, mining: Mining) -> Triplets:
-    """Choose triplets within a batch.
-
-    - ``"all"``, ``"batch-all"``: every valid triplet (n^3 of them).
-    - ``"semi-hard"``: every anchor-positive pair with the nearest negative that is farther than the
-      positive; if there is none, with the farthest negative.
-    - ``"hard"``: every anchor-positive pair with the nearest negative; known to collapse.
-    - ``"batch-hard"``: every anchor with its farthest positive and its nearest negative.
-
-    Args:
-        distances: (n, n), squared or not: only the order counts.
-        labels: (n,) integer.
-        mining: See above.
-
-    Returns:
-        Triplets; never an anchor as its own positive, none for anchors without a positive or a
-        negative, possibly none at all.
-    """
-    genuine, impostor = pair_masks(labels)
-    if mining in ("all", "batch-all"):
-        anchors, positives = genuine.nonzero(as_tuple=True)
-        pairs, negatives = impostor[anchors].nonzero(as_tuple=True)
-        return anchors[pairs], positives[pairs], negatives
-    genuine = genuine & impostor.any(dim=1, keepdim=True)
-    nearest = distances.masked_fill(~impostor, torch.inf).argmin(dim=1)
-    if mining == "batch-hard":
-        anchors = genuine.any(dim=1).nonzero()[:, 0]
-        farthest = distances.masked_fill(~genuine, -torch.inf).argmax(dim=1)
-        return anchors, farthest[anchors], nearest[anchors]
-    anchors, positives = genuine.nonzero(as_tuple=True)
-    if mining == "hard":
-        return anchors, positives, nearest[anchors]
-    return anchors, positives, _semi_hard(distances, impostor)[anchors, positives]
-
-
-def _semi_hard(distances: Tensor, impostor: Tensor) -> Tensor:
-    # Row a, column p: the first of a's negatives, sorted by distance, beyond p. n^2 memory.
-    if len(distances) == 0:
-        return distances.long()
-    ordered, order = distances.masked_fill(~impostor, torch.inf).sort(dim=1)
-    beyond = torch.searchsorted(ordered, distances.contiguous(), right=True)
-    last = impostor.sum(dim=1, keepdim=True) - 1
-    return order.gather(1, torch.minimum(beyond, last).clamp_min(0))
 
 
 @register_loss(
@@ -108,7 +62,8 @@ class Triplet(Loss):
     Args:
         num_classes: Number of identities (for the label check).
         dim: Length of a feature.
-        mining: See `select_triplets`.
+        mining: A miner of `vultus.mining.miners` by name; ``"batch-all"`` mines like ``"all"``.
+            The margin of ``"semi-hard"`` is that of the loss.
         margin_distance: m in the unit of the distance, or ``"soft"``.
         squared: Square the distances.
         normalize: Bring features to length 1.
@@ -137,11 +92,31 @@ class Triplet(Loss):
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Mine in the batch, then the mean."""
         distances = pairwise_distances(features, normalize=self.normalize, squared=self.squared)
-        triplets = select_triplets(distances, labels, mining=self.mining)
+        triplets = self.mine(distances, labels)
         return self._reduce(features, distances[triplets[:2]], distances[triplets[::2]])
 
-    def of_triplets(self, features: Tensor, triplets: Triplets) -> LossOutput:
-        """The loss of triplets mined elsewhere (offline, or by `vultus.sampling`).
+    def mine(self, distances: Tensor, labels: Tensor) -> Triplets:
+        """The triplets of a batch that the loss takes.
+
+        Args:
+            distances: (n, n) of the loss's kind, squared or not.
+            labels: (n,) integer; -1 takes no part.
+        """
+        match self.mining:
+            case "all" | "batch-all":
+                return all_triplets(labels)
+            case "batch-hard":
+                return batch_hard_triplets(distances, labels)
+            case "hard":
+                return hard_triplets(distances, labels)
+            case "semi-hard":
+                # Nothing is within a margin of 0, and a soft one has no end.
+                without = self.margin_distance in ("soft", 0)
+                margin = math.inf if without else float(self.margin_distance)
+                return semi_hard_triplets(distances, labels, margin=margin)
+
+    def of_triplets(self, features: Tensor, triplets: tuple[Tensor, Tensor, Tensor]) -> LossOutput:
+        """The loss of triplets mined elsewhere (offline, or by `vultus.mining`).
 
         Args:
             features: (n, dim) floating.
