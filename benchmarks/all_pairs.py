@@ -26,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.measures.allpairs import TILE, all_pairs
+from vultus.evaluation.measures.allpairs import all_pairs
 from vultus.evaluation.measures.rates import operating_point
+from vultus.search.tiles import TILE
 
 PEOPLE_SHARE = 0.43  # LFW: 5,749 people on 13,233 photos
 FMR = 1e-4

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.measures.distractors import TILE, DistractorStream
+from vultus.evaluation.measures.distractors import DistractorStream
+from vultus.search.tiles import TILE
 
 PORTION = 2048
 SIZES = (10, 100, 1000, 10_000, 100_000, 1_000_000)

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template, check_same_space
+from vultus.core.embeddings import (
+    Embeddings,
+    EmbeddingSpace,
+    Template,
+    TemplateSet,
+    check_same_space,
+)
 from vultus.core.errors import InputError, SpaceMismatchError
 
 SPACE = EmbeddingSpace("net", "0" * 64, "arcface-112 rgb", 4)
@@ -86,3 +92,13 @@ def test_a_template_is_a_unit_vector_of_its_space() -> None:
         Template(vector * np.float32(2), SPACE, "Ada", 3)
     with pytest.raises(InputError, match="n_images"):
         Template(vector, SPACE, "Ada", 0)
+
+
+def test_a_set_of_templates_holds_each_person_once() -> None:
+    vectors = np.array(random_embeddings(2).vectors)
+    with pytest.raises(InputError, match="'Ada' twice"):
+        TemplateSet(vectors, ("Ada", "Ada"), SPACE)
+    with pytest.raises(InputError, match="length 1"):
+        TemplateSet(vectors * np.float32(2), ("Ada", "Bob"), SPACE)
+    with pytest.raises(InputError, match="at least one"):
+        TemplateSet.from_templates([])

@@ -1,14 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template, TemplateSet
-from vultus.core.errors import InputError, SpaceMismatchError
+from vultus.core.errors import InputError
 from vultus.core.thresholds import Threshold
 from vultus.matching.identify import identify
-from vultus.search import exact as module
-from vultus.search.exact import search
 
 DIM = 16
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", DIM)
@@ -23,48 +19,6 @@ def random_faces(n: int, seed: int, space: EmbeddingSpace = SPACE) -> Embeddings
 def people(faces: Embeddings) -> TemplateSet:
     names = tuple(f"person {i}" for i in range(len(faces)))
     return TemplateSet(np.array(faces.vectors), names, faces.space)
-
-
-def ranked_naively(probe: Embeddings, faces: Embeddings, rank: int) -> list[list[int]]:
-    orders = []
-    for row in probe.vectors.astype(np.float64):
-        scores = [-float(row @ other) for other in faces.vectors.astype(np.float64)]
-        orders.append([i for _, i in sorted(zip(scores, range(len(scores)), strict=True))][:rank])
-    return orders
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 12), st.integers(1, 40), st.integers(1, 50), st.integers(0, 10**6))
-def test_search_gives_what_a_plain_loop_gives(n: int, m: int, rank: int, seed: int) -> None:
-    probe, faces = random_faces(n, seed), random_faces(m, seed + 1)
-    found = search(probe, people(faces), rank=rank)
-    names = [[f"person {i}" for i in order] for order in ranked_naively(probe, faces, rank)]
-    assert [[candidate.identity for candidate in row] for row in found] == names
-    similarities = probe.vectors.astype(np.float64) @ faces.vectors.astype(np.float64).T
-    for row, line in zip(found, similarities, strict=True):
-        for candidate in row:
-            index = int(candidate.identity.split()[1])
-            assert candidate.similarity == pytest.approx(line[index], abs=1e-6)
-
-
-def test_ties_come_in_the_order_of_enrolment_however_many() -> None:
-    owners = np.random.default_rng(1).integers(7, size=500)
-    faces = random_faces(7, 2)[owners]
-    probe = random_faces(3, 3)
-    found = search(probe, people(faces), rank=500)
-    for row, similarities in zip(found, probe.vectors @ faces.vectors.T, strict=True):
-        of_owner = [similarities[owners == owner].mean() for owner in range(7)]
-        order = sorted(range(500), key=lambda i: (-of_owner[owners[i]], i))
-        assert [candidate.identity for candidate in row] == [f"person {i}" for i in order]
-
-
-def test_a_face_scores_the_same_alone_and_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = EmbeddingSpace("toy", "0" * 64, "none", 512)
-    probe, faces = random_faces(37, 1, space), people(random_faces(333, 2, space))
-    together = search(probe, faces, rank=9)
-    assert [search(probe[i], faces, rank=9)[0] for i in range(37)] == together
-    monkeypatch.setattr(module, "CHUNK_SIMILARITIES", 1000)
-    assert search(probe, faces, rank=9) == together
 
 
 def test_strangers_are_unknown_and_the_enrolled_are_named() -> None:
@@ -89,30 +43,11 @@ def test_no_probe_gives_no_answer() -> None:
     assert identify(Embeddings.empty(SPACE), people(random_faces(3, 1)), threshold=RULE) == []
 
 
-def test_a_list_of_templates_serves_as_well_as_a_set() -> None:
-    faces = random_faces(4, 1)
-    templates = [Template(v, SPACE, f"person {i}", 1) for i, v in enumerate(faces.vectors)]
-    probe = random_faces(3, 2)
-    assert search(probe, templates) == search(probe, people(faces))
-
-
 def test_the_answer_notes_the_rate_asked_for() -> None:
     answer = identify(random_faces(1, 1), people(random_faces(3, 2)), threshold=RULE, fpir=0.02)[0]
     assert (answer.fpir, answer.threshold) == (0.02, RULE)
 
 
-def test_bad_arguments_are_refused() -> None:
-    probe, faces = random_faces(1, 1), people(random_faces(2, 2))
-    with pytest.raises(InputError, match="rank"):
-        search(probe, faces, rank=0)
+def test_a_rate_out_of_range_is_refused() -> None:
     with pytest.raises(InputError, match="fpir"):
-        identify(probe, faces, threshold=RULE, fpir=1.0)
-    other = EmbeddingSpace("other", "0" * 64, "none", DIM)
-    with pytest.raises(SpaceMismatchError):
-        search(random_faces(1, 1, other), faces)
-    with pytest.raises(InputError, match="person 0"):
-        TemplateSet(np.array(random_faces(2, 2).vectors), ("person 0", "person 0"), SPACE)
-    with pytest.raises(InputError, match="length 1"):
-        TemplateSet(np.ones((1, DIM), np.float32), ("a",), SPACE)
-    with pytest.raises(InputError, match="at least one"):
-        TemplateSet.from_templates([])
+        identify(random_faces(1, 1), people(random_faces(2, 2)), threshold=RULE, fpir=1.0)

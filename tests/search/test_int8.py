@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from vultus.core.errors import InputError, SpaceMismatchError
 from vultus.core.similarity import similarity_matrix
 from vultus.search import int8 as module
 from vultus.search.int8 import CompactTemplates, compact_similarity, quantize
+from vultus.search.tiles import similarity_tiles
 
 
 def random_faces(n: int, dim: int, seed: int) -> Embeddings:
@@ -43,11 +46,12 @@ def test_the_largest_dot_product_is_exact() -> None:
     assert int(dots[0, 0]) == 127 * 127 * dim - 127
 
 
-def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = quantize(random_faces(5, 128, 1)), quantize(random_faces(77, 128, 2))
     whole = compact_similarity(a, b)
-    monkeypatch.setattr(module, "BLOCK_VALUES", 128 * 10)
-    np.testing.assert_allclose(compact_similarity(a, b), whole, atol=1e-7)
+    small = partial(similarity_tiles, n_rows=3, n_columns=10)
+    monkeypatch.setattr(module, "similarity_tiles", small)
+    np.testing.assert_array_equal(compact_similarity(a, b), whole)
 
 
 def test_rounding_moves_similarities_by_little() -> None:

@@ -8,9 +8,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, Template, TemplateSet, check_same_space
 from vultus.core.results import Candidate
-
-CHUNK_SIMILARITIES = 1 << 23
-"""Similarities held at a time: 32 MiB."""
+from vultus.search.tiles import similarity_rows
 
 
 def search(
@@ -43,11 +41,9 @@ def search(
     if not len(templates):
         return [() for _ in range(len(probe))]
     found: list[tuple[Candidate, ...]] = []
-    step = max(1, CHUNK_SIMILARITIES // len(templates))
-    for start in range(0, len(probe), step):
-        rows = probe.vectors[start : start + step]
-        rough = rows @ templates.vectors.T
-        found += [_best(row, line, templates, rank) for row, line in zip(rows, rough, strict=True)]
+    for rows, _, rough in similarity_rows(probe.vectors, templates.vectors):
+        lines = zip(probe.vectors[rows], rough, strict=True)
+        found += [_best(row, line, templates, rank) for row, line in lines]
     return found
 
 

@@ -1,7 +1,6 @@
 """Compact templates: one byte per dimension, compared without unpacking the gallery."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +8,9 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, frozen
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, check_same_space
 from vultus.core.errors import InputError
+from vultus.search.tiles import similarity_tiles
 
 _LEVELS = 127
-BLOCK_VALUES = 1 << 21
 EXACT_IN_FLOAT32 = 2**24 // _LEVELS**2
 """Up to this many dimensions (1,040) an int8 dot product is an integer that float32 holds."""
 
@@ -68,9 +67,9 @@ def quantize(embeddings: Embeddings) -> CompactTemplates:
 def compact_similarity(a: CompactTemplates, b: CompactTemplates) -> npt.NDArray[np.float32]:
     """Cosine similarity of every row of ``a`` with every row of ``b``.
 
-    The dot products are exact integers. They are computed block by block in a floating type that
-    holds them exactly (which is where the fast matrix product is), so only one block of ``b`` at
-    a time is ever wider than a byte.
+    The dot products are exact integers. They are computed tile by tile in a floating type that
+    holds them exactly (which is where the fast matrix product is), so only one tile of codes at a
+    time is ever wider than a byte.
 
     Returns:
         (len(a), len(b)) float32 in [-1, 1].
@@ -79,15 +78,9 @@ def compact_similarity(a: CompactTemplates, b: CompactTemplates) -> npt.NDArray[
         SpaceMismatchError: If the spaces differ.
     """
     check_same_space(a.space, b.space)
-    exact = np.dtype(np.float32 if a.space.dim <= EXACT_IN_FLOAT32 else np.float64)
-    left: npt.NDArray[Any] = a.codes.astype(exact)
-    left_lengths = a.lengths()[:, None]
-    right_lengths = b.lengths()
+    exact = np.float32 if a.space.dim <= EXACT_IN_FLOAT32 else np.float64
+    left, right = a.lengths()[:, None], b.lengths()
     similarity = np.empty((len(a), len(b)), np.float32)
-    step = max(1, BLOCK_VALUES // a.space.dim)
-    for start in range(0, len(b), step):
-        block = slice(start, start + step)
-        right: npt.NDArray[Any] = b.codes[block].astype(exact)
-        dots = left @ right.T
-        similarity[:, block] = dots / (left_lengths * right_lengths[block])
+    for rows, columns, dots in similarity_tiles(a.codes, b.codes, dtype=exact):
+        similarity[rows, columns] = dots / (left[rows] * right[columns])
     return np.clip(similarity, -1, 1, out=similarity)

@@ -1,10 +1,13 @@
 """Tiled searches against plain loops."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from vultus.curation.audit import similar_pairs as streams
+from vultus.curation.audit import similar_pairs
 from vultus.curation.audit.similar_pairs import best_others, pairs_above
+from vultus.search.tiles import similarity_tiles
 
 
 def unit(n: int, dim: int = 8, seed: int = 0) -> np.ndarray:
@@ -41,7 +44,8 @@ def test_pairs_with_others_are_those_of_a_loop() -> None:
 
 
 def test_best_other_is_that_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "TILE", 6)
+    small = partial(similarity_tiles, n_rows=6, n_columns=6)
+    monkeypatch.setattr(similar_pairs, "similarity_tiles", small)
     vectors, centres = unit(33), unit(17, seed=2)
     centres[5] = np.nan
     own = np.random.default_rng(3).integers(-1, 17, 33)

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from vultus.evaluation.measures.rates import (
     point_at,
     roc_curve,
 )
+from vultus.search.tiles import similarity_tiles
 
 SPACE = EmbeddingSpace("test", "0" * 64, "none", 16)
 
@@ -37,7 +39,8 @@ def _split(
 
 @pytest.fixture
 def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vultus.evaluation.measures.allpairs.TILE", 32)
+    small = partial(similarity_tiles, n_rows=32, n_columns=32)
+    monkeypatch.setattr("vultus.evaluation.measures.allpairs.similarity_tiles", small)
 
 
 @pytest.mark.usefixtures("_small_tiles")

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,6 +9,7 @@ from vultus.core.errors import InputError, SpaceMismatchError
 from vultus.evaluation.measures.distractors import MAX_RANK, DistractorStream, ProbeIntervals
 from vultus.evaluation.measures.identification import NEVER
 from vultus.evaluation.measures.score_stream import ImpostorStream
+from vultus.search.tiles import similarity_tiles
 
 SPACE = EmbeddingSpace("test", "0" * 64, "none", 6)
 
@@ -20,7 +23,8 @@ def _faces(n: int, seed: int) -> Embeddings:
 def test_ranks_agree_with_a_gallery_of_all(
     monkeypatch: pytest.MonkeyPatch, tile: int, portion: int
 ) -> None:
-    monkeypatch.setattr("vultus.evaluation.measures.distractors.TILE", tile)
+    small = partial(similarity_tiles, n_rows=tile, n_columns=tile)
+    monkeypatch.setattr("vultus.evaluation.measures.distractors.similarity_tiles", small)
     probes, distractors = _faces(23, 0), _faces(210, 1)
     stream = DistractorStream(probes, sizes=(10, 100, 500))
     for start in range(0, 210, portion):

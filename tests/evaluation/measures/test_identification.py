@@ -109,7 +109,7 @@ def test_blocks_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
     whole = search_gallery(
         faces[:20], faces[20:], probe_identities=who[:20], gallery_identities=who[20:]
     )
-    monkeypatch.setattr("vultus.evaluation.measures.identification.BLOCK_PROBES", 7)
+    monkeypatch.setattr("vultus.evaluation.measures.identification._N_PROBES", 7)
     blocks = search_gallery(
         faces[:20], faces[20:], probe_identities=who[:20], gallery_identities=who[20:]
     )

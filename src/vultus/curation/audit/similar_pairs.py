@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int
-
-TILE = 1024
+from vultus.search.tiles import TILE, similarity_tiles
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -40,18 +39,15 @@ def best_others(vectors: Floats, centres: Floats, *, own: Ints) -> BestOthers:
     check_array("own", own, dtype=np.int64, shape=(len(vectors),))
     labels = np.full(len(vectors), -1, np.int64)
     best = np.full(len(vectors), -np.inf, np.float32)
-    for top in range(0, len(vectors), TILE):
-        rows = slice(top, top + TILE)
-        for left in range(0, len(centres), TILE):
-            scores = vectors[rows] @ centres[left : left + TILE].T
-            scores[np.isnan(scores)] = -np.inf
-            inside = np.flatnonzero((own[rows] >= left) & (own[rows] < left + scores.shape[1]))
-            scores[inside, own[rows][inside] - left] = -np.inf
-            columns = scores.argmax(axis=1)
-            found = scores[np.arange(len(scores)), columns]
-            higher = found > best[rows]
-            best[rows] = np.where(higher, found, best[rows])
-            labels[rows] = np.where(higher, columns + left, labels[rows])
+    for rows, columns, scores in similarity_tiles(vectors, centres):
+        scores[np.isnan(scores)] = -np.inf
+        inside = np.flatnonzero((own[rows] >= columns.start) & (own[rows] < columns.stop))
+        scores[inside, own[rows][inside] - columns.start] = -np.inf
+        nearest = scores.argmax(axis=1)
+        found = scores[np.arange(len(scores)), nearest]
+        higher = found > best[rows]
+        best[rows] = np.where(higher, found, best[rows])
+        labels[rows] = np.where(higher, nearest + columns.start, labels[rows])
     return BestOthers(labels, best)
 
 
@@ -71,14 +67,10 @@ def pairs_above(
         ``vectors``, then the higher of the two), (p,) float32 similarities.
     """
     check_positive_int("tile", tile)
-    right = vectors if others is None else others
-    for top in range(0, len(vectors), tile):
-        a = vectors[top : top + tile]
-        for left in range(top if others is None else 0, len(right), tile):
-            scores = a @ right[left : left + tile].T
-            rows, columns = np.nonzero(scores >= threshold)
-            if others is None and left == top:
-                upper = rows < columns
-                rows, columns = rows[upper], columns[upper]
-            if len(rows):
-                yield rows + top, columns + left, np.asarray(scores[rows, columns], np.float32)
+    for down, across, scores in similarity_tiles(vectors, others, n_rows=tile, n_columns=tile):
+        rows, columns = np.nonzero(scores >= threshold)
+        if others is None and down == across:
+            upper = rows < columns
+            rows, columns = rows[upper], columns[upper]
+        if len(rows):
+            yield rows + down.start, columns + across.start, scores[rows, columns]

@@ -17,10 +17,11 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.intervals import Interval, rate_interval
 from vultus.matching.fusion import fuse
+from vultus.search.tiles import similarity_rows
 
 BINS_PER_UNIT = 512
 _N_BINS = 2 * BINS_PER_UNIT
-BLOCK_PROBES = 256
+_N_PROBES = 256
 _Z_95 = 1.959964
 
 
@@ -178,9 +179,7 @@ class StrangerSearches:
 
     def _blocks(self) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
         """Slices of probes with their scores; nobody meets their own template (-2)."""
-        for start in range(0, len(self.probes), BLOCK_PROBES):
-            rows = slice(start, start + BLOCK_PROBES)
-            scores = self.probes[rows] @ self.templates.T
+        for rows, _, scores in similarity_rows(self.probes, self.templates, n_rows=_N_PROBES):
             scores[self.probe_people[rows][:, None] == self.template_people] = -2
             yield rows, scores
 

@@ -17,8 +17,7 @@ from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
 from vultus.evaluation.measures.rates import RocCurve
 from vultus.evaluation.measures.score_stream import TAIL, ImpostorScores, ImpostorStream
-
-TILE = 1024
+from vultus.search.tiles import similarity_tiles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,18 +161,13 @@ class _Stream:
         self.genuine_people: list[npt.NDArray[Any]] = []
 
     def compare(self, vectors: npt.NDArray[np.float32], people: npt.NDArray[np.int64]) -> None:
-        buffer = np.empty(TILE * TILE, np.float32)
-        for top in range(0, len(vectors), TILE):
-            a = vectors[top : top + TILE]
-            for left in range(top, len(vectors), TILE):
-                b = vectors[left : left + TILE]
-                scores = buffer[: len(a) * len(b)].reshape(len(a), len(b))
-                np.matmul(a, b.T, out=scores)
-                # Sorted by identity, so only tiles on or next to the diagonal hold genuine pairs.
-                if left == top or people[top + len(a) - 1] == people[left]:
-                    self._add_mixed(scores, top, left, people)
-                else:
-                    self.impostors.add_tile(scores, top=top, left=left)
+        for rows, columns, scores in similarity_tiles(vectors):
+            top, left = rows.start, columns.start
+            # Sorted by identity, so only tiles on or next to the diagonal hold genuine pairs.
+            if left == top or people[rows.stop - 1] == people[left]:
+                self._add_mixed(scores, top, left, people)
+            else:
+                self.impostors.add_tile(scores, top=top, left=left)
 
     def _add_mixed(
         self, scores: npt.NDArray[Any], top: int, left: int, people: npt.NDArray[np.int64]

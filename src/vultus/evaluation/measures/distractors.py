@@ -21,8 +21,8 @@ from vultus.evaluation.measures.intervals import (
     percentile_interval,
 )
 from vultus.evaluation.measures.score_stream import TAIL, ImpostorScores, ImpostorStream
+from vultus.search.tiles import similarity_tiles
 
-TILE = 1024
 MAX_RANK = 20
 """Ranks are known up to this one."""
 
@@ -109,7 +109,7 @@ class DistractorStream:
         start = 0
         while start < len(distractors):
             ends = [size - self.n_distractors for size in self._sizes if size > self.n_distractors]
-            step = min([TILE, len(distractors) - start, *ends])
+            step = min([len(distractors) - start, *ends])
             self._compare(distractors.vectors[start : start + step])
             start += step
             self.n_distractors += step
@@ -130,10 +130,10 @@ class DistractorStream:
         return DistractorScores(tuple(sizes), tuple(highest), self._impostors.collect())
 
     def _compare(self, distractors: npt.NDArray[np.float32]) -> None:
-        for top in range(0, len(self._probes), TILE):
-            scores = self._probes.vectors[top : top + TILE] @ distractors.T
-            self._impostors.add_tile(scores, top=top, left=self.n_distractors)
-            self._raise_highest(scores, top)
+        for rows, columns, scores in similarity_tiles(self._probes.vectors, distractors):
+            left = self.n_distractors + columns.start
+            self._impostors.add_tile(scores, top=rows.start, left=left)
+            self._raise_highest(scores, rows.start)
 
     def _raise_highest(self, scores: npt.NDArray[np.float32], top: int) -> None:
         known = self._highest[top : top + len(scores)]

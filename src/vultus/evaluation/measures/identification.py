@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int, frozen
-from vultus.core.embeddings import Embeddings
+from vultus.core.embeddings import Embeddings, check_same_space
 from vultus.core.errors import InputError
-from vultus.core.similarity import similarity_matrix
 from vultus.evaluation.measures.intervals import Interval, rate_interval
 from vultus.evaluation.measures.rates import RocCurve, roc_curve
+from vultus.search.tiles import similarity_rows
 
-BLOCK_PROBES = 512
+_N_PROBES = 512
 NEVER = np.iinfo(np.int64).max
 """The rank of a mate that is never found."""
 
@@ -141,18 +141,19 @@ def search_gallery(
         SpaceMismatchError: If the spaces differ.
         InputError: If lengths do not match or either side is empty.
     """
-    rows = _rows("probes", probes, probe_identities, failed_probes)
-    columns = np.flatnonzero(_rows("gallery", gallery, gallery_identities, failed_gallery) >= 0)
+    check_same_space(probes.space, gallery.space)
+    lost_rows = _failures("probes", probes, probe_identities, failed_probes)
+    lost_columns = _failures("gallery", gallery, gallery_identities, failed_gallery)
     parts = []
-    for start in range(0, len(rows), BLOCK_PROBES):
-        block = rows[start : start + BLOCK_PROBES]
-        found = np.flatnonzero(block >= 0)
-        scores = np.full((len(block), len(gallery_identities)), -np.inf, np.float32)
-        scores[np.ix_(found, columns)] = similarity_matrix(probes[block[found]], gallery)
+    for rows, _, scores in similarity_rows(
+        _with_failures(probes, lost_rows), _with_failures(gallery, lost_columns), n_rows=_N_PROBES
+    ):
+        np.clip(scores, -1, 1, out=scores)
+        scores[lost_rows[rows]] = scores[:, lost_columns] = -np.inf
         parts.append(
             rank_searches(
                 scores,
-                probe_identities=probe_identities[start : start + BLOCK_PROBES],
+                probe_identities=probe_identities[rows],
                 gallery_identities=gallery_identities,
             )
         )
@@ -213,13 +214,13 @@ def open_set_curve(searches: Searches, *, rank: int | None = 1) -> RocCurve:
     return roc_curve(mated, strangers)
 
 
-def _rows(
+def _failures(
     name: str,
     faces: Embeddings,
     identities: npt.NDArray[Any],
     failed: npt.NDArray[np.bool_] | None,
-) -> npt.NDArray[np.int64]:
-    """Row of each entry in ``faces``, -1 where it failed."""
+) -> npt.NDArray[np.bool_]:
+    """Which entries failed, checked."""
     failed = np.zeros(len(identities), np.bool_) if failed is None else failed
     check_array(f"failed_{name}", failed, dtype=np.bool_, shape=(len(identities),))
     if not len(identities) or len(faces) != (~failed).sum():
@@ -227,8 +228,16 @@ def _rows(
             f"{name} must be as many as their identities without failures, and at least one, "
             f"got {len(faces)} and {int((~failed).sum())} of {len(identities)}"
         )
-    rows: npt.NDArray[np.int64] = np.where(failed, -1, np.cumsum(~failed) - 1)
-    return rows
+    return failed
+
+
+def _with_failures(faces: Embeddings, failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Vectors with a row of zeros for each failure."""
+    if not failed.any():
+        return faces.vectors
+    vectors = np.zeros((len(failed), faces.space.dim), np.float32)
+    vectors[~failed] = faces.vectors
+    return vectors
 
 
 def _best_per_person(

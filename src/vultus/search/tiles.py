@@ -1,0 +1,78 @@
+"""Similarities of many rows with many columns, tile by tile: memory grows with neither."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+TILE = 1024
+TILE_SIMILARITIES = 1 << 23
+"""Similarities that tiles of whole rows hold: 32 MiB."""
+
+
+class Tile(NamedTuple):
+    """A block of a matrix of similarities.
+
+    Attributes:
+        rows: Its rows in the matrix.
+        columns: Its columns.
+        similarities: (rows, columns) of the ``dtype`` asked for, contiguous. It may be written
+            to, and holds until the next tile is asked for: all tiles share its memory.
+    """
+
+    rows: slice
+    columns: slice
+    similarities: npt.NDArray[Any]
+
+
+def similarity_tiles(
+    rows: npt.NDArray[Any],
+    columns: npt.NDArray[Any] | None = None,
+    *,
+    n_rows: int = TILE,
+    n_columns: int = TILE,
+    dtype: type[np.floating[Any]] = np.float32,
+) -> Iterator[Tile]:
+    """Dot products of the rows of two matrices.
+
+    Float32 products depend on the size of the tiles in their last bit: another size adds up in
+    another order. The same size gives the same bits.
+
+    Args:
+        rows: (n, d) of any number type.
+        columns: (m, d) likewise. None compares the rows with each other: only tiles on and above
+            the diagonal come, which must be square.
+        n_rows: Rows of a tile, positive; the last ones have what is left.
+        n_columns: Columns of a tile.
+        dtype: What to compute in; other types are converted tile by tile.
+
+    Yields:
+        Tiles from left to right, then from top to bottom.
+    """
+    others = rows if columns is None else columns
+    # One block of memory for all: fresh pages for each tile would cost as much as the product.
+    memory = np.empty(min(n_rows, len(rows)) * min(n_columns, len(others)), dtype)
+    for top in range(0, len(rows), n_rows):
+        a = rows[top : top + n_rows].astype(dtype, copy=False)
+        for left in range(top if columns is None else 0, len(others), n_columns):
+            b = others[left : left + n_columns].astype(dtype, copy=False)
+            similarities = memory[: len(a) * len(b)].reshape(len(a), len(b))
+            np.matmul(a, b.T, out=similarities)
+            yield Tile(slice(top, top + len(a)), slice(left, left + len(b)), similarities)
+
+
+def similarity_rows(
+    rows: npt.NDArray[Any], columns: npt.NDArray[Any], *, n_rows: int | None = None
+) -> Iterator[Tile]:
+    """`similarity_tiles` of whole rows, for what must see all columns at once.
+
+    Args:
+        rows: (n, d).
+        columns: (m, d).
+        n_rows: Rows of a tile at most; fewer where they would hold more than 2^23 similarities.
+    """
+    n_columns = max(1, len(columns))
+    fitting = max(1, TILE_SIMILARITIES // n_columns)
+    n_rows = fitting if n_rows is None else min(n_rows, fitting)
+    return similarity_tiles(rows, columns, n_rows=n_rows, n_columns=n_columns)
