@@ -18,6 +18,7 @@ from vultus.core.errors import ConfigError, InputError
 from vultus.core.settings_reader import (
     Numbers,
     TakesRest,
+    parse_assignment,
     parse_json,
     parse_toml,
     read,
@@ -160,6 +161,32 @@ def test_texts_that_are_no_toml_or_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"\xe4")
     with pytest.raises(ConfigError, match=r"latin\.toml must be text in UTF-8"):
         read_text(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=1", 1),
+        ("a=1e-3", 0.001),
+        ("a=true", True),
+        ("a='x y'", "x y"),
+        ("a=x y", "x y"),
+        ("a=/data/faces=2", "/data/faces=2"),
+        ("a=[1, 'b']", [1, "b"]),
+        ("a={b = 1}", {"b": 1}),
+        ("a=", ""),
+        ("a=none", None),
+        ("a=1\nb=2", "1\nb=2"),
+    ],
+)
+def test_an_assignment_is_toml_or_else_text(text: str, value: Any) -> None:
+    assert parse_assignment(text) == ("a", value)
+
+
+@pytest.mark.parametrize("text", ["lr", "=3", " = 3"])
+def test_what_assigns_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="must be written key=value"):
+        parse_assignment(text)
 
 
 _SCALARS = (

@@ -120,6 +120,34 @@ def parse_toml(text: str, *, source: str, error: type[VultusError] = ConfigError
         raise error(f"{source} must be TOML: {fault}") from fault
 
 
+def parse_assignment(text: str, *, error: type[VultusError] = ConfigError) -> tuple[str, Any]:
+    """``lr=0.1`` as ("lr", 0.1).
+
+    The value is TOML: numbers, true, lists, tables; what is no TOML is taken as text, so text needs
+    no quotes. ``none`` is None.
+
+    Raises:
+        VultusError: As ``error`` says, if there is no ``=`` or no key.
+
+    Example:
+        >>> parse_assignment("data.root=/data/faces")
+        ('data.root', '/data/faces')
+        >>> parse_assignment("stage.0.frozen=['stem.*']")
+        ('stage.0.frozen', ['stem.*'])
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not (equals and key):
+        raise error(f"a setting must be written key=value, as optimizer.lr=0.1, got {text!r}")
+    if value == "none":
+        return key, None
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return key, value
+    # A line break in the text could smuggle in a second key.
+    return key, parsed["value"] if len(parsed) == 1 else value
+
+
 def parse_json(text: str, *, source: str, error: type[VultusError] = ConfigError) -> Any:
     """The value of a JSON text; NaN and infinities, which JSON does not have, are refused.
 
@@ -157,20 +185,15 @@ class TakesRest:
     shorthand: ClassVar[str] = ""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core.core_schema import no_info_before_validator_function
-
-        known = {field.name for field in fields(source)} - {"settings"}
-
-        def collected(values: Any) -> Any:
-            if cls.shorthand and isinstance(values, str):
-                return {cls.shorthand: values}
-            if not isinstance(values, Mapping):
-                return values
-            rest = {key: value for key, value in values.items() if key not in known}
-            return {**{key: values[key] for key in values if key in known}, "settings": rest}
-
-        return no_info_before_validator_function(collected, handler(source))
+    def collected(cls, values: Any) -> Any:
+        """``values`` with the keys of no field together under ``settings``."""
+        if cls.shorthand and isinstance(values, str):
+            return {cls.shorthand: values}
+        if not isinstance(values, Mapping):
+            return values
+        known = {field.name for field in fields(cast("Any", cls))} - {"settings"}
+        rest = {key: value for key, value in values.items() if key not in known}
+        return {**{key: values[key] for key in values if key in known}, "settings": rest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +251,14 @@ def _strict(schema: Any, unknown: Unknown) -> Any:
         made["strict"] = True
     if made.get("type") in ("dataclass-args", "model-fields", "typed-dict"):
         made["extra_behavior"] = unknown
+    if made.get("type") == "dataclass" and issubclass(made["cls"], TakesRest):
+        # The reference goes outside, so that all who refer to the class get the whole of it.
+        return {
+            "type": "function-before",
+            "function": {"type": "no-info", "function": made["cls"].collected},
+            "ref": made.pop("ref"),
+            "schema": made,
+        }
     return made
 
 

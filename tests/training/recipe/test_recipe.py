@@ -52,7 +52,7 @@ def test_the_resolved_recipe_is_itself_a_recipe(tiny_values: dict[str, Any]) -> 
     ("more", "message"),
     [
         ({"optimiser": {}}, "no 'optimiser'; did you mean 'optimizer'"),
-        ({"epochs": 3}, "stage.0: either epochs or steps must be given"),
+        ({"epochs": 3}, "r.toml: either epochs or steps must be given"),
         ({"stage": {}}, r"stage must be tables, written \[\[stage\]\]"),
         ({"stage": []}, r"stage must be tables"),
         ({"stage": [{"optimizer": {"nesterow": True}}]}, "'nesterow'; did you mean 'nesterov'"),
@@ -70,5 +70,5 @@ def test_mistakes_are_named(tiny_values: dict[str, Any], more: Any, message: str
 
 def test_a_missing_loss_is_named(tiny_values: dict[str, Any]) -> None:
     del tiny_values["loss"]
-    with pytest.raises(ConfigError, match=r"r\.toml: stage\.0: loss is missing"):
+    with pytest.raises(ConfigError, match=r"r\.toml: loss is missing"):
         recipe(tiny_values)

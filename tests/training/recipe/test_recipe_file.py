@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import ConfigError
-from vultus.training.recipe.overrides import laid_over
+from vultus.training.recipe.overlay import laid_over
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe, recipe_names, recipe_toml
 
@@ -80,7 +80,7 @@ def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"
     path.write_text("steps = = 3")
-    with pytest.raises(ConfigError, match=r"broken\.toml is no TOML"):
+    with pytest.raises(ConfigError, match=r"broken\.toml must be TOML"):
         load_recipe(str(path))
 
 
@@ -137,7 +137,7 @@ def test_a_recipe_extends_others_the_last_one_on_top(tmp_path: Path) -> None:
         ('extends = "arcface-r5"', r"no file .*recipes.arcface-r5\.toml; did you mean 'arcface-r"),
         ("extends = 3", r"top\.toml: extends must be a \.toml file beside it.*got 3"),
         ('extends = "whole.toml"\n[loss]\nscal = 3\n[opt]', "no 'opt'"),
-        ('extends = "broken.toml"', r"broken\.toml is no TOML"),
+        ('extends = "broken.toml"', r"broken\.toml must be TOML"),
     ],
 )
 def test_what_cannot_be_extended_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vultus.core.checks import check_positive_int, check_range
+from vultus.core.settings_reader import TakesRest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class InputConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(TakesRest):
     """The training faces.
 
     Attributes:
@@ -99,6 +100,8 @@ class DataConfig:
             face or cannot be judged; for losses that know such a class (``euclidean``).
         settings: Every other key: the data set's own settings.
     """
+
+    shorthand = "root"
 
     kind: str = "auto"
     root: str | None = None
@@ -167,7 +170,7 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationSet:
+class EvaluationSet(TakesRest):
     """Faces to evaluate on: ``root`` alone, or with the rest.
 
     Attributes:
@@ -177,6 +180,8 @@ class EvaluationSet:
         name: In the log; None takes the file's.
         settings: Every other key: settings of the protocol or data set.
     """
+
+    shorthand = "root"
 
     root: str | None = None
     kind: str = "auto"

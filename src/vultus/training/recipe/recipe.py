@@ -1,10 +1,12 @@
 """A whole recipe: what the sections add up to, and how stages are laid over it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from vultus.core.errors import ConfigError
+from vultus.core.settings_reader import TakesRest, read
+from vultus.core.text import unknown_name
 from vultus.training.recipe.config import (
     AboutConfig,
     CheckpointConfig,
@@ -15,8 +17,7 @@ from vultus.training.recipe.config import (
     RunConfig,
     TrainingConfig,
 )
-from vultus.training.recipe.overrides import laid_over
-from vultus.training.recipe.sections import read_section, section_values, unknown_key
+from vultus.training.recipe.overlay import laid_over
 from vultus.training.recipe.stage_config import NamedConfig, StageConfig
 
 _STAGE_KEYS = tuple(f.name for f in fields(StageConfig) if f.name != "name")
@@ -68,20 +69,22 @@ class Recipe:
         known = [*own, *_STAGE_KEYS, "stage"]
         for key in values:
             if key not in known:
-                raise unknown_key(source, "the recipe", key, known)
-        rest = {key: values[key] for key in own if key in values}
+                raise ConfigError(f"{source} has no {unknown_name(key, sorted(known))}")
+        # Where there is one stage, unspoken of, its keys stand at the top level.
+        where = "stage.{}" if "stage" in values else ""
         stages = [
-            read_section(StageConfig, stage, source=source, where=f"stage.{number}")
+            read(StageConfig, stage, source=source, where=where.format(number))
             for number, stage in enumerate(_stages(values, source))
         ]
-        return read_section(cls, {**rest, "stages": stages}, source=source, where="")
+        rest = {key: values[key] for key in own if key in values}
+        return read(cls, {**rest, "stages": stages}, source=source)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe with every default written out and each stage complete; fits TOML and JSON.
 
         Settings that are None are left out. `from_dict` reads it back.
         """
-        values = section_values(self)
+        values: dict[str, Any] = _plain(self)
         values["stage"] = values.pop("stages")
         return values
 
@@ -93,7 +96,22 @@ def _stages(values: Mapping[str, Any], source: str) -> list[Mapping[str, Any]]:
     if not isinstance(stages, list) or not stages or not all(isinstance(s, dict) for s in stages):
         raise ConfigError(f"{source}: stage must be tables, written [[stage]], got {stages!r}")
     names = {"name": "main"} if len(stages) == 1 else {}
-    return [
-        {"name": f"stage {number}", **names, **laid_over(base, stage)}
-        for number, stage in enumerate(stages, start=1)
-    ]
+    try:
+        return [
+            {"name": f"stage {number}", **names, **laid_over(base, stage)}
+            for number, stage in enumerate(stages, start=1)
+        ]
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Tables and lists of a section; what is None, or an empty table or list, is left out."""
+    takes_rest = isinstance(value, TakesRest)
+    if is_dataclass(value):
+        items = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        rest = items.pop("settings") if takes_rest else {}
+        return {key: item for key, item in items.items() if item not in (None, {}, [])} | rest
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

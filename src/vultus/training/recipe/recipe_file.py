@@ -1,15 +1,16 @@
 """Recipes as files: found by name or path, read, written back."""
 
-import json
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from vultus.core.errors import ConfigError
+from vultus.core.settings_reader import parse_toml, read_text
 from vultus.core.text import did_you_mean
-from vultus.training.recipe.overrides import apply_overrides, laid_over
+from vultus.training.recipe.overlay import apply_overrides, laid_over
 from vultus.training.recipe.recipe import Recipe
 
 
@@ -26,7 +27,7 @@ def load_recipe(name_or_path: str, *, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         name_or_path: A name of `recipe_names`, or a file (``config.toml`` of a run folder is one).
-        overrides: ``key=value`` each, laid over it; see `vultus.training.recipe.overrides`.
+        overrides: ``key=value`` each, laid over it; see `vultus.training.recipe.overlay`.
 
     Raises:
         ConfigError: If there is no such recipe, it or one that it extends is no TOML or not there,
@@ -53,7 +54,7 @@ def load_recipe(name_or_path: str, *, overrides: Sequence[str] = ()) -> Recipe:
 
 def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML, every default written out; `load_recipe` reads it back."""
-    return "\n".join(_lines("", recipe.to_dict())).strip() + "\n"
+    return tomli_w.dumps(recipe.to_dict())
 
 
 def _packaged() -> Any:
@@ -70,7 +71,7 @@ def _read(path: Path, *, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path in above:
         circle = " -> ".join(file.name for file in (*above[above.index(path) :], path))
         raise ConfigError(f"recipes extend each other in a circle: {circle}")
-    values = _parse(path)
+    values = parse_toml(read_text(path), source=str(path))
     lower: dict[str, Any] = {}
     for name in _extended(values.pop("extends", []), path):
         with as_file(_packaged()) as packaged:
@@ -90,42 +91,3 @@ def _extended(names: Any, path: Path) -> list[str]:
             f"list of them, got {names!r}"
         )
     return names
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
-
-
-def _lines(prefix: str, table: Mapping[str, Any]) -> Iterator[str]:
-    """TOML of a table: its plain values, then its tables, then its lists of tables."""
-    later = []
-    for key, value in table.items():
-        if isinstance(value, Mapping) or _is_table_list(value):
-            later.append((f"{prefix}.{key}" if prefix else key, value))
-        else:
-            yield f"{key} = {_inline(value)}"
-    for name, value in later:
-        header = f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
-        for item in value if isinstance(value, list) else [value]:
-            yield ""
-            yield header
-            yield from _lines(name, item)
-
-
-def _is_table_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) for v in value)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_inline(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_inline, value)) + "]"
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)

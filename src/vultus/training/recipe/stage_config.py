@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
+from vultus.core.settings_reader import TakesRest
 
 
 @dataclass(frozen=True, kw_only=True)
-class NamedConfig:
+class NamedConfig(TakesRest):
     """Something out of a registry, with its keyword arguments.
 
     Attributes:

@@ -1,12 +1,12 @@
-"""``key=value`` on the command line, laid over a recipe."""
+"""What is laid over a recipe: the recipe that extends it, its stages, ``key=value`` words."""
 
 import copy
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from vultus.core.errors import ConfigError
+from vultus.core.settings_reader import parse_assignment
 from vultus.training.recipe.config import DataConfig
 from vultus.training.recipe.stage_config import NamedConfig, SecondLossConfig
 
@@ -24,32 +24,12 @@ _CHOOSES: Mapping[str, tuple[str, type[NamedConfig] | type[DataConfig]]] = {
 """Sections whose settings belong to what one of their keys names, and that key."""
 
 
-def parse_override(text: str) -> tuple[list[str], Any]:
-    """``optimizer.lr=0.1`` as (["optimizer", "lr"], 0.1).
-
-    The value is TOML: numbers, true, lists, tables; what is no TOML is taken as text, so text needs
-    no quotes. ``none`` takes the key away, which brings back the default.
-
-    Raises:
-        ConfigError: If there is no ``=`` or no key.
-
-    Example:
-        >>> parse_override("data.root=/data/faces")
-        (['data', 'root'], '/data/faces')
-        >>> parse_override("stage.0.frozen=['stem.*']")
-        (['stage', '0', 'frozen'], ['stem.*'])
-    """
-    key, equals, value = text.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise ConfigError(f"a setting must be written key=value, as optimizer.lr=0.1, got {text!r}")
-    return path, _value(value.strip())
-
-
 def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """A copy of ``values`` with the overrides laid over it, in their order.
 
-    Numbers in a key count the tables of a list from 0; the number behind the last adds one. Another
+    Each is ``key=value`` as `vultus.core.settings_reader.parse_assignment` reads it; points in the
+    key lead into tables, ``none`` takes the key away, which brings back the default. Numbers in a
+    key count the tables of a list from 0; the number behind the last adds one. Another
     ``name`` of a loss, miner, sampler or backbone (or ``data.kind``) drops the settings of the one
     before.
 
@@ -58,19 +38,12 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     """
     result = copy.deepcopy(dict(values))
     for text in overrides:
-        path, value = parse_override(text)
+        key, value = parse_assignment(text)
+        path = key.split(".")
+        if not all(path):
+            raise ConfigError(f"a key must be names with points between, got {text!r}")
         _set(result, path, value, text)
     return result
-
-
-def _value(text: str) -> Any:
-    if text == "none":
-        return None
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return parsed["value"] if len(parsed) == 1 else text
 
 
 def _set(table: Any, path: Sequence[str], value: Any, text: str) -> None:
@@ -123,6 +96,9 @@ def laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]
     its settings are others. ``epochs`` and ``steps`` are two ways to say one thing: either takes
     both of the base's away. ``without`` lists keys of the base that are left out.
 
+    Raises:
+        ConfigError: If ``without`` is no list.
+
     Example:
         >>> laid_over({"loss": {"name": "cosface", "scale": 64.0}}, {"loss": {"scale": 16.0}})
         {'loss': {'name': 'cosface', 'scale': 16.0}}
@@ -130,6 +106,8 @@ def laid_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]
         {'loss': {'name': 'coco'}}
     """
     without = top.get("without", [])
+    if not isinstance(without, list):
+        raise ConfigError(f"without must be a list of names, got {without!r}")
     merged = {key: value for key, value in base.items() if key not in without}
     if "epochs" in top or "steps" in top:
         merged.pop("epochs", None)

@@ -3,33 +3,13 @@ from typing import Any
 import pytest
 
 from vultus.core.errors import ConfigError
-from vultus.training.recipe.overrides import apply_overrides, parse_override
+from vultus.training.recipe.overlay import apply_overrides, laid_over
 
 BASE: dict[str, Any] = {
     "steps": 10,
     "optimizer": {"name": "sgd", "lr": 0.1},
     "stage": [{"steps": 1}, {"steps": 2, "loss": {"name": "triplet"}}],
 }
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a=1", 1),
-        ("a=1e-3", 0.001),
-        ("a=true", True),
-        ("a='x y'", "x y"),
-        ("a=x y", "x y"),
-        ("a=/data/faces=2", "/data/faces=2"),
-        ("a=[1, 'b']", [1, "b"]),
-        ("a={b = 1}", {"b": 1}),
-        ("a=", ""),
-        ("a=none", None),
-        ("a=1\nb=2", "1\nb=2"),
-    ],
-)
-def test_values_are_toml_or_else_text(text: str, value: Any) -> None:
-    assert parse_override(text) == (["a"], value)
 
 
 def test_overrides_reach_into_tables_and_lists() -> None:
@@ -88,7 +68,7 @@ def test_none_takes_a_key_away() -> None:
     [
         ("optimizer.lr", "must be written key=value"),
         ("=3", "must be written key=value"),
-        ("a..b=3", "must be written key=value"),
+        ("a..b=3", "names with points between"),
         ("steps.x=3", "leads to 'x' in 10"),
         ("stage.x.steps=3", "leads to 'x' in a list of 2"),
         ("stage.7.steps=3", "leads to '7' in a list of 2"),
@@ -97,3 +77,31 @@ def test_none_takes_a_key_away() -> None:
 def test_what_leads_nowhere_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         apply_overrides(BASE, [text])
+
+
+def test_tables_are_laid_over_key_by_key_unless_they_are_called_otherwise() -> None:
+    base = {"loss": {"name": "cosface", "scale": 64.0}, "optimizer": {"name": "sgd", "lr": 0.1}}
+    top = {"loss": {"name": "coco"}, "optimizer": {"lr": 0.5}}
+    assert laid_over(base, top) == {
+        "loss": {"name": "coco"},
+        "optimizer": {"name": "sgd", "lr": 0.5},
+    }
+    assert base["optimizer"] == {"name": "sgd", "lr": 0.1}
+
+
+def test_epochs_take_steps_away_and_lists_are_replaced_whole() -> None:
+    assert laid_over({"steps": 5, "augment": [1, 2]}, {"epochs": 2, "augment": [3]}) == {
+        "epochs": 2,
+        "augment": [3],
+    }
+
+
+def test_what_is_named_in_without_is_left_out() -> None:
+    assert laid_over({"a": {"x": 1}, "b": 2}, {"without": ["a"], "c": 3}) == {"b": 2, "c": 3}
+    assert laid_over({"a": {"x": 1}}, {"without": ["a"], "a": {"y": 2}}) == {"a": {"y": 2}}
+
+
+@pytest.mark.parametrize("without", ["loss", 3, {}])
+def test_without_is_a_list(without: Any) -> None:
+    with pytest.raises(ConfigError, match="without must be a list of names, got"):
+        laid_over({"loss": {}}, {"without": without})
