@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vultus.cli.demo.demo_photos import write_demo_photos
+from vultus.core.choices import DEFAULT_EMBEDDER
 from vultus.models.store import ModelStore
-from vultus.pipeline.analyser import DEFAULT_EMBEDDER
 
 HERE = Path(__file__).resolve().parent
 COMPARED = "mobilefacenet-y1"  # what the committed results were measured with

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from vultus.cli.main import app
+from vultus.cli.main import commands
 from vultus.cli.output import ExitCode
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
@@ -33,7 +31,6 @@ EXIT_MEANINGS = {
 def reference() -> str:
     """The page as text."""
     codes = "".join(f"| {code:d} | {meaning} |\n" for code, meaning in EXIT_MEANINGS.items())
-    commands = typer.main.get_command(app)
     return HEAD + codes + "\n" + "\n".join(_pages(commands, "vultus"))
 
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from vultus import __version__
-from vultus.cli.main import app
+from vultus.cli.main import commands
 from vultus.core.errors import (
     ImageError,
     LicenceError,
@@ -54,7 +53,7 @@ def test_errors_become_one_line_and_an_exit_code(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("vultus.cli.recognise.detect.list_images", fail)
+    monkeypatch.setattr("vultus.image.io.list_images", fail)
     outcome = run("detect", "x.jpg")
     assert outcome.code == code
     assert str(error) in outcome.err
@@ -73,7 +72,7 @@ def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vultus.cli.recognise.detect.list_images", interrupt)
+    monkeypatch.setattr("vultus.image.io.list_images", interrupt)
     outcome = run("detect", "x.jpg")
     assert (outcome.code, outcome.out) == (130, "")
 
@@ -90,9 +89,9 @@ def leaves(command: Any, path: str) -> dict[str, Any]:
 
 
 def test_every_command_has_help_and_all_but_the_plots_have_json() -> None:
-    commands = leaves(typer.main.get_command(app), "vultus")
-    assert {"vultus detect", "vultus models pull", "vultus gallery enroll"} <= set(commands)
-    for path, command in commands.items():
+    found = leaves(commands, "vultus")
+    assert {"vultus detect", "vultus models pull", "vultus gallery enroll"} <= set(found)
+    for path, command in found.items():
         assert command.help, path
         options = {flag for parameter in command.params for flag in parameter.opts}
         assert "--json" in options or path.startswith("vultus plot "), path

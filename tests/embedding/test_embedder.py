@@ -11,6 +11,7 @@ from matplotlib.cbook import get_sample_data
 from skimage.data import astronaut
 
 from vultus.alignment.align import align_faces
+from vultus.core.choices import Flip
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import InputError, ModelError, SpaceMismatchError
 from vultus.core.faces import Faces
@@ -19,7 +20,7 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import BATCH_SIZE, Embedder, open_embedder
 from vultus.embedding.preprocess import network_input
 from vultus.image.io import read_image
-from vultus.models.cards import Flip, ModelCard
+from vultus.models.cards import ModelCard
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import installed_engines, openvino_core
 from vultus.runtime.session import Session, open_session

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vultus.core.choices import Colour, Flip
 from vultus.core.errors import InputError
 from vultus.embedding.preprocess import fused, network_input, preprocessing_line, views
-from vultus.models.cards import Colour, Flip
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
 

@@ -1,62 +1,125 @@
-"""Arguments and options that several commands share, and the recogniser that they describe."""
+"""Options that several commands share: each is a field of the dataclass that it fills.
 
-from typing import Annotated
+`vultus.cli.flatten` makes options of the fields. Nothing heavy is imported before `open`, so that
+a command's help is quick.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.pipeline.selection import Selection
-from vultus.runtime.providers import Precision
+from vultus.core.choices import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDER,
+    DEFAULT_FMR,
+    DEFAULT_FPIR,
+    Precision,
+    Selection,
+)
+
+if TYPE_CHECKING:
+    from vultus.pipeline.recognizer import Recognizer
 
 PhotosArgument = Annotated[
     list[str], typer.Argument(help="Photos, folders (searched recursively) or globs.")
 ]
 DetectorOption = Annotated[
     str,
-    typer.Option(
-        "--detector",
-        help="mtcnn, yunet, scrfd, or NAME:MODEL for another model file.",
-        metavar="NAME",
-    ),
+    typer.Option(help="mtcnn, yunet, scrfd, or NAME:MODEL for another model file.", metavar="NAME"),
 ]
 ModelOption = Annotated[
-    str,
-    typer.Option("--model", help="Embedder: a name of `vultus models list`.", metavar="NAME"),
+    str, typer.Option(help="Embedder: a name of `vultus models list`.", metavar="NAME")
 ]
 PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="f32, or bf16 where the CPU and OpenVINO have it.")
-]
-GateOption = Annotated[
-    bool,
-    typer.Option(
-        "--gate/--no-gate", help="Refuse faces that are too poor to compare, with the reason."
-    ),
-]
-FmrOption = Annotated[
-    float,
-    typer.Option("--fmr", help="False match rate that the threshold may have at most, (0, 1]."),
-]
-FpirOption = Annotated[
-    float,
-    typer.Option("--fpir", help="Chance that a stranger is given a name, at most, (0, 1)."),
+    Precision, typer.Option(help="f32, or bf16 where the CPU and OpenVINO have it.")
 ]
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
-        "--threshold",
-        help="A cosine similarity to use instead; its error rate is unknown.",
-        show_default=False,
+        help="A cosine similarity to use instead; its error rate is unknown.", show_default=False
     ),
 ]
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
-        "--calibration",
         help="File of `vultus calibrate`, or `none` for the model card alone; else the store's.",
         metavar="FILE",
         show_default=False,
     ),
 ]
 SelectOption = Annotated[
-    Selection,
-    typer.Option("--select", help="Which face of a photo is meant when it shows several."),
+    Selection, typer.Option(help="Which face of a photo is meant when it shows several.")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FmrOptions:
+    """Where the line between one person and two is drawn."""
+
+    fmr: Annotated[
+        float, typer.Option(help="False match rate that the threshold may have at most, (0, 1].")
+    ] = DEFAULT_FMR
+    threshold: ThresholdOption = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FpirOptions:
+    """Where the line between somebody known and a stranger is drawn."""
+
+    fpir: Annotated[
+        float, typer.Option(help="Chance that a stranger is given a name, at most, (0, 1).")
+    ] = DEFAULT_FPIR
+    threshold: ThresholdOption = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """The models that find and embed faces."""
+
+    model: ModelOption = DEFAULT_EMBEDDER
+    detector: DetectorOption = DEFAULT_DETECTOR
+
+    def open(self, *, precision: Precision = "f32") -> "Recognizer":
+        """The recogniser, which refuses no face; its models are loaded when first needed."""
+        from vultus.pipeline.recognizer import Recognizer
+
+        return Recognizer(
+            detector=self.detector, embedder=self.model, precision=precision, gate=None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognizerOptions:
+    """A recogniser that decides."""
+
+    model: ModelOption = DEFAULT_EMBEDDER
+    detector: DetectorOption = DEFAULT_DETECTOR
+    precision: PrecisionOption = "f32"
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate/--no-gate", help="Refuse faces that are too poor to compare, with the reason."
+        ),
+    ] = True
+    calibration: CalibrationOption = None
+
+    def open(self) -> "Recognizer":
+        """The recogniser; its models are loaded when first needed."""
+        from vultus.pipeline.recognizer import Recognizer
+        from vultus.quality.gate import QualityGate
+
+        recognizer = Recognizer(
+            detector=self.detector,
+            embedder=self.model,
+            precision=self.precision,
+            gate=QualityGate() if self.gate else None,
+        )
+        return with_calibration(recognizer, self.calibration)
+
+
+def with_calibration(recognizer: "Recognizer", chosen: str | None) -> "Recognizer":
+    """The recogniser, judging by what `CalibrationOption` names."""
+    if chosen is not None:
+        recognizer.use_calibration(None if chosen == "none" else chosen)
+    return recognizer

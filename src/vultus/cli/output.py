@@ -1,34 +1,31 @@
-"""What every command shares: where text goes, JSON, progress, and what the exit codes mean."""
+"""What every command shares: where text goes, JSON, tables, progress, what the exit codes mean.
+
+Names of files, people and models come from outside: nothing that is printed here is parsed as
+markup, and control characters are shown instead of obeyed. rich is imported when it is needed.
+"""
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
 
 from vultus.core.progress import Progress, tracked
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
 _HANDFUL = 10
 
-out = Console(highlight=False)
-"""Results: stdout."""
-
-err = Console(stderr=True, highlight=False)
-"""Progress, notes and errors: stderr."""
+# C0 without tab and newline, DEL, C1, and the marks that turn the direction of text.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 
@@ -50,19 +47,84 @@ class ExitCode(IntEnum):
     """Stopped by SIGTERM; only `train` handles it, and saves first."""
 
 
+@cache
+def console(*, stderr: bool = False) -> "Console":
+    """Where results go, or progress, notes and errors."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def visible(text: str) -> str:
+    r"""Text whose control characters are written out, so that none reaches the terminal.
+
+    Example:
+        >>> visible("a\x1b[2Jb")
+        'a\\x1b[2Jb'
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def print_json(data: Any) -> None:
     """Print one JSON document to stdout, neither wrapped nor coloured."""
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-def say(text: str) -> None:
+def say(text: str, *, style: str | None = None) -> None:
     """Print plain text to stdout; the terminal wraps it, so that paths can be copied."""
-    out.print(text, markup=False, soft_wrap=True)
+    console().print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
+
+
+def say_fields(fields: Mapping[str, str]) -> None:
+    """Print ``name: value`` lines to stdout, the names in bold."""
+    from rich.text import Text
+
+    for name, value in fields.items():
+        line = Text.assemble((visible(name), "bold"), ": ", visible(value))
+        console().print(line, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """Print plain text to stderr, where it does not mix with results."""
-    err.print(text, markup=False, soft_wrap=True)
+    console(stderr=True).print(visible(text), markup=False, emoji=False, soft_wrap=True)
+
+
+def fail(message: str, code: ExitCode = ExitCode.BAD_INPUT) -> ExitCode:
+    """Say in one line on stderr what is wrong; returns the exit code."""
+    from rich.text import Text
+
+    line = Text.assemble(("error:", "bold red"), " ", visible(" ".join(message.splitlines())))
+    console(stderr=True).print(line, soft_wrap=True)
+    return code
+
+
+def print_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str | None = None,
+    justify: Literal["left", "right"] = "left",
+    style: Callable[[str], str] | None = None,
+) -> None:
+    """Print a table to stdout; cells are folded, never cut.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells of plain text.
+        title: Above the table.
+        justify: Of all columns.
+        style: Gives the colour of a cell by its text; "" for none.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = None if title is None else Text(visible(title))
+    table = Table(title=shown, title_justify="left")
+    for name in head:
+        table.add_column(Text(name), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell), style(cell) if style else "") for cell in row))
+    console().print(table)
 
 
 @contextmanager
@@ -71,15 +133,24 @@ def progress_bar() -> Iterator[Progress]:
 
     Nothing is shown where stderr is no terminal, or for a handful of items.
     """
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with RichProgress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    err = console(stderr=True)
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = shown.add_task(what, total=total, visible=total >= _HANDFUL)
+                tasks[what] = shown.add_task(visible(what), total=total, visible=total >= _HANDFUL)
             shown.update(tasks[what], completed=done, total=total)
 
         yield tell
@@ -97,3 +168,9 @@ def report_skipped(skipped: Sequence[Mapping[str, str]], *, quiet: bool = False)
         return
     for item in skipped:
         note(f"skipped {item['photo']}: {item['error']}")
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("out", "err"):  # for the commands that are not moved yet
+        return console(stderr=name == "err")
+    raise AttributeError(name)

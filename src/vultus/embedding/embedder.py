@@ -9,15 +9,15 @@ import numpy.typing as npt
 
 from vultus.alignment.crop_templates import crop_template
 from vultus.core.checks import check_positive_int
+from vultus.core.choices import Flip, Precision, Runtime
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError, ModelError
 from vultus.core.thresholds import ThresholdTable
 from vultus.embedding.preprocess import fused, network_input, preprocessing_line, views
 from vultus.embedding.source import find_model
-from vultus.models.cards import Flip, ModelCard
+from vultus.models.cards import ModelCard
 from vultus.models.store import ModelStore
-from vultus.runtime.providers import Precision, Runtime
 from vultus.runtime.session import Session, open_session
 from vultus.runtime.tensors import TensorSpec
 
@@ -172,7 +172,8 @@ def open_embedder(
     Args:
         model: A name in the store; a path to an ONNX file, which must be one that the store knows
             by its SHA-256 or have a card beside it (``net.onnx`` and ``net.toml``); or a card,
-            whose file is searched in the store and its mirrors.
+            whose file is searched in the store and its mirrors. Text that ends in ``.onnx`` is a
+            path, unless the store has a model of that name.
         store: Where to look; None takes the default store. Nothing is downloaded.
         flip: As in `Embedder`.
         runtime: As in `vultus.runtime.session.open_session`.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array
-from vultus.models.cards import Colour, Flip
+from vultus.core.choices import Colour, Flip
 
 
 def network_input(

@@ -24,7 +24,7 @@ def find_model(model: str | Path | ModelCard, *, store: ModelStore) -> tuple[Pat
     """
     if isinstance(model, ModelCard):
         return _file_of(model, store), model
-    if isinstance(model, str) and (model in store.names() or not Path(model).is_file()):
+    if isinstance(model, str) and not _is_file_name(model, store):
         return store.path(model), store.card(model)
     path = Path(model)
     if not path.is_file():
@@ -32,6 +32,10 @@ def find_model(model: str | Path | ModelCard, *, store: ModelStore) -> tuple[Pat
     card = _card_of(path, store)
     store.check_policy(card)
     return path, card
+
+
+def _is_file_name(model: str, store: ModelStore) -> bool:
+    return model not in store.names() and (model.endswith(".onnx") or Path(model).is_file())
 
 
 def _file_of(card: ModelCard, store: ModelStore) -> Path:

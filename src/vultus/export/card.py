@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from vultus import __version__
+from vultus.core.choices import Flip
 from vultus.export.parity import Parity
 from vultus.export.storage import Storage
-from vultus.models.cards import Flip, Licence
+from vultus.models.cards import Licence
 from vultus.models.store import ModelStore
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe

@@ -7,15 +7,12 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from vultus.core.choices import Colour, Flip, Task
 from vultus.core.errors import ConfigError, InputError
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
-
-Task = Literal["detection", "embedding", "quality", "antispoof"]
-Colour = Literal["rgb", "bgr"]
-Flip = Literal["none", "add", "concat"]
 
 _CHOICES = {"task": get_args(Task), "colour": get_args(Colour), "flip": get_args(Flip)}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

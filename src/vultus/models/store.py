@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vultus.core.choices import Task
 from vultus.core.errors import (
     DigestError,
     LicenceError,
@@ -13,7 +14,7 @@ from vultus.core.errors import (
 )
 from vultus.core.text import did_you_mean
 from vultus.models.built_in import built_in_cards, built_in_files
-from vultus.models.cards import ModelCard, Task, is_model_name
+from vultus.models.cards import ModelCard, is_model_name
 from vultus.models.digest import check_digest, is_stamped, sha256_file, stamp
 from vultus.models.download import (
     Progress,

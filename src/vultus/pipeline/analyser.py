@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vultus.alignment.align import align_faces
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Precision, Runtime, Selection
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import QualityError
@@ -24,13 +25,10 @@ from vultus.pipeline.photos import (
     load_chunks,
     photo_name,
 )
-from vultus.pipeline.selection import Selection, select_face
+from vultus.pipeline.selection import select_face
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
-from vultus.runtime.providers import Precision, Runtime
 
-DEFAULT_DETECTOR = "mtcnn"
-DEFAULT_EMBEDDER = "vultus-s2"
 _DEFAULT_GATE = QualityGate()
 
 

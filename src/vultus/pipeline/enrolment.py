@@ -1,14 +1,17 @@
 """Enrolling a folder of people: one folder of photos per person, named after them."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from vultus.core.choices import Selection
 from vultus.core.errors import InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
 from vultus.image.io import list_images
 from vultus.pipeline.photos import ErrorHandler
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.selection import Selection
 
 
 def enroll_folder(
@@ -47,3 +50,26 @@ def enroll_folder(
         )
         for person in tracked(people, "enrolling", total=len(people), progress=progress)
     }
+
+
+@contextmanager
+def folder_gallery(
+    recognizer: Recognizer,
+    folder: Path,
+    *,
+    on_error: ErrorHandler | None = None,
+    select: Selection = "only",
+    progress: Progress | None = None,
+) -> Iterator[Gallery]:
+    """A gallery of the people of a folder, which is gone when the ``with`` block ends.
+
+    Args and raises: as `enroll_folder`.
+    """
+    with (
+        tempfile.TemporaryDirectory() as place,
+        recognizer.open_gallery(Path(place) / "gallery.db") as gallery,
+    ):
+        enroll_folder(
+            recognizer, gallery, folder, on_error=on_error, select=select, progress=progress
+        )
+        yield gallery

@@ -119,11 +119,16 @@ def _finished(name: str, future: Any, on_error: ErrorHandler | None) -> Iterator
     try:
         image = future.result()
     except VultusError as error:
-        if on_error is None:
-            raise
-        on_error(name, error)
+        tell(on_error, name, error)
         return
     yield name, image
+
+
+def tell(on_error: ErrorHandler | None, name: str, error: VultusError) -> None:
+    """Hand a photo's error to who asked for it, or raise it."""
+    if on_error is None:
+        raise error
+    on_error(name, error)
 
 
 class Skipped:

@@ -3,33 +3,26 @@
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, Selection
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import CalibrationError, InputError, QualityError, VultusError
+from vultus.core.errors import CalibrationError, InputError, NoFaceError, QualityError, VultusError
 from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.embedding.embedder import open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.operating_point import threshold_for_fpir
 from vultus.matching.verify import verify
-from vultus.models.cards import Flip
 from vultus.models.store import ModelStore
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Analyser
-from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, PhotoSource, photo_name
-from vultus.pipeline.selection import Selection
-from vultus.quality.gate import QualityGate
-from vultus.runtime.providers import Precision
+from vultus.pipeline.analyser import Analyser
+from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, PhotoSource, photo_name, tell
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_FMR = 1e-3
-DEFAULT_FPIR = 0.01
-DEFAULT_PRIOR = 0.5
 _OUTLIER_FMR = 1e-2
 
 
@@ -217,6 +210,31 @@ class Recognizer(Analyser):
             for answer, refusal in zip(answers, photo.refusals, strict=True)
         ]
 
+    def identify_many(
+        self,
+        photos: Iterable[PhotoSource],
+        gallery: Gallery,
+        *,
+        fpir: float = DEFAULT_FPIR,
+        threshold: float | None = None,
+        on_error: ErrorHandler | None = None,
+    ) -> Iterator[tuple[AnalysedPhoto, list[Identification]]]:
+        """As `identify`, for any number of photos; memory does not grow with their number.
+
+        Args:
+            photos: Sources, consumed lazily.
+            gallery: The enrolled people.
+            fpir: As `identify`.
+            threshold: As `identify`.
+            on_error: Called for each photo that is unreadable or shows no face, which is then left
+                out; None raises.
+        """
+        for photo in self.analyse(photos, on_error=on_error):
+            if len(photo.faces):
+                yield photo, self.identify_faces(photo, gallery, fpir=fpir, threshold=threshold)
+            else:
+                tell(on_error, photo.name, NoFaceError("no face found"))
+
     def open_gallery(self, path: str | Path) -> Gallery:
         """Open a gallery of this model's embeddings; makes the file when there is none.
 
@@ -268,9 +286,7 @@ class Recognizer(Analyser):
             try:
                 fit[photo.name] = self.chosen_face(photo, select, photo.name)
             except VultusError as error:
-                if on_error is None:
-                    raise
-                on_error(photo.name, error)
+                tell(on_error, photo.name, error)
         if not fit:
             return 0
         rows = Embeddings.concatenate(list(fit.values()))
@@ -293,38 +309,3 @@ def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Thresh
     rule = threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size)
     origin = f"FPIR {fpir:.3g} among {gallery_size:,} people by formula, not measured"
     return dataclasses.replace(rule, origin=f"{origin}; {rule.origin}")
-
-
-def open_recognizer(
-    *,
-    detector: str = DEFAULT_DETECTOR,
-    model: str = DEFAULT_EMBEDDER,
-    precision: Precision = "f32",
-    gate: bool = True,
-    calibration: str | None = None,
-    flip: Flip | None = None,
-) -> Recognizer:
-    """A recogniser from names, as the command line and a server's settings give them.
-
-    Args:
-        detector: Name of the detector.
-        model: Name or ONNX file of the embedder.
-        precision: Of the embedder.
-        gate: Whether faces that are too poor to compare are refused.
-        calibration: File of thresholds, ``"none"`` for the model card alone; None takes the one
-            of the model store.
-        flip: What the embedder does with the mirrored view; None takes the model card's way.
-
-    Raises:
-        VultusError: Whatever opening the models and reading the calibration raises.
-    """
-    named = Path(model) if model.endswith(".onnx") else model
-    recognizer = Recognizer(
-        detector=detector,
-        embedder=named if flip is None else open_embedder(named, flip=flip, precision=precision),
-        gate=QualityGate() if gate else None,
-        precision=precision,
-    )
-    if calibration is not None:
-        recognizer.use_calibration(None if calibration == "none" else Path(calibration))
-    return recognizer

@@ -1,19 +1,16 @@
 """Which face of a photo is meant, when one is."""
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.choices import Selection
 from vultus.core.errors import InputError, NoFaceError, SeveralFacesError
 from vultus.core.faces import Faces
 from vultus.core.geometry import box_iou
 
-Selection = Literal["only", "largest", "central"]
-"""``only``: there must be exactly one; ``largest``: the largest box; ``central``: the one whose
-box centre is nearest to the photo's."""
-
-SELECTIONS: tuple[Selection, ...] = ("only", "largest", "central")
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
 
 
 def select_face(

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.choices import Precision
 from vultus.core.errors import ModelError, ProviderError
-from vultus.runtime.providers import PROVIDERS, Precision, import_openvino, openvino_core
+from vultus.runtime.providers import PROVIDERS, import_openvino, openvino_core
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
 _ROUNDING = "DYNAMIC_QUANTIZATION_GROUP_SIZE"

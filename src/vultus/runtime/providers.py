@@ -11,16 +11,11 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
+from vultus.core.choices import Precision, Runtime
 from vultus.core.errors import ConfigError, InputError, MissingDependencyError, ProviderError
 
 Engine = Literal["onnxruntime", "openvino"]
 """What can run a graph."""
-
-Runtime = Literal["auto", "onnxruntime", "openvino"]
-"""An engine, or ``"auto"``: OpenVINO where it is installed and knows the provider."""
-
-Precision = Literal["f32", "bf16"]
-"""The arithmetic inside the graph; inputs and outputs are the graph's own dtypes either way."""
 
 RUNTIME_VARIABLE = "VULTUS_RUNTIME"
 

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int
+from vultus.core.choices import Precision, Runtime
 from vultus.core.errors import InputError, ModelError, ModelNotFoundError
 from vultus.runtime.onnxruntime_session import OnnxRuntimeSession
 from vultus.runtime.openvino_session import OpenVinoSession
-from vultus.runtime.providers import Precision, Runtime, choose_engine
+from vultus.runtime.providers import choose_engine
 from vultus.runtime.tensors import TensorSpec
 
 logger = logging.getLogger(__name__)

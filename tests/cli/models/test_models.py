@@ -6,10 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import typer
 from onnx import TensorProto, helper
 
-from vultus.cli.models.models import app
+from vultus.cli.main import commands
 from vultus.core.errors import (
     ConfigError,
     LicenceError,
@@ -47,8 +46,7 @@ def model_file(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> int:
-    command = typer.main.get_command(app)
-    result = command.main([str(a) for a in arguments], standalone_mode=False)
+    result = commands.commands["models"].main([str(a) for a in arguments], standalone_mode=False)
     return int(result) if isinstance(result, int) else 0
 
 

@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 from torch import Tensor
 from torch.nn import functional as F
 
-from vultus.detection.mtcnn.graphs import INPUT_NAME, build_graph
-from vultus.detection.mtcnn.weights import Stage, load_weights
+from vultus.detection.mtcnn.cascade import INPUT_NAME, Stage
+from vultus.detection.mtcnn.graphs import build_graph
+from vultus.detection.mtcnn.weights import load_weights
 from vultus.runtime.session import open_session
 
 POOLS = {"pnet": (2,), "rnet": (3, 3), "onet": (3, 3, 2)}

@@ -7,13 +7,12 @@ import pytest
 
 from vultus.core.errors import DigestError, ModelNotFoundError
 from vultus.detection.mtcnn import weights as mtcnn_weights
+from vultus.detection.mtcnn.cascade import Stage
 from vultus.detection.mtcnn.weights import WEIGHT_DIGESTS, load_weights, weight_path
 
 
 @pytest.mark.parametrize(("stage", "count"), [("pnet", 6632), ("rnet", 100178), ("onet", 389040)])
-def test_the_networks_have_their_published_number_of_weights(
-    stage: mtcnn_weights.Stage, count: int
-) -> None:
+def test_the_networks_have_their_published_number_of_weights(stage: Stage, count: int) -> None:
     assert sum(array.size for array in load_weights(stage)) == count
     assert not any(array.flags.writeable for array in load_weights(stage))
 

@@ -5,10 +5,6 @@ from typing import Annotated
 
 import typer
 
-from vultus.cli.data.data_align import align
-from vultus.cli.data.data_apply import apply, undo
-from vultus.cli.data.data_audit import audit
-from vultus.cli.data.data_pairs import pairs
 from vultus.cli.data.data_source import (
     DepthOption,
     FolderOption,
@@ -23,15 +19,9 @@ from vultus.data.formats.convert import Conversion, convert, write_list
 from vultus.data.formats.writers import WRITERS
 from vultus.data.summary import SAMPLE, DatasetSummary, summarise
 
-app = typer.Typer(
-    help="Data sets to train on: make, look at, clean and convert them.",
-    no_args_is_help=True,
-)
-
 _SHOWN = 10
 
 
-@app.command()
 def info(
     source: SourceArgument,
     kind: KindOption = "auto",
@@ -52,7 +42,6 @@ def info(
     return ExitCode.BAD_INPUT if summary.unreadable else ExitCode.OK
 
 
-@app.command("convert")
 def convert_dataset(
     source: SourceArgument,
     target: Annotated[Path, typer.Argument(help="A new folder or file.", metavar="TARGET")],
@@ -92,10 +81,6 @@ def convert_dataset(
         )
     _report(target, target_kind, done, json=json)
     return ExitCode.BAD_INPUT if done.unreadable else ExitCode.OK
-
-
-for _command in (pairs, align, audit, apply, undo):
-    app.command()(_command)
 
 
 def _report(target: Path, kind: str, done: Conversion, *, json: bool) -> None:

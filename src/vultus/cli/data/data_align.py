@@ -8,17 +8,16 @@ import typer
 
 from vultus.alignment.crop_templates import TEMPLATES
 from vultus.cli.data.data_source import DepthOption, kind_of_target, watching
-from vultus.cli.options import DetectorOption, ModelOption
+from vultus.cli.options import DetectorOption, ModelOption, ModelOptions
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
+from vultus.core.choices import CROP_ENDINGS, CROP_SELECTS, DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import CalibrationError
-from vultus.curation.align.align_photos import SELECTS, Alignment, align_photos
+from vultus.curation.align.align_photos import Alignment, align_photos
 from vultus.curation.align.alignment_file import AlignmentSettings
-from vultus.curation.align.encode import ENDINGS
 from vultus.curation.audit.audit_thresholds import SAME_FMR
 from vultus.data.formats.folder import FolderDataset
 from vultus.data.formats.writers import WRITERS
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from vultus.pipeline.recognizer import Recognizer, open_recognizer
+from vultus.pipeline.recognizer import Recognizer
 
 _SHOWN = 10
 
@@ -42,7 +41,7 @@ def align(
         str,
         typer.Option(
             "--select",
-            help=f"Which face of several: {', '.join(SELECTS)} (nearest to the person's centre).",
+            help=f"Which face: {', '.join(CROP_SELECTS)} (nearest to the person's centre).",
         ),
     ] = "largest",
     template: Annotated[
@@ -51,7 +50,8 @@ def align(
     detector: DetectorOption = DEFAULT_DETECTOR,
     model: ModelOption = DEFAULT_EMBEDDER,
     ending: Annotated[
-        str, typer.Option("--format", help=f"Of the crops: {', '.join(e[1:] for e in ENDINGS)}.")
+        str,
+        typer.Option("--format", help=f"Of the crops: {', '.join(e[1:] for e in CROP_ENDINGS)}."),
     ] = "png",
     quality: Annotated[int, typer.Option("--quality", help="1 to 100, for webp and jpg.")] = 95,
     depth: DepthOption = None,
@@ -62,7 +62,7 @@ def align(
 ) -> int:
     """Make aligned crops from raw photos; run again after a stop, it goes on where it was."""
     kind = kind_of_target(output) if to == "auto" else to
-    recognizer = open_recognizer(detector=detector, model=model, gate=False)
+    recognizer = ModelOptions(model=model, detector=detector).open()
     settings = AlignmentSettings(
         template=template,
         detector=detector,

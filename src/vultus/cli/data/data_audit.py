@@ -17,8 +17,9 @@ from vultus.cli.data.data_source import (
     open_source,
     watching,
 )
-from vultus.cli.options import CalibrationOption, ModelOption
+from vultus.cli.options import CalibrationOption, ModelOption, ModelOptions, with_calibration
 from vultus.cli.output import ExitCode, JsonOption, print_json, say
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError
 from vultus.core.thresholds import ThresholdTable
 from vultus.curation.align.alignment_file import check_template
@@ -29,8 +30,7 @@ from vultus.curation.audit.manifest import ManifestHeader, write_manifest
 from vultus.curation.audit.page import KIND_TITLES, AuditPage, write_audit_page
 from vultus.curation.audit.pictures import Pictures
 from vultus.data.base import open_dataset
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from vultus.pipeline.recognizer import Recognizer, open_recognizer
+from vultus.pipeline.recognizer import Recognizer
 
 MANIFEST = "manifest.jsonl"
 PAGE = "audit.html"
@@ -84,9 +84,7 @@ def audit(
         raise InputError(f"{manifest} exists and may have been edited; remove it, or take another")
     dataset = open_source(source, kind, depth=depth, folder=folder)
     others = {str(path): open_dataset(path) for path in against or []}
-    recognizer = open_recognizer(
-        detector=detector, model=model, gate=False, calibration=calibration
-    )
+    recognizer = with_calibration(ModelOptions(model=model, detector=detector).open(), calibration)
     for path in (source, *map(Path, others)):
         check_template(path, recognizer.embedder.card.template)
     tools = AuditTools(

@@ -19,12 +19,12 @@ from vultus.cli.demo.demo_steps import (
 )
 from vultus.cli.options import DetectorOption, ModelOption
 from vultus.cli.output import ExitCode, JsonOption, err, out, print_json, report_skipped, say, track
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError, ModelError
 from vultus.image.io import list_images
 from vultus.pages.blocks import Section, write_page
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.photos import AnalysedPhoto, Skipped
-from vultus.pipeline.recognizer import Recognizer, open_recognizer
+from vultus.pipeline.recognizer import Recognizer
 
 
 def demo(
@@ -46,7 +46,7 @@ def demo(
         write_demo_photos(photos)
     elif not photos.is_dir():
         raise InputError(f"--photos must be a folder, there is no folder {photos}")
-    recognizer = open_recognizer(detector=detector, model=model)
+    recognizer = Recognizer(detector=detector, embedder=model)
     missing = _missing_embedder(recognizer)
     sections = _detection_only(recognizer, photos) if missing else _all_steps(recognizer, photos)
     page = output / "index.html"

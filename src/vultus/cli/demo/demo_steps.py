@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError
 from vultus.core.faces import Image
@@ -15,7 +16,7 @@ from vultus.matching.clustering import cluster
 from vultus.matching.verify import verify
 from vultus.pages.blocks import Picture, Section
 from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto
-from vultus.pipeline.recognizer import DEFAULT_FMR, DEFAULT_FPIR, Recognizer
+from vultus.pipeline.recognizer import Recognizer
 
 MOST_PICTURES = 48
 MOST_PAIRS = 6

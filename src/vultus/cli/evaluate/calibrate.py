@@ -6,8 +6,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from vultus.cli.options import DetectorOption, ModelOption, PrecisionOption, SelectOption
+from vultus.cli.options import (
+    DetectorOption,
+    ModelOption,
+    ModelOptions,
+    PrecisionOption,
+    SelectOption,
+)
 from vultus.cli.output import ExitCode, JsonOption, note, out, print_json, progress_bar, say
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
 from vultus.evaluation.calibration.fpir_check import GalleryPlan
@@ -22,9 +29,7 @@ from vultus.evaluation.measures.intervals import Interval
 from vultus.evaluation.plots import save_figure
 from vultus.models.cards import is_model_name
 from vultus.models.store import ModelStore
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.measuring.labelled_faces import embedded_faces, photographed_faces
-from vultus.pipeline.recognizer import open_recognizer
 
 
 def calibrate(
@@ -88,9 +93,7 @@ def calibrate(
         galleries = (GalleryPlan(fpir, gallery_size, photos_per_person),)
     plan = CalibrationPlan(tuple(fmr or ()), galleries, seed=seed)
     if root is not None and embeddings is None:
-        recognizer = open_recognizer(
-            detector=detector, model=model, precision=precision, gate=False
-        )
+        recognizer = ModelOptions(model=model, detector=detector).open(precision=precision)
         found_by = None if aligned else detector
         with progress_bar() as progress:
             faces = photographed_faces(

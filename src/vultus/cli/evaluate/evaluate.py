@@ -8,12 +8,11 @@ import typer
 from vultus.cli.evaluate.evaluate_print import print_result
 from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
 from vultus.cli.output import ExitCode, JsonOption, print_json, progress_bar
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Flip
 from vultus.evaluation.plots import plot_det, plot_roc, plot_scores, save_figure
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import ProtocolResult
 from vultus.evaluation.report.result_file import save_record
-from vultus.models.cards import Flip
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.measuring.run import RunSettings, run_evaluation
 
 

@@ -9,6 +9,7 @@ import typer
 from vultus import __version__
 from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError
 from vultus.evaluation.plot_style import new_figure
 from vultus.evaluation.protocols import PROTOCOLS
@@ -17,7 +18,6 @@ from vultus.evaluation.report.contact_sheet import PhotoSource
 from vultus.evaluation.report.page import write_report
 from vultus.evaluation.report.record import EvaluationRecord
 from vultus.evaluation.report.result_file import load_record
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.measuring.run import RunSettings, now, run_evaluation
 
 

@@ -15,10 +15,10 @@ from vultus.alignment.crop_templates import crop_template
 from vultus.cli.demo.demo_photos import grace_hopper
 from vultus.cli.options import ModelOption
 from vultus.cli.output import ExitCode, JsonOption, out, print_json
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import MissingDependencyError, ModelNotFoundError, VultusError
 from vultus.models.store import ModelStore
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.recognizer import Recognizer
 from vultus.runtime.providers import available_providers
 

@@ -9,24 +9,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from vultus.cli.models.models_import import import_model
 from vultus.cli.output import JsonOption, err, out, print_json
+from vultus.core.choices import Task
 from vultus.core.errors import DigestError
 from vultus.matching.calibration import load_calibration
 from vultus.models.built_in import built_in_files
-from vultus.models.cards import ModelCard, Task
+from vultus.models.cards import ModelCard
 from vultus.models.store import ModelStore
-
-app = typer.Typer(
-    help="Model files: list, get, check, import. Their licences differ; `show` states them.",
-    no_args_is_help=True,
-)
 
 NameArgument = Annotated[str, typer.Argument(help="A name of `vultus models list`.")]
 NamesArgument = Annotated[list[str], typer.Argument(help="Names of `vultus models list`.")]
 
 
-@app.command("list")
 def list_models(
     task: Annotated[
         Task | None, typer.Option("--task", help="Only models of this task.", show_default=False)
@@ -49,7 +43,6 @@ def list_models(
     out.print(table)
 
 
-@app.command()
 def show(name: NameArgument, json: JsonOption = False) -> None:
     """Show a model's card: licence, origin, digest, input, thresholds; and its calibration here."""
     store = ModelStore()
@@ -67,7 +60,6 @@ def show(name: NameArgument, json: JsonOption = False) -> None:
         out.print(f"[bold]{key}[/]: {escape(_text(value))}", soft_wrap=True)
 
 
-@app.command()
 def pull(
     names: NamesArgument,
     accept_licence: Annotated[
@@ -97,7 +89,6 @@ def pull(
     _print_rows(pulled, json=json)
 
 
-@app.command()
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="Names; without, all that are on this machine.")
@@ -116,7 +107,6 @@ def verify(
     return 0 if all(row["right"] for row in rows) else 2
 
 
-@app.command()
 def path(name: NameArgument, json: JsonOption = False) -> None:
     """Print where a model's file is; downloads nothing."""
     found = ModelStore().path(name)
@@ -126,10 +116,6 @@ def path(name: NameArgument, json: JsonOption = False) -> None:
         out.print(str(found), markup=False, soft_wrap=True)
 
 
-app.command("import")(import_model)
-
-
-@app.command()
 def remove(name: NameArgument, json: JsonOption = False) -> None:
     """Delete a model's file and calibration from the store (and the card, if imported)."""
     store = ModelStore()

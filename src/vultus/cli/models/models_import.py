@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from vultus.cli.output import JsonOption, out, print_json
+from vultus.core.choices import Colour, Flip
 from vultus.core.errors import ConfigError
-from vultus.models.cards import Colour, Flip
 from vultus.models.store import ModelStore
 
 _REQUIRED = ("name", "template", "colour", "mean", "std", "licence")

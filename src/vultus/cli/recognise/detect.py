@@ -1,37 +1,43 @@
 """`vultus detect`: find faces."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
 from vultus.cli.options import DetectorOption, PhotosArgument
-from vultus.cli.output import ExitCode, JsonOption, note, out, print_json, report_skipped, track
-from vultus.image.draw import draw_faces
-from vultus.image.io import list_images, write_image
-from vultus.pipeline.analyser import DEFAULT_DETECTOR
-from vultus.pipeline.photos import DetectedPhoto, Skipped
-from vultus.pipeline.recognizer import Recognizer
+from vultus.cli.output import (
+    ExitCode,
+    JsonOption,
+    note,
+    print_json,
+    print_table,
+    report_skipped,
+    track,
+)
+from vultus.core.choices import DEFAULT_DETECTOR
+
+if TYPE_CHECKING:
+    from vultus.pipeline.photos import DetectedPhoto
 
 
 def detect(
     photos: PhotosArgument,
     detector: DetectorOption = DEFAULT_DETECTOR,
     draw: Annotated[
-        Path | None,
-        typer.Option("--draw", help="Write annotated copies into this folder.", metavar="DIR"),
+        Path | None, typer.Option(help="Write annotated copies into this folder.", metavar="DIR")
     ] = None,
     json: JsonOption = False,
 ) -> int:
     """Find the faces in photos: boxes, scores and five landmarks."""
-    paths = list_images(photos)
-    recognizer = Recognizer(detector=detector)
+    from vultus.image.io import list_images
+    from vultus.pipeline.photos import Skipped
+    from vultus.pipeline.recognizer import Recognizer
+
+    paths = track(found := list_images(photos), "detecting", total=len(found))
     skipped = Skipped()
     records: list[dict[str, Any]] = []
-    for photo in recognizer.detect_many(
-        track(paths, "detecting", total=len(paths)), on_error=skipped
-    ):
+    for photo in Recognizer(detector=detector).detect_many(paths, on_error=skipped):
         record = _record(photo)
         if draw is not None:
             record["drawn"] = str(_draw(photo, draw, number=len(records)))
@@ -39,24 +45,23 @@ def detect(
     if json:
         print_json({"photos": records, "skipped": skipped.photos})
     else:
-        out.print(_table(records))
+        print_table(("photo", "size", "faces", "x1 y1 x2 y2  score"), map(_row, records))
     report_skipped(skipped.photos, quiet=json)
     if draw is not None and not json:
         note(f"annotated copies in {draw}")
     return ExitCode.BAD_INPUT if skipped else ExitCode.OK
 
 
-def _record(photo: DetectedPhoto) -> dict[str, Any]:
+def _record(photo: "DetectedPhoto") -> dict[str, Any]:
     height, width = photo.image.shape[:2]
-    return {
-        "photo": photo.name,
-        "width": width,
-        "height": height,
-        "faces": photo.faces.to_dicts(),
-    }
+    faces = photo.faces.to_dicts()
+    return {"photo": photo.name, "width": width, "height": height, "faces": faces}
 
 
-def _draw(photo: DetectedPhoto, folder: Path, *, number: int) -> Path:
+def _draw(photo: "DetectedPhoto", folder: Path, *, number: int) -> Path:
+    from vultus.image.draw import draw_faces
+    from vultus.image.io import write_image
+
     # The number keeps photos of one name in different folders apart.
     target = folder / f"{number:04d}-{Path(photo.name).stem}.jpg"
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,13 +70,10 @@ def _draw(photo: DetectedPhoto, folder: Path, *, number: int) -> Path:
     return target
 
 
-def _table(records: list[dict[str, Any]]) -> Table:
-    table = Table(Column("photo", overflow="fold"), "size", "faces", "x1 y1 x2 y2  score")
-    for record in records:
-        boxes = "\n".join(
-            f"{' '.join(f'{v:.0f}' for v in face['box_xyxy'])}  {face['score']:.3f}"
-            for face in record["faces"]
-        )
-        size = f"{record['width']}x{record['height']}"
-        table.add_row(record["photo"], size, str(len(record["faces"])), boxes or "-")
-    return table
+def _row(record: dict[str, Any]) -> tuple[str, str, str, str]:
+    boxes = "\n".join(
+        f"{' '.join(f'{v:.0f}' for v in face['box_xyxy'])}  {face['score']:.3f}"
+        for face in record["faces"]
+    )
+    size = f"{record['width']}x{record['height']}"
+    return record["photo"], size, str(len(record["faces"])), boxes or "-"

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from vultus.cli.options import DetectorOption, ModelOption, PhotosArgument, PrecisionOption
-from vultus.cli.output import ExitCode, JsonOption, print_json, report_skipped, say, track
-from vultus.core.embeddings import Embeddings
-from vultus.embedding.embedding_file import FaceSource, save_embeddings
-from vultus.image.io import list_images
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from vultus.pipeline.photos import Skipped
-from vultus.pipeline.recognizer import open_recognizer
+from vultus.cli.options import ModelOptions, PhotosArgument, PrecisionOption
+from vultus.cli.output import (
+    ExitCode,
+    JsonOption,
+    print_json,
+    progress_bar,
+    report_skipped,
+    say,
+)
 
 
 def embed(
@@ -20,8 +21,7 @@ def embed(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The .npz file to write.", metavar="FILE")
     ],
-    model: ModelOption = DEFAULT_EMBEDDER,
-    detector: DetectorOption = DEFAULT_DETECTOR,
+    models: ModelOptions,
     precision: PrecisionOption = "f32",
     json: JsonOption = False,
 ) -> int:
@@ -29,37 +29,26 @@ def embed(
 
     `evaluate` and `calibrate` read the file.
     """
+    from vultus.image.io import list_images
+    from vultus.pipeline.face_files import embed_to_file
+
     paths = list_images(photos)
-    recognizer = open_recognizer(detector=detector, model=model, precision=precision)
-    skipped = Skipped()
-    parts: list[Embeddings] = []
-    sources: list[FaceSource] = []
-    for photo in recognizer.analyse(track(paths, "embedding", total=len(paths)), on_error=skipped):
-        parts.append(photo.embeddings)
-        height, width = photo.image.shape[:2]
-        sources.extend(
-            FaceSource(photo.name, i, tuple(box), (height, width), score)
-            for i, (box, score) in enumerate(
-                zip(photo.faces.boxes.tolist(), photo.faces.scores.tolist(), strict=True)
-            )
+    with progress_bar() as progress:
+        embeddings, skipped = embed_to_file(
+            models.open(precision=precision), paths, output, progress=progress
         )
-    space = recognizer.embedder.space
-    everything = Embeddings.concatenate(parts) if parts else Embeddings.empty(space)
-    with_faces = {source.photo for source in sources}
-    without = [str(path) for path in paths if str(path) not in with_faces]
-    save_embeddings(output, everything, sources=sources, failed=without)
     if json:
         print_json(
             {
                 "file": str(output),
-                "faces": len(everything),
+                "faces": len(embeddings),
                 "photos": len(paths) - len(skipped),
-                "space": space.to_dict(),
+                "space": embeddings.space.to_dict(),
                 "skipped": skipped.photos,
             }
         )
     else:
-        say(f"{len(everything)} faces of {len(paths)} photos in {output}")
-        say(f"space: {space}")
+        say(f"{len(embeddings)} faces of {len(paths)} photos in {output}")
+        say(f"space: {embeddings.space}")
     report_skipped(skipped.photos, quiet=json)
     return ExitCode.BAD_INPUT if skipped else ExitCode.OK

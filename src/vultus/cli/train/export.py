@@ -7,7 +7,8 @@ import typer
 
 from vultus.cli.output import JsonOption, print_json, say
 from vultus.cli.train.training_extra import require_training_extra
-from vultus.models.cards import Flip, Licence
+from vultus.core.choices import Flip
+from vultus.models.cards import Licence
 from vultus.models.store import ModelStore
 
 if TYPE_CHECKING:

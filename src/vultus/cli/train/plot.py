@@ -7,18 +7,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from vultus.cli.output import ExitCode, err, out
-from vultus.cli.train import plot_data
 from vultus.cli.train.training_extra import require_training_extra
 from vultus.core.errors import InputError
-
-app = typer.Typer(help="Pictures of losses and of training data.", no_args_is_help=True)
-app.command("augmentations")(plot_data.augmentations)
-app.command("synthetic-faces")(plot_data.synthetic_faces)
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
 
 
-@app.command("target-logit")
 def target_logit(output: OutputOption) -> int:
     """Draw what each loss makes of the target logit over the angle, and its slope."""
     require_training_extra("losses need")
@@ -29,7 +23,6 @@ def target_logit(output: OutputOption) -> int:
     return ExitCode.OK
 
 
-@app.command()
 def toy(
     output: OutputOption,
     loss: Annotated[

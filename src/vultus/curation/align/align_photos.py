@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vultus.alignment.crop_templates import crop_template
+from vultus.core.choices import CROP_ENDINGS, CROP_SELECTS, Selection
 from vultus.core.errors import InputError, VultusError
 from vultus.curation.align.alignment_file import (
     REPORT,
@@ -21,7 +22,6 @@ from vultus.curation.align.alignment_file import (
     write_settings,
 )
 from vultus.curation.align.crop_writer import CropWriter, failure_row
-from vultus.curation.align.encode import ENDINGS
 from vultus.curation.align.person_alignment import align_by_person
 from vultus.curation.align.photo_source import detected_photos
 from vultus.data.base import UNLABELLED
@@ -30,10 +30,7 @@ from vultus.data.formats.folder import UNLABELLED_FOLDER, FolderDataset
 from vultus.data.formats.writers import WRITERS
 from vultus.models.lock import file_lock
 from vultus.pipeline.analyser import Analyser
-from vultus.pipeline.selection import SELECTIONS, Selection, select_face
-
-SELECTS = (*SELECTIONS, "person")
-"""How a face is chosen; ``person``: the one nearest to the centre of the person's photos."""
+from vultus.pipeline.selection import select_face
 
 ROWS_AT_ONCE = 32
 """Photos after which the report is brought to disk."""
@@ -127,7 +124,7 @@ def align_photos(
 
 def _check(settings: AlignmentSettings, kind: str) -> None:
     crop_template(settings.template)
-    choices = (("select", SELECTS), ("ending", ENDINGS))
+    choices = (("select", CROP_SELECTS), ("ending", CROP_ENDINGS))
     for name, known in choices:
         if getattr(settings, name) not in known:
             raise InputError(

@@ -6,9 +6,6 @@ from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 
-ENDINGS = (".png", ".webp", ".jpg")
-"""Of the formats that crops are written in."""
-
 
 def encoded(image: Image, ending: str, *, quality: int = 90) -> bytes:
     """The bytes of an image's file.

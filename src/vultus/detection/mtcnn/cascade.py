@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,17 @@ from vultus.detection.mtcnn.boxes import (
     moved,
     squared,
 )
-from vultus.detection.mtcnn.graphs import INPUT_NAME
 from vultus.detection.mtcnn.pyramid import CANVAS_VALUES, STRIDE_PX, WINDOW_PX, Canvas
 from vultus.detection.nms import suppress_overlaps
 from vultus.runtime.session import Session
+
+Stage = Literal["pnet", "rnet", "onet"]
+"""The three networks: proposal, refinement, output."""
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+INPUT_NAME = "pixels"
+"""Of each network's one input."""
 
 REFINE_PX, CONFIRM_PX = 24, 48
 NMS_LEVEL, NMS_STAGE = 0.5, 0.7

@@ -7,20 +7,17 @@ from threading import Lock
 from typing import NamedTuple
 
 from vultus.core.checks import check_range
+from vultus.core.choices import Precision, Runtime
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 from vultus.detection.base import DETECTORS, check_images
 from vultus.detection.mtcnn.area_means import MeanSampler
 from vultus.detection.mtcnn.boxes import View
-from vultus.detection.mtcnn.cascade import confirm, faces_by_view, propose, refine
-from vultus.detection.mtcnn.graphs import build_graph
+from vultus.detection.mtcnn.cascade import STAGES, confirm, faces_by_view, propose, refine
 from vultus.detection.mtcnn.pyramid import Tile, cut_close_up_tiles, cut_tiles, pack_tiles
-from vultus.detection.mtcnn.weights import Stage
 from vultus.detection.one_network.anchors import merge_close_ups
-from vultus.runtime.providers import Precision, Runtime
 from vultus.runtime.session import Session, open_session
 
-STAGES: tuple[Stage, ...] = ("pnet", "rnet", "onet")
 SMALLEST_CHUNK_PIXELS, LARGEST_CHUNK_PIXELS = 500_000, 2_000_000
 _CLOSE_UP_SHARE = 0.75  # of the shorter side
 _CLOSE_UP_CANDIDATE_SHARE = 0.6  # O-Net enlarges hardly one in a hundred by over a quarter
@@ -97,6 +94,9 @@ class MtcnnDetector:
         return [faces for chunk in found for faces in chunk]
 
     def _open_networks(self, *, streams: int) -> Networks:
+        # onnx and joblib make the graphs; who runs another detector need not load them.
+        from vultus.detection.mtcnn.graphs import build_graph
+
         return Networks(
             *(
                 open_session(

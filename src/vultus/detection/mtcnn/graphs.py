@@ -19,9 +19,9 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from vultus.detection.mtcnn.weights import Stage, load_weights
+from vultus.detection.mtcnn.cascade import INPUT_NAME, Stage
+from vultus.detection.mtcnn.weights import load_weights
 
-INPUT_NAME = "pixels"
 PIXEL_MEAN = 127.5
 PIXEL_STD = 128.0
 OPSET = 13

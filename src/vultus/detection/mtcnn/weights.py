@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,7 @@ from joblib.numpy_pickle import NumpyUnpickler
 from lz4.frame import decompress
 
 from vultus.core.errors import DigestError, ModelNotFoundError
-
-Stage = Literal["pnet", "rnet", "onet"]
-"""The three networks: proposal, refinement, output."""
+from vultus.detection.mtcnn.cascade import Stage
 
 WEIGHT_DIGESTS = MappingProxyType(
     {

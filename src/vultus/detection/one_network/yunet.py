@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.choices import Precision, Runtime
 from vultus.detection.base import DETECTORS
 from vultus.detection.one_network.anchors import RawFaces, anchor_points, outputs_of_width
 from vultus.detection.one_network.one_shot import OneShotDetector, OneShotSettings, resolve_model
-from vultus.runtime.providers import Precision, Runtime
 from vultus.runtime.session import open_session
 
 _STRIDES = (8, 16, 32)

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from vultus.core.choices import Selection
 from vultus.core.errors import InputError
 from vultus.core.progress import Progress
 from vultus.embedding.embedding_file import load_embeddings
@@ -14,7 +15,6 @@ from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.models.digest import sha256_file
 from vultus.pipeline.measuring.photos import embed_with
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.selection import Selection
 
 
 def photographed_faces(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vultus.alignment.align import align_faces
 from vultus.alignment.crop_templates import MarginTemplate, crop_template
+from vultus.core.choices import Selection
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError, NoFaceError, SeveralFacesError, VultusError
@@ -20,7 +21,7 @@ from vultus.evaluation.protocols.photos import PhotoFile, Photos
 from vultus.image.io import read_image
 from vultus.pipeline.photos import DetectedPhoto, photo_name
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.selection import Selection, choose_face
+from vultus.pipeline.selection import choose_face
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vultus import __version__
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Flip, Precision, Selection
 from vultus.core.errors import InputError
 from vultus.core.progress import Progress
+from vultus.embedding.embedder import open_embedder
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import (
     EmbeddedPhotos,
@@ -20,15 +22,11 @@ from vultus.evaluation.protocols.base import (
 )
 from vultus.evaluation.protocols.photos import Photos
 from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
-from vultus.models.cards import Flip
 from vultus.models.digest import sha256_file
-from vultus.pipeline.analyser import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.pipeline.measuring.photos import embed_with
 from vultus.pipeline.measuring.settings import parse_settings
 from vultus.pipeline.measuring.stored import RecordedEmbeddings, StoredEmbeddings
-from vultus.pipeline.recognizer import open_recognizer
-from vultus.pipeline.selection import Selection
-from vultus.runtime.providers import Precision
+from vultus.pipeline.recognizer import Recognizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +111,11 @@ def run_evaluation(settings: RunSettings, *, progress: Progress | None = None) -
     stored = _stored_file(settings)
     if stored is not None:
         return _run_stored(protocol, stored, settings)
-    recognizer = open_recognizer(
+    model = DEFAULT_EMBEDDER if settings.model is None else settings.model
+    recognizer = Recognizer(
         detector=settings.detector,
-        model=DEFAULT_EMBEDDER if settings.model is None else settings.model,
-        precision=settings.precision,
-        gate=False,
-        flip=settings.flip,
+        embedder=open_embedder(model, flip=settings.flip, precision=settings.precision),
+        gate=None,
     )
     embed = _Timed(embed_with(recognizer, select=settings.select, progress=progress))
     recorded = RecordedEmbeddings(embed)

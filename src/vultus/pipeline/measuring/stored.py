@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.choices import Selection
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError, NoFaceError, SeveralFacesError
 from vultus.core.faces import Faces
 from vultus.embedding.embedding_file import FaceSource, read_embedding_file, save_embeddings
 from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
 from vultus.evaluation.protocols.photos import Photos
-from vultus.pipeline.selection import Selection, choose_face
+from vultus.pipeline.selection import choose_face
 
 NOWHERE = (math.nan,) * 4
 

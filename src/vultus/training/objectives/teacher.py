@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from vultus.alignment.crop_templates import crop_template
+from vultus.core.choices import Flip
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import ConfigError
 from vultus.embedding.embedder import Embedder
 from vultus.embedding.preprocess import preprocessing_line
 from vultus.embedding.source import find_model
-from vultus.models.cards import Flip, ModelCard
+from vultus.models.cards import ModelCard
 from vultus.models.digest import sha256_file
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import available_providers

@@ -1,0 +1,47 @@
+"""What a user can choose by a word, and what is taken when nothing is said.
+
+Imports nothing: the command line shows these words in its help before any model, array or picture
+is needed. Names that a registry holds stand here a second time; a test compares them.
+"""
+
+from typing import Literal
+
+Selection = Literal["only", "largest", "central"]
+"""``only``: there must be exactly one; ``largest``: the largest box; ``central``: the one whose
+box centre is nearest to the photo's."""
+
+Task = Literal["detection", "embedding", "quality", "antispoof"]
+"""What a model is for."""
+
+Colour = Literal["rgb", "bgr"]
+"""The order of a network's input channels."""
+
+Flip = Literal["none", "add", "concat"]
+"""What is done with a crop's mirrored view."""
+
+Runtime = Literal["auto", "onnxruntime", "openvino"]
+"""An engine, or ``"auto"``: OpenVINO where it is installed and knows the provider."""
+
+Precision = Literal["f32", "bf16"]
+"""The arithmetic inside the graph; inputs and outputs are the graph's own dtypes either way."""
+
+DEFAULT_DETECTOR = "mtcnn"
+DEFAULT_EMBEDDER = "vultus-s2"
+DEFAULT_TEMPLATE = "arcface-112"
+DEFAULT_FMR = 1e-3
+DEFAULT_FPIR = 0.01
+DEFAULT_PRIOR = 0.5
+
+TEMPLATE_NAMES = ("arcface-112", "facenet-160", "sphereface-112x96")
+DATASET_NAMES = ("folder", "list", "recordio", "synthetic")
+WRITER_NAMES = ("folder", "zip", "recordio")
+PROTOCOL_NAMES = (
+    "agedb-30", "blufr", "calfw", "cfp-fp", "cplfw", "folder", "ijb-b", "ijb-c", "lfw",
+    "megaface", "pairs", "ytf",
+)  # fmt: skip
+
+CROP_SELECTS = ("only", "largest", "central", "person")
+"""How `data align` chooses a face; ``person``: nearest to the centre of the person's photos."""
+
+CROP_ENDINGS = (".png", ".webp", ".jpg")
+"""Formats of crops."""
