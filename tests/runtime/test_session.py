@@ -279,3 +279,60 @@ def test_a_signal_is_handled_after_sessions_died_in_any_order(
     command = [sys.executable, "-c", SIGNALLED, str(model)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout) == (0, "handled\n"), run.stderr
+
+
+FORKED = """
+import multiprocessing
+import sys
+
+import numpy as np
+
+from vultus.core.errors import ProviderError
+from vultus.runtime.session import open_session
+
+model, engine = open(sys.argv[1], "rb").read(), sys.argv[2]
+session = open_session(model, runtime=engine)
+feeds = {"x": np.ones((1, 64), np.float32)}
+expected = session.run(feeds)[0]
+
+
+def child():
+    try:
+        session.run(feeds)
+    except ProviderError as error:
+        print("used:", error)
+    try:
+        open_session(model, runtime=engine)
+        print("explicit: opened")
+    except ProviderError as error:
+        print("explicit:", error)
+    anew = open_session(model)
+    np.testing.assert_allclose(anew.run(feeds)[0], expected, rtol=1e-5)
+    print("auto:", anew.description.split()[0], flush=True)
+
+
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join(40)
+process.kill()
+sys.exit(process.exitcode)
+"""
+
+
+@engines
+def test_a_forked_process_is_told_to_open_its_own_models(
+    engine: Engine, matrix: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "matrix.onnx"
+    path.write_bytes(matrix)
+    command = [sys.executable, "-c", FORKED, str(path), engine]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    used, explicit, auto = ended.stdout.splitlines()
+    assert used.startswith("used: models must be opened in the process that runs them")
+    if engine == "openvino":
+        assert explicit.startswith("explicit: runtime 'openvino' cannot start here")
+        assert auto == "auto: ONNX"
+    else:
+        assert explicit == "explicit: opened"
+        assert auto == "auto: OpenVINO"
+    assert ended.returncode == 0

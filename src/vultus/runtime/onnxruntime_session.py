@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import ModelError, ProviderError
-from vultus.runtime.providers import PROVIDERS, import_onnxruntime
+from vultus.runtime.providers import PROVIDERS, check_same_process, import_onnxruntime
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
 _ERRORS_ONLY = 3
@@ -65,6 +65,7 @@ class OnnxRuntimeSession:
         except self._errors as error:
             name = "the model's bytes" if isinstance(model, bytes) else str(model)
             raise ModelError(f"ONNX Runtime cannot load {name}: {error}") from error
+        self._opened_by = os.getpid()
         self._session.disable_fallback()
         _check_in_use(self._session.get_providers(), own, provider)
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
@@ -75,6 +76,7 @@ class OnnxRuntimeSession:
 
     def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         """Compute all outputs, in the graph's order; see `vultus.runtime.session.Session`."""
+        check_same_process(self._opened_by)
         arrays = check_feeds(self._specs, feeds)
         try:
             return list(self._session.run(None, arrays))

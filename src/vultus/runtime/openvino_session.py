@@ -1,5 +1,6 @@
 """Graphs on OpenVINO."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,12 @@ import numpy.typing as npt
 
 from vultus.core.choices import Precision
 from vultus.core.errors import ModelError, ProviderError
-from vultus.runtime.providers import PROVIDERS, import_openvino, openvino_core
+from vultus.runtime.providers import (
+    PROVIDERS,
+    check_same_process,
+    import_openvino,
+    openvino_core,
+)
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
 _ROUNDING = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
@@ -64,6 +70,7 @@ class OpenVinoSession:
         except RuntimeError as error:
             name = "the model's bytes" if isinstance(model, bytes) else str(model)
             raise ModelError(f"OpenVINO cannot load {name}: {error}") from error
+        self._opened_by = os.getpid()
         self._idle: deque[Any] = deque()
         self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
         self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
@@ -72,6 +79,7 @@ class OpenVinoSession:
 
     def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         """Compute all outputs, in the graph's order; see `vultus.runtime.session.Session`."""
+        check_same_process(self._opened_by)
         arrays = check_feeds(self._specs, feeds)
         with self._request() as request:
             try:

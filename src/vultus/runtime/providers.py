@@ -21,6 +21,9 @@ RUNTIME_VARIABLE = "VULTUS_RUNTIME"
 
 _IMPORT_LOCK = Lock()
 
+_core_processes: set[int] = set()
+"""Ids of this process, or of those that it was forked from, where OpenVINO was started."""
+
 PROVIDERS: Mapping[Engine, Mapping[str, str]] = MappingProxyType(
     {
         "openvino": MappingProxyType({"cpu": "CPU", "intel-gpu": "GPU", "intel-npu": "NPU"}),
@@ -80,6 +83,14 @@ def choose_engine(runtime: Runtime, *, provider: str, precision: Precision) -> E
         )
     if precision == "bf16":
         candidates = ["openvino"]
+    left_behind = [engine for engine in candidates if _left_behind(engine)]
+    candidates = [engine for engine in candidates if engine not in left_behind]
+    if left_behind and not candidates:
+        raise ProviderError(
+            f"runtime {left_behind[0]!r} cannot start here: it ran in the process that this one "
+            "was forked from, and would wait for threads that were left behind; start processes "
+            "by 'spawn', or use runtime 'onnxruntime'"
+        )
     for engine in candidates:
         if provider in PROVIDERS[engine] and provider in _providers_of(engine):
             return engine
@@ -133,7 +144,33 @@ def openvino_core() -> Any:
 
 @cache
 def _one_core(openvino: Any) -> Any:
+    _core_processes.add(os.getpid())
     return openvino.Core()
+
+
+def check_same_process(opened_by: int) -> None:
+    """Refuse to run a session in a forked copy of the process that opened it.
+
+    The engines' threads do not come along when a process is forked, and a run may wait for them
+    for ever.
+
+    Args:
+        opened_by: Id of the process that opened the session.
+
+    Raises:
+        ProviderError: If that is another process than this one.
+    """
+    if os.getpid() != opened_by:
+        raise ProviderError(
+            "models must be opened in the process that runs them: this one was forked from "
+            f"process {opened_by}, which opened the model, and the engine's threads were left "
+            "behind; make a Recognizer in each process, or start processes by 'spawn'"
+        )
+
+
+def _left_behind(engine: Engine) -> bool:
+    """Whether the engine was started before this process was forked from another."""
+    return engine == "openvino" and bool(_core_processes - {os.getpid()})
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The loader against images read one by one: any number of workers, any place to go on from."""
 
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -302,3 +304,29 @@ def test_all_parts_of_a_batch_are_page_locked(
     rows = len(plain[0].labels)
     assert pinned.count(torch.Size([rows, 16, 16, 3])) == views
     assert pinned.count(torch.Size([rows])) == 3
+
+
+LEFT_OPEN = """
+import sys
+from pathlib import Path
+
+from vultus.data.formats.folder import FolderDataset
+from vultus.data.loading.loader import FaceLoader
+from vultus.sampling.samplers import ShuffledSampler
+
+dataset = FolderDataset(Path(sys.argv[1]))
+sampler = ShuffledSampler(dataset.labels, batch_size=2, seed=0)
+sys.loader = FaceLoader(dataset, sampler, size_hw=(16, 16), workers=2)  # lives until the very end
+for batch in sys.loader:
+    if sys.argv[2] == "in the middle":
+        break
+print("done")
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("where", ["in the middle", "after an epoch"])
+def test_a_process_ends_with_its_workers(dataset: FolderDataset, where: str) -> None:
+    command = [sys.executable, "-c", LEFT_OPEN, str(dataset.root), where]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")

@@ -1,7 +1,12 @@
 """Batches of training images: read, decoded, augmented and put together by worker processes."""
 
+import os
 import signal
 from collections.abc import Iterator
+from ctypes import c_bool
+from functools import partial
+from multiprocessing import Value
+from multiprocessing.util import Finalize
 from types import FrameType
 from typing import Any
 
@@ -63,6 +68,10 @@ class FaceLoader(BatchLoader):
         self._maker = BatchMaker(
             dataset, augmentation=augmentation, size_hw=size_hw, seed=seed, views=views
         )
+        # At exit multiprocessing sends SIGTERM to the workers and waits for them without a limit;
+        # finalizers with a priority run before that.
+        ending = Value(c_bool, False, lock=False)
+        Finalize(self, setattr, args=(ending, "value", True), exitpriority=0)
         self._batches: DataLoader[MadeBatch] = DataLoader(
             self._maker,
             sampler=_Orders(batch_sampler, slots=_slot_count(workers)),
@@ -71,7 +80,7 @@ class FaceLoader(BatchLoader):
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCHED_BATCHES if workers else None,
-            worker_init_fn=_start_worker,
+            worker_init_fn=partial(_start_worker, ending),
             generator=torch.Generator(),  # else each epoch would draw from the global one
         )
 
@@ -131,13 +140,15 @@ def _as_it_is(made: Any) -> Any:
     return made
 
 
-def _start_worker(worker: int) -> None:
+def _start_worker(ending: Any, worker: int) -> None:
     # Workers are the parallelism; OpenCV's own threads would only fight over the same cores.
     cv2.setNumThreads(1)
     # A signal for the whole process group is the main process's to answer; it still needs batches.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore_once)
+        signal.signal(number, partial(_ignore_once, ending))
 
 
-def _ignore_once(number: int, frame: FrameType | None) -> None:
+def _ignore_once(ending: Any, number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
+    if ending.value:
+        os._exit(0)  # any other end of a worker is an error in torch's eyes
