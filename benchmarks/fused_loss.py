@@ -42,19 +42,23 @@ def make_step(method: str, classes: int, device: str) -> tuple[Step, torch.nn.Pa
     from vultus.losses.many_classes.fused import fused_margin_cross_entropy
     from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
     from vultus.losses.margins.functional import margin_cross_entropy
-    from vultus.losses.margins.target_logit import ArcFacePsi
+    from vultus.losses.margins.target_logit import ArcFaceLogit
 
-    psi = ArcFacePsi(MARGIN_RAD)
+    target_logit = ArcFaceLogit(MARGIN_RAD)
     weight = torch.nn.Parameter(torch.empty(classes, DIM, device=device).normal_(std=0.01))
     if method == "fused":
         return lambda x, y: fused_margin_cross_entropy(
-            x, weight, y, psi=psi, scale=SCALE
+            x, weight, y, target_logit=target_logit, scale=SCALE
         ).losses.mean(), weight
     if method == "plain":
-        return lambda x, y: margin_cross_entropy(x, weight, y, psi=psi, scale=SCALE), weight
+        return lambda x, y: margin_cross_entropy(
+            x, weight, y, target_logit=target_logit, scale=SCALE
+        ), weight
     if method.startswith("partial"):
         sampling = ClassSampling(rate=0.1)
-        head = PartialFC(num_classes=1, dim=DIM, psi=psi, scale=SCALE, sampling=sampling)
+        head = PartialFC(
+            num_classes=1, dim=DIM, target_logit=target_logit, scale=SCALE, sampling=sampling
+        )
         # Its own constructor would make a second weight: give it this one.
         head.weight, head.classes = weight, type(head.classes)(0, classes, classes)
         head.num_classes = classes

@@ -46,8 +46,8 @@ TABLE_HEAD = """# Table of losses
 
 Every name that `LOSSES.create(name, num_classes=..., dim=..., **settings)` knows. `t` is the angle
 between a feature `x` and the centre `W_y` of its own class, `t_j` and `c_j = cos(t_j)` those of the
-others, `s` the scale, `psi` what takes the place of `cos(t)` in the target logit `z_y = s psi`;
-where only `psi` is given, `z_j = s cos(t_j)` and the loss is softmax cross-entropy. Made by
+others, `s` the scale, `target` what takes the place of `cos(t)` in the logit `z_y = s target`;
+where only `target` is given, `z_j = s cos(t_j)` and the loss is softmax cross-entropy. Made by
 `scripts/loss_gradient_table.py` from what the losses registered.
 
 """

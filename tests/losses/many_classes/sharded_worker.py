@@ -16,7 +16,7 @@ from vultus.core.errors import InputError
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
 from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
-from vultus.losses.margins.target_logit_adaptive import CurricularPsi
+from vultus.losses.margins.target_logit_adaptive import CurricularLogit
 
 Results = dict[str, Tensor]
 
@@ -25,9 +25,12 @@ def fused_results(batch: Results, part: slice, group: dist.ProcessGroup | None) 
     """Loss, gradients and state of a fused head after one SGD step."""
     torch.manual_seed(5)
     head = FusedMarginSoftmax(
-        num_classes=len(batch["weight"]), dim=batch["weight"].shape[1], psi=CurricularPsi(0.5, 0.3),
-        scale=8.0, group=group,
-    )  # fmt: skip
+        num_classes=len(batch["weight"]),
+        dim=batch["weight"].shape[1],
+        target_logit=CurricularLogit(0.5, 0.3),
+        scale=8.0,
+        group=group,
+    )
     initial = head.full_state()["weight"]
     head.double()
     head.load_full_state({"weight": batch["weight"], "step": torch.tensor(3)})
@@ -57,9 +60,13 @@ def fused_results(batch: Results, part: slice, group: dist.ProcessGroup | None) 
 def partial_results(batch: Results, part: slice, group: dist.ProcessGroup | None) -> Results:
     """A Partial FC head that draws half of the classes, over three steps."""
     head = PartialFC(
-        num_classes=len(batch["weight"]), dim=batch["weight"].shape[1], psi=CurricularPsi(0.5, 0.3),
-        sampling=ClassSampling(rate=0.5, seed=1), scale=8.0, group=group,
-    ).double()  # fmt: skip
+        num_classes=len(batch["weight"]),
+        dim=batch["weight"].shape[1],
+        target_logit=CurricularLogit(0.5, 0.3),
+        sampling=ClassSampling(rate=0.5, seed=1),
+        scale=8.0,
+        group=group,
+    ).double()
     head.load_full_state({"weight": batch["weight"], "step": torch.tensor(0)})
     optimizer = RowSparseSGD(head.parameters(), lr=0.1)
     losses, moved = [], []
@@ -82,7 +89,12 @@ def refused(batch: Results, part: slice, bad: int, group: dist.ProcessGroup) -> 
     """What each kind of head says where the labels of process ``bad`` are wrong."""
     said = []
     for make in (FusedMarginSoftmax, PartialFC):
-        head = make(num_classes=9, dim=batch["features"].shape[1], psi=CurricularPsi(), group=group)
+        head = make(
+            num_classes=9,
+            dim=batch["features"].shape[1],
+            target_logit=CurricularLogit(),
+            group=group,
+        )
         labels = torch.full_like(batch["labels"][part], 9 if dist.get_rank(group) == bad else 0)
         try:
             head(batch["features"][part].float(), labels)

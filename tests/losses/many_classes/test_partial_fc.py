@@ -8,13 +8,15 @@ from vultus.core.errors import InputError
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC, suggested_sample_rate
 from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
 from vultus.losses.margins.functional import margin_cross_entropy
-from vultus.losses.margins.target_logit import ArcFacePsi, CosFacePsi
+from vultus.losses.margins.target_logit import ArcFaceLogit, CosFaceLogit
 
 
 def head_of(classes: int, rate: float, *, correct: bool = False, scale: float = 16.0) -> PartialFC:
     torch.manual_seed(0)
     sampling = ClassSampling(rate=rate, correct=correct, seed=2)
-    return PartialFC(num_classes=classes, dim=6, psi=ArcFacePsi(), scale=scale, sampling=sampling)
+    return PartialFC(
+        num_classes=classes, dim=6, target_logit=ArcFaceLogit(), scale=scale, sampling=sampling
+    )
 
 
 def batch(rows: int, classes: int) -> tuple[Tensor, Tensor]:
@@ -30,7 +32,7 @@ def test_the_loss_is_that_of_the_drawn_classes() -> None:
     rows, _ = head.draw(labels)
     sub = head.weight.detach()[rows].requires_grad_()
     expected = margin_cross_entropy(
-        features, sub, torch.searchsorted(rows, labels), psi=ArcFacePsi(), scale=16.0
+        features, sub, torch.searchsorted(rows, labels), target_logit=ArcFaceLogit(), scale=16.0
     )
     (wanted,) = torch.autograd.grad(expected, (sub,))
     loss = head(features, labels).loss
@@ -127,7 +129,9 @@ def test_rate_1_and_evaluation_look_at_all_classes() -> None:
     features, labels = batch(4, 30)
     head = head_of(30, 1.0)
     loss = head(features, labels).loss
-    expected = margin_cross_entropy(features, head.weight, labels, psi=ArcFacePsi(), scale=16.0)
+    expected = margin_cross_entropy(
+        features, head.weight, labels, target_logit=ArcFaceLogit(), scale=16.0
+    )
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert head.weight.grad is not None
@@ -151,7 +155,7 @@ def test_ignored_rows() -> None:
 def test_settings() -> None:
     assert suggested_sample_rate(999_999) == 1
     assert suggested_sample_rate(1_000_000) == 0.3
-    assert PartialFC(num_classes=5, dim=2, psi=CosFacePsi()).sample_rate == 1
+    assert PartialFC(num_classes=5, dim=2, target_logit=CosFaceLogit()).sample_rate == 1
     for bad in (0.0, 1.5):
         with pytest.raises(InputError, match="rate must be"):
             ClassSampling(rate=bad)
@@ -161,7 +165,7 @@ def test_it_learns() -> None:
     generator = torch.Generator().manual_seed(0)
     centers = torch.nn.functional.normalize(torch.randn(40, 6, generator=generator))
     head = head_of(40, 0.3)
-    head.psi = CosFacePsi(0.1)
+    head.target_logit = CosFaceLogit(0.1)
     optimizer = RowSparseSGD(head.parameters(), lr=0.05)
     for _ in range(250):
         labels = torch.randint(40, (32,), generator=generator)

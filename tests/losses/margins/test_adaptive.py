@@ -67,13 +67,13 @@ class TestCurricularFace:
         assert "level" in loss.state_dict()
         assert "level" not in dict(loss.named_parameters())
 
-    def test_a_psi_in_use_keeps_its_level_when_the_next_step_moves_it(self) -> None:
+    def test_a_target_logit_in_use_keeps_its_level_when_the_next_step_moves_it(self) -> None:
         loss = CurricularFace(num_classes=5, dim=6)
-        psi = loss.psi_for(torch.tensor([0.9]), torch.tensor([1.0]))
+        target_logit = loss.target_logit_for(torch.tensor([0.9]), torch.tensor([1.0]))
         cos, low = torch.tensor([[0.5]]), torch.tensor([-1.0])
-        before = psi.negatives(cos, low, low)
-        loss.psi_for(torch.tensor([0.9]), torch.tensor([1.0]))
-        assert torch.equal(psi.negatives(cos, low, low), before)
+        before = target_logit.negatives(cos, low, low)
+        loss.target_logit_for(torch.tensor([0.9]), torch.tensor([1.0]))
+        assert torch.equal(target_logit.negatives(cos, low, low), before)
 
     def test_equals_the_formula_row_by_row(self) -> None:
         loss = CurricularFace(num_classes=5, dim=6, scale=16.0).eval()

@@ -6,7 +6,7 @@ import torch
 from vultus.core.errors import InputError
 from vultus.losses.margins import bounds
 from vultus.losses.margins.functional import margin_cross_entropy
-from vultus.losses.margins.target_logit import NormFacePsi
+from vultus.losses.margins.target_logit import NormFaceLogit
 
 CLASSES = [10, 10_572, 85_742, 360_232, 2_059_906]
 
@@ -35,11 +35,14 @@ def test_a_simplex_of_centers_reaches_the_normface_bound(scale: float) -> None:
     n = 6
     simplex = torch.eye(n, dtype=torch.float64) - 1 / n
     labels = torch.arange(n)
-    best = margin_cross_entropy(simplex, simplex, labels, psi=NormFacePsi(), scale=scale)
+    best = margin_cross_entropy(simplex, simplex, labels, target_logit=NormFaceLogit(), scale=scale)
     bound = bounds.normface_minimum_loss(n, scale=scale)
     assert best.item() == pytest.approx(bound, rel=1e-9)
     random = torch.randn(n, n, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    assert margin_cross_entropy(random, random, labels, psi=NormFacePsi(), scale=scale) > bound
+    assert (
+        margin_cross_entropy(random, random, labels, target_logit=NormFaceLogit(), scale=scale)
+        > bound
+    )
 
 
 def test_scale_and_loss_of_normface_invert_each_other() -> None:

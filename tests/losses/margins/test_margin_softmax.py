@@ -8,7 +8,7 @@ from vultus.losses import LOSSES
 from vultus.losses.margins.bounds import expected_initial_loss
 from vultus.losses.margins.margin_softmax import ArcFace, CosFace, Gradient, MarginSoftmax, NormFace
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import ArcFacePsi
+from vultus.losses.margins.target_logit import ArcFaceLogit
 
 
 def batch(rows: int = 8, dim: int = 6, classes: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,7 +59,7 @@ def test_the_detached_gradient_is_that_of_a_unit_slope() -> None:
     centers = head.weight.detach() / head.weight.detach().norm(dim=1, keepdim=True)
     cos = (unit @ centers.T).requires_grad_()
     own = cos.detach().gather(1, labels[:, None])[:, 0]
-    logits = 8.0 * cos.detach().scatter(1, labels[:, None], ArcFacePsi(0.5)(own)[:, None])
+    logits = 8.0 * cos.detach().scatter(1, labels[:, None], ArcFaceLogit(0.5)(own)[:, None])
     slopes = 8.0 * (logits.softmax(dim=1) - torch.nn.functional.one_hot(labels, 5)) / len(labels)
     by_unit = slopes @ centers
     expected = by_unit - (by_unit * unit).sum(dim=1, keepdim=True) * unit
@@ -115,4 +115,4 @@ def test_the_scale_is_checked(scale: float) -> None:
 def test_the_kind_of_gradient_is_checked() -> None:
     grad: Gradient = "none"  # type: ignore[assignment]
     with pytest.raises(InputError, match="grad must be 'exact' or 'detached'"):
-        MarginSoftmax(num_classes=3, dim=3, psi=ArcFacePsi(), scale=1.0, grad=grad)
+        MarginSoftmax(num_classes=3, dim=3, target_logit=ArcFaceLogit(), scale=1.0, grad=grad)

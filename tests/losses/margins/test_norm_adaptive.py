@@ -60,13 +60,13 @@ class TestAdaFace:
         assert loss.norm_mean.item() == pytest.approx(20.3, rel=1e-5)
         assert loss.norm_std.item() == 100
 
-    def test_a_psi_in_use_keeps_its_statistics_when_the_next_step_moves_them(self) -> None:
+    def test_a_target_logit_in_use_keeps_its_statistics_when_the_next_step_moves_them(self) -> None:
         loss = AdaFace(num_classes=3, dim=5)
         cos, norms = torch.tensor([0.5, 0.1]), torch.tensor([90.0, 5.0])
-        psi = loss.psi_for(cos, norms)
-        before = psi(cos, norms)
-        loss.psi_for(cos, norms)
-        assert torch.equal(psi(cos, norms), before)
+        target_logit = loss.target_logit_for(cos, norms)
+        before = target_logit(cos, norms)
+        loss.target_logit_for(cos, norms)
+        assert torch.equal(target_logit(cos, norms), before)
 
     def test_equals_the_formula_row_by_row(self) -> None:
         lengths = [5.0, 15.0, 40.0, 90.0]

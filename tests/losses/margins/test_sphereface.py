@@ -21,8 +21,8 @@ def naive(
             if j == label:
                 theta = math.acos(max(-1.0, min(1.0, cos)))
                 k = next(k for k in range(100) if m * theta <= (k + 1) * math.pi)
-                psi = (-1.0) ** k * math.cos(m * theta) - 2 * k
-                cos = (lambda_ * cos + psi) / (1 + lambda_)
+                target_logit = (-1.0) ** k * math.cos(m * theta) - 2 * k
+                cos = (lambda_ * cos + target_logit) / (1 + lambda_)
             logits.append(product * cos)
         total += math.log(sum(math.exp(z - logits[label]) for z in logits))
     return total / len(labels)

@@ -7,16 +7,20 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from vultus.core.errors import InputError
 from vultus.losses.margins.target_logit import (
-    ArcFacePsi,
+    AnnealedLogit,
+    ArcFaceLogit,
     Beyond,
-    CombinedPsi,
-    CosFacePsi,
-    NormFacePsi,
-    PsiBase,
+    CombinedLogit,
+    CosFaceLogit,
+    DetachedLogit,
+    NormFaceLogit,
+    TargetLogit,
     angle,
     piecewise_cos,
 )
+from vultus.losses.margins.target_logit_adaptive import AdaFaceLogit, CurricularLogit
 
+COS = torch.linspace(-0.95, 0.95, 21, dtype=torch.float64)
 GRID_DEG = [0.5, 10.0, 44.9, 59.9, 60.1, 89.0, 91.0, 119.0, 135.1, 151.0, 152.0, 170.0, 179.5]
 
 
@@ -33,27 +37,27 @@ def arc(theta: float, m: float, beyond: str) -> float:
     return math.cos(theta) - m * math.sin(m) if beyond == "fallback" else stepped(theta + m)
 
 
-FORMULAS: list[tuple[PsiBase, Callable[[float], float]]] = [
-    (NormFacePsi(), math.cos),
-    (CosFacePsi(0.35), lambda t: math.cos(t) - 0.35),
-    (ArcFacePsi(0.5), lambda t: arc(t, 0.5, "fallback")),
-    (ArcFacePsi(0.5, "smooth"), lambda t: arc(t, 0.5, "smooth")),
-    (ArcFacePsi(0.5, "easy"), lambda t: arc(t, 0.5, "easy")),
-    (ArcFacePsi(0.5, "plain"), lambda t: arc(t, 0.5, "plain")),
-    (CombinedPsi(4.0), lambda t: stepped(4 * t)),
-    (CombinedPsi(1.35), lambda t: stepped(1.35 * t)),
-    (CombinedPsi(1.0, 0.3, 0.2), lambda t: stepped(t + 0.3) - 0.2),
-    (CombinedPsi(0.9, 0.4, 0.15), lambda t: stepped(0.9 * t + 0.4) - 0.15),
+FORMULAS: list[tuple[TargetLogit, Callable[[float], float]]] = [
+    (NormFaceLogit(), math.cos),
+    (CosFaceLogit(0.35), lambda t: math.cos(t) - 0.35),
+    (ArcFaceLogit(0.5), lambda t: arc(t, 0.5, "fallback")),
+    (ArcFaceLogit(0.5, "smooth"), lambda t: arc(t, 0.5, "smooth")),
+    (ArcFaceLogit(0.5, "easy"), lambda t: arc(t, 0.5, "easy")),
+    (ArcFaceLogit(0.5, "plain"), lambda t: arc(t, 0.5, "plain")),
+    (CombinedLogit(4.0), lambda t: stepped(4 * t)),
+    (CombinedLogit(1.35), lambda t: stepped(1.35 * t)),
+    (CombinedLogit(1.0, 0.3, 0.2), lambda t: stepped(t + 0.3) - 0.2),
+    (CombinedLogit(0.9, 0.4, 0.15), lambda t: stepped(0.9 * t + 0.4) - 0.15),
 ]
 
 
-@pytest.mark.parametrize(("psi", "formula"), FORMULAS, ids=lambda item: str(item)[:40])
+@pytest.mark.parametrize(("target_logit", "formula"), FORMULAS, ids=lambda item: str(item)[:40])
 def test_value_and_gradient_follow_the_formula(
-    psi: PsiBase, formula: Callable[[float], float]
+    target_logit: TargetLogit, formula: Callable[[float], float]
 ) -> None:
     theta = [math.radians(degrees) for degrees in GRID_DEG]
     cos = torch.tensor([math.cos(t) for t in theta], dtype=torch.float64, requires_grad=True)
-    value = psi(cos)
+    value = target_logit(cos)
     assert value.tolist() == pytest.approx([formula(t) for t in theta], abs=1e-12)
     torch.autograd.backward(value.sum())
     step = 1e-6
@@ -65,12 +69,12 @@ def test_value_and_gradient_follow_the_formula(
     assert cos.grad.tolist() == pytest.approx(slopes, rel=1e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize("psi", [psi for psi, _ in FORMULAS], ids=str)
-def test_gradcheck_twice(psi: PsiBase) -> None:
+@pytest.mark.parametrize("target_logit", [target_logit for target_logit, _ in FORMULAS], ids=str)
+def test_gradcheck_twice(target_logit: TargetLogit) -> None:
     generator = torch.Generator().manual_seed(0)
     cos = torch.rand(60, dtype=torch.float64, generator=generator) * 1.98 - 0.99
-    assert gradcheck(psi, (cos.requires_grad_(),))
-    assert gradgradcheck(psi, (cos[:8].detach().requires_grad_(),))
+    assert gradcheck(target_logit, (cos.requires_grad_(),))
+    assert gradgradcheck(target_logit, (cos[:8].detach().requires_grad_(),))
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
@@ -88,33 +92,33 @@ def test_the_real_multiplier_equals_the_polynomials_of_the_paper(m: int) -> None
     }
     # The signs are 0 at isolated points where the polynomials are not defined.
     defined = (s0 != 0) & (s1 != 0) & (s3 != 0)
-    difference = (CombinedPsi(float(m))(c) - polynomials[m])[defined].abs()
+    difference = (CombinedLogit(float(m))(c) - polynomials[m])[defined].abs()
     assert difference.max() < 1e-12
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])
 def test_ends_of_the_multiplicative_margin(m: int) -> None:
-    ends = CombinedPsi(float(m))(torch.tensor([1.0, -1.0], dtype=torch.float64))
+    ends = CombinedLogit(float(m))(torch.tensor([1.0, -1.0], dtype=torch.float64))
     assert ends.tolist() == pytest.approx([1.0, 1 - 2 * m], abs=1e-12)
 
 
 def test_arcface_past_pi_minus_m_in_numbers() -> None:
     just_past = torch.tensor(math.cos(math.pi - 0.5 + 1e-9), dtype=torch.float64)
-    assert ArcFacePsi(0.5)(just_past).item() == pytest.approx(-1.1173, abs=1e-4)
+    assert ArcFaceLogit(0.5)(just_past).item() == pytest.approx(-1.1173, abs=1e-4)
     end = torch.tensor(-1.0, dtype=torch.float64)
-    assert ArcFacePsi(0.5, "smooth")(end).item() == pytest.approx(-2 + math.cos(0.5), abs=1e-12)
+    assert ArcFaceLogit(0.5, "smooth")(end).item() == pytest.approx(-2 + math.cos(0.5), abs=1e-12)
     right = torch.tensor([1e-9, -1e-9], dtype=torch.float64)
-    before, after = ArcFacePsi(0.5, "easy")(right).tolist()
+    before, after = ArcFaceLogit(0.5, "easy")(right).tolist()
     assert after - before == pytest.approx(math.sin(0.5), abs=1e-6)
 
 
-@pytest.mark.parametrize(("psi", "formula"), FORMULAS, ids=lambda item: str(item)[:40])
+@pytest.mark.parametrize(("target_logit", "formula"), FORMULAS, ids=lambda item: str(item)[:40])
 def test_monotone_is_claimed_exactly_where_it_holds(
-    psi: PsiBase, formula: Callable[[float], float]
+    target_logit: TargetLogit, formula: Callable[[float], float]
 ) -> None:
     theta = torch.linspace(0, math.pi, 20_001, dtype=torch.float64)
-    rises = bool((psi(torch.cos(theta)).diff() > 1e-9).any())
-    assert rises is not psi.monotone
+    rises = bool((target_logit(torch.cos(theta)).diff() > 1e-9).any())
+    assert rises is not target_logit.monotone
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -128,11 +132,11 @@ def test_the_angle_is_exact_and_its_gradient_finite(dtype: torch.dtype) -> None:
 
 
 def test_feature_gradient_at_a_tiny_angle_has_the_length_that_the_formula_gives() -> None:
-    # |d cos(t + m) / dx| = sin(t + m) / |x|, although d psi / dc = sin(t + m) / sin(t) diverges
+    # |d cos(t + m) / dx| = sin(t + m) / |x|, although d target / dc = sin(t + m) / sin(t) diverges
     m, tiny = 0.5, 1e-2
     feature = torch.tensor([math.cos(tiny), math.sin(tiny)], requires_grad=True)
     cos = (feature / feature.norm())[0]
-    torch.autograd.backward(ArcFacePsi(m)(cos[None]).sum())
+    torch.autograd.backward(ArcFaceLogit(m)(cos[None]).sum())
     assert feature.grad is not None
     assert feature.grad.norm().item() == pytest.approx(math.sin(tiny + m), rel=2e-3)
 
@@ -147,24 +151,24 @@ def test_margins_may_differ_by_row() -> None:
     cos = torch.tensor([0.5, 0.5])
     margins = torch.tensor([0.0, 0.3])
     expected = [0.5, math.cos(math.acos(0.5) + 0.3)]
-    assert ArcFacePsi(margins)(cos).tolist() == pytest.approx(expected, abs=1e-6)
-    assert CosFacePsi(margins)(cos).tolist() == pytest.approx([0.5, 0.2])
+    assert ArcFaceLogit(margins)(cos).tolist() == pytest.approx(expected, abs=1e-6)
+    assert CosFaceLogit(margins)(cos).tolist() == pytest.approx([0.5, 0.2])
 
 
-@pytest.mark.parametrize("psi", [psi for psi, _ in FORMULAS], ids=str)
-def test_scaled_to_nothing_is_the_plain_cosine(psi: PsiBase) -> None:
+@pytest.mark.parametrize("target_logit", [target_logit for target_logit, _ in FORMULAS], ids=str)
+def test_scaled_to_nothing_is_the_plain_cosine(target_logit: TargetLogit) -> None:
     cos = torch.linspace(-0.99, 0.99, 31, dtype=torch.float64)
-    assert torch.allclose(psi.scaled(0.0)(cos), cos, atol=1e-12)
-    assert torch.allclose(psi.scaled(1.0)(cos), psi(cos), atol=1e-12)
+    assert torch.allclose(target_logit.scaled(0.0)(cos), cos, atol=1e-12)
+    assert torch.allclose(target_logit.scaled(1.0)(cos), target_logit(cos), atol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ArcFacePsi(-0.1), "margin_rad must be"),
-        (lambda: ArcFacePsi(28.6), "margin_rad must be"),
-        (lambda: CombinedPsi(0.0), "multiplier must be"),
-        (lambda: CombinedPsi(margin_cos=-1), "margin_cos must be"),
+        (lambda: ArcFaceLogit(-0.1), "margin_rad must be"),
+        (lambda: ArcFaceLogit(28.6), "margin_rad must be"),
+        (lambda: CombinedLogit(0.0), "multiplier must be"),
+        (lambda: CombinedLogit(margin_cos=-1), "margin_cos must be"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Callable[[], object], message: str) -> None:
@@ -175,4 +179,44 @@ def test_settings_out_of_range_are_refused(make: Callable[[], object], message: 
 def test_an_unknown_behaviour_is_refused() -> None:
     beyond: Beyond = "hard"  # type: ignore[assignment]
     with pytest.raises(InputError, match="beyond must be"):
-        ArcFacePsi(0.5, beyond)
+        ArcFaceLogit(0.5, beyond)
+
+
+def test_annealing_mixes_by_lambda() -> None:
+    target_logit = CombinedLogit(4.0)
+    assert torch.allclose(AnnealedLogit(target_logit, 0.0)(COS), target_logit(COS))
+    assert torch.allclose(
+        AnnealedLogit(target_logit, 3.0)(COS), 0.75 * COS + 0.25 * target_logit(COS)
+    )
+
+
+def test_detached_keeps_the_value_and_takes_derivative_one() -> None:
+    cos = COS.clone().requires_grad_()
+    target_logit = ArcFaceLogit(0.5)
+    value = DetachedLogit(target_logit)(cos)
+    assert torch.allclose(value, target_logit(COS))
+    (gradient,) = torch.autograd.grad(value.sum(), cos)
+    assert gradient.tolist() == [1.0] * len(COS)
+
+
+def test_detached_passes_on_negatives_and_norms() -> None:
+    target_logit = DetachedLogit(CurricularLogit(0.5, 0.3))
+    cos = torch.tensor([[0.9, -0.2]])
+    target = torch.tensor([0.1])
+    assert target_logit.changes_negatives
+    assert torch.equal(
+        target_logit.negatives(cos, target, target),
+        CurricularLogit(0.5, 0.3).negatives(cos, target, target),
+    )
+    assert DetachedLogit(AdaFaceLogit()).uses_norms
+    assert not DetachedLogit(ArcFaceLogit(beyond="easy")).monotone
+
+
+def test_annealing_refuses_a_target_logit_that_changes_negatives() -> None:
+    with pytest.raises(InputError, match="leaves negatives alone"):
+        AnnealedLogit(CurricularLogit(), 1.0)
+
+
+def test_scaling_reaches_the_wrapped_target_logit() -> None:
+    assert torch.allclose(AnnealedLogit(CombinedLogit(4.0), 2.0).scaled(0.0)(COS), COS)
+    assert torch.allclose(DetachedLogit(ArcFaceLogit(0.5)).scaled(0.0)(COS), COS)

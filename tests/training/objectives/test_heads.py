@@ -6,7 +6,7 @@ import torch
 from vultus.core.errors import ConfigError
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.partial_fc import PartialFC
-from vultus.losses.margins.target_logit_wrappers import DetachedPsi
+from vultus.losses.margins.target_logit import DetachedLogit
 from vultus.training.objectives.heads import build_loss, build_objective
 from vultus.training.recipe.stage_config import (
     HeadConfig,
@@ -48,7 +48,7 @@ def test_settings_reach_the_heads() -> None:
     config = HeadConfig(kind="partial-fc", sample_rate=0.5, correct=True)
     head = build_loss(named("arcface", grad="detached"), config, num_classes=8, dim=4, seed=3)
     assert isinstance(head, PartialFC)
-    assert isinstance(head.psi, DetachedPsi)
+    assert isinstance(head.target_logit, DetachedLogit)
     assert (head.sample_rate, head.sampling.correct, head.sampling.seed) == (0.5, True, 3)
 
 

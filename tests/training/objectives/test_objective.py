@@ -11,7 +11,7 @@ from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
 from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import CosFacePsi
+from vultus.losses.margins.target_logit import CosFaceLogit
 from vultus.training.objectives.objective import LossObjective
 
 
@@ -45,7 +45,7 @@ def test_the_margin_comes_in_along_a_line_and_stays(features: torch.Tensor, kind
     head: Loss = (
         make("cosface", scale=8.0, margin_cos=0.4)
         if kind == "plain"
-        else FusedMarginSoftmax(num_classes=5, dim=8, psi=CosFacePsi(0.4), scale=8.0)
+        else FusedMarginSoftmax(num_classes=5, dim=8, target_logit=CosFaceLogit(0.4), scale=8.0)
     )
     objective = LossObjective(head, warmup=MarginWarmup(steps=4, delay=2))
     values = []
@@ -101,7 +101,11 @@ def test_a_warmup_starts_without_the_margin() -> None:
 
 def test_partial_fc_is_expected_to_see_its_sample_only() -> None:
     head = PartialFC(
-        num_classes=1000, dim=256, psi=CosFacePsi(0.0), scale=1.0, sampling=ClassSampling(rate=0.1)
+        num_classes=1000,
+        dim=256,
+        target_logit=CosFaceLogit(0.0),
+        scale=1.0,
+        sampling=ClassSampling(rate=0.1),
     )
     assert LossObjective(head).expected_first_loss() == pytest.approx(math.log(100), abs=0.01)
 
@@ -109,7 +113,7 @@ def test_partial_fc_is_expected_to_see_its_sample_only() -> None:
 def test_what_is_saved_comes_back_with_the_heads_momentum(features: torch.Tensor) -> None:
     def new() -> tuple[LossObjective, RowSparseSGD]:
         head = PartialFC(
-            num_classes=5, dim=8, psi=CosFacePsi(0.2), sampling=ClassSampling(rate=0.6)
+            num_classes=5, dim=8, target_logit=CosFaceLogit(0.2), sampling=ClassSampling(rate=0.6)
         )
         objective = LossObjective(head, second=make("center"))
         return objective, RowSparseSGD([head.weight], lr=0.1)
@@ -138,6 +142,6 @@ def test_another_loss_is_refused() -> None:
         LossObjective(make("softmax")).load_full_state(state)
     with pytest.raises(ConfigError, match="another loss"):
         LossObjective(make("center", num_classes=6)).load_full_state(state)
-    head = FusedMarginSoftmax(num_classes=5, dim=8, psi=CosFacePsi(0.2))
+    head = FusedMarginSoftmax(num_classes=5, dim=8, target_logit=CosFaceLogit(0.2))
     with pytest.raises(ConfigError, match="another loss"):
         LossObjective(head).load_full_state(state)

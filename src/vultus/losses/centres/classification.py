@@ -15,8 +15,8 @@ from vultus.losses.margins.functional import (
     unit_rows,
 )
 from vultus.losses.margins.margin_softmax import SCALE, MarginSoftmax, new_class_weight
-from vultus.losses.margins.target_logit import NormFacePsi
-from vultus.losses.margins.target_logit_adaptive import CirclePsi
+from vultus.losses.margins.target_logit import NormFaceLogit
+from vultus.losses.margins.target_logit_adaptive import CircleLogit
 
 
 @register_loss(
@@ -140,7 +140,9 @@ class Coco(MarginSoftmax):
     """
 
     def __init__(self, *, num_classes: int, dim: int, scale: float = 21.475) -> None:
-        super().__init__(num_classes=num_classes, dim=dim, psi=NormFacePsi(), scale=scale)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=NormFaceLogit(), scale=scale
+        )
 
 
 @register_loss(
@@ -166,7 +168,9 @@ class Circle(MarginSoftmax):
         self, *, num_classes: int, dim: int, margin_cos: float = 0.25, scale: float = 256.0
     ) -> None:
         check_range("margin_cos", margin_cos, low=0, high=1)
-        super().__init__(num_classes=num_classes, dim=dim, psi=CirclePsi(margin_cos), scale=scale)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=CircleLogit(margin_cos), scale=scale
+        )
 
 
 @register_loss(

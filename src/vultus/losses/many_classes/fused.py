@@ -1,10 +1,10 @@
 """A margin softmax that never holds the logits of all classes.
 
 `fused_margin_cross_entropy` gives the loss and the gradients of the plain computation (normalise,
-multiply, put the margin in, cross-entropy) for any `PsiBase`, in tiles over the classes. It needs a
-few MB beside the weight and its gradient however many classes there are, and it works on classes
-that are cut over several processes. The price is one more matrix product: the cosines are computed
-again in the backward pass.
+multiply, put the margin in, cross-entropy) for any `TargetLogit`, in tiles over the classes. It
+needs a few MB beside the weight and its gradient however many classes there are, and it works on
+classes that are cut over several processes. The price is one more matrix product: the cosines are
+computed again in the backward pass.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from vultus.losses.many_classes.negatives import (
     negatives_logsumexp,
 )
 from vultus.losses.margins.functional import unit_rows
-from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit import TargetLogit
 
 
 class MarginRows(NamedTuple):
@@ -34,8 +34,8 @@ class MarginRows(NamedTuple):
     Attributes:
         losses: (n,) cross-entropies, with a graph.
         cos_target: (n,) cosines with the own class before the margin, detached.
-        highest_negative: (n,) largest logit among the other classes, scaled, as ``psi.negatives``
-            made it, detached; the lowest finite number if there is none.
+        highest_negative: (n,) largest logit among the other classes, scaled, as
+            `TargetLogit.negatives` made it, detached; the lowest finite number if there is none.
         norms: (n,) lengths of the features, with a graph.
     """
 
@@ -73,22 +73,22 @@ def fused_margin_cross_entropy(
     weight: Tensor,
     labels: Tensor,
     *,
-    psi: PsiBase,
+    target_logit: TargetLogit,
     scale: float | Tensor,
     layout: ClassLayout = _WHOLE,
 ) -> MarginRows:
-    """Cross-entropy of s psi(cos theta_y) against s cos theta_j, in tiles over the classes.
+    """Cross-entropy of s target(cos theta_y) against s cos theta_j, in tiles over the classes.
 
     Equal to the plain computation up to rounding, gradients for features, weight and scale
-    included; only once differentiable. ``psi`` must treat each row by itself and hold no parameter
-    that wants a gradient. `PsiBase.negatives` is differentiated by its cosines only, as its
-    contract says.
+    included; only once differentiable. ``target_logit`` must treat each row by itself and hold no
+    parameter that wants a gradient; its negatives are differentiated by their cosines only, as the
+    contract of `TargetLogit.negatives` says.
 
     Args:
         features: (n, d) floating, not normalised; half precision is computed in float32.
         weight: (k, d) class centres, not normalised, float32, or float64 with float64 features.
         labels: (n,) int64 classes; a row labelled `IGNORED` has loss 0 and no gradient.
-        psi: Target logit and negatives.
+        target_logit: The margin, and what becomes of the negatives.
         scale: s, above 0; a 0-d tensor gets a gradient.
         layout: Which classes the rows of ``weight`` are.
 
@@ -96,13 +96,14 @@ def fused_margin_cross_entropy(
         Losses, target cosines and norms.
 
     Raises:
-        InputError: If shapes, dtypes or labels do not fit, or ``psi`` has parameters to learn.
+        InputError: If shapes, dtypes or labels do not fit, or ``target_logit`` has parameters to
+            learn.
 
     Example:
-        >>> from vultus.losses.margins.target_logit import CosFacePsi
+        >>> from vultus.losses.margins.target_logit import CosFaceLogit
         >>> x, w = torch.eye(3), torch.eye(3)
         >>> rows = fused_margin_cross_entropy(
-        ...     x, w, torch.arange(3), psi=CosFacePsi(0.5), scale=10.0
+        ...     x, w, torch.arange(3), target_logit=CosFaceLogit(0.5), scale=10.0
         ... )
         >>> round(rows.losses[0].item(), 5)  # ln(1 + 2 exp(-10 * (1 - 0.5)))
         0.01339
@@ -123,7 +124,7 @@ def fused_margin_cross_entropy(
         precise = features.to(dtype)
         unit, norms = unit_rows(precise)
         scaling = torch.as_tensor(scale, dtype=dtype, device=features.device)
-        problem = _Problem(labels.long() - layout.start, psi, layout)
+        problem = _Problem(labels.long() - layout.start, target_logit, layout)
         losses, cosines, highest = _FusedMargin.apply(unit, norms, weight, scaling, problem)  # type: ignore[no-untyped-call]
     return MarginRows(losses.masked_fill(labels == IGNORED, 0), cosines, highest, norms)
 
@@ -157,7 +158,7 @@ class _Problem:
     """What the autograd function needs beside tensors; ``rows`` are labels less the start."""
 
     rows: Tensor
-    psi: PsiBase
+    target_logit: TargetLogit
     layout: ClassLayout
 
 
@@ -170,20 +171,20 @@ class _FusedMargin(torch.autograd.Function):
         inverse = inverse_row_norms(weight)
         own, centers = _own_centers(weight, inverse, problem.rows)
         cosines = _summed(torch.linalg.vecdot(unit, centers), group)
-        psi_target, by_cos, by_norm = _target_logit(problem.psi, cosines, norms)
+        margined_target, by_cos, by_norm = _target_logit(problem.target_logit, cosines, norms)
         negatives = Negatives(
-            unit, weight, inverse, problem.rows, cosines, psi_target,
-            problem.psi, scale, problem.layout.log_weights, problem.layout.tile_classes,
+            unit, weight, inverse, problem.rows, cosines, margined_target,
+            problem.target_logit, scale, problem.layout.log_weights, problem.layout.tile_classes,
         )  # fmt: skip
         wanted = any(ctx.needs_input_grad)
         own_highest, own_total, kept = negatives_logsumexp(negatives, keep=wanted)
         highest, total = _joined(own_highest, own_total, group)
-        gap = highest + total.log() - scale * psi_target
+        gap = highest + total.log() - scale * margined_target
         # ln(1 + e^gap) keeps the digits that lse - z_y loses once a face is well classified.
         losses = torch.logaddexp(gap, torch.zeros_like(gap))
         ctx.problem, ctx.own = problem, own
         ctx.save_for_backward(
-            unit, weight, scale, inverse, cosines, psi_target, by_cos, by_norm, gap, *kept
+            unit, weight, scale, inverse, cosines, margined_target, by_cos, by_norm, gap, *kept
         )
         ctx.mark_non_differentiable(cosines, highest)
         return losses, cosines, highest
@@ -192,13 +193,13 @@ class _FusedMargin(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         saved: tuple[Tensor, ...] = ctx.saved_tensors
-        unit, weight, scale, inverse, cosines, psi_target, by_cos, by_norm, gap = saved[:9]
+        unit, weight, scale, inverse, cosines, margined_target, by_cos, by_norm, gap = saved[:9]
         layout: ClassLayout = ctx.problem.layout
         negatives = Negatives(
-            unit, weight, inverse, ctx.problem.rows, cosines, psi_target,
-            ctx.problem.psi, scale, layout.log_weights, layout.tile_classes,
+            unit, weight, inverse, ctx.problem.rows, cosines, margined_target,
+            ctx.problem.target_logit, scale, layout.log_weights, layout.tile_classes,
         )  # fmt: skip
-        lse = scale * psi_target + torch.logaddexp(gap, torch.zeros_like(gap))
+        lse = scale * margined_target + torch.logaddexp(gap, torch.zeros_like(gap))
         weight_gradient = torch.empty_like(weight) if ctx.needs_input_grad[2] else None
         with torch.autocast(unit.device.type, enabled=False):
             unit_gradient, scale_gradient = negatives_backward(
@@ -213,7 +214,7 @@ class _FusedMargin(torch.autograd.Function):
             rows = ctx.problem.rows.clamp(0, len(weight) - 1)
             step = (toward * inverse[rows])[:, None] * (unit - cosines[:, None] * centers)
             weight_gradient.index_add_(0, rows, step)
-        scale_gradient += torch.dot(ctx.own * by_logit, psi_target)
+        scale_gradient += torch.dot(ctx.own * by_logit, margined_target)
         return (
             _summed(unit_gradient, layout.group),
             by_target * by_norm,
@@ -230,15 +231,17 @@ def _own_centers(weight: Tensor, inverse: Tensor, rows: Tensor) -> tuple[Tensor,
     return own, weight[inside] * (inverse[inside] * own)[:, None]
 
 
-def _target_logit(psi: PsiBase, cosines: Tensor, norms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Psi of each row, and its derivatives by the row's cosine and norm."""
+def _target_logit(
+    target_logit: TargetLogit, cosines: Tensor, norms: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Target logit of each row, and its derivatives by the row's cosine and norm."""
     with torch.enable_grad():
         cos, length = cosines.detach().requires_grad_(), norms.detach().requires_grad_()
-        target = psi(cos, length)
-        if psi(cos.detach(), length.detach()).requires_grad:
+        target = target_logit(cos, length)
+        if target_logit(cos.detach(), length.detach()).requires_grad:
             raise InputError(
-                f"psi must hold no tensor that wants a gradient, got {psi}; the fused computation "
-                "would lose that gradient: use the plain head, or detach the tensor"
+                f"target_logit must hold no tensor that wants a gradient, got {target_logit}; "
+                "the fused computation would lose that gradient: use the plain head, or detach it"
             )
         by_cos, by_norm = torch.autograd.grad(
             target.sum(), (cos, length), allow_unused=True, materialize_grads=True

@@ -23,13 +23,13 @@ from vultus.losses.many_classes.sharding import (
     refuse_batch,
     shared_seed,
 )
-from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit import TargetLogit
 
 _BLOCK_CLASSES = 1024
 
 
 class FusedMarginSoftmax(Loss):
-    """A margin softmax for many classes: any psi, in tiles, optionally cut over processes.
+    """A margin softmax for many classes: any target logit, in tiles, optionally cut over processes.
 
     Computes what the plain heads compute, with a few MB instead of gigabytes; see
     `fused_margin_cross_entropy`. With ``group``, each process holds its range of the classes
@@ -43,8 +43,8 @@ class FusedMarginSoftmax(Loss):
     Args:
         num_classes: Number of identities over all processes.
         dim: Length of a feature.
-        psi: The margin; replace the attribute to change it, for a warm-up for instance, or
-            override `psi_for` for a margin that follows the batch.
+        target_logit: The margin; replace the attribute to change it, for a warm-up for instance, or
+            override `target_logit_for` for a margin that follows the batch.
         scale: s, above 0.
         group: Processes that share the classes.
 
@@ -60,13 +60,13 @@ class FusedMarginSoftmax(Loss):
         *,
         num_classes: int,
         dim: int,
-        psi: PsiBase,
+        target_logit: TargetLogit,
         scale: float = 64.0,
         group: ProcessGroup | None = None,
     ) -> None:
         super().__init__(num_classes=num_classes, dim=dim)
         rank, world_size = rank_and_size(group)
-        self.psi, self.group = psi, group
+        self.target_logit, self.group = target_logit, group
         self.scale = check_range("scale", scale, low=0, low_open=True)
         self.averaged_by_ddp = True
         self.classes = class_range(num_classes, rank=rank, world_size=world_size)
@@ -80,8 +80,8 @@ class FusedMarginSoftmax(Loss):
             labels: (n,) integer in [0, num_classes), or `IGNORED`.
 
         Returns:
-            Loss, and ``feature_norm``, ``target_angle_deg`` and, where psi leaves the negatives
-            alone, ``accuracy`` (a tie with the target counts as wrong).
+            Loss, and ``feature_norm``, ``target_angle_deg`` and, where the margin leaves the
+            negatives alone, ``accuracy`` (a tie with the target counts as wrong).
 
         Raises:
             InputError: If shapes or dtypes do not match, or a label is out of range; on every
@@ -104,21 +104,26 @@ class FusedMarginSoftmax(Loss):
         """The loss of checked arguments, `IGNORED` rows among them."""
         everyone, targets = self._batch_of_all(features, labels)
         layout = ClassLayout(start=self.classes.start, group=self.group)
-        psi = self._psi_of_batch(everyone, targets)
+        target_logit = self._target_logit_of_batch(everyone, targets)
         rows = fused_margin_cross_entropy(
-            everyone, self.weight, targets, psi=psi, scale=self.scale, layout=layout
+            everyone,
+            self.weight,
+            targets,
+            target_logit=target_logit,
+            scale=self.scale,
+            layout=layout,
         )
-        rankable = not psi.changes_negatives
+        rankable = not target_logit.changes_negatives
         return margin_output(rows, targets, scale=self.scale if rankable else None)
 
-    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
-        """The margin for a batch: ``psi``. Override it for one with running state.
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """The margin for a batch: ``target_logit``. Override it for one with running state.
 
         Args:
             cos_target: (n,) cosines of the whole batch with their own classes; 0 where ignored.
             norms: (n,) feature lengths of the whole batch, the same on every process.
         """
-        return self.psi
+        return self.target_logit
 
     def full_state(self, optimizer: Optimizer | None = None) -> dict[str, Tensor]:
         """All classes' centres as one tensor, for a checkpoint that any number of processes loads.
@@ -166,13 +171,13 @@ class FusedMarginSoftmax(Loss):
             device = self.weight.device if part.ndim else part.device
             optimizer.state[self.weight][name.removeprefix(prefix)] = part.to(device)
 
-    def _psi_of_batch(self, features: Tensor, labels: Tensor) -> PsiBase:
-        if type(self).psi_for is FusedMarginSoftmax.psi_for:
-            return self.psi
+    def _target_logit_of_batch(self, features: Tensor, labels: Tensor) -> TargetLogit:
+        if type(self).target_logit_for is FusedMarginSoftmax.target_logit_for:
+            return self.target_logit
         layout = ClassLayout(start=self.classes.start, group=self.group)
         centers = self.weight.to(features.dtype)
         cosines = sharded_target_cosines(features, centers, labels, layout=layout)
-        return self.psi_for(cosines, torch.linalg.vector_norm(features.detach(), dim=1))
+        return self.target_logit_for(cosines, torch.linalg.vector_norm(features.detach(), dim=1))
 
     def _batch_of_all(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         _, world_size = rank_and_size(self.group)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit import TargetLogit
 
 _CPU_TILE_BYTES = 2 * 2**20
 """A tile this large stays in a CPU's cache beside its slice of the weight."""
@@ -39,8 +39,8 @@ class Negatives:
         inverse_norms: (k,) of ``weight``.
         rows: (n,) int64 row of ``weight`` that is the target, anything outside [0, k) if none is.
         cos_target: (n,) cosine with the target.
-        psi_target: (n,) target logit before scaling.
-        psi: Gives `negatives`.
+        margined_target: (n,) target logit before scaling.
+        target_logit: Gives `negatives`.
         scale: 0-d, s.
         log_weights: (k,) added to the classes' logits where they are negatives, or None.
         tile_classes: Classes in a tile, or None to choose by device and batch.
@@ -51,8 +51,8 @@ class Negatives:
     inverse_norms: Tensor
     rows: Tensor
     cos_target: Tensor
-    psi_target: Tensor
-    psi: PsiBase
+    margined_target: Tensor
+    target_logit: TargetLogit
     scale: Tensor
     log_weights: Tensor | None
     tile_classes: int | None
@@ -95,8 +95,10 @@ def negatives_logsumexp(negatives: Negatives, *, keep: bool) -> tuple[Tensor, Te
         own = torch.empty_like(scratch) if room >= 0 else scratch
         cosines = _cosines(negatives, start, stop, out=own)
         tile = cosines
-        if negatives.psi.changes_negatives:
-            tile = negatives.psi.negatives(cosines, negatives.cos_target, negatives.psi_target)
+        if negatives.target_logit.changes_negatives:
+            tile = negatives.target_logit.negatives(
+                cosines, negatives.cos_target, negatives.margined_target
+            )
         if room >= 0:
             kept.append(cosines)
             if tile is cosines:
@@ -201,18 +203,20 @@ def _tile_slope(
 ) -> tuple[Tensor, Tensor]:
     """Derivative of ``lse`` by each cosine over s, and the sum over the tile of p * logit / s.
 
-    The first is p_ij * dN/dc (n, k), where N is what ``psi.negatives`` makes of a cosine, 0 in
-    the target's column; the second is (n,).
+    The first is p_ij * dN/dc (n, k), where N is what `TargetLogit.negatives` makes of a cosine, and
+    0 in the target's column; the second is (n,).
     """
     stop = start + cosines.shape[1]
     slope = out[: cosines.numel()].view_as(cosines)
-    if not negatives.psi.changes_negatives:
+    if not negatives.target_logit.changes_negatives:
         slope.copy_(cosines)
         _logits(negatives, slope, start, stop).sub_(lse[:, None]).exp_()
         return slope, torch.linalg.vecdot(slope, cosines)
     with torch.enable_grad():
         leaf = cosines.detach().requires_grad_()
-        modulated = negatives.psi.negatives(leaf, negatives.cos_target, negatives.psi_target)
+        modulated = negatives.target_logit.negatives(
+            leaf, negatives.cos_target, negatives.margined_target
+        )
     slope.copy_(modulated.detach())
     _logits(negatives, slope, start, stop).sub_(lse[:, None]).exp_()
     logit_sum = torch.linalg.vecdot(slope, modulated.detach())

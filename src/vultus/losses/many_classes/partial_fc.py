@@ -25,7 +25,7 @@ from vultus.losses.base import LossOutput
 from vultus.losses.many_classes.fused import ClassLayout, fused_margin_cross_entropy
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax, margin_output
 from vultus.losses.many_classes.sharding import rank_and_size
-from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit import TargetLogit
 
 _FEWEST_TO_SAMPLE = 1_000_000
 _NEGATIVES_KEPT = 300_000
@@ -84,7 +84,7 @@ class PartialFC(FusedMarginSoftmax):
     Args:
         num_classes: Number of identities over all processes.
         dim: Length of a feature.
-        psi: The margin.
+        target_logit: The margin.
         scale: s, above 0.
         sampling: How classes are drawn.
         group: Processes that share the classes; each draws from its own.
@@ -93,9 +93,10 @@ class PartialFC(FusedMarginSoftmax):
         sample_rate: Share of the classes in use.
 
     Example:
-        >>> from vultus.losses.margins.target_logit import CosFacePsi
+        >>> from vultus.losses.margins.target_logit import CosFaceLogit
+        >>> rate = ClassSampling(rate=0.1)
         >>> head = PartialFC(
-        ...     num_classes=1000, dim=8, psi=CosFacePsi(), sampling=ClassSampling(rate=0.1)
+        ...     num_classes=1000, dim=8, target_logit=CosFaceLogit(), sampling=rate
         ... )
         >>> head(torch.ones(4, 8), torch.arange(4)).loss.backward()
         >>> head.weight.grad.coalesce().indices().shape  # 4 own classes and 96 others
@@ -107,12 +108,14 @@ class PartialFC(FusedMarginSoftmax):
         *,
         num_classes: int,
         dim: int,
-        psi: PsiBase,
+        target_logit: TargetLogit,
         scale: float = 64.0,
         sampling: ClassSampling = _DEFAULT_SAMPLING,
         group: ProcessGroup | None = None,
     ) -> None:
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, group=group)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale, group=group
+        )
         self.sampling = sampling
         rate = sampling.rate
         self.sample_rate = suggested_sample_rate(num_classes) if rate is None else rate
@@ -122,16 +125,16 @@ class PartialFC(FusedMarginSoftmax):
         if self.sample_rate == 1 or not self.training:
             return super().compute(features, labels)
         everyone, targets = self._batch_of_all(features, labels)
-        psi = self._psi_of_batch(everyone, targets)
+        target_logit = self._target_logit_of_batch(everyone, targets)
         rows, drawn = self.draw(targets)
         centers: Tensor = _TakeRows.apply(self.weight, rows)  # type: ignore[no-untyped-call]
         weights = _log_weights(drawn, len(self.classes)) if self.sampling.correct else None
         layout = ClassLayout(group=self.group, log_weights=weights)
         sampled = fused_margin_cross_entropy(
             everyone, centers, self._positions(rows, targets),
-            psi=psi, scale=self.scale, layout=layout,
+            target_logit=target_logit, scale=self.scale, layout=layout,
         )  # fmt: skip
-        rankable = not (psi.changes_negatives or self.sampling.correct)
+        rankable = not (target_logit.changes_negatives or self.sampling.correct)
         return margin_output(sampled, targets, scale=self.scale if rankable else None)
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:

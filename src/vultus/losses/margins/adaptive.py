@@ -11,8 +11,13 @@ from vultus.core.errors import InputError
 from vultus.losses.base import LossInfo, LossOutput, register_loss
 from vultus.losses.margins.bounds import adacos_scale
 from vultus.losses.margins.margin_softmax import GRAD, SCALE, Gradient, MarginSoftmax
-from vultus.losses.margins.target_logit import ArcFacePsi, CosFacePsi, NormFacePsi, PsiBase
-from vultus.losses.margins.target_logit_adaptive import CurricularPsi, MvPsi
+from vultus.losses.margins.target_logit import (
+    ArcFaceLogit,
+    CosFaceLogit,
+    NormFaceLogit,
+    TargetLogit,
+)
+from vultus.losses.margins.target_logit_adaptive import CurricularLogit, MvLogit
 from vultus.losses.process_sums import sum_over_ranks
 
 
@@ -20,7 +25,7 @@ from vultus.losses.process_sums import sum_over_ranks
     "elasticface",
     LossInfo(
         "Boutros et al., ElasticFace, CVPRW 2022",
-        "psi = cos(t + m_i) or cos(t) - m_i, m_i ~ N(m, sigma) fresh each step",
+        "target = cos(t + m_i) or cos(t) - m_i, m_i ~ N(m, sigma) fresh each step",
         {
             "kind": "'arc' (m in radians) or 'cos' (m in cosine)",
             "margin": "m, mean",
@@ -65,14 +70,16 @@ class ElasticFace(MarginSoftmax):
         self.mean_margin = check_range("margin", margin, low=0, high=math.pi / 2)
         self.hardest_first = hardest_first
         self.seed = 0
-        super().__init__(num_classes=num_classes, dim=dim, psi=self._psi(margin), scale=scale)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=self._with_margin(margin), scale=scale
+        )
 
-    def _psi(self, margin: float | Tensor) -> PsiBase:
-        return ArcFacePsi(margin) if self.kind == "arc" else CosFacePsi(margin)
+    def _with_margin(self, margin: float | Tensor) -> TargetLogit:
+        return ArcFaceLogit(margin) if self.kind == "arc" else CosFaceLogit(margin)
 
-    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
-        """Psi with one margin a row."""
-        return self._psi(self.margins(cos_target))
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """Target logit with one margin a row."""
+        return self._with_margin(self.margins(cos_target))
 
     @torch.no_grad()
     def margins(self, cos_target: Tensor) -> Tensor:
@@ -96,7 +103,7 @@ class ElasticFace(MarginSoftmax):
     "curricularface",
     LossInfo(
         "Huang et al., CurricularFace, CVPR 2020",
-        "psi as ArcFace; z_j = s c_j (r + c_j) where c_j > psi, r the running mean of cos(t)",
+        "target as ArcFace; z_j = s c_j (r + c_j) where c_j > target, r the running mean of cos(t)",
         {"margin_rad": "m, in radians", "scale": SCALE, "grad": GRAD},
         "2004.00288",
     ),
@@ -129,27 +136,29 @@ class CurricularFace(MarginSoftmax):
         scale: float = 64.0,
         grad: Gradient = "exact",
     ) -> None:
-        psi = CurricularPsi(margin_rad)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, grad=grad)
+        target_logit = CurricularLogit(margin_rad)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale, grad=grad
+        )
         self.margin_rad = margin_rad
         self.register_buffer("level", torch.tensor(0.0))
 
-    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
-        """Psi with the running level, which first takes in this batch if training."""
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """Target logit with the running level, which first takes in this batch if training."""
         if self.training:
             with torch.no_grad():
                 count = cos_target.new_tensor(float(len(cos_target)))
                 total, rows = sum_over_ranks(torch.stack([cos_target.sum(), count])).unbind()
                 self.level.lerp_((total / rows).to(self.level.dtype), self.ema_rate)
-        # A copy: this psi may be evaluated again (in a fused backward) after the buffer moves.
-        return CurricularPsi(self.margin_rad, self.level.clone())
+        # A copy: it may be evaluated again (in a fused backward) after the buffer moves.
+        return CurricularLogit(self.margin_rad, self.level.clone())
 
 
 @register_loss(
     "mv-softmax",
     LossInfo(
         "Wang X. et al., MV-Softmax, AAAI 2020",
-        "psi as CosFace or ArcFace; z_j = s (w c_j + w - 1) where c_j > psi",
+        "target as CosFace or ArcFace; z_j = s (w c_j + w - 1) where c_j > target",
         {
             "kind": "'cos' (m in cosine) or 'arc' (m in radians)",
             "margin": "m",
@@ -183,16 +192,17 @@ class MvSoftmax(MarginSoftmax):
     ) -> None:
         if kind not in ("arc", "cos"):
             raise InputError(f"kind must be 'arc' or 'cos', got {kind!r}")
-        target = ArcFacePsi(margin) if kind == "arc" else CosFacePsi(margin)
-        psi = MvPsi(target, hard_weight)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale)
+        target = ArcFaceLogit(margin) if kind == "arc" else CosFaceLogit(margin)
+        target_logit = MvLogit(target, hard_weight)
+        super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale)
 
 
 @register_loss(
     "adacos",
     LossInfo(
         "Zhang et al., AdaCos, CVPR 2019",
-        "psi = cos(t); s = ln(B) / cos(min(pi/4, median t)), B = mean_i sum_{j != y} exp(s c_ij)",
+        "target = cos(t); s = ln(B) / cos(min(pi/4, median t)), "
+        "B = mean_i sum_{j != y} exp(s c_ij)",
         {},
         "1905.00292",
     ),
@@ -214,7 +224,9 @@ class AdaCos(MarginSoftmax):
 
     def __init__(self, *, num_classes: int, dim: int) -> None:
         start = adacos_scale(num_classes)
-        super().__init__(num_classes=num_classes, dim=dim, psi=NormFacePsi(), scale=start)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=NormFaceLogit(), scale=start
+        )
         self.register_buffer("dynamic_scale", torch.tensor(start))
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:

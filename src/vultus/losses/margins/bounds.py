@@ -20,7 +20,7 @@ def expected_initial_loss(
         num_classes: C.
         scale: s. The approximation wants s^2 / d small against ln C.
         dim: d, feature length.
-        target_drop: delta = cos(90 deg) - psi(90 deg): sin(m) for ArcFace, m for CosFace, else 0.
+        target_drop: delta = -target(90 deg): sin(m) for ArcFace, m for CosFace, else 0.
 
     Example:
         >>> round(expected_initial_loss(10_572, scale=64, dim=512, target_drop=math.sin(0.5)), 2)

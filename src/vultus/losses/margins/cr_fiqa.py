@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that every torch u
 from vultus.core.checks import check_range
 from vultus.losses.base import LossInfo, LossOutput, register_loss
 from vultus.losses.margins.margin_softmax import SCALE, MarginSoftmax
-from vultus.losses.margins.target_logit import ArcFacePsi
+from vultus.losses.margins.target_logit import ArcFaceLogit
 
 _EPS = 1e-9
 
@@ -72,8 +72,8 @@ class CrFiqa(MarginSoftmax):
         beta: float = 0.5,
     ) -> None:
         check_range("num_classes", num_classes, low=2)
-        psi = ArcFacePsi(margin_rad)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale)
+        target_logit = ArcFaceLogit(margin_rad)
+        super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale)
         self.quality_weight = check_range("quality_weight", quality_weight, low=0)
         self.beta = check_range("beta", beta, low=0, low_open=True)
         self.quality = nn.Linear(dim, 1)

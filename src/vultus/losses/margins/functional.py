@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that every torch user knows
 
-from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit import TargetLogit
 
 _NO_DIRECTION = 1e-8  # shorter rows are not normalised: 1 / length would only amplify noise
 
@@ -58,46 +58,61 @@ def target_cosines(unit_features: Tensor, unit_weight: Tensor, labels: Tensor) -
 
 
 def margin_logits(
-    cos: Tensor, cos_target: Tensor, labels: Tensor, *, psi: PsiBase, norms: Tensor | None = None
+    cos: Tensor,
+    cos_target: Tensor,
+    labels: Tensor,
+    *,
+    target_logit: TargetLogit,
+    norms: Tensor | None = None,
 ) -> Tensor:
-    """Put psi into the column of each row's own class, and let psi modulate the others.
+    """Put the margin into the column of each row's own class, and let it modulate the others.
 
     Args:
         cos: (n, C) cosines; not modified.
         cos_target: (n,) cosines of the own class.
         labels: (n,) int64 in [0, C).
-        psi: The margin.
-        norms: (n,) feature lengths, for a psi that uses them.
+        target_logit: The margin.
+        norms: (n,) feature lengths, for a target logit that uses them.
 
     Returns:
         (n, C) logits before scaling.
     """
-    psi_target = psi(cos_target, norms)
-    others = psi.negatives(cos, cos_target, psi_target) if psi.changes_negatives else cos
-    return others.scatter(1, labels[:, None], psi_target[:, None])
+    margined_target = target_logit(cos_target, norms)
+    others = (
+        target_logit.negatives(cos, cos_target, margined_target)
+        if target_logit.changes_negatives
+        else cos
+    )
+    return others.scatter(1, labels[:, None], margined_target[:, None])
 
 
 def margin_cross_entropy(
-    features: Tensor, weight: Tensor, labels: Tensor, *, psi: PsiBase, scale: float | Tensor
+    features: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    *,
+    target_logit: TargetLogit,
+    scale: float | Tensor,
 ) -> Tensor:
     """Softmax cross-entropy over scaled cosines with a margin on the target, batch mean.
 
-    L = -z_y + ln sum_j exp(z_j), with z_y = s psi(cos theta_y) and z_j = s cos theta_j.
+    L = -z_y + ln sum_j exp(z_j), with z_y = s target(cos theta_y) and z_j = s cos theta_j.
 
     Args:
         features: (n, d) float32 or float64, any length.
         weight: (C, d) or (C, K, d) class centres, any length.
         labels: (n,) int64 in [0, C).
-        psi: The margin.
+        target_logit: The margin.
         scale: s; a number, or a tensor that broadcasts to (n, C).
 
     Returns:
         0-d loss.
 
     Example:
-        >>> from vultus.losses.margins.target_logit import CosFacePsi
+        >>> from vultus.losses.margins.target_logit import CosFaceLogit
         >>> x, w = torch.eye(2), torch.eye(2)
-        >>> loss = margin_cross_entropy(x, w, torch.arange(2), psi=CosFacePsi(0.35), scale=10)
+        >>> margin = CosFaceLogit(0.35)
+        >>> loss = margin_cross_entropy(x, w, torch.arange(2), target_logit=margin, scale=10)
         >>> round(loss.item(), 6)  # ln(1 + exp(-10 * (1 - 0.35)))
         0.001502
     """
@@ -105,7 +120,7 @@ def margin_cross_entropy(
     unit_weight, _ = unit_rows(weight)
     cos = class_cosines(unit, unit_weight)
     own = target_cosines(unit, unit_weight, labels)
-    logits = scale * margin_logits(cos, own, labels, psi=psi, norms=norms)
+    logits = scale * margin_logits(cos, own, labels, target_logit=target_logit, norms=norms)
     return F.cross_entropy(logits, labels)
 
 

@@ -18,20 +18,20 @@ from vultus.losses.margins.functional import (
     unit_rows,
 )
 from vultus.losses.margins.target_logit import (
-    ArcFacePsi,
+    ArcFaceLogit,
     Beyond,
-    CombinedPsi,
-    CosFacePsi,
-    NormFacePsi,
-    PsiBase,
+    CombinedLogit,
+    CosFaceLogit,
+    DetachedLogit,
+    NormFaceLogit,
+    TargetLogit,
 )
-from vultus.losses.margins.target_logit_wrappers import DetachedPsi
 
 Gradient = Literal["exact", "detached"]
-"""Of psi: its own derivative, or 1 (see `DetachedPsi`)."""
+"""Of the target logit: its own derivative, or 1 (see `DetachedLogit`)."""
 
 SCALE = "s, factor of the cosines (no unit)"
-GRAD = "'exact' or 'detached' (derivative of psi taken as 1)"
+GRAD = "'exact' or 'detached' (derivative of the target logit taken as 1)"
 
 
 def new_class_weight(num_classes: int, dim: int, *, centers: int = 1) -> nn.Parameter:
@@ -45,16 +45,16 @@ def new_class_weight(num_classes: int, dim: int, *, centers: int = 1) -> nn.Para
 
 
 class MarginSoftmax(Loss):
-    """Cross-entropy over scaled cosines, with any psi on the target.
+    """Cross-entropy over scaled cosines, with any margin on the target.
 
-    A subclass changes the psi from batch to batch by overriding `psi_for`.
+    A subclass changes the target logit from batch to batch by overriding `target_logit_for`.
 
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        psi: The margin.
+        target_logit: The margin.
         scale: s, above 0; None scales every row by its feature's own length.
-        grad: ``"exact"``, or ``"detached"`` to take psi's derivative as 1.
+        grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
         centers: Sub-centres a class.
 
     Attributes:
@@ -71,7 +71,7 @@ class MarginSoftmax(Loss):
         *,
         num_classes: int,
         dim: int,
-        psi: PsiBase,
+        target_logit: TargetLogit,
         scale: float | None,
         grad: Gradient = "exact",
         centers: int = 1,
@@ -79,7 +79,7 @@ class MarginSoftmax(Loss):
         super().__init__(num_classes=num_classes, dim=dim)
         if grad not in ("exact", "detached"):
             raise InputError(f"grad must be 'exact' or 'detached', got {grad!r}")
-        self.psi = psi
+        self.target_logit = target_logit
         self.normalizes_features = scale is not None
         self.scale: float | Tensor = 1.0
         if scale is not None:
@@ -90,21 +90,21 @@ class MarginSoftmax(Loss):
         )
         self.margin_schedule: Callable[[int], float] | None = None
 
-    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
         """The full margin for this batch; may update running state in training mode.
 
         Args:
             cos_target: (n,) cosines with the own class.
             norms: (n,) feature lengths.
         """
-        return self.psi
+        return self.target_logit
 
-    def effective_psi(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
-        """`psi_for`, after the margin schedule and ``grad``: what goes into the logits."""
-        psi = self.psi_for(cos_target, norms)
+    def effective_target_logit(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """`target_logit_for`, after the margin schedule and ``grad``: what goes into the logits."""
+        target_logit = self.target_logit_for(cos_target, norms)
         if self.margin_schedule is not None:
-            psi = psi.scaled(self.margin_schedule(self.step))
-        return DetachedPsi(psi) if self.grad == "detached" else psi
+            target_logit = target_logit.scaled(self.margin_schedule(self.step))
+        return DetachedLogit(target_logit) if self.grad == "detached" else target_logit
 
     def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
         """S for this batch, or the features' lengths; broadcasts to (n, C).
@@ -128,9 +128,9 @@ class MarginSoftmax(Loss):
 
     def of_cosines(self, cos: Tensor, own: Tensor, norms: Tensor, labels: Tensor) -> LossOutput:
         """The same, of what `cosines` returned."""
-        psi = self.effective_psi(own, norms)
+        target_logit = self.effective_target_logit(own, norms)
         scale = self.scale_for(cos, norms)
-        logits = scale * margin_logits(cos, own, labels, psi=psi, norms=norms)
+        logits = scale * margin_logits(cos, own, labels, target_logit=target_logit, norms=norms)
         loss = F.cross_entropy(logits, labels)
         statistics = classification_statistics(cos, labels, cos_target=own, norms=norms)
         return LossOutput(loss, statistics)
@@ -140,7 +140,7 @@ class MarginSoftmax(Loss):
     "normface",
     LossInfo(
         "Wang et al., NormFace, ACM MM 2017",
-        "psi = cos(t)",
+        "target = cos(t)",
         {"scale": SCALE, "learn_scale": "whether s is a parameter"},
         "1704.06369",
     ),
@@ -160,7 +160,9 @@ class NormFace(MarginSoftmax):
     def __init__(
         self, *, num_classes: int, dim: int, scale: float = 30.0, learn_scale: bool = False
     ) -> None:
-        super().__init__(num_classes=num_classes, dim=dim, psi=NormFacePsi(), scale=scale)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=NormFaceLogit(), scale=scale
+        )
         if learn_scale:
             self.scale = nn.Parameter(torch.tensor(float(scale)))
 
@@ -169,7 +171,7 @@ class NormFace(MarginSoftmax):
     "cosface",
     LossInfo(
         "Wang H. et al., CosFace, CVPR 2018; Wang F. et al., AM-Softmax, SPL 2018",
-        "psi = cos(t) - m",
+        "target = cos(t) - m",
         {
             "margin_cos": "m, in cosine",
             "scale": SCALE,
@@ -205,7 +207,7 @@ class CosFace(MarginSoftmax):
         super().__init__(
             num_classes=num_classes,
             dim=dim,
-            psi=CosFacePsi(margin_cos),
+            target_logit=CosFaceLogit(margin_cos),
             scale=scale if normalize else None,
         )
 
@@ -214,7 +216,7 @@ class CosFace(MarginSoftmax):
     "arcface",
     LossInfo(
         "Deng et al., ArcFace, CVPR 2019",
-        "psi = cos(t + m) for t <= pi - m; beyond: a choice",
+        "target = cos(t + m) for t <= pi - m; beyond: a choice",
         {
             "margin_rad": "m, in radians",
             "scale": SCALE,
@@ -232,7 +234,7 @@ class ArcFace(MarginSoftmax):
         dim: Length of a feature.
         margin_rad: m in radians (0.5 rad = 28.65 degrees).
         scale: s.
-        beyond: What happens past theta = pi - m; see `ArcFacePsi`.
+        beyond: What happens past theta = pi - m; see `ArcFaceLogit`.
         grad: ``"exact"`` or ``"detached"``.
     """
 
@@ -246,15 +248,17 @@ class ArcFace(MarginSoftmax):
         beyond: Beyond = "fallback",
         grad: Gradient = "exact",
     ) -> None:
-        psi = ArcFacePsi(margin_rad, beyond)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, grad=grad)
+        target_logit = ArcFaceLogit(margin_rad, beyond)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale, grad=grad
+        )
 
 
 @register_loss(
     "combined",
     LossInfo(
         "Deng et al., ArcFace, CVPR 2019 (m1, m2, m3 together)",
-        "psi = pw(m1 t + m2) - m3, pw(a) = (-1)^k cos(a) - 2k, k = floor(a / pi)",
+        "target = pw(m1 t + m2) - m3, pw(a) = (-1)^k cos(a) - 2k, k = floor(a / pi)",
         {
             "multiplier": "m1, factor of the angle",
             "margin_rad": "m2, in radians",
@@ -286,5 +290,5 @@ class CombinedMargin(MarginSoftmax):
         margin_cos: float = 0.2,
         scale: float = 64.0,
     ) -> None:
-        psi = CombinedPsi(multiplier, margin_rad, margin_cos)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale)
+        target_logit = CombinedLogit(multiplier, margin_rad, margin_cos)
+        super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale)

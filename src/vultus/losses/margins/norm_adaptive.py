@@ -7,8 +7,8 @@ from vultus.core.errors import InputError
 from vultus.losses.base import LossInfo, LossOutput, register_loss
 from vultus.losses.margins.bounds import magface_minimum_regulariser
 from vultus.losses.margins.margin_softmax import GRAD, SCALE, Gradient, MarginSoftmax
-from vultus.losses.margins.target_logit import PsiBase
-from vultus.losses.margins.target_logit_adaptive import AdaFacePsi, MagFacePsi
+from vultus.losses.margins.target_logit import TargetLogit
+from vultus.losses.margins.target_logit_adaptive import AdaFaceLogit, MagFaceLogit
 from vultus.losses.process_sums import sum_over_ranks
 
 
@@ -16,7 +16,7 @@ from vultus.losses.process_sums import sum_over_ranks
     "magface",
     LossInfo(
         "Meng et al., MagFace, CVPR 2021",
-        "psi = cos(t + m(a)), m linear in a = clamp(|x|, l, u); + w mean(1/a + a/u^2)",
+        "target = cos(t + m(a)), m linear in a = clamp(|x|, l, u); + w mean(1/a + a/u^2)",
         {
             "scale": SCALE,
             "norm_range": "(l, u), feature lengths",
@@ -54,8 +54,8 @@ class MagFace(MarginSoftmax):
         margin_range_rad: tuple[float, float] = (0.45, 0.8),
         regulariser: float | None = 35.0,
     ) -> None:
-        psi = MagFacePsi(*norm_range, *margin_range_rad)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale)
+        target_logit = MagFaceLogit(*norm_range, *margin_range_rad)
+        super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale)
         bound = magface_minimum_regulariser(
             scale=scale, norm_range=norm_range, margin_range_rad=margin_range_rad
         )
@@ -82,7 +82,7 @@ class MagFace(MarginSoftmax):
     "adaface",
     LossInfo(
         "Kim et al., AdaFace, CVPR 2022",
-        "psi = cos(clip(t - m z)) - m (1 + z), z = clip(h (|x| - mean) / std, -1, 1)",
+        "target = cos(clip(t - m z)) - m (1 + z), z = clip(h (|x| - mean) / std, -1, 1)",
         {
             "margin": "m, in radians and in cosine",
             "scale": SCALE,
@@ -124,19 +124,21 @@ class AdaFace(MarginSoftmax):
         concentration: float = 0.333,
         grad: Gradient = "exact",
     ) -> None:
-        psi = AdaFacePsi(margin, concentration)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, grad=grad)
+        target_logit = AdaFaceLogit(margin, concentration)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale, grad=grad
+        )
         self.margin, self.concentration = margin, concentration
         self.register_buffer("norm_mean", torch.tensor(20.0))
         self.register_buffer("norm_std", torch.tensor(100.0))
 
-    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
-        """Psi with the running statistics, which first take in this batch if training."""
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """Target logit with the running statistics, which first take in this batch if training."""
         if self.training:
             self._update(norms.detach().clamp(1e-3, 100))
-        # Copies: this psi may be evaluated again (in a fused backward) after the buffers move.
+        # Copies: it may be evaluated again (in a fused backward) after the buffers move.
         mean, std = self.norm_mean.clone(), self.norm_std.clone()
-        return AdaFacePsi(self.margin, self.concentration, mean, std)
+        return AdaFaceLogit(self.margin, self.concentration, mean, std)
 
     @torch.no_grad()
     def _update(self, norms: Tensor) -> None:

@@ -9,7 +9,7 @@ from vultus.core.checks import check_positive_int, check_range
 class LambdaAnnealing:
     """lambda(step) = max(minimum, base (1 + gamma step)^-power).
 
-    The target logit is (lambda cos + psi) / (1 + lambda), so a large lambda is plain softmax.
+    The target logit is (lambda cos + target) / (1 + lambda), so a large lambda is plain softmax.
 
     Source: the settings published with L-Softmax and SphereFace: (1000, 0.12, 1, 5) for SphereFace,
     which is 8.26 at step 1000 and reaches 5 at step 1659; (1000, 2.5e-5, 35, 0) for L-Softmax.

@@ -6,13 +6,12 @@ from torch import Tensor
 from vultus.losses.base import LossInfo, register_loss
 from vultus.losses.margins.margin_softmax import GRAD, Gradient, MarginSoftmax
 from vultus.losses.margins.schedules import LambdaAnnealing
-from vultus.losses.margins.target_logit import CombinedPsi, PsiBase
-from vultus.losses.margins.target_logit_wrappers import AnnealedPsi
+from vultus.losses.margins.target_logit import AnnealedLogit, CombinedLogit, TargetLogit
 
 _Annealing = tuple[float, float, float, float]
 """(base, gamma, power, minimum) of `LambdaAnnealing`."""
 
-_ANNEALING = "(base, gamma, power, minimum) of lambda over steps, or None for the bare psi"
+_ANNEALING = "(base, gamma, power, minimum) of lambda over steps, or None for the bare target logit"
 
 
 class _AnnealedSoftmax(MarginSoftmax):
@@ -21,26 +20,28 @@ class _AnnealedSoftmax(MarginSoftmax):
         *,
         num_classes: int,
         dim: int,
-        psi: PsiBase,
+        target_logit: TargetLogit,
         scale: float | None,
         grad: Gradient,
         annealing: _Annealing | None,
     ) -> None:
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, grad=grad)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale, grad=grad
+        )
         self.annealing = None if annealing is None else LambdaAnnealing(*annealing)
 
-    def psi_for(self, cos_target: Tensor, norms: Tensor) -> PsiBase:
-        """psi, annealed to the current step."""
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """The margin, annealed to the current step."""
         if self.annealing is None:
-            return self.psi
-        return AnnealedPsi(self.psi, self.annealing(self.step))
+            return self.target_logit
+        return AnnealedLogit(self.target_logit, self.annealing(self.step))
 
 
 @register_loss(
     "a-softmax",
     LossInfo(
         "Liu et al., SphereFace, CVPR 2017",
-        "z_y = a psi(t), psi = (-1)^k cos(m t) - 2k; z_j = a cos(t_j); a = |x| or s",
+        "z_y = a target(t), target = (-1)^k cos(m t) - 2k; z_j = a cos(t_j); a = |x| or s",
         {
             "multiplier": "m, factor of the angle, any real from 1",
             "scale": "s in place of |x|, or None for |x|",
@@ -79,7 +80,7 @@ class ASoftmax(_AnnealedSoftmax):
         super().__init__(
             num_classes=num_classes,
             dim=dim,
-            psi=CombinedPsi(multiplier),
+            target_logit=CombinedLogit(multiplier),
             scale=scale,
             grad=grad,
             annealing=annealing,
@@ -90,7 +91,7 @@ class ASoftmax(_AnnealedSoftmax):
     "l-softmax",
     LossInfo(
         "Liu et al., L-Softmax, ICML 2016",
-        "z_y = |W_y| |x| psi(t), psi = (-1)^k cos(m t) - 2k; z_j = |W_j| |x| cos(t_j)",
+        "z_y = |W_y| |x| target(t), target = (-1)^k cos(m t) - 2k; z_j = |W_j| |x| cos(t_j)",
         {"multiplier": "m, factor of the angle", "annealing": _ANNEALING, "grad": GRAD},
         "1612.02295",
     ),
@@ -120,7 +121,7 @@ class LSoftmax(_AnnealedSoftmax):
         super().__init__(
             num_classes=num_classes,
             dim=dim,
-            psi=CombinedPsi(multiplier),
+            target_logit=CombinedLogit(multiplier),
             scale=None,
             grad=grad,
             annealing=annealing,

@@ -6,14 +6,14 @@ from torch import Tensor
 from vultus.losses.base import LossInfo, register_loss
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.margins.margin_softmax import SCALE, MarginSoftmax
-from vultus.losses.margins.target_logit import ArcFacePsi
+from vultus.losses.margins.target_logit import ArcFaceLogit
 
 
 @register_loss(
     "subcenter-arcface",
     LossInfo(
         "Deng et al., Sub-center ArcFace, ECCV 2020",
-        "cos t_j = max_k <x, W_jk>; psi as ArcFace",
+        "cos t_j = max_k <x, W_jk>; target as ArcFace",
         {"margin_rad": "m, in radians", "scale": SCALE, "centers": "K, sub-centres a class"},
     ),
 )
@@ -37,8 +37,14 @@ class SubCenterArcFace(MarginSoftmax):
         scale: float = 64.0,
         centers: int = 3,
     ) -> None:
-        psi = ArcFacePsi(margin_rad)
-        super().__init__(num_classes=num_classes, dim=dim, psi=psi, scale=scale, centers=centers)
+        target_logit = ArcFaceLogit(margin_rad)
+        super().__init__(
+            num_classes=num_classes,
+            dim=dim,
+            target_logit=target_logit,
+            scale=scale,
+            centers=centers,
+        )
 
     @torch.no_grad()
     def nearest_center(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

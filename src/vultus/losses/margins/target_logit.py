@@ -1,17 +1,17 @@
-"""Target-logit functions psi(cos theta): what a margin does to the logit of a face's own class.
+"""Target logits: what a margin makes of the cosine between a face and its own class.
 
-A margin softmax replaces the target cosine ``c = cos(theta)`` by ``psi(c) <= c``. Each psi here is
+A margin softmax replaces the target cosine ``c = cos(theta)`` by a ``target(c) <= c``. Each kind is
 a small frozen callable without parameters of its own, so that a plain head, a fused head and a plot
 can share it. Values are exact on the whole of [-1, 1]; gradients are finite everywhere, because the
 only singular step, the arc cosine, goes through `angle`.
 
-``PsiBase.negatives`` is where a loss also changes the other classes' cosines (see `psi_adaptive`);
-`psi_wrappers` change how any psi is trained.
+`TargetLogit.negatives` is where a loss also changes the other classes' cosines; what looks at the
+sample is in `target_logit_adaptive`.
 """
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 
 Beyond = Literal["fallback", "smooth", "easy", "plain"]
-"""What ArcFace does where theta + margin would leave [0, pi]; see `ArcFacePsi`."""
+"""What ArcFace does where theta + margin would leave [0, pi]; see `ArcFaceLogit`."""
 
 
 class _Angle(torch.autograd.Function):
@@ -74,12 +74,18 @@ def piecewise_cos(angle_rad: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class PsiBase:
-    """What every psi offers; on its own it is the plain cosine."""
+class TargetLogit:
+    """What every target logit offers; on its own it is the plain cosine.
+
+    Attributes:
+        margins: Names of the fields that a margin warm-up multiplies.
+    """
+
+    margins: ClassVar[tuple[str, ...]] = ()
 
     @property
     def monotone(self) -> bool:
-        """Whether psi never rises with theta on [0, pi]."""
+        """Whether it never rises with theta on [0, pi]."""
         return True
 
     @property
@@ -97,61 +103,58 @@ class PsiBase:
 
         Args:
             cos_target: (n,) cosines between features and the centres of their own classes.
-            norms: (n,) feature lengths; only some psi look at them.
+            norms: (n,) feature lengths; only some kinds look at them.
 
         Returns:
-            (n,) psi(cos_target), differentiable in ``cos_target`` (and ``norms`` where it says so).
+            (n,) target(c), differentiable in ``cos_target`` (and ``norms`` where it says so).
         """
         return cos_target
 
-    def negatives(self, cos: Tensor, cos_target: Tensor, psi_target: Tensor) -> Tensor:
+    def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
         """The other classes' logits before scaling; works on any slice of the classes.
 
         The column of the target class may be among them: what comes out there is replaced by
-        ``psi_target`` anyway. The result depends on ``cos`` alone as far as gradients go.
+        ``margined_target`` anyway. The result depends on ``cos`` alone as far as gradients go.
 
         Args:
             cos: (n, k) cosines with k classes.
             cos_target: (n,) as given to the call.
-            psi_target: (n,) what the call returned.
+            margined_target: (n,) what the call returned.
 
         Returns:
             (n, k); element (i, j) is a function of ``cos[i, j]`` and row scalars only.
         """
         return cos
 
-    def scaled(self, fraction: float) -> "PsiBase":
-        """The same psi with its margins multiplied by ``fraction`` (margin warm-up): 0 = none."""
-        return self
+    def scaled(self, fraction: float) -> Self:
+        """The same with its margins multiplied by ``fraction`` (margin warm-up): 0 = none."""
+        return replace(self, **{name: getattr(self, name) * fraction for name in self.margins})
 
 
 @dataclass(frozen=True, eq=False)
-class NormFacePsi(PsiBase):
-    """psi = cos(theta): no margin (Wang et al., "NormFace", arXiv 1704.06369)."""
+class NormFaceLogit(TargetLogit):
+    """cos(theta): no margin (Wang et al., "NormFace", arXiv 1704.06369)."""
 
 
 @dataclass(frozen=True, eq=False)
-class CosFacePsi(PsiBase):
-    """psi = cos(theta) - m (CosFace, arXiv 1801.09414; AM-Softmax, arXiv 1801.05599).
+class CosFaceLogit(TargetLogit):
+    """cos(theta) - m (CosFace, arXiv 1801.09414; AM-Softmax, arXiv 1801.05599).
 
     Attributes:
         margin_cos: m, in units of cosine; a float, or an (n,) tensor with one margin a row.
     """
 
+    margins: ClassVar[tuple[str, ...]] = ("margin_cos",)
     margin_cos: float | Tensor = 0.35
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
         """cos(theta) - m."""
         return cos_target - self.margin_cos
 
-    def scaled(self, fraction: float) -> "CosFacePsi":
-        """Less margin, see `PsiBase.scaled`."""
-        return replace(self, margin_cos=self.margin_cos * fraction)
-
 
 @dataclass(frozen=True, eq=False)
-class ArcFacePsi(PsiBase):
-    """psi = cos(theta + m) up to theta = pi - m (Deng et al., "ArcFace", arXiv 1801.07698).
+class ArcFaceLogit(TargetLogit):
+    """cos(theta + m) up to theta = pi - m (Deng et al., "ArcFace", arXiv 1801.07698).
 
     Past pi - m the cosine would rise again, and reward a worse angle. ``beyond`` says what then:
 
@@ -166,6 +169,7 @@ class ArcFacePsi(PsiBase):
         beyond: See above.
     """
 
+    margins: ClassVar[tuple[str, ...]] = ("margin_rad",)
     margin_rad: float | Tensor = 0.5
     beyond: Beyond = "fallback"
 
@@ -179,7 +183,7 @@ class ArcFacePsi(PsiBase):
 
     @property
     def monotone(self) -> bool:
-        """See `PsiBase.monotone`."""
+        """See `TargetLogit.monotone`."""
         return self.beyond in ("fallback", "smooth")
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
@@ -196,18 +200,13 @@ class ArcFacePsi(PsiBase):
         fallback = cos_target - margin * torch.sin(margin)
         return torch.where(cos_target > torch.cos(math.pi - margin), shifted, fallback)
 
-    def scaled(self, fraction: float) -> "ArcFacePsi":
-        """Less margin, see `PsiBase.scaled`."""
-        return replace(self, margin_rad=self.margin_rad * fraction)
-
 
 @dataclass(frozen=True, eq=False)
-class CombinedPsi(PsiBase):
-    """psi = piecewise_cos(m1 theta + m2) - m3: all three margins at once, monotone for any of them.
+class CombinedLogit(TargetLogit):
+    """piecewise_cos(m1 theta + m2) - m3: all three margins at once, monotone for any of them.
 
-    (m, 0, 0) is the psi of SphereFace (arXiv 1704.08063) and L-Softmax (arXiv 1612.02295) for any
-    real m; (1, m, 0) is smooth ArcFace; (1, 0, m) is CosFace; (1, .3, .2) is "CM1" of the ArcFace
-    paper.
+    (m, 0, 0) is that of SphereFace (arXiv 1704.08063) and L-Softmax (arXiv 1612.02295) for any real
+    m; (1, m, 0) is smooth ArcFace; (1, 0, m) is CosFace; (1, .3, .2) is "CM1" of the ArcFace paper.
 
     Attributes:
         multiplier: m1, above 0 (a factor of the angle, no unit).
@@ -229,7 +228,88 @@ class CombinedPsi(PsiBase):
         angles = self.multiplier * angle(cos_target) + self.margin_rad
         return piecewise_cos(angles) - self.margin_cos
 
-    def scaled(self, fraction: float) -> "CombinedPsi":
-        """Less margin, see `PsiBase.scaled`."""
-        multiplier = 1 + (self.multiplier - 1) * fraction
-        return CombinedPsi(multiplier, self.margin_rad * fraction, self.margin_cos * fraction)
+    def scaled(self, fraction: float) -> Self:
+        """Less margin, see `TargetLogit.scaled`; a multiplier without effect is 1, not 0."""
+        return replace(
+            self,
+            multiplier=1 + (self.multiplier - 1) * fraction,
+            margin_rad=self.margin_rad * fraction,
+            margin_cos=self.margin_cos * fraction,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class WrappedLogit(TargetLogit):
+    """Another target logit; what a subclass does not change is the other's.
+
+    Attributes:
+        target_logit: The other.
+    """
+
+    target_logit: TargetLogit
+
+    @property
+    def monotone(self) -> bool:
+        """See `TargetLogit.monotone`."""
+        return self.target_logit.monotone
+
+    @property
+    def changes_negatives(self) -> bool:
+        """See `TargetLogit.changes_negatives`."""
+        return self.target_logit.changes_negatives
+
+    @property
+    def uses_norms(self) -> bool:
+        """See `TargetLogit.uses_norms`."""
+        return self.target_logit.uses_norms
+
+    def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
+        """See `TargetLogit`."""
+        return self.target_logit(cos_target, norms)
+
+    def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
+        """See `TargetLogit.negatives`."""
+        return self.target_logit.negatives(cos, cos_target, margined_target)
+
+    def scaled(self, fraction: float) -> Self:
+        """See `TargetLogit.scaled`."""
+        return replace(self, target_logit=self.target_logit.scaled(fraction))
+
+
+@dataclass(frozen=True, eq=False)
+class AnnealedLogit(WrappedLogit):
+    """(lambda c + target(c)) / (1 + lambda): eased in as lambda falls (SphereFace, L-Softmax).
+
+    Attributes:
+        target_logit: What is eased in; must leave the negatives alone.
+        lambda_: lambda, at least 0; 0 is the full margin.
+    """
+
+    lambda_: float
+
+    def __post_init__(self) -> None:
+        check_range("lambda_", self.lambda_, low=0)
+        if self.changes_negatives:
+            raise InputError(
+                "annealing needs a target logit that leaves negatives alone, "
+                f"got {self.target_logit}"
+            )
+
+    def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
+        """(lambda c + target(c)) / (1 + lambda)."""
+        margined = self.target_logit(cos_target, norms)
+        return (self.lambda_ * cos_target + margined) / (1 + self.lambda_)
+
+
+@dataclass(frozen=True, eq=False)
+class DetachedLogit(WrappedLogit):
+    """The value of another with the gradient of the plain cosine: c + stopgrad(target(c) - c).
+
+    What several public training codes do by editing logits outside the graph; SphereFace-R (arXiv
+    2109.05565) names it "characteristic gradient detachment" and finds that it steadies training.
+    The derivative is 1 instead of target'(c), and norms get no gradient. Negatives keep their own.
+    """
+
+    def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
+        """target(c), with derivative 1."""
+        return cos_target + (self.target_logit(cos_target, norms) - cos_target).detach()

@@ -1,14 +1,21 @@
-"""Psi functions that look at the sample: its norm, its difficulty, or its hard negatives."""
+"""Target logits that look at the sample: its norm, its difficulty, or its hard negatives."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.losses.margins.target_logit import ArcFacePsi, CosFacePsi, PsiBase, angle
+from vultus.losses.margins.target_logit import (
+    ArcFaceLogit,
+    CosFaceLogit,
+    TargetLogit,
+    WrappedLogit,
+    angle,
+)
 
 
 def _needed(norms: Tensor | None, who: str) -> Tensor:
@@ -18,12 +25,12 @@ def _needed(norms: Tensor | None, who: str) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class MagFacePsi(PsiBase):
-    """psi = cos(theta + m(a)): the margin grows linearly with the feature norm a.
+class MagFaceLogit(TargetLogit):
+    """cos(theta + m(a)): the margin grows linearly with the feature norm a.
 
     m(a) rises from ``margin_low_rad`` at ``norm_low`` to ``margin_high_rad`` at ``norm_high``;
     outside, the norm is clamped and gets no gradient. Inside, the gradient reaches the norm.
-    Past pi - m it falls back as `ArcFacePsi` does.
+    Past pi - m it falls back as `ArcFaceLogit` does.
 
     Source: Meng et al., "MagFace", CVPR 2021, arXiv 2103.06627.
 
@@ -34,6 +41,7 @@ class MagFacePsi(PsiBase):
         margin_high_rad: u_m in radians.
     """
 
+    margins: ClassVar[tuple[str, ...]] = ("margin_low_rad", "margin_high_rad")
     norm_low: float = 10.0
     norm_high: float = 110.0
     margin_low_rad: float = 0.45
@@ -54,25 +62,17 @@ class MagFacePsi(PsiBase):
 
     @property
     def uses_norms(self) -> bool:
-        """See `PsiBase.uses_norms`."""
+        """See `TargetLogit.uses_norms`."""
         return True
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
         """cos(theta + m(a)); differentiable in the norms too."""
-        margin = self.margin_rad(_needed(norms, "MagFace"))
-        shifted = torch.cos(angle(cos_target) + margin)
-        fallback = cos_target - margin * torch.sin(margin)
-        return torch.where(cos_target > torch.cos(math.pi - margin), shifted, fallback)
-
-    def scaled(self, fraction: float) -> "MagFacePsi":
-        """Less margin, see `PsiBase.scaled`."""
-        low, high = self.margin_low_rad * fraction, self.margin_high_rad * fraction
-        return replace(self, margin_low_rad=low, margin_high_rad=high)
+        return ArcFaceLogit(self.margin_rad(_needed(norms, "MagFace")))(cos_target)
 
 
 @dataclass(frozen=True, eq=False)
-class AdaFacePsi(PsiBase):
-    """psi = cos(clip(theta - m z)) - m (1 + z): margin by how good the image seems from its norm.
+class AdaFaceLogit(TargetLogit):
+    """cos(clip(theta - m z)) - m (1 + z): margin by how good the image seems from its norm.
 
     z = clip(h (a - mean) / std, -1, 1) of the clamped, detached norm a. z = -1 is ArcFace(m),
     z = 0 CosFace(m), z = 1 is cos(theta - m) - 2 m. Where theta - m z leaves [e, pi - e] it is
@@ -88,6 +88,7 @@ class AdaFacePsi(PsiBase):
         angle_floor_rad: e.
     """
 
+    margins: ClassVar[tuple[str, ...]] = ("margin",)
     margin: float = 0.4
     concentration: float = 0.333
     norm_mean: float | Tensor = 20.0
@@ -102,7 +103,7 @@ class AdaFacePsi(PsiBase):
 
     @property
     def uses_norms(self) -> bool:
-        """See `PsiBase.uses_norms`."""
+        """See `TargetLogit.uses_norms`."""
         return True
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
@@ -112,57 +113,40 @@ class AdaFacePsi(PsiBase):
         clipped = shifted.clamp(self.angle_floor_rad, math.pi - self.angle_floor_rad)
         return torch.cos(clipped) - self.margin * (1 + z)
 
-    def scaled(self, fraction: float) -> "AdaFacePsi":
-        """Less margin, see `PsiBase.scaled`."""
-        return replace(self, margin=self.margin * fraction)
-
 
 @dataclass(frozen=True, eq=False)
-class MvPsi(PsiBase):
+class MvLogit(WrappedLogit):
     """Misclassified-vector softmax: negatives that beat the margined target weigh more.
 
-    Where c_j > psi(c_y): c_j -> w c_j + w - 1.
+    Where c_j > target(c_y): c_j -> w c_j + w - 1.
 
     Source: Wang et al., "Mis-classified Vector Guided Softmax Loss", AAAI 2020, arXiv 1912.00833.
 
     Attributes:
-        psi: The target's psi (CosFace or ArcFace in the paper).
+        target_logit: The target's (CosFace or ArcFace in the paper).
         weight: w = t + 1, at least 1.
     """
 
-    psi: PsiBase = field(default_factory=CosFacePsi)
+    target_logit: TargetLogit = field(default_factory=CosFaceLogit)
     weight: float = 1.12
 
     def __post_init__(self) -> None:
         check_range("weight", self.weight, low=1)
 
     @property
-    def monotone(self) -> bool:
-        """See `PsiBase.monotone`."""
-        return self.psi.monotone
-
-    @property
     def changes_negatives(self) -> bool:
-        """See `PsiBase.changes_negatives`."""
+        """See `TargetLogit.changes_negatives`."""
         return True
 
-    def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
-        """The target's psi, unchanged."""
-        return self.psi(cos_target, norms)
-
-    def negatives(self, cos: Tensor, cos_target: Tensor, psi_target: Tensor) -> Tensor:
+    def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
         """W c + w - 1 for the hard ones."""
-        hard = cos.detach() > psi_target.detach()[:, None]
+        hard = cos.detach() > margined_target.detach()[:, None]
         return torch.where(hard, self.weight * cos + (self.weight - 1), cos)
-
-    def scaled(self, fraction: float) -> "MvPsi":
-        """Less margin, see `PsiBase.scaled`."""
-        return replace(self, psi=self.psi.scaled(fraction))
 
 
 @dataclass(frozen=True, eq=False)
-class CurricularPsi(PsiBase):
-    """ArcFace's target; hard negatives (c_j > psi(c_y)) become c_j (t + c_j).
+class CurricularLogit(TargetLogit):
+    """ArcFace's target; hard negatives (c_j > target(c_y)) become c_j (t + c_j).
 
     The derivative t + 2 c_j is negative for c_j < -t / 2: early in training (t near 0) hard
     negatives with a negative cosine are pulled up to 0. That is the paper's loss, not a slip.
@@ -174,6 +158,7 @@ class CurricularPsi(PsiBase):
         level: t, the running mean of the target cosines; float or 0-d tensor.
     """
 
+    margins: ClassVar[tuple[str, ...]] = ("margin_rad",)
     margin_rad: float = 0.5
     level: float | Tensor = 0.0
 
@@ -182,25 +167,21 @@ class CurricularPsi(PsiBase):
 
     @property
     def changes_negatives(self) -> bool:
-        """See `PsiBase.changes_negatives`."""
+        """See `TargetLogit.changes_negatives`."""
         return True
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
         """cos(theta + m) with ArcFace's fallback."""
-        return ArcFacePsi(self.margin_rad)(cos_target)
+        return ArcFaceLogit(self.margin_rad)(cos_target)
 
-    def negatives(self, cos: Tensor, cos_target: Tensor, psi_target: Tensor) -> Tensor:
+    def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
         """C (t + c) for the hard ones."""
-        hard = cos.detach() > psi_target.detach()[:, None]
+        hard = cos.detach() > margined_target.detach()[:, None]
         return torch.where(hard, cos * (self.level + cos), cos)
-
-    def scaled(self, fraction: float) -> "CurricularPsi":
-        """Less margin, see `PsiBase.scaled`."""
-        return replace(self, margin_rad=self.margin_rad * fraction)
 
 
 @dataclass(frozen=True, eq=False)
-class CirclePsi(PsiBase):
+class CircleLogit(TargetLogit):
     """Circle loss in class form: pairs far from their optimum pull harder.
 
     Target [1 + m - c]+ (c - (1 - m)), negatives [c + m]+ (c - m); the bracketed weights carry no
@@ -216,7 +197,7 @@ class CirclePsi(PsiBase):
 
     @property
     def changes_negatives(self) -> bool:
-        """See `PsiBase.changes_negatives`."""
+        """See `TargetLogit.changes_negatives`."""
         return True
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
@@ -224,7 +205,7 @@ class CirclePsi(PsiBase):
         weight = (1 + self.margin_cos - cos_target.detach()).clamp_min(0)
         return weight * (cos_target - (1 - self.margin_cos))
 
-    def negatives(self, cos: Tensor, cos_target: Tensor, psi_target: Tensor) -> Tensor:
+    def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
         """[c + m]+ (c - m) for all."""
         weight = (cos.detach() + self.margin_cos).clamp_min(0)
         return weight * (cos - self.margin_cos)

@@ -9,8 +9,7 @@ from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
 from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import PsiBase
-from vultus.losses.margins.target_logit_wrappers import DetachedPsi
+from vultus.losses.margins.target_logit import DetachedLogit, TargetLogit
 from vultus.mining.miners import MINERS
 from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.mined_loss import MinedLoss
@@ -109,24 +108,33 @@ def build_loss(
     """
     if head.kind == "plain":
         return LOSSES.create(loss.name, num_classes=num_classes, dim=dim, **loss.settings)
-    psi, scale = _fixed_margin(loss)
+    target_logit, scale = _fixed_margin(loss)
     shared_by = group if head.sharded else None
     if head.kind == "fused":
         return FusedMarginSoftmax(
-            num_classes=num_classes, dim=dim, psi=psi, scale=scale, group=shared_by
+            num_classes=num_classes,
+            dim=dim,
+            target_logit=target_logit,
+            scale=scale,
+            group=shared_by,
         )
     sampling = ClassSampling(rate=head.sample_rate, correct=head.correct, seed=seed)
     return PartialFC(
-        num_classes=num_classes, dim=dim, psi=psi, scale=scale, sampling=sampling, group=shared_by
+        num_classes=num_classes,
+        dim=dim,
+        target_logit=target_logit,
+        scale=scale,
+        sampling=sampling,
+        group=shared_by,
     )
 
 
-def _fixed_margin(config: NamedConfig) -> tuple[PsiBase, float]:
-    """Psi and scale of a loss whose margin is the same for all rows of all batches."""
+def _fixed_margin(config: NamedConfig) -> tuple[TargetLogit, float]:
+    """Target logit and scale of a loss whose margin is the same for all rows of all batches."""
     small = LOSSES.create(config.name, num_classes=8, dim=8, **config.settings)
     fixed = (
         isinstance(small, MarginSoftmax)
-        and type(small).psi_for is MarginSoftmax.psi_for
+        and type(small).target_logit_for is MarginSoftmax.target_logit_for
         and type(small).compute is MarginSoftmax.compute
         and type(small).scale_for is MarginSoftmax.scale_for
         and small.normalizes_features
@@ -140,4 +148,6 @@ def _fixed_margin(config: NamedConfig) -> tuple[PsiBase, float]:
         )
     assert isinstance(small, MarginSoftmax)  # noqa: S101 - what `fixed` says, for the type checker
     assert isinstance(small.scale, float)  # noqa: S101
-    return DetachedPsi(small.psi) if small.grad == "detached" else small.psi, small.scale
+    return DetachedLogit(
+        small.target_logit
+    ) if small.grad == "detached" else small.target_logit, small.scale

@@ -22,7 +22,7 @@ from vultus.losses.many_classes.partial_fc import PartialFC
 from vultus.losses.margins.bounds import expected_initial_loss
 from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import PsiBase
+from vultus.losses.margins.target_logit import TargetLogit
 from vultus.training.objectives.accumulation import BatchWeight
 from vultus.training.process.distributed import World
 from vultus.training.recipe.recipe import Recipe
@@ -190,7 +190,7 @@ class LossObjective(Objective):
         self.second = second
         self.factor = factor
         self.warmup = warmup
-        self._full_psi: PsiBase | None = getattr(first, "psi", None)
+        self._full_target_logit: TargetLogit | None = getattr(first, "target_logit", None)
         if warmup is not None and not isinstance(first, (MarginSoftmax, FusedMarginSoftmax)):
             raise ConfigError(
                 f"margin_warmup needs a margin softmax, {type(first).__name__} is none"
@@ -198,11 +198,11 @@ class LossObjective(Objective):
 
     def prepare(self, step: int) -> None:
         """Set this step's share of the margin."""
-        if self.warmup is None or self._full_psi is None:
+        if self.warmup is None or self._full_target_logit is None:
             return
         fraction = self.warmup(step)
         if isinstance(self.first, FusedMarginSoftmax):
-            self.first.psi = self._full_psi.scaled(fraction)
+            self.first.target_logit = self._full_target_logit.scaled(fraction)
         elif isinstance(self.first, MarginSoftmax):
             self.first.margin_schedule = lambda _: fraction
 
@@ -232,16 +232,16 @@ class LossObjective(Objective):
         loss = self.first
         if not isinstance(loss, (MarginSoftmax, FusedMarginSoftmax)):
             return None
-        psi = self._full_psi
-        if self.second is not None or psi is None or not isinstance(loss.scale, float):
+        target_logit = self._full_target_logit
+        if self.second is not None or target_logit is None or not isinstance(loss.scale, float):
             return None
         if isinstance(loss, MarginSoftmax) and not loss.normalizes_features:
             return None  # the scale is the features' length, which nobody knows beforehand
-        if psi.changes_negatives or loss.scale**2 / (2 * loss.dim) > 5.0:
+        if target_logit.changes_negatives or loss.scale**2 / (2 * loss.dim) > 5.0:
             return None
         fraction = 1.0 if self.warmup is None else self.warmup(0)
         upright = torch.zeros(1)
-        drop = -float(psi.scaled(fraction)(upright, torch.ones(1)))
+        drop = -float(target_logit.scaled(fraction)(upright, torch.ones(1)))
         classes = loss.num_classes
         if isinstance(loss, PartialFC) and not loss.sampling.correct:
             classes = max(1, round(loss.sample_rate * classes))

@@ -17,14 +17,14 @@ from vultus.core.errors import InputError, MissingDependencyError
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.target_logit import (
-    ArcFacePsi,
-    CombinedPsi,
-    CosFacePsi,
-    NormFacePsi,
-    PsiBase,
+    AnnealedLogit,
+    ArcFaceLogit,
+    CombinedLogit,
+    CosFaceLogit,
+    NormFaceLogit,
+    TargetLogit,
 )
-from vultus.losses.margins.target_logit_adaptive import AdaFacePsi, CirclePsi, MagFacePsi
-from vultus.losses.margins.target_logit_wrappers import AnnealedPsi
+from vultus.losses.margins.target_logit_adaptive import AdaFaceLogit, CircleLogit, MagFaceLogit
 from vultus.training.toys.toys import Toy, class_scores
 
 if TYPE_CHECKING:
@@ -42,38 +42,38 @@ _STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (7, 3
 
 _NORM = 60.0  # at which the norm-dependent ones are drawn
 
-TARGET_LOGITS: Mapping[str, Mapping[str, PsiBase]] = {
+TARGET_LOGITS: Mapping[str, Mapping[str, TargetLogit]] = {
     "one margin": {
-        "NormFace, COCO": NormFacePsi(),
-        "CosFace, m = 0.35": CosFacePsi(0.35),
-        "ArcFace and Curricular, m = 0.5": ArcFacePsi(0.5),
-        "ArcFace, smooth": ArcFacePsi(0.5, "smooth"),
-        "ArcFace, easy": ArcFacePsi(0.5, "easy"),
-        "combined (1, 0.3, 0.2)": CombinedPsi(1.0, 0.3, 0.2),
+        "NormFace, COCO": NormFaceLogit(),
+        "CosFace, m = 0.35": CosFaceLogit(0.35),
+        "ArcFace and Curricular, m = 0.5": ArcFaceLogit(0.5),
+        "ArcFace, smooth": ArcFaceLogit(0.5, "smooth"),
+        "ArcFace, easy": ArcFaceLogit(0.5, "easy"),
+        "combined (1, 0.3, 0.2)": CombinedLogit(1.0, 0.3, 0.2),
     },
     "multiplied angle": {
-        "NormFace (m = 1)": NormFacePsi(),
-        "A-/L-Softmax, m = 1.35": CombinedPsi(1.35),
-        "A-/L-Softmax, m = 2": CombinedPsi(2.0),
-        "A-/L-Softmax, m = 3": CombinedPsi(3.0),
-        "A-/L-Softmax, m = 4": CombinedPsi(4.0),
-        "m = 4, annealed, lambda = 5": AnnealedPsi(CombinedPsi(4.0), 5.0),
+        "NormFace (m = 1)": NormFaceLogit(),
+        "A-/L-Softmax, m = 1.35": CombinedLogit(1.35),
+        "A-/L-Softmax, m = 2": CombinedLogit(2.0),
+        "A-/L-Softmax, m = 3": CombinedLogit(3.0),
+        "A-/L-Softmax, m = 4": CombinedLogit(4.0),
+        "m = 4, annealed, lambda = 5": AnnealedLogit(CombinedLogit(4.0), 5.0),
     },
     "follows the sample": {
-        "NormFace": NormFacePsi(),
-        "AdaFace, poor image (z = -1)": AdaFacePsi(0.4, 1.0, 2 * _NORM, _NORM - 1e-3),
-        "AdaFace, average (z = 0)": AdaFacePsi(0.4, 1.0, _NORM, _NORM),
-        "AdaFace, good image (z = 1)": AdaFacePsi(0.4, 1.0, 0.0, _NORM - 1e-3),
-        "MagFace, short feature": MagFacePsi(200.0, 300.0, 0.45, 0.8),
-        "MagFace, long feature": MagFacePsi(1.0, 2.0, 0.45, 0.8),
-        "Circle, m = 0.25": CirclePsi(0.25),
+        "NormFace": NormFaceLogit(),
+        "AdaFace, poor image (z = -1)": AdaFaceLogit(0.4, 1.0, 2 * _NORM, _NORM - 1e-3),
+        "AdaFace, average (z = 0)": AdaFaceLogit(0.4, 1.0, _NORM, _NORM),
+        "AdaFace, good image (z = 1)": AdaFaceLogit(0.4, 1.0, 0.0, _NORM - 1e-3),
+        "MagFace, short feature": MagFaceLogit(200.0, 300.0, 0.45, 0.8),
+        "MagFace, long feature": MagFaceLogit(1.0, 2.0, 0.45, 0.8),
+        "Circle, m = 0.25": CircleLogit(0.25),
     },
 }
-"""What `target_logit_figure` draws: panel -> label -> psi."""
+"""What `target_logit_figure` draws: panel -> label -> target."""
 
 
 def target_logit_figure() -> "Figure":
-    """Psi over the angle from 0 to 180 degrees (top), and its slope per radian (bottom).
+    """Target logit over the angle from 0 to 180 degrees (top), and its slope per radian (bottom).
 
     Raises:
         MissingDependencyError: If matplotlib is not installed.
@@ -84,8 +84,8 @@ def target_logit_figure() -> "Figure":
     theta = torch.linspace(0.002, math.pi - 0.002, 1441, dtype=torch.float64)
     degrees = torch.rad2deg(theta).numpy()
     for column, (panel, curves) in enumerate(TARGET_LOGITS.items()):
-        for number, (label, psi) in enumerate(curves.items()):
-            values, slopes = _values_and_slopes(psi, theta)
+        for number, (label, target_logit) in enumerate(curves.items()):
+            values, slopes = _values_and_slopes(target_logit, theta)
             look = {
                 "color": _LINES[number % len(_LINES)],
                 "linestyle": _STYLES[number % len(_STYLES)],
@@ -105,13 +105,13 @@ def target_logit_figure() -> "Figure":
     return figure
 
 
-def _values_and_slopes(psi: PsiBase, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """Psi and d psi / d theta = -sin(theta) d psi / dc, through the cosine as training sees it.
+def _values_and_slopes(target_logit: TargetLogit, theta: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and slopes -sin(theta) d target / dc, through the cosine as training sees it.
 
     NaN across a jump, so that no line is drawn there.
     """
     cos = torch.cos(theta).requires_grad_()
-    values = psi(cos, torch.full_like(theta, _NORM))
+    values = target_logit(cos, torch.full_like(theta, _NORM))
     (by_cos,) = torch.autograd.grad(values.sum(), cos)
     values, slopes = values.detach(), -torch.sin(theta) * by_cos
     step = float(theta[1] - theta[0])
@@ -198,10 +198,10 @@ def _draw_circle(axes: "Axes", toy: Toy) -> None:
 
 @torch.no_grad()
 def _meets_margin(loss: MarginSoftmax, unit: Tensor, label: int) -> Tensor:
-    """Where on the circle psi of this class is above all other cosines."""
+    """Where on the circle the target logit of this class is above all other cosines."""
     labels = torch.full((len(unit),), label)
     cos, own, norms = loss.cosines(unit, labels)
-    target = loss.effective_psi(own, norms)(own, norms)
+    target = loss.effective_target_logit(own, norms)(own, norms)
     others = cos.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
     return target > others
 
