@@ -7,8 +7,12 @@ from vultus.evaluation.measures.intervals import (
     bootstrap_draws,
     bootstrap_rate,
     check_claim,
+    mean_rate_interval,
+    per_person,
     percentile_interval,
+    rate_bounds,
     rate_interval,
+    resampled,
     smallest_claim,
 )
 
@@ -121,3 +125,103 @@ def test_bootstrap_without_comparisons_is_refused() -> None:
 def test_percentiles_may_be_infinite() -> None:
     interval = percentile_interval(np.array([1.0, 2.0, np.inf, np.inf]))
     assert (interval.low, interval.high) == (1.0, np.inf)
+
+
+def _mean_rate_naively(
+    hits: np.ndarray, trials: np.ndarray, *, seed: int, draws: int
+) -> tuple[float, float]:
+    """The same with loops over people: quantiles 2.5 % and 97.5 %."""
+    generator = np.random.default_rng(seed)
+    n_people = hits.shape[1]
+    means = []
+    for _ in range(draws):
+        chosen = [int(p) for p in np.atleast_1d(generator.integers(0, n_people, n_people))]
+        rates = [
+            sum(row_hits[p] for p in chosen) / sum(row_trials[p] for p in chosen)
+            for row_hits, row_trials in zip(hits, trials, strict=True)
+        ]
+        means.append(sum(rates) / len(rates))
+    low = np.quantile(means, 0.025, method="lower")
+    return float(low), float(np.quantile(means, 0.975, method="higher"))
+
+
+def test_hits_and_trials_are_counted_per_person() -> None:
+    hits, trials = per_person(
+        np.array([True, False, True, True]), np.array([2, 0, 2, 0]), n_people=4
+    )
+    assert hits.tolist() == [1, 0, 2, 0]
+    assert trials.tolist() == [2, 0, 2, 0]
+
+
+def test_the_interval_agrees_with_loops_over_people() -> None:
+    generator = np.random.default_rng(5)
+    trials = generator.integers(1, 9, (2, 12))
+    hits = generator.integers(0, trials + 1)
+    found = mean_rate_interval(hits, trials, generator=np.random.default_rng(3), draws=200)
+    assert (found.low, found.high) == pytest.approx(
+        _mean_rate_naively(hits, trials, seed=3, draws=200)
+    )
+    assert found.method == "bootstrap over identities"
+
+
+def test_one_rate_agrees_with_bootstrap_rate() -> None:
+    trials = np.array([[4, 2, 8, 1, 5]])
+    hits = np.array([[1, 2, 3, 0, 5]])
+    people = np.stack([np.arange(5), np.arange(5)], axis=1)
+    found = mean_rate_interval(hits, trials, generator=np.random.default_rng(0))
+    other = bootstrap_rate(
+        hits[0], trials[0], identities=people, generator=np.random.default_rng(0)
+    )
+    assert (found.low, found.high) == (other.low, other.high)
+
+
+def test_people_without_a_trial_are_not_drawn() -> None:
+    hits, trials = np.array([[1, 0, 2, 0]]), np.array([[2, 0, 5, 0]])
+    with_others = mean_rate_interval(hits, trials, generator=np.random.default_rng(1))
+    alone = mean_rate_interval(
+        hits[:, [0, 2]], trials[:, [0, 2]], generator=np.random.default_rng(1)
+    )
+    assert with_others == alone
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials"), [([[0, 0]], [[3, 4]]), ([[3, 4]], [[3, 4]]), ([[2, 0]], [[5, 0]])]
+)
+def test_nothing_to_resample_gives_the_interval_of_trials(
+    hits: list[list[int]], trials: list[list[int]]
+) -> None:
+    found = mean_rate_interval(np.array(hits), np.array(trials), generator=np.random.default_rng(0))
+    assert found == rate_interval(int(np.sum(hits)), int(np.sum(trials)))
+
+
+def test_a_rate_without_trials_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one trial"):
+        mean_rate_interval(
+            np.zeros((2, 2), np.int64), np.array([[1, 1], [0, 0]]),
+            generator=np.random.default_rng(0),
+        )  # fmt: skip
+
+
+def test_bounds_of_many_counts_are_those_of_scipy_one_by_one() -> None:
+    low, high = rate_bounds(np.arange(1, 7), 7, level=0.9)
+    each = [binomtest(n, 7).proportion_ci(0.9, method="wilson") for n in range(1, 7)]
+    assert low.tolist() == pytest.approx([interval.low for interval in each], abs=1e-12)
+    assert high.tolist() == pytest.approx([interval.high for interval in each], abs=1e-12)
+
+
+def test_resampling_draws_as_many_as_there_are_and_leaves_out_what_says_nothing() -> None:
+    seen: list[list[float]] = []
+
+    def first_two(came: np.ndarray) -> float | None:
+        seen.append(came.tolist())
+        return None if came[0] == 0 else float(came[:2].sum())
+
+    values = resampled(first_two, 5, generator=np.random.default_rng(3), draws=40)
+    generator = np.random.default_rng(3)
+    drawn = [[int(p) for p in generator.integers(0, 5, 5)] for _ in range(40)]
+    assert seen == [[row.count(person) for person in range(5)] for row in drawn]
+    assert values.tolist() == [row.count(0) + row.count(1) for row in drawn if 0 in row]
+    assert 0 < len(values) < 40
+    assert not len(resampled(first_two, 0, generator=generator))
+    with pytest.raises(InputError, match="draws"):
+        resampled(first_two, 5, generator=generator, draws=0)

@@ -4,22 +4,13 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.intervals import rate_interval
 from vultus.evaluation.measures.rates import equal_error_rate, roc_curve
 from vultus.evaluation.measures.score_intervals import (
-    _bounds,
     area_interval,
     d_prime_interval,
     equal_error_interval,
 )
 from vultus.evaluation.measures.scores import d_prime
-
-
-def test_bounds_are_those_of_single_rates() -> None:
-    low, high = _bounds(np.arange(21), 20)
-    for k in range(21):
-        interval = rate_interval(k, 20)
-        assert (low[k], high[k]) == pytest.approx((interval.low, interval.high))
 
 
 def _delong(genuine: np.ndarray, impostor: np.ndarray) -> tuple[float, float]:

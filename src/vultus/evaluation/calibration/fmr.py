@@ -9,13 +9,12 @@ import numpy as np
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import ThresholdTable
 from vultus.evaluation.measures.allpairs import AllPairs
-from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Interval
+from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Z_95, Interval
 from vultus.evaluation.measures.rates import OperatingPoint, operating_point, point_at
 from vultus.evaluation.measures.summary import claimable
 
 _MANY_ERRORS = 100_000
 _FEW_DRAWS = 200
-_Z_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,8 @@ def not_higher(seen: tuple[float, Interval], stated: tuple[float, Interval]) -> 
     (rate, interval), (limit, limit_interval) = seen, stated
     if min(interval.low, limit_interval.low) == 0:
         return interval.low <= limit_interval.high
-    errors = [math.log(x.high / x.low) / (2 * _Z_95) for x in (interval, limit_interval)]
-    return math.log(rate / limit) <= _Z_95 * math.hypot(*errors)
+    errors = [math.log(x.high / x.low) / (2 * Z_95) for x in (interval, limit_interval)]
+    return math.log(rate / limit) <= Z_95 * math.hypot(*errors)
 
 
 def _interval(pairs: AllPairs, point: OperatingPoint, generator: np.random.Generator) -> Interval:

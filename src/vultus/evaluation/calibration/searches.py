@@ -15,14 +15,13 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int, frozen
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.intervals import Interval, rate_interval
+from vultus.evaluation.measures.intervals import Z_95, Interval, rate_interval
 from vultus.matching.fusion import fuse
 from vultus.search.tiles import similarity_rows
 
 BINS_PER_UNIT = 512
 _N_BINS = 2 * BINS_PER_UNIT
 _N_PROBES = 256
-_Z_95 = 1.959964
 
 
 def found_by_chance(m: int, *, gallery_size: int) -> npt.NDArray[np.float64]:
@@ -142,7 +141,7 @@ class StrangerSearches:
             return 0.0, rate_interval(0, n)
         left_out = self._left_out(probes, columns, gallery_size)
         variance = (n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum())
-        factor = float(np.exp(min(_Z_95 * np.sqrt(variance) / rate, 50.0)))
+        factor = float(np.exp(min(Z_95 * np.sqrt(variance) / rate, 50.0)))
         return rate, Interval(rate / factor, min(1.0, rate * factor), 0.95, "jackknife over people")
 
     def _found(

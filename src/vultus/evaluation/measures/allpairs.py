@@ -14,7 +14,13 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
-from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
+from vultus.evaluation.measures.intervals import (
+    BOOTSTRAP_DRAWS,
+    Floats,
+    Interval,
+    percentile_interval,
+    resampled,
+)
 from vultus.evaluation.measures.rates import RocCurve
 from vultus.evaluation.measures.score_stream import TAIL, ImpostorScores, ImpostorStream
 from vultus.search.tiles import similarity_tiles
@@ -87,15 +93,15 @@ class AllPairs:
             )
         people = self.identities[self.tail_pairs[self.tail >= threshold]]
         sizes = np.bincount(self.identities[self.identities >= 0]).astype(np.float64)
-        rates = []
-        for _ in range(check_positive_int("draws", draws)):
-            weights = _draw(len(sizes), generator)
-            faces = weights * sizes
+
+        def fmr(came: Floats) -> float | None:
+            faces = came * sizes
             total = (faces.sum() ** 2 - (faces**2).sum()) / 2
-            if total:
-                errors = (weights[people[:, 0]] * weights[people[:, 1]]).sum()
-                rates.append(float(errors / total))
-        return percentile_interval(np.array(rates))
+            errors = (came[people[:, 0]] * came[people[:, 1]]).sum()
+            return float(errors / total) if total else None
+
+        rates = resampled(fmr, len(sizes), generator=generator, draws=draws)
+        return percentile_interval(rates)
 
     def tar_interval(
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
@@ -104,11 +110,12 @@ class AllPairs:
         trials = self.genuine_trials
         hits = np.bincount(self.genuine_identities, self.genuine >= threshold, len(trials))
         people = np.flatnonzero(trials)
-        rates = []
-        for _ in range(check_positive_int("draws", draws)):
-            weights = _draw(len(people), generator)
-            rates.append(float(weights @ hits[people] / (weights @ trials[people])))
-        return percentile_interval(np.array(rates))
+
+        def tar(came: Floats) -> float:
+            return float(came @ hits[people] / (came @ trials[people]))
+
+        rates = resampled(tar, len(people), generator=generator, draws=draws)
+        return percentile_interval(rates)
 
 
 def all_pairs(
@@ -206,7 +213,3 @@ def _collect(
         len(impostors),
         np.where(failed, -1, people),
     )
-
-
-def _draw(n: int, generator: np.random.Generator) -> npt.NDArray[np.float64]:
-    return np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)

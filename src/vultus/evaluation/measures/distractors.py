@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.checks import check_array, frozen
 from vultus.core.embeddings import Embeddings, check_same_space
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.identification import NEVER
 from vultus.evaluation.measures.intervals import (
     BOOTSTRAP_DRAWS,
+    Floats,
     Interval,
     mean_rate_interval,
     percentile_interval,
+    resampled,
 )
 from vultus.evaluation.measures.score_stream import TAIL, ImpostorScores, ImpostorStream
 from vultus.search.tiles import similarity_tiles
@@ -172,23 +174,20 @@ class ProbeIntervals:
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
     ) -> Interval:
         """95 % interval of the FMR; people and distractors are drawn with replacement."""
-        check_positive_int("draws", draws)
         pairs = self.impostors.tail_pairs[self.impostors.tail >= threshold]
         numbers, columns = np.unique(pairs[:, 1], return_inverse=True)
         people = self.people[pairs[:, 0]]
         sizes = np.bincount(self.people)
-        rates = []
-        for _ in range(draws):
-            probes = np.bincount(
-                generator.integers(0, len(sizes), len(sizes)), minlength=len(sizes)
-            )
+
+        def fmr(came: Floats) -> float | None:
             # Only distractors in errors are told apart; how often any of them comes is binomial.
             n = generator.binomial(self.n_distractors, len(numbers) / self.n_distractors)
             drawn = np.bincount(generator.integers(0, len(numbers), n), minlength=len(numbers))
-            total = float(probes @ sizes) * self.n_distractors
-            if total:
-                rates.append(float(probes[people] @ drawn[columns]) / total)
-        return percentile_interval(np.array(rates))
+            total = float(came @ sizes) * self.n_distractors
+            return float(came[people] @ drawn[columns]) / total if total else None
+
+        rates = resampled(fmr, len(sizes), generator=generator, draws=draws)
+        return percentile_interval(rates)
 
     def tar_interval(
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS

@@ -6,9 +6,9 @@ quote wherever a photo or a person takes part in more than one comparison.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ from vultus.core.checks import check_array, check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
 
 BOOTSTRAP_DRAWS = 1000
+Z_95 = NormalDist().inv_cdf(0.975)
+"""Half the width of a 95 % interval of a normal variable, in standard deviations."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,23 @@ def rate_interval(n_errors: int, n: int, *, level: float = 0.95) -> Interval:
     check_range("level", level, low=0, high=1, low_open=True, high_open=True)
     if n_errors > n:
         raise InputError(f"n_errors must be at most n = {n}, got {n_errors}")
-    bound = min(1.0, -math.log(1 - level) / n)
-    if n_errors == 0:
-        return Interval(0.0, bound, level, "rule of three")
-    if n_errors == n:
-        return Interval(1 - bound, 1.0, level, "rule of three")
+    low, high = rate_bounds(np.array(n_errors), n, level=level)
+    method = "rule of three" if n_errors in (0, n) else "Wilson"
+    return Interval(float(low), float(high), level, method)
+
+
+def rate_bounds(
+    n_errors: npt.NDArray[np.int64], n: int, *, level: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Lower and upper ends of `rate_interval` for many counts at once, of any shape, unchecked."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     rate, spread = n_errors / n, z * z / n
     middle = (rate + spread / 2) / (1 + spread)
-    half = math.sqrt(rate * (1 - rate) * spread + spread * spread / 4) / (1 + spread)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half), level)
+    half = np.sqrt(rate * (1 - rate) * spread + spread * spread / 4) / (1 + spread)
+    bound = min(1.0, -math.log(1 - level) / n)
+    low = np.where(n_errors == n, 1 - bound, np.where(n_errors == 0, 0.0, middle - half))
+    high = np.where(n_errors == 0, bound, np.where(n_errors == n, 1.0, middle + half))
+    return low.clip(0, 1), high.clip(0, 1)
 
 
 def smallest_claim(n: int) -> float:
@@ -143,7 +154,7 @@ def bootstrap_draws(
     identities: npt.NDArray[np.int64],
     generator: np.random.Generator,
     draws: int = BOOTSTRAP_DRAWS,
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """The rate in each of many draws of identities, with replacement.
 
     A draw takes as many identities as there are. A row about two different identities then counts
@@ -168,21 +179,49 @@ def bootstrap_draws(
     check_array("n_errors", n_errors, dtype=np.int64, shape=("k",))
     check_array("n_trials", n_trials, dtype=np.int64, shape=n_errors.shape)
     check_array("identities", identities, dtype=np.int64, shape=(len(n_errors), 2))
-    check_positive_int("draws", draws)
     units, flat = np.unique(identities, return_inverse=True)
-    ids = flat.reshape(-1, 2)
-    rates = []
-    for _ in range(draws if len(units) else 0):
-        weights = _row_weights(_multiplicities(len(units), generator), ids)
+    one, other = flat.reshape(-1, 2).T
+
+    def rate(came: Floats) -> float | None:
+        weights = np.where(one == other, came[one], came[one] * came[other])
         total = float(weights @ n_trials)
-        if total:
-            rates.append(float(weights @ n_errors) / total)
-    if not rates:
+        return float(weights @ n_errors) / total if total else None
+
+    rates = resampled(rate, len(units), generator=generator, draws=draws)
+    if not len(rates):
         raise InputError("the bootstrap needs comparisons and identities, no draw held any")
-    return np.array(rates)
+    return rates
 
 
-def percentile_interval(values: npt.NDArray[np.float64], *, level: float = 0.95) -> Interval:
+def resampled(
+    statistic: Callable[[Floats], float | None],
+    n: int,
+    *,
+    generator: np.random.Generator,
+    draws: int = BOOTSTRAP_DRAWS,
+) -> Floats:
+    """A figure in each of many draws of n people, n at a time, with replacement.
+
+    Args:
+        statistic: Makes the figure of (n,) float64: how often each of them came. None where they
+            say nothing; that draw is left out.
+        n: How many people, or other units that are independent of each other.
+        generator: Source of randomness.
+        draws: How many times to draw.
+
+    Returns:
+        (at most draws,) float64.
+    """
+    values = []
+    for _ in range(check_positive_int("draws", draws) if n else 0):
+        came = np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)
+        value = statistic(came)
+        if value is not None:
+            values.append(value)
+    return np.array(values, np.float64)
+
+
+def percentile_interval(values: Floats, *, level: float = 0.95) -> Interval:
     """The central share ``level`` of bootstrap draws; ``inf`` may be among them."""
     check_range("level", level, low=0, high=1, low_open=True, high_open=True)
     tail = (1 - level) / 2
@@ -190,16 +229,6 @@ def percentile_interval(values: npt.NDArray[np.float64], *, level: float = 0.95)
     low = np.quantile(values, tail, method="lower")
     high = np.quantile(values, 1 - tail, method="higher")
     return Interval(float(low), float(high), level, "bootstrap over identities")
-
-
-def _multiplicities(n: int, generator: np.random.Generator) -> npt.NDArray[Any]:
-    return np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)
-
-
-def _row_weights(counts: npt.NDArray[Any], ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    first, second = counts[ids[:, 0]], counts[ids[:, 1]]
-    weights: npt.NDArray[Any] = np.where(ids[:, 0] == ids[:, 1], first, first * second)
-    return weights
 
 
 def per_person(
@@ -247,7 +276,6 @@ def mean_rate_interval(
     """
     check_array("hits", hits, dtype=np.int64, shape=("t", "p"))
     check_array("trials", trials, dtype=np.int64, shape=hits.shape)
-    check_positive_int("draws", draws)
     if not hits.size or not trials.sum(axis=1).all():
         raise InputError("every rate must have at least one trial, got one without")
     busy = np.flatnonzero(trials.sum(axis=0))
@@ -255,11 +283,11 @@ def mean_rate_interval(
     if len(busy) < 2 or n_hits in (0, n_trials):
         return rate_interval(n_hits, n_trials)
     numbers = np.concatenate([hits[:, busy], trials[:, busy]]).astype(np.float64)
-    rates = []
-    for _ in range(draws):
-        drawn = np.bincount(generator.integers(0, len(busy), len(busy)), minlength=len(busy))
-        found, tried = np.split(numbers @ drawn, 2)
-        if tried.all():
-            rates.append(float((found / tried).mean()))
+
+    def mean_rate(came: Floats) -> float | None:
+        found, tried = np.split(numbers @ came, 2)
+        return float((found / tried).mean()) if tried.all() else None
+
+    rates = resampled(mean_rate, len(busy), generator=generator, draws=draws)
     # A rate whose few people are missed by every draw leaves none.
-    return percentile_interval(np.array(rates)) if rates else rate_interval(n_hits, n_trials)
+    return percentile_interval(rates) if len(rates) else rate_interval(n_hits, n_trials)

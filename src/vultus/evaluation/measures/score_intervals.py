@@ -1,20 +1,25 @@
 """Intervals of the figures that sum up two sets of scores: EER, AUC, d'."""
 
 import math
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int
+from vultus.core.checks import check_array
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS, Interval, percentile_interval
+from vultus.evaluation.measures.intervals import (
+    BOOTSTRAP_DRAWS,
+    Z_95,
+    Floats,
+    Interval,
+    percentile_interval,
+    rate_bounds,
+    resampled,
+)
 from vultus.evaluation.measures.rates import RocCurve, area_under_curve, crossing
 from vultus.evaluation.measures.scores import Scores, check_scores
 
 _LEVEL = 0.95
-_Z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 
 
 def equal_error_interval(curve: RocCurve) -> Interval:
@@ -24,8 +29,8 @@ def equal_error_interval(curve: RocCurve) -> Interval:
     (`rate_interval` at every threshold). At the true threshold both rates are the EER, so that
     two upper bounds that hold there cross at or above it.
     """
-    fmr = _bounds(curve.n_false_matches, curve.n_impostor)
-    fnmr = _bounds(curve.n_genuine - curve.n_true_matches, curve.n_genuine)
+    fmr = rate_bounds(curve.n_false_matches, curve.n_impostor)
+    fnmr = rate_bounds(curve.n_genuine - curve.n_true_matches, curve.n_genuine)
     low, high = (crossing(rising, falling) for rising, falling in zip(fmr, fnmr, strict=True))
     return Interval(low, high, _LEVEL, "Wilson bounds, crossed")
 
@@ -60,7 +65,7 @@ def area_interval(curve: RocCurve) -> Interval:
         bound = min(1.0, -math.log(1 - _LEVEL) / min(curve.n_genuine, curve.n_impostor))
         return Interval(max(0.0, area - bound), min(1.0, area + bound), _LEVEL, "rule of three")
     middle = math.log(area / (1 - area))
-    half = _Z * math.sqrt(variance) / (area * (1 - area))
+    half = Z_95 * math.sqrt(variance) / (area * (1 - area))
     low, high = (1 / (1 + math.exp(-(middle + sign * half))) for sign in (-1, 1))
     return Interval(low, high, _LEVEL, "DeLong")
 
@@ -98,35 +103,24 @@ def d_prime_interval(
         np.concatenate([genuine_people, impostor_people.ravel()]), return_inverse=True
     )
     own, pairs = flat[: len(genuine)], flat[len(genuine) :].reshape(-1, 2)
-    values = []
-    for _ in range(check_positive_int("draws", draws)):
-        drawn = np.bincount(generator.integers(0, len(units), len(units)), minlength=len(units))
-        g = _moments(genuine, drawn[own])
-        i = _moments(impostor, drawn[pairs[:, 0]] * drawn[pairs[:, 1]])
-        if g is not None and i is not None and g[1] + i[1] > 0:
-            values.append((g[0] - i[0]) / math.sqrt((g[1] + i[1]) / 2))
-    if not values:
+
+    def d_prime(came: Floats) -> float | None:
+        g = _moments(genuine, came[own])
+        i = _moments(impostor, came[pairs[:, 0]] * came[pairs[:, 1]])
+        if g is None or i is None or g[1] + i[1] <= 0:
+            return None
+        return (g[0] - i[0]) / math.sqrt((g[1] + i[1]) / 2)
+
+    values = resampled(d_prime, len(units), generator=generator, draws=draws)
+    if not len(values):
         raise InputError("the bootstrap needs people whose scores vary, no draw held any")
-    return percentile_interval(np.array(values))
+    return percentile_interval(values)
 
 
-def _moments(scores: Scores, weights: npt.NDArray[Any]) -> tuple[float, float] | None:
+def _moments(scores: Scores, weights: Floats) -> tuple[float, float] | None:
     """Mean and variance of scores that count several times; None for fewer than two."""
     total = float(weights.sum())
     if total < 2:
         return None
     mean = float(weights @ scores) / total
     return mean, float(weights @ (scores - mean) ** 2) / (total - 1)
-
-
-def _bounds(
-    n_errors: npt.NDArray[np.int64], n: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Both ends of `rate_interval` for many counts."""
-    rate, spread = n_errors / n, _Z * _Z / n
-    middle = (rate + spread / 2) / (1 + spread)
-    half = np.sqrt(rate * (1 - rate) * spread + spread * spread / 4) / (1 + spread)
-    bound = min(1.0, -math.log(1 - _LEVEL) / n)
-    low = np.where(n_errors == n, 1 - bound, np.where(n_errors == 0, 0.0, middle - half))
-    high = np.where(n_errors == 0, bound, np.where(n_errors == n, 1.0, middle + half))
-    return low.clip(0, 1), high.clip(0, 1)

@@ -20,6 +20,7 @@ from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.photos import PhotoFile
+from vultus.evaluation.protocols.scoring import pair_scores
 from vultus.training.process.images import normalise
 from vultus.training.recipe.config import EvaluationConfig, EvaluationSet, InputConfig
 from vultus.training.validation.face_pairs import draw_pairs
@@ -182,13 +183,7 @@ class PairValidation:
         used, places = np.unique([drawn.first, drawn.second], return_inverse=True)
         first, second = places.reshape(2, -1)
         embedded = embedder.embed(_image_of(self.dataset, int(index)) for index in used)
-        rows = embedded.rows()
-        found = ~(embedded.failed[first] | embedded.failed[second])
-        scores = np.full(len(first), -np.inf, np.float32)
-        vectors = embedded.embeddings.vectors
-        scores[found] = np.einsum(
-            "nd,nd->n", vectors[rows[first[found]]], vectors[rows[second[found]]]
-        )
+        scores = pair_scores(embedded, first, second)
         accuracy = fold_accuracy(scores, drawn.genuine, folds=drawn.folds)
         return EvaluationResult(self.name, accuracy, embedder.spread)
 
