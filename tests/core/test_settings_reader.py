@@ -127,10 +127,10 @@ def test_every_fault_has_a_line() -> None:
     with pytest.raises(ConfigError) as caught:
         outer({"rate": "fast", "cont": 1})
     assert str(caught.value).splitlines() == [
-        "r.toml: part.count is missing",
-        "r.toml: part.rate must be a number, got 'fast'",
         "r.toml: part has no 'cont'; did you mean 'count'? "
         "(there are: count, curves, flag, inners, points, rate, size)",
+        "r.toml: part.count is missing",
+        "r.toml: part.rate must be a number, got 'fast'",
     ]
 
 

@@ -1,4 +1,7 @@
 import re
+import subprocess
+import sys
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,3 +92,15 @@ def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
     assert rates == pytest.approx([1e-2, 1e-3, 1e-4], rel=0.01)
     assert 128 <= card.embedding_dim <= 512
     assert card.min_norm > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_read_in_haste_stands_up_to_the_reader(name: str) -> None:
+    text = files("vultus.models").joinpath("cards", f"{name}.toml").read_text(encoding="utf-8")
+    # The text tells floats from ints.
+    assert repr(built_in_cards()[name]) == repr(ModelCard.from_toml(text))
+
+
+def test_recognition_with_a_built_in_model_does_not_load_pydantic() -> None:
+    code = "import vultus, sys; vultus.Recognizer(); sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

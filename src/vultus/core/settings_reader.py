@@ -100,7 +100,8 @@ def read(
     else:
         return made
     lines: dict[str, str] = {}
-    for detail in faults:
+    # Unknown keys first: one that is misspelt explains one that is missing.
+    for detail in sorted(faults, key=lambda detail: detail["type"] not in _UNKNOWN):
         path = _path(detail, values)
         place, owner = (_dotted(where, path[:end]) for end in (len(path), -1))
         # Of a union, each member has a fault in the same place: the last speaks for all.

@@ -15,14 +15,14 @@ def built_in_cards() -> Mapping[str, ModelCard]:
     """The built-in cards by name, in alphabetical order; read once.
 
     Raises:
-        ConfigError: If a card's file is broken or is not named after its card.
+        ConfigError: If a card's file is not named after its card.
     """
     cards: dict[str, ModelCard] = {}
     folder = files("vultus.models").joinpath("cards")
     for file in folder.iterdir():
         if not file.name.endswith(".toml"):
             continue
-        card = ModelCard.from_toml(file.read_text(encoding="utf-8"))
+        card = ModelCard.from_package(file.read_text(encoding="utf-8"))
         if file.name != f"{card.name}.toml":
             raise ConfigError(f"card file {file.name} must be named {card.name}.toml")
         cards[card.name] = card
