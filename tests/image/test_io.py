@@ -80,6 +80,24 @@ def test_heif_is_read_upright_without_touching_pillows_formats(tmp_path: Path) -
         read_image(buffer.getvalue(), max_pixels=100)
 
 
+@pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, -1), (8, 1)])
+def test_heif_that_is_turned_by_exif_alone_is_read_upright(orientation: int, quarters: int) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    exif = PilImage.Exif()
+    exif[0x0112] = 1
+    buffer = io.BytesIO()
+    pixels = photo(64, 96)
+    heif.encode("RGB", (96, 64), pixels.tobytes(), buffer, quality=95, exif=exif.tobytes())
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00"
+    data = buffer.getvalue()
+    assert data.count(entry) == 1
+    assert b"irot" not in data
+    read = read_image(data.replace(entry + b"\x01", entry + bytes([orientation])))
+    upright = np.rot90(pixels, quarters)
+    assert read.shape == upright.shape
+    assert np.abs(read.astype(int) - upright).mean() < 6
+
+
 def test_heif_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
     with pytest.raises(ImageError, match=r"pip install 'vultus\[heif\]'"):
@@ -267,6 +285,30 @@ def test_truncated_files_are_refused_with_the_path_and_the_cause(kind: str, tmp_
     with pytest.raises(ImageError, match=r"half\.img is damaged") as caught:
         read_image(path)
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_jpeg_may_lack_its_end_marker(
+    cut: int, progressive: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = encoded(PilImage.fromarray(photo()), "JPEG", progressive=progressive)
+    np.testing.assert_array_equal(read_image(data[:-cut]), read_image(data))
+    assert "lacks its end" in caplog.text
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_pixels_is_refused_or_complete(progressive: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = encoded(PilImage.fromarray(noise), "JPEG", progressive=progressive)
+    whole = read_image(data)
+    refused = 0
+    for cut in range(3, 200):
+        try:
+            np.testing.assert_array_equal(read_image(data[:-cut]), whole)
+        except ImageError:
+            refused += 1
+    assert refused > 190
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from PIL import Image as PilImage
 from PIL import UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from vultus.core.errors import ImageError
 
@@ -25,9 +26,15 @@ logger = logging.getLogger(__name__)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 """Pillow's names of the formats that are accepted; HEIF comes on top with the extra ``heif``."""
 
+EXIF_ORIENTATION = "vultus_exif_orientation"
+"""Key in a picture's ``info``: the orientation by EXIF where a HEIF file says it there alone."""
+
 _ADVICE = "convert it to JPEG, PNG, WebP, BMP or TIFF"
 _BYTES_PER_PIXEL = 8
 _HEADER_BYTES = 64
+_JPEG_END = b"\xff\xd9"
+_JPEG_NOISE = bytes((i * 89 + 181) % 251 for i in range(512))  # no 0xff, which begins a marker
+_HEIF_BOXES_BYTES = 1 << 18  # the boxes about the picture come before its data
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _LOOKS_LIKE = (
     (b"GIF8", "a GIF"),
@@ -152,8 +159,53 @@ def load_pixels(opened: PilImage.Image, name: str, *, max_pixels: int) -> None:
         ImageError: If the data is damaged or truncated, or turns out larger than its header said.
     """
     with decoding(name):
-        opened.load()
+        if isinstance(opened, JpegImageFile):
+            _load_jpeg(opened, name)
+        else:
+            opened.load()
     check_pixel_count(opened.size, name, max_pixels=max_pixels)
+
+
+class _CutJpeg:
+    """Feeds a decoder; where the file ends without the end marker, gives it one.
+
+    Args:
+        stream: The file.
+        padding: Bytes to give before the marker.
+    """
+
+    def __init__(self, stream: BinaryIO, padding: bytes = b"") -> None:
+        self._stream = stream
+        self._end = padding + _JPEG_END
+        self.cut = False
+
+    def read(self, count: int) -> bytes:
+        """The next bytes of the file, or of its missing end."""
+        data = self._stream.read(count)
+        if data:
+            return data
+        self.cut = True
+        return self._end
+
+
+def _load_jpeg(opened: JpegImageFile, name: str) -> None:
+    """Decode a JPEG; one whose data is complete may lack its end marker (copies cut short do)."""
+    stream = cast(BinaryIO, opened.fp)
+    feed = _CutJpeg(stream)
+    opened.load_read = feed.read  # type: ignore[assignment]
+    opened.load()
+    if not feed.cut:
+        return
+    # Decoders fill what is missing in silence. Where every pixel is there, it makes no difference
+    # what stands between the data and the marker; else some pixels are made of it.
+    stream.seek(-1, 2)
+    escape = b"\0" if stream.read(1) == b"\xff" else b""  # else the noise would be a marker
+    stream.seek(0)
+    with PilImage.open(stream, formats=("JPEG",)) as again:
+        again.load_read = _CutJpeg(stream, escape + _JPEG_NOISE).read  # type: ignore[attr-defined]
+        if again.tobytes() != opened.tobytes():
+            raise OSError("image file is truncated")
+    logger.warning("%s lacks its end, and all of its pixels are there", name)
 
 
 def check_pixel_count(size_wh: tuple[int, int], name: str, *, max_pixels: int) -> None:
@@ -182,8 +234,22 @@ def _open_heif(stream: BinaryIO, name: str) -> PilImage.Image:
             f"{name} is a HEIF image, and reading those needs an optional package: "
             f"pip install 'vultus[heif]', or {_ADVICE}"
         ) from error
+    turned = _is_turned_heif(stream)
     opened: PilImage.Image = plugin.HeifImageFile(stream, name)
+    if not turned:
+        # The plugin takes EXIF's word away, as the standard has it; but some writers have no other.
+        opened.info[EXIF_ORIENTATION] = opened.info.get("original_orientation")
     return opened
+
+
+def _is_turned_heif(stream: BinaryIO) -> bool:
+    """Whether a HEIF file says itself how its picture is turned or mirrored, by box."""
+    stream.seek(0)
+    boxes = stream.read(_HEIF_BOXES_BYTES)
+    stream.seek(0)
+    end = boxes.find(b"mdat")
+    boxes = boxes if end < 0 else boxes[:end]
+    return b"irot" in boxes or b"imir" in boxes
 
 
 def _what_it_is(header: bytes) -> str:

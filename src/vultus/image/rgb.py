@@ -12,7 +12,7 @@ from PIL import Image as PilImage
 
 from vultus.core.errors import ImageError
 from vultus.core.faces import Image
-from vultus.image.decode import decoding
+from vultus.image.decode import EXIF_ORIENTATION, decoding
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,9 @@ def exif_orientation(picture: PilImage.Image, name: str) -> int:
     """
     try:
         with decoding(name):
-            value = picture.getexif().get(_ORIENTATION_TAG, 1)
+            value = picture.info.get(EXIF_ORIENTATION)
+            if value is None:
+                value = picture.getexif().get(_ORIENTATION_TAG, 1)
     except ImageError as error:
         logger.info("%s: EXIF ignored (%s)", name, error)
         return 1
