@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PilImage
 
-from vultus.pages.blocks import Picture, Section, write_page
+from vultus.pages.blocks import Picture, Section, write_blocks
 
 
 def test_a_page_needs_nothing_else_and_escapes_what_it_shows(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_shows(tmp_path: Path) -> 
         [Picture(image, 'x"><script>alert(1)</script>', 100)],
         [["head"], ["<b>cell</b>"]],
     )
-    write_page(tmp_path / "page.html", title="T<i>", sections=[section], footer="f&")
+    write_blocks(tmp_path / "page.html", title="T<i>", sections=[section], footer="f&")
     html = (tmp_path / "page.html").read_text()
     assert "<script>" not in html
     assert "<b>cell" not in html
@@ -36,7 +36,7 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_shows(tmp_path: Path) -> 
 
 
 def test_empty_parts_are_left_out(tmp_path: Path) -> None:
-    write_page(tmp_path / "p.html", title="T", sections=[Section("only a title")], footer="")
+    write_blocks(tmp_path / "p.html", title="T", sections=[Section("only a title")], footer="")
     html = (tmp_path / "p.html").read_text()
     assert "<table" not in html
     assert 'class="pictures"' not in html

@@ -13,7 +13,8 @@ from vultus.core.faces import Image
 from vultus.core.progress import Progress, tracked
 from vultus.core.thresholds import Threshold
 from vultus.matching.clustering import cluster
-from vultus.pages.blocks import Picture, Section, write_page
+from vultus.pages.blocks import Picture, Section, write_blocks
+from vultus.pages.page import PRIVATE
 from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, tell
 from vultus.pipeline.recognizer import Recognizer
 
@@ -136,11 +137,12 @@ def write_group_sheet(groups: PhotoGroups, path: Path) -> None:
         )
         for number, person in enumerate(groups.people, start=1)
     ]
-    write_page(
+    write_blocks(
         path,
         title=f"{len(groups.people)} people in {len(groups)} faces",
         sections=sections,
         footer=f"Vultus {__version__}; {groups.space}; threshold {groups.threshold}",
+        privacy=PRIVATE,
     )
 
 

@@ -35,7 +35,7 @@ def test_the_page_holds_pictures_and_reaches_for_nothing(
         *(Finding("stranger", "keep", 0.0, "p00", ("p00/02.png",)) for _ in range(5)),
     ]
     pictures = Pictures(findings, open_dataset(root), {"o": open_dataset(others)})
-    page = AuditPage(f"Audit of {EVIL}", [f"fact {EVIL}"], limit=3)
+    page = AuditPage(f"Audit of {EVIL}", [f"fact {EVIL}"], footer=EVIL, limit=3)
     write_audit_page(tmp_path / "a.html", findings, page, picture=pictures)
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "holds photos of people" in text
@@ -51,8 +51,8 @@ def test_a_page_needs_its_folder_and_says_when_nothing_was_found(tmp_path: Path)
     def no_picture(_: str) -> Image:
         raise AssertionError
 
-    page = AuditPage("Audit", [])
-    with pytest.raises(InputError, match="make"):
+    page = AuditPage("Audit", [], footer="")
+    with pytest.raises(InputError, match="no folder"):
         write_audit_page(tmp_path / "none" / "a.html", [], page, picture=no_picture)
     write_audit_page(tmp_path / "a.html", [], page, picture=no_picture)
     assert "Nothing was found" in (tmp_path / "a.html").read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ import pytest
 from vultus.core.errors import InputError
 from vultus.evaluation.plot_style import series_styles
 from vultus.evaluation.report.comparison import compare
-from vultus.evaluation.report.contact_sheet import PhotoSource
 from vultus.evaluation.report.page import write_report
 from vultus.evaluation.report.record import EvaluationRecord, ScoredPair
+from vultus.evaluation.report.worst_pairs import PairPhotos
 
 MISSING = "\N{EN DASH}"
 MakeRecord = Callable[..., EvaluationRecord]
@@ -152,7 +152,7 @@ def test_the_page_needs_nothing_else(
     make_record: MakeRecord, photo_root: Path, tmp_path: Path
 ) -> None:
     comparison = compare([(None, make_record())], title="T", created="now", version="0")
-    photos = {"folder": PhotoSource(photo_root)}
+    photos = {"folder": PairPhotos(photo_root)}
     write_report(tmp_path / "r.html", comparison, worst=2, photos=photos)
     reader = read(tmp_path / "r.html")
     loading = [v for k, v in reader.attributes if k in ("src", "srcset", "data", "action")]
@@ -190,7 +190,7 @@ def test_single_people_appear_only_when_asked(
     assert "names photos of people. Pass it on" in page
     assert page.count('class="pair"') == 6
     assert "<img" not in page
-    photos = {"folder": PhotoSource(photo_root)}
+    photos = {"folder": PairPhotos(photo_root)}
     write_report(tmp_path / "r.html", comparison, worst=3, photos=photos)
     page = (tmp_path / "r.html").read_text()
     assert "names photos of people and shows them" in page
@@ -239,5 +239,5 @@ def test_records_that_hold_next_to_nothing(make_record: MakeRecord, tmp_path: Pa
 
 def test_the_folder_must_exist(make_record: MakeRecord, tmp_path: Path) -> None:
     comparison = compare([(None, make_record())], title="", created="", version="0")
-    with pytest.raises(InputError, match="must exist"):
+    with pytest.raises(InputError, match="no folder"):
         write_report(tmp_path / "none" / "r.html", comparison)

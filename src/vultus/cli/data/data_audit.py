@@ -113,7 +113,12 @@ def audit(
         write_audit_page(
             output / PAGE,
             result.findings,
-            AuditPage(f"Audit of {source.name}", _facts(header, result), limit),
+            AuditPage(
+                f"Audit of {source.name}",
+                _facts(header, result),
+                footer=f"Made by Vultus {__version__} on {header.created}",
+                limit=limit,
+            ),
             picture=Pictures(result.findings, dataset, others),
         )
     _report(result, output, page=page, json=json)
@@ -144,7 +149,6 @@ def _facts(header: ManifestHeader, result: Audit) -> list[str]:
         f"and, of two identities, {result.ratio:.2f} times the similarity across that is within",
         f"copies: cosine {result.copy_rule.similarity:.3f} and thumbnails "
         f"{result.copy_rule.correlation:.3f}, measured on {result.copy_rule.n_images} images",
-        f"made by Vultus {__version__} on {header.created}",
     ]
 
 

@@ -22,9 +22,13 @@ from vultus.cli.output import ExitCode, JsonOption, err, out, print_json, report
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError, ModelError
 from vultus.image.io import list_images
-from vultus.pages.blocks import Section, write_page
+from vultus.pages.blocks import Section, write_blocks
+from vultus.pages.page import PRIVATE
 from vultus.pipeline.photos import AnalysedPhoto, Skipped
 from vultus.pipeline.recognizer import Recognizer
+
+_PHOTOS = "photos"
+"""Folder for the demo's own photos, whose people are public figures: no privacy note."""
 
 
 def demo(
@@ -42,7 +46,7 @@ def demo(
     """Detect, verify, identify, refuse and cluster on real photos; writes a page with pictures."""
     output.mkdir(parents=True, exist_ok=True)
     if photos is None:
-        photos = output / "photos"
+        photos = output / _PHOTOS
         write_demo_photos(photos)
     elif not photos.is_dir():
         raise InputError(f"--photos must be a folder, there is no folder {photos}")
@@ -51,11 +55,12 @@ def demo(
     sections = _detection_only(recognizer, photos) if missing else _all_steps(recognizer, photos)
     page = output / "index.html"
     space = "no embedder" if missing else str(recognizer.embedder.space)
-    write_page(
+    write_blocks(
         page,
         title="Vultus on real photos",
         sections=sections,
         footer=f"Vultus {__version__}; detector {recognizer.detector.name}; {space}",
+        privacy="" if photos == output / _PHOTOS else PRIVATE,
     )
     _print(sections, page, json=json, missing=missing)
     return ExitCode.OK

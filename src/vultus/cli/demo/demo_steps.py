@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError
@@ -37,6 +39,21 @@ class Portrait:
         return f"{path.parent.name}/{path.stem}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compared:
+    a: Portrait
+    b: Portrait
+    answer: Verification
+
+    @property
+    def label(self) -> str:
+        return f"{self.a.label} | {self.b.label}"
+
+    @property
+    def decision(self) -> str:
+        return "same" if self.answer.same_person else "different"
+
+
 def portraits_of(photo: AnalysedPhoto) -> list[Portrait]:
     """The faces of a photo that the quality gate does not refuse."""
     return [
@@ -65,10 +82,9 @@ def verify_step(recognizer: Recognizer, people: Mapping[str, Sequence[Portrait]]
     """Genuine and impostor pairs, the hardest first."""
     threshold = recognizer.threshold(DEFAULT_FMR)
 
-    def compare(pairs: Iterable[tuple[Portrait, Portrait]]) -> list[tuple[Verification, str]]:
+    def compare(pairs: Iterable[tuple[Portrait, Portrait]]) -> list[_Compared]:
         return [
-            (verify(a.embedding, b.embedding, threshold=threshold), f"{a.label} | {b.label}")
-            for a, b in pairs
+            _Compared(a, b, verify(a.embedding, b.embedding, threshold=threshold)) for a, b in pairs
         ]
 
     genuine = compare(
@@ -79,20 +95,31 @@ def verify_step(recognizer: Recognizer, people: Mapping[str, Sequence[Portrait]]
         for one, other in itertools.combinations(people.values(), 2)
         for pair in itertools.product(one, other)
     )
-    accepted = sum(answer.same_person for answer, _ in genuine)
-    rejected = sum(not answer.same_person for answer, _ in impostor)
-    hardest = [("same", *pair) for pair in sorted(genuine, key=_similarity)[:MOST_PAIRS]]
-    hardest += [("other", *pair) for pair in sorted(impostor, key=_similarity)[::-1][:MOST_PAIRS]]
+    accepted = sum(pair.answer.same_person for pair in genuine)
+    rejected = sum(not pair.answer.same_person for pair in impostor)
+    genuine.sort(key=lambda pair: pair.answer.similarity)
+    impostor.sort(key=lambda pair: -pair.answer.similarity)
+    hardest = [("same", pair) for pair in genuine[:MOST_PAIRS]]
+    hardest += [("other", pair) for pair in impostor[:MOST_PAIRS]]
     rows = [["pair", "person", "similarity", "decision"]] + [
-        [pair, truth, f"{answer.similarity:.4f}", "same" if answer.same_person else "different"]
-        for truth, answer, pair in hardest
+        [pair.label, truth, f"{pair.answer.similarity:.4f}", pair.decision]
+        for truth, pair in hardest
+    ]
+    pictures = [
+        Picture(
+            np.concatenate([pair.a.crop, pair.b.crop], axis=1),
+            f"{pair.answer.similarity:.4f}: {pair.decision}",
+            88,
+        )
+        for _, pair in hardest
     ]
     return Section(
         "Verification (1:1)",
         f"Of {len(genuine)} pairs of one person {accepted} are accepted, of {len(impostor)} pairs "
         f"of two people {rejected} are rejected, at the threshold {threshold}. "
         "The hardest pairs of each kind:",
-        rows=rows,
+        pictures,
+        rows,
     )
 
 
@@ -197,7 +224,3 @@ def _identified(
                 label = f"{Path(photo.name).parent.name}/{Path(photo.name).stem}"
                 rows.append([label, str(i), enrolled, who, f"{best:.4f}"])
     return rows
-
-
-def _similarity(pair: tuple[Verification, str]) -> float:
-    return pair[0].similarity

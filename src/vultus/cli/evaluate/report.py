@@ -14,10 +14,10 @@ from vultus.core.errors import InputError
 from vultus.evaluation.plot_style import new_figure
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.report.comparison import compare
-from vultus.evaluation.report.contact_sheet import PhotoSource
 from vultus.evaluation.report.page import write_report
 from vultus.evaluation.report.record import EvaluationRecord
 from vultus.evaluation.report.result_file import load_record
+from vultus.evaluation.report.worst_pairs import PairPhotos
 from vultus.pipeline.measuring.run import RunSettings, now, run_evaluation
 
 
@@ -128,11 +128,11 @@ def _parse_run(text: str) -> tuple[str, Path, Path | None]:
     return protocol, Path(root), None
 
 
-def _photo_sources(texts: Sequence[str], *, worst: int) -> dict[str, PhotoSource]:
+def _photo_sources(texts: Sequence[str], *, worst: int) -> dict[str, PairPhotos]:
     if texts and not worst:
         raise InputError("--photos shows the photos of the worst pairs: say how many by --worst N")
     pairs = (_protocol_and_root(text, "--photos") for text in texts)
-    return {protocol: PhotoSource(Path(root)) for protocol, root in pairs}
+    return {protocol: PairPhotos(Path(root)) for protocol, root in pairs}
 
 
 def _protocol_and_root(text: str, option: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PilImage
 
 from vultus.core.errors import InputError
-from vultus.image.inline import inline_image
+from vultus.pages.inline import inline_image
 
 
 def decoded(address: str) -> PilImage.Image:

@@ -1,7 +1,7 @@
-"""Pairs of photos side by side, small enough to go into a page."""
+"""The worst pairs of a record with their photos, small enough to go into a page."""
 
 from collections.abc import Iterable
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 
 from vultus.core.errors import InputError, VultusError
@@ -9,14 +9,14 @@ from vultus.data.formats.pair_set import read_pair_set
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import PhotoFile
 from vultus.evaluation.report.record import ScoredPair
-from vultus.image.inline import inline_image
 from vultus.image.io import read_image
+from vultus.pages.inline import InlineImage, inline_image
 
 _HEIGHT_PX = 150
 _WIDTH_PX = 200
 
 
-class PhotoSource:
+class PairPhotos:
     """The photos of a protocol by the names that its records use.
 
     Args:
@@ -29,10 +29,10 @@ class PhotoSource:
     def __init__(self, root: Path) -> None:
         self._images = read_pair_set(root)[0] if root.suffix == ".bin" else None
         self._photos = PhotoRoot(root) if self._images is None else None
-        self._thumbnails: dict[str, str] = {}
+        self._thumbnails: dict[str, InlineImage] = {}
 
-    def thumbnail(self, name: str) -> str:
-        """A photo as the ``data:`` address of a small JPEG.
+    def thumbnail(self, name: str) -> InlineImage:
+        """A photo as a small JPEG.
 
         Raises:
             InputError: If there is no such photo.
@@ -41,7 +41,7 @@ class PhotoSource:
         if name not in self._thumbnails:
             photo = read_image(self._read(name))
             small = inline_image(photo, max_width=_WIDTH_PX, max_height=_HEIGHT_PX)
-            self._thumbnails[name] = small.address
+            self._thumbnails[name] = small
         return self._thumbnails[name]
 
     def _read(self, name: str) -> PhotoFile:
@@ -53,32 +53,44 @@ class PhotoSource:
         return images[int(name)]
 
 
-def contact_sheet(pairs: Iterable[ScoredPair], *, photos: PhotoSource | None) -> str:
-    """Pairs with their similarity, as HTML.
+@dataclass(frozen=True, slots=True)
+class ShownPair:
+    """One pair as the page shows it.
+
+    Attributes:
+        first: Name of the first photo.
+        second: Name of the second photo.
+        similarity: With four digits.
+        pictures: Both photos, None for one that is not there or cannot be read; empty where names
+            alone are shown.
+    """
+
+    first: str
+    second: str
+    similarity: str
+    pictures: tuple[InlineImage | None, ...]
+
+
+def shown_pairs(pairs: Iterable[ScoredPair], photos: PairPhotos | None) -> list[ShownPair]:
+    """Pairs with their photos.
 
     Args:
         pairs: In order.
-        photos: Where their photos are; None shows names only. A photo that is not there or cannot
-            be read is told by a dash.
+        photos: Where their photos are; None shows names only.
     """
-    sheets = "".join(_pair(pair, photos) for pair in pairs)
-    return f'<div class="pairs">{sheets}</div>'
+    return [
+        ShownPair(
+            pair.first,
+            pair.second,
+            f"{pair.similarity:.4f}",
+            () if photos is None else tuple(_picture(n, photos) for n in (pair.first, pair.second)),
+        )
+        for pair in pairs
+    ]
 
 
-def _pair(pair: ScoredPair, photos: PhotoSource | None) -> str:
-    pictures = (
-        "" if photos is None else _picture(pair.first, photos) + _picture(pair.second, photos)
-    )
-    shown = f'<div class="two">{pictures}</div>' if pictures else ""
-    return (
-        f'<figure class="pair">{shown}<figcaption><b>{pair.similarity:.4f}</b> '
-        f"<br>{escape(pair.first)}<br>{escape(pair.second)}</figcaption></figure>"
-    )
-
-
-def _picture(name: str, photos: PhotoSource) -> str:
+def _picture(name: str, photos: PairPhotos) -> InlineImage | None:
     try:
-        address = photos.thumbnail(name)
+        return photos.thumbnail(name)
     except VultusError:
-        return '<span class="gone">&ndash;</span>'
-    return f'<img alt="{escape(name, quote=True)}" src="{address}">'
+        return None

@@ -1,6 +1,5 @@
 import base64
 import pickle
-import re
 from io import BytesIO
 from pathlib import Path
 
@@ -9,14 +8,17 @@ import pytest
 from PIL import Image as PilImage
 
 from vultus.core.errors import InputError
-from vultus.evaluation.report.contact_sheet import PhotoSource, contact_sheet
 from vultus.evaluation.report.record import ScoredPair
+from vultus.evaluation.report.worst_pairs import PairPhotos, ShownPair, shown_pairs
 from vultus.image.io import write_image
 
 
-def shown(sheet: str) -> list[PilImage.Image]:
-    found = re.findall(r"data:image/jpeg;base64,([^\"]+)", sheet)
-    return [PilImage.open(BytesIO(base64.b64decode(data))) for data in found]
+def decoded(pair: ShownPair) -> list[PilImage.Image]:
+    return [
+        PilImage.open(BytesIO(base64.b64decode(picture.address.partition(",")[2])))
+        for picture in pair.pictures
+        if picture is not None
+    ]
 
 
 def test_photos_are_shown_small_and_in_order(tmp_path: Path) -> None:
@@ -24,14 +26,12 @@ def test_photos_are_shown_small_and_in_order(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         image = np.broadcast_to(np.array(colour, np.uint8), (600, 400, 3)).copy()
         write_image(tmp_path / name / "1.png", image)
-    sheet = contact_sheet(
-        [ScoredPair("red/1.jpg", "blue/1.jpg", 0.25)], photos=PhotoSource(tmp_path)
-    )
-    first, second = shown(sheet)
+    (pair,) = shown_pairs([ScoredPair("red/1.jpg", "blue/1.jpg", 0.25)], PairPhotos(tmp_path))
+    first, second = decoded(pair)
     assert first.size == second.size == (100, 150)
     assert np.asarray(first)[75, 50].argmax() == 0
     assert np.asarray(second)[75, 50].argmax() == 2
-    assert "0.2500" in sheet
+    assert (pair.first, pair.second, pair.similarity) == ("red/1.jpg", "blue/1.jpg", "0.2500")
 
 
 def test_photos_of_a_verification_set_go_by_number(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_photos_of_a_verification_set_go_by_number(tmp_path: Path) -> None:
         PilImage.fromarray(np.full((20, 20, 3), level, np.uint8)).save(buffer, "PNG")
         images.append(buffer.getvalue())
     (tmp_path / "set.bin").write_bytes(pickle.dumps((images, [True])))
-    photos = PhotoSource(tmp_path / "set.bin")
-    first, second = shown(contact_sheet([ScoredPair("1", "0", 0.1)], photos=photos))
+    photos = PairPhotos(tmp_path / "set.bin")
+    first, second = decoded(shown_pairs([ScoredPair("1", "0", 0.1)], photos)[0])
     assert np.asarray(first).mean() > 200
     assert np.asarray(second).mean() < 50
     for name in ("2", "-1", "x"):
@@ -54,6 +54,10 @@ def test_photos_that_are_gone_leave_the_rest(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", np.zeros((20, 20, 3), np.uint8))
     (tmp_path / "broken.png").write_bytes(b"no image")
     pairs = [ScoredPair("a.png", "gone.png", 0.1), ScoredPair("broken.png", "a.png", 0.2)]
-    sheet = contact_sheet(pairs, photos=PhotoSource(tmp_path))
-    assert len(shown(sheet)) == 2
-    assert sheet.count('class="gone"') == 2
+    first, second = shown_pairs(pairs, PairPhotos(tmp_path))
+    assert [picture is None for picture in first.pictures] == [False, True]
+    assert [picture is None for picture in second.pictures] == [True, False]
+
+
+def test_without_photos_there_are_names_alone() -> None:
+    assert shown_pairs([ScoredPair("a", "b", -0.5)], None) == [ShownPair("a", "b", "-0.5000", ())]
