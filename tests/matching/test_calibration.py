@@ -8,18 +8,18 @@ from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, SpaceMismatchError
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.matching.calibration import Calibration, CalibrationData, load_calibration
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
-from vultus.matching.match_probability import MatchEvidence
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.match_probability import MatchProbability
 
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", 8)
-CURVE = RateCurve(10, np.array([0.3, 0.4]), np.array([0.1, 0.01]))
+CURVE = FpirCurve(10, np.array([0.3, 0.4]), np.array([0.1, 0.01]))
 FULL = Calibration(
     SPACE,
     "2026-11-23T12:00:00+00:00",
     CalibrationData("people", "f" * 64, 100, 400, 101, 410, 3, "mtcnn", 0),
     ThresholdTable((Threshold(0.3, 1e-2, 1000, "a"), Threshold(0.4, 1e-3, 1000, "b"))),
-    GalleryRates((PhotoLevel(1, (CURVE,), 100, 100, 400),), "made up"),
-    MatchEvidence("isotonic", np.array([0.1, 0.5]), np.array([-3.0, 5.0])),
+    FpirCurves((PhotoLevel(1, (CURVE,), 100, 100, 400),), "made up"),
+    MatchProbability("isotonic", np.array([0.1, 0.5]), np.array([-3.0, 5.0])),
     {"fmr": [{"target_fmr": 0.01}]},
 )
 BARE = Calibration(SPACE, FULL.created, FULL.data, FULL.thresholds)

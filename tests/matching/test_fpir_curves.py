@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import CalibrationError, InputError
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve, people_for_fpir
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel, people_for_fpir
 
 N_PEOPLE = 2000
 
 
-def exponential(size: int, *, shift: float = 0.0, smallest: float) -> RateCurve:
+def exponential(size: int, *, shift: float = 0.0, smallest: float) -> FpirCurve:
     """Comparisons whose tail is exp(-20 (t - shift)), N of them independent."""
     fpirs = np.geomspace(0.5, smallest, 40)
     rates = -np.expm1(np.log1p(-fpirs) / size)
-    return RateCurve(size, shift - np.log(rates) / 20, fpirs)
+    return FpirCurve(size, shift - np.log(rates) / 20, fpirs)
 
 
 def level(photos: int, *, shift: float = 0.0, n_people: int = N_PEOPLE) -> PhotoLevel:
@@ -23,7 +23,7 @@ def level(photos: int, *, shift: float = 0.0, n_people: int = N_PEOPLE) -> Photo
     return PhotoLevel(photos, tuple(curves), n_people, n_people, 2 * n_people)
 
 
-RATES = GalleryRates((level(1), level(3, shift=0.05)), "made up")
+RATES = FpirCurves((level(1), level(3, shift=0.05)), "made up")
 
 
 @pytest.mark.parametrize("size", [1, 3, 10, 70, 500, 1000, 4000])
@@ -48,13 +48,13 @@ def test_thresholds_rise_with_people_and_photos_and_mix_between() -> None:
 
 
 def test_a_level_that_happens_to_be_laxer_lowers_nothing() -> None:
-    odd = GalleryRates((level(1), level(3, shift=-0.1)), "made up")
+    odd = FpirCurves((level(1), level(3, shift=-0.1)), "made up")
     rules = [odd.threshold(0.01, people_by_photos={k: 100}).similarity for k in (1, 3)]
     assert rules[0] == rules[1]
 
 
 def test_where_few_people_had_so_many_photos_fewer_photos_stand_in() -> None:
-    rates = GalleryRates((level(1), level(3, shift=0.05), level(10, n_people=40)), "made up")
+    rates = FpirCurves((level(1), level(3, shift=0.05), level(10, n_people=40)), "made up")
     rule = rates.threshold(0.01, people_by_photos={1: 99, 10: 1})
     assert "more than 3 photo(s) each taken as 3" in rule.origin
     assert rule.similarity > RATES.threshold(0.01, people_by_photos={1: 100}).similarity
@@ -71,8 +71,8 @@ def test_a_claim_beyond_the_people_is_refused_with_their_number() -> None:
 
 
 def test_strangers_as_alike_as_one_person_are_named() -> None:
-    heavy = RateCurve(1, np.array([0.2, 0.9]), np.array([0.4, 0.02]))
-    rates = GalleryRates((PhotoLevel(1, (heavy,), 2000, 2000, 4000),), "made up")
+    heavy = FpirCurve(1, np.array([0.2, 0.9]), np.array([0.4, 0.02]))
+    rates = FpirCurves((PhotoLevel(1, (heavy,), 2000, 2000, 4000),), "made up")
     with pytest.raises(CalibrationError, match="one person under two names"):
         rates.threshold(0.01, people_by_photos={1: 10})
 
@@ -91,8 +91,8 @@ def test_nonsense_is_refused() -> None:
     with pytest.raises(InputError, match="fpir"):
         RATES.threshold(0, people_by_photos={1: 5})
     with pytest.raises(InputError, match="rising photos per person from 1"):
-        GalleryRates((level(3),), "made up")
+        FpirCurves((level(3),), "made up")
     with pytest.raises(InputError, match="rising similarities"):
-        RateCurve(3, np.array([0.5, 0.4]), np.array([0.2, 0.1]))
+        FpirCurve(3, np.array([0.5, 0.4]), np.array([0.2, 0.1]))
     with pytest.raises(InputError, match="rising sizes"):
         PhotoLevel(1, (), 5, 5, 5)

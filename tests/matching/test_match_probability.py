@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.matching.match_probability import MatchEvidence
+from vultus.matching.match_probability import MatchProbability
 
-LINE = MatchEvidence("logistic", np.array([0.0, 0.5]), np.array([-4.0, 6.0]))
+LINE = MatchProbability("logistic", np.array([0.0, 0.5]), np.array([-4.0, 6.0]))
 
 
 def test_the_ratio_is_straight_between_knots_and_ends_with_the_data() -> None:
@@ -25,6 +25,6 @@ def test_a_prior_is_a_probability_and_knots_rise() -> None:
         with pytest.raises(InputError, match="prior"):
             LINE.probability(0.2, prior=prior)
     with pytest.raises(InputError, match="llrs must not fall"):
-        MatchEvidence("isotonic", np.array([0.0, 0.5]), np.array([1.0, 0.0]))
+        MatchProbability("isotonic", np.array([0.0, 0.5]), np.array([1.0, 0.0]))
     with pytest.raises(InputError, match="at least one knot"):
-        MatchEvidence("isotonic", np.zeros(0), np.zeros(0))
+        MatchProbability("isotonic", np.zeros(0), np.zeros(0))

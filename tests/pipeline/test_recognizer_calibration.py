@@ -12,7 +12,7 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, CalibrationData
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
 from vultus.models.store import ModelStore
 from vultus.pipeline.recognizer import Recognizer
 
@@ -31,7 +31,7 @@ def calibration(embedder: Embedder, *, strictest: float = 0.85) -> Calibration:
         PhotoLevel(
             photos,
             tuple(
-                RateCurve(
+                FpirCurve(
                     size,
                     shift + 0.1 * np.log10(size) + np.array([0.3, 0.5, 0.55]),
                     np.array([0.3, 0.01, 0.005]),
@@ -44,7 +44,7 @@ def calibration(embedder: Embedder, *, strictest: float = 0.85) -> Calibration:
         )
         for photos, shift in ((1, 0.0), (3, 0.05))
     ]
-    rates = GalleryRates(tuple(levels), "this site")
+    rates = FpirCurves(tuple(levels), "this site")
     return Calibration(embedder.space, "2026-11-23T00:00:00+00:00", DATA, table, rates)
 
 
@@ -103,7 +103,7 @@ def test_too_few_people_for_an_fpir_leave_the_formula_on_their_own_pairs(
     few = recognizer.gallery_threshold(gallery, fpir=0.007)
     assert few.similarity == 0.85
     assert few.origin == "FPIR 0.007 among 2 people by formula, not measured; this site"
-    recognizer.use_calibration(replace(calibration(tiny_embedder), rates=None))
+    recognizer.use_calibration(replace(calibration(tiny_embedder), fpir_curves=None))
     assert recognizer.gallery_threshold(gallery, fpir=0.007) == few
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, InputError, SpaceMismatchError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
-from vultus.matching.match_probability import MatchEvidence
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.match_probability import MatchProbability
 
 _FORMAT = "vultus-calibration-1"
 
@@ -53,8 +53,9 @@ class Calibration:
         created: When, ISO 8601, UTC.
         data: What it stands on.
         thresholds: At several false match rates, for `verify`.
-        rates: FPIR by gallery size and photos per person, for `identify`; None for too few people.
-        evidence: Similarity to log-likelihood ratio; None where nobody has two photos.
+        fpir_curves: FPIR by gallery size and photos per person, for `identify`; None for too few
+            people.
+        match_probability: Similarity to log-likelihood ratio; None where nobody has two photos.
         checks: The same rates on the people held out, and how good the probabilities are there;
             plain values.
     """
@@ -63,8 +64,8 @@ class Calibration:
     created: str
     data: CalibrationData
     thresholds: ThresholdTable
-    rates: GalleryRates | None = None
-    evidence: MatchEvidence | None = None
+    fpir_curves: FpirCurves | None = None
+    match_probability: MatchProbability | None = None
     checks: Mapping[str, Any] = field(default_factory=dict)
 
     def check_space(self, space: EmbeddingSpace) -> None:
@@ -90,8 +91,11 @@ class Calibration:
             "created": self.created,
             "data": asdict(self.data),
             "thresholds": [point.to_dict() for point in self.thresholds.points],
-            "gallery_rates": None if self.rates is None else self.rates.to_dict(),
-            "evidence": None if self.evidence is None else self.evidence.to_dict(),
+            # The format keeps the names that it began with.
+            "gallery_rates": None if self.fpir_curves is None else self.fpir_curves.to_dict(),
+            "evidence": None
+            if self.match_probability is None
+            else self.match_probability.to_dict(),
             "checks": dict(self.checks),
         }
 
@@ -110,8 +114,8 @@ class Calibration:
                 str(values["created"]),
                 CalibrationData(**values["data"]),
                 ThresholdTable(tuple(Threshold(**point) for point in values["thresholds"])),
-                _rates(values["gallery_rates"]),
-                _evidence(values["evidence"]),
+                _fpir_curves(values["gallery_rates"]),
+                _match_probability(values["evidence"]),
                 dict(values["checks"]),
             )
         except (InputError, KeyError, TypeError, ValueError) as error:
@@ -143,28 +147,28 @@ def load_calibration(path: str | Path) -> Calibration:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _rates(values: Mapping[str, Any] | None) -> GalleryRates | None:
+def _fpir_curves(values: Mapping[str, Any] | None) -> FpirCurves | None:
     if values is None:
         return None
     levels = tuple(
         PhotoLevel(**(level | {"curves": tuple(_curve(curve) for curve in level["curves"])}))
         for level in values["levels"]
     )
-    return GalleryRates(levels, values["origin"])
+    return FpirCurves(levels, values["origin"])
 
 
-def _curve(values: Mapping[str, Any]) -> RateCurve:
-    return RateCurve(
+def _curve(values: Mapping[str, Any]) -> FpirCurve:
+    return FpirCurve(
         values["size"],
         np.array(values["similarities"], np.float64),
         np.array(values["fpirs"], np.float64),
     )
 
 
-def _evidence(values: Mapping[str, Any] | None) -> MatchEvidence | None:
+def _match_probability(values: Mapping[str, Any] | None) -> MatchProbability | None:
     if values is None:
         return None
-    return MatchEvidence(
+    return MatchProbability(
         values["method"],
         np.array(values["similarities"], np.float64),
         np.array(values["llrs"], np.float64),

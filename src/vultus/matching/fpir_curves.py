@@ -43,7 +43,7 @@ def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RateCurve:
+class FpirCurve:
     """FPIR against the threshold, for one size of gallery.
 
     Attributes:
@@ -99,7 +99,7 @@ class PhotoLevel:
     """
 
     photos_per_person: int
-    curves: tuple[RateCurve, ...]
+    curves: tuple[FpirCurve, ...]
     n_people: int
     n_strangers: int
     n_searches: int
@@ -136,7 +136,7 @@ class PhotoLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryRates:
+class FpirCurves:
     """FPIR by threshold, gallery size and photos per person.
 
     Attributes:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_range, frozen
 from vultus.core.errors import InputError
 
-EvidenceMethod = Literal["isotonic", "logistic"]
+FitMethod = Literal["isotonic", "logistic"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MatchEvidence:
+class MatchProbability:
     """A calibrated map from similarity to log-likelihood ratio (LLR).
 
     LLR = ln p(similarity | same person) - ln p(similarity | two people). It knows nothing of how
@@ -30,7 +30,7 @@ class MatchEvidence:
         InputError: If shapes, dtypes or orders are others.
     """
 
-    method: EvidenceMethod
+    method: FitMethod
     similarities: npt.NDArray[np.float64]
     llrs: npt.NDArray[np.float64]
 

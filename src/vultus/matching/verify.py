@@ -5,7 +5,7 @@ from vultus.core.errors import InputError
 from vultus.core.results import Verification
 from vultus.core.similarity import paired_similarity
 from vultus.core.thresholds import Threshold
-from vultus.matching.match_probability import MatchEvidence
+from vultus.matching.match_probability import MatchProbability
 
 
 def verify(
@@ -13,7 +13,7 @@ def verify(
     b: Embeddings,
     *,
     threshold: Threshold,
-    evidence: MatchEvidence | None = None,
+    match_probability: MatchProbability | None = None,
     prior: float = 0.5,
 ) -> Verification:
     """Compare one face with one other.
@@ -22,9 +22,9 @@ def verify(
         a: Embeddings of length 1.
         b: Embeddings of length 1, of the same space.
         threshold: The rule; "same person" when the similarity is at least its similarity.
-        evidence: What a similarity says, of this space's calibration; None leaves probability
-            and likelihood ratio unknown.
-        prior: Probability of a match before looking, in (0, 1); with ``evidence``.
+        match_probability: What a similarity says, of this space's calibration; None leaves
+            probability and likelihood ratio unknown.
+        prior: Probability of a match before looking, in (0, 1); with ``match_probability``.
 
     Raises:
         InputError: If ``a`` or ``b`` does not hold exactly one face, or ``prior`` is out of range.
@@ -37,12 +37,12 @@ def verify(
                 "select one, e.g. embeddings[0]"
             )
     similarity = float(paired_similarity(a, b)[0])
-    if evidence is None:
+    if match_probability is None:
         return Verification(similarity, threshold)
     return Verification(
         similarity,
         threshold,
-        float(evidence.probability(similarity, prior=prior)),
-        float(evidence.llr(similarity)),
+        float(match_probability.probability(similarity, prior=prior)),
+        float(match_probability.llr(similarity)),
         prior,
     )

@@ -101,8 +101,8 @@ class Recognizer(Analyser):
             return threshold_for_fpir(table, fpir=fpir, gallery_size=len(people))
         counts = Counter(person.n_photos for person in people)
         try:
-            if site.rates is not None:
-                return site.rates.threshold(fpir, people_by_photos=counts or {1: 1})
+            if site.fpir_curves is not None:
+                return site.fpir_curves.threshold(fpir, people_by_photos=counts or {1: 1})
             return _by_formula(site.thresholds, fpir, len(people))
         except CalibrationError as error:
             with suppress(CalibrationError):
@@ -161,8 +161,9 @@ class Recognizer(Analyser):
         rule = self.threshold(fmr) if threshold is None else Threshold(threshold)
         first = self.embed_face(a, select=select, name=photo_name(a, 1))
         second = self.embed_face(b, select=select, name=photo_name(b, 2))
-        evidence = None if self.calibration is None else self.calibration.evidence
-        return verify(first, second, threshold=rule, evidence=evidence, prior=prior)
+        site = self.calibration
+        known = None if site is None else site.match_probability
+        return verify(first, second, threshold=rule, match_probability=known, prior=prior)
 
     def identify(
         self,

@@ -6,8 +6,8 @@ import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import CalibrationError
-from vultus.evaluation.calibration.fpir import fit_gallery_rates
-from vultus.matching.fpir_curves import GalleryRates
+from vultus.evaluation.calibration.fpir import fit_fpir_curves
+from vultus.matching.fpir_curves import FpirCurves
 
 DIM = 24
 SPACE = EmbeddingSpace("test", "0" * 64, "none", DIM)
@@ -24,10 +24,10 @@ def photos_of(
     return centre[who] + common + noise, who
 
 
-def calibrated(seed: int, n_people: int, n_photos: int) -> GalleryRates:
+def calibrated(seed: int, n_people: int, n_photos: int) -> FpirCurves:
     generator = np.random.default_rng(seed)
     raw, who = photos_of(generator, n_people, n_photos)
-    return fit_gallery_rates(
+    return fit_fpir_curves(
         Embeddings.from_raw(raw, SPACE), who, generator=generator, origin="simulated"
     )
 
@@ -66,7 +66,7 @@ def test_levels_reach_as_far_as_thirty_people_have_photos() -> None:
     # 20 people of ten photos, 15 of five, 25 of two.
     kept = np.arange(len(who)) % 10 < np.select([who < 20, who < 35], [10, 5], 2)
     faces = Embeddings.from_raw(raw[kept], SPACE)
-    rates = fit_gallery_rates(faces, who[kept], generator=generator, origin="x")
+    rates = fit_fpir_curves(faces, who[kept], generator=generator, origin="x")
     assert [(x.photos_per_person, x.n_people) for x in rates.levels] == [
         (1, 60), (2, 60), (3, 35), (5, 35)
     ]  # fmt: skip

@@ -4,12 +4,12 @@ import pytest
 from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.calibration.plots import plot_gallery_thresholds, plot_reliability
 from vultus.evaluation.calibration.probability import ProbabilityCheck
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
 
 
 def level(photos: int, n_people: int) -> PhotoLevel:
     curves = tuple(
-        RateCurve(size, np.array([0.3, 0.5, 0.7]) + 0.1 * photos, np.array([0.4, 0.05, 1e-5]))
+        FpirCurve(size, np.array([0.3, 0.5, 0.7]) + 0.1 * photos, np.array([0.4, 0.05, 1e-5]))
         for size in (1, 100)
     )
     return PhotoLevel(photos, curves, n_people, n_people, n_people)
@@ -27,7 +27,7 @@ def test_dots_lie_where_said_meets_seen() -> None:
 
 
 def test_lines_end_where_the_people_end() -> None:
-    rates = GalleryRates((level(1, 3000), level(2, 400)), "made up")
+    rates = FpirCurves((level(1, 3000), level(2, 400)), "made up")
     axes = plot_gallery_thresholds(rates, fpir=0.01).axes[0]
     ends = {line.get_label(): np.asarray(line.get_xdata())[-1] for line in axes.get_lines()}
     # 0.01 x n (n - 1) / 2 / 3: 14,995 and 266 people.

@@ -51,8 +51,8 @@ def test_isotonic_is_sklearns_with_both_kinds_weighing_the_same() -> None:
     y = np.concatenate([np.ones(len(genuine)), np.zeros(len(impostor))])
     weights = np.where(y == 1, 1 / len(genuine), 1 / len(impostor))
     reference = IsotonicRegression(out_of_bounds="clip").fit(x, y, sample_weight=weights)
-    evidence = fit_isotonic(ScoreCounts.from_scores(genuine, impostor), bound=WIDE)
-    got = evidence.probability(x, prior=0.5)
+    fitted = fit_isotonic(ScoreCounts.from_scores(genuine, impostor), bound=WIDE)
+    got = fitted.probability(x, prior=0.5)
     np.testing.assert_allclose(got, reference.predict(x), atol=1e-9)
 
 
@@ -62,9 +62,9 @@ def test_logistic_is_sklearns() -> None:
     y = np.concatenate([np.ones(len(genuine)), np.zeros(len(impostor))])
     weights = np.where(y == 1, 0.5 / len(genuine), 0.5 / len(impostor))
     reference = LogisticRegression(C=1e6, tol=1e-10, max_iter=1000).fit(x, y, weights)
-    evidence = fit_logistic(ScoreCounts.from_scores(genuine, impostor), bound=WIDE)
+    fitted = fit_logistic(ScoreCounts.from_scores(genuine, impostor), bound=WIDE)
     expected = reference.decision_function(x)
-    np.testing.assert_allclose(evidence.llr(x[:, 0]), expected.clip(*WIDE), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(fitted.llr(x[:, 0]), expected.clip(*WIDE), rtol=1e-3, atol=1e-3)
 
 
 def test_two_normal_kinds_of_equal_spread_have_a_straight_ratio() -> None:
@@ -79,18 +79,18 @@ def test_two_normal_kinds_of_equal_spread_have_a_straight_ratio() -> None:
 
 def test_the_figures_on_people_held_out_are_sklearns() -> None:
     genuine, impostor = scores(3)
-    evidence = fit_logistic(ScoreCounts.from_scores(*scores(1)), bound=WIDE)
-    check = probability_check(evidence, ScoreCounts.from_scores(genuine, impostor))
+    fitted = fit_logistic(ScoreCounts.from_scores(*scores(1)), bound=WIDE)
+    check = probability_check(fitted, ScoreCounts.from_scores(genuine, impostor))
     x = np.concatenate([genuine, impostor])
     y = np.concatenate([np.ones(len(genuine)), np.zeros(len(impostor))])
     weights = np.where(y == 1, 0.5 / len(genuine), 0.5 / len(impostor))
-    p = evidence.probability(x, prior=0.5)
+    p = fitted.probability(x, prior=0.5)
     assert check.log_loss == pytest.approx(log_loss(y, p, sample_weight=weights))
     assert check.brier == pytest.approx(brier_score_loss(y, p, sample_weight=weights))
     # Three impostors a genuine pair: repeating genuine pairs gives sklearn equal weights.
     even = np.concatenate([np.tile(genuine, 3), impostor])
     labels = np.concatenate([np.ones(3 * len(genuine)), np.zeros(len(impostor))])
-    seen, said = calibration_curve(labels, evidence.probability(even, prior=0.5), n_bins=15)
+    seen, said = calibration_curve(labels, fitted.probability(even, prior=0.5), n_bins=15)
     np.testing.assert_allclose(check.seen, seen, atol=1e-9)
     np.testing.assert_allclose(check.said, said, atol=1e-9)
     assert check.weights.sum() == pytest.approx(1)
@@ -102,11 +102,11 @@ def test_evidence_ends_where_the_people_end() -> None:
     assert (low, high) == (-math.log(10), math.log(5050 / 3))
     genuine, impostor = scores(4)
     counts = ScoreCounts.from_scores(genuine, impostor)
-    for evidence in (
+    for fitted in (
         fit_isotonic(counts, bound=(low, high)),
         fit_logistic(counts, bound=(low, high)),
     ):
-        assert evidence.llr([-1.0, 1.0]).tolist() == [low, high]
+        assert fitted.llr([-1.0, 1.0]).tolist() == [low, high]
 
 
 def test_pairs_are_counted_as_scores_are() -> None:

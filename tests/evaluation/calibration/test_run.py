@@ -73,10 +73,10 @@ def test_galleries_as_far_as_the_people_carry_them(result: CalibrationResult) ->
 def test_the_better_method_on_people_held_out_is_kept(result: CalibrationResult) -> None:
     losses = {name: check.log_loss for name, check in result.probability.items()}
     assert set(losses) == {"isotonic", "logistic"}
-    evidence = result.calibration.evidence
-    assert evidence is not None
-    assert losses[evidence.method] == min(losses.values()) < 0.4
-    assert result.probability[evidence.method].calibration_error < 0.03
+    fitted = result.calibration.match_probability
+    assert fitted is not None
+    assert losses[fitted.method] == min(losses.values()) < 0.4
+    assert result.probability[fitted.method].calibration_error < 0.03
 
 
 def test_the_same_seed_gives_the_same_calibration(
@@ -119,7 +119,7 @@ def test_what_the_people_cannot_carry_is_refused_with_their_number(
 def test_a_few_people_carry_little(make_faces: MakeFaces) -> None:
     result = calibrate(make_faces(24, 3), CalibrationPlan())
     assert [check.target_fmr for check in result.fmr] == [0.1]
-    assert (result.calibration.rates, result.fpir) == (None, ())
+    assert (result.calibration.fpir_curves, result.fpir) == (None, ())
     with pytest.raises(CalibrationError, match="takes 18 people"):
         calibrate(make_faces(12, 3), CalibrationPlan())
     with pytest.raises(CalibrationError, match=r"FPIR 0\.1 among 10 people"):

@@ -135,11 +135,11 @@ def _write(result: CalibrationResult, target: Path) -> None:
 def _write_plots(result: CalibrationResult, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_figure(plot_reliability(result.probability), folder / "reliability.png")
-    rates = result.calibration.rates
-    if rates is None or not result.fpir:
+    curves = result.calibration.fpir_curves
+    if curves is None or not result.fpir:
         note("no picture of thresholds by gallery size: too few people for any FPIR")
         return
-    figure = plot_gallery_thresholds(rates, fpir=result.fpir[0].plan.fpir)
+    figure = plot_gallery_thresholds(curves, fpir=result.fpir[0].plan.fpir)
     save_figure(figure, folder / "gallery_thresholds.png")
 
 
@@ -147,11 +147,11 @@ def _report(result: CalibrationResult, target: Path) -> dict[str, Any]:
     values = result.calibration.to_dict()
     # The curves behind them stay in the file.
     del values["gallery_rates"], values["evidence"]
-    evidence = result.calibration.evidence
+    fitted = result.calibration.match_probability
     return {
         "file": str(target),
         **values,
-        "probability_method": None if evidence is None else evidence.method,
+        "probability_method": None if fitted is None else fitted.method,
     }
 
 
@@ -169,8 +169,9 @@ def _print(result: CalibrationResult, target: Path) -> None:
         out.print(_fpir_table(result))
     else:
         say("too few people for any FPIR: identify keeps to the thresholds above")
+    fitted = calibration.match_probability
     for name, check in result.probability.items():
-        kept = calibration.evidence is not None and calibration.evidence.method == name
+        kept = fitted is not None and fitted.method == name
         say(
             f"probability, {name}: log loss {check.log_loss:.4f}, Brier {check.brier:.4f}, "
             f"ECE {check.calibration_error:.4f} on the others, prior 0.5"

@@ -156,12 +156,12 @@ def _calibration(path: Path, *, json: bool) -> Any:
     found = load_calibration(path)
     if json:
         return found.to_dict()
-    data, rates = found.data, found.rates
+    data, curves, fitted = found.data, found.fpir_curves, found.match_probability
     photos = (
         "not measured"
-        if rates is None
+        if curves is None
         else ", ".join(
-            f"{level.photos_per_person} ({level.n_people:,} people)" for level in rates.levels
+            f"{level.photos_per_person} ({level.n_people:,} people)" for level in curves.levels
         )
     )
     return {
@@ -171,7 +171,7 @@ def _calibration(path: Path, *, json: bool) -> Any:
         "people": f"{data.n_people:,} of {data.name}, checked on {data.n_people_held_out:,} others",
         "detector": data.detector or "aligned crops or embeddings",
         "FPIR for galleries with so many photos each": photos,
-        "probability": "not measured" if found.evidence is None else found.evidence.method,
+        "probability": "not measured" if fitted is None else fitted.method,
         "thresholds": "".join(f"\n  {point}" for point in found.thresholds.points),
     }
 

@@ -11,7 +11,7 @@ from vultus.evaluation.calibration.searches import (
     stranger_searches,
 )
 from vultus.evaluation.calibration.tail import fit_pareto_tail
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, RateCurve
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
 
 PHOTO_LEVELS = (1, 2, 3, 5, 10, 20)
 MIN_PEOPLE = 30
@@ -23,13 +23,13 @@ _TAIL_ERRORS = 50
 """A rate on fewer false matches than this is read off the tail fit, not counted."""
 
 
-def fit_gallery_rates(
+def fit_fpir_curves(
     embeddings: Embeddings,
     identities: npt.NDArray[np.int64],
     *,
     generator: np.random.Generator,
     origin: str,
-) -> GalleryRates:
+) -> FpirCurves:
     """Measure everybody's photos against everybody else's templates of 1, 2, 3, 5, 10, 20 photos.
 
     Args:
@@ -57,7 +57,7 @@ def fit_gallery_rates(
         for k in PHOTO_LEVELS
         if (counts >= k).sum() >= MIN_PEOPLE
     ]
-    return GalleryRates(tuple(levels), origin)
+    return FpirCurves(tuple(levels), origin)
 
 
 def fit_level(searches: StrangerSearches) -> PhotoLevel:
@@ -85,7 +85,7 @@ def _sizes(largest: int) -> list[int]:
     return [*(size for size in steps if size < 0.9 * largest), largest]
 
 
-def _curve(size: int, rates: npt.NDArray[np.float64], *, pairs: float) -> RateCurve:
+def _curve(size: int, rates: npt.NDArray[np.float64], *, pairs: float) -> FpirCurve:
     """Thresholds at rates that fall in equal steps, down to where the pairs end (3 / pairs)."""
     smallest = min(3 * size / pairs, _MAX_SHARE / 2)
     n_points = max(2, 1 + round(_POINTS_PER_DECADE * float(np.log10(_MAX_SHARE / smallest))))
@@ -94,7 +94,7 @@ def _curve(size: int, rates: npt.NDArray[np.float64], *, pairs: float) -> RateCu
     thresholds = np.where(wanted >= anchor, _counted(rates, wanted), _fitted(rates, wanted, anchor))
     rising = np.concatenate([[True], np.diff(np.maximum.accumulate(thresholds)) > 0])
     kept = rising & (thresholds <= 1)
-    return RateCurve(size, thresholds[kept], wanted[kept])
+    return FpirCurve(size, thresholds[kept], wanted[kept])
 
 
 def _counted(

@@ -9,7 +9,7 @@ from vultus.core.thresholds import Threshold
 from vultus.evaluation.calibration.fmr import not_higher
 from vultus.evaluation.calibration.searches import StrangerSearches
 from vultus.evaluation.measures.intervals import Interval
-from vultus.matching.fpir_curves import GalleryRates
+from vultus.matching.fpir_curves import FpirCurves
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class GalleryPlan:
 
     @property
     def people_by_photos(self) -> Mapping[int, int]:
-        """As `GalleryRates` wants it."""
+        """As `FpirCurves` wants it."""
         return {self.photos_per_person: self.gallery_size}
 
 
@@ -82,7 +82,7 @@ class FpirCheck:
 
 def check_fpir(
     plan: GalleryPlan,
-    rates: GalleryRates,
+    curves: FpirCurves,
     *,
     fit: Callable[[int], StrangerSearches],
     held_out: Callable[[int], StrangerSearches | None],
@@ -91,14 +91,14 @@ def check_fpir(
 
     Args:
         plan: The gallery.
-        rates: What was measured.
+        curves: What was measured.
         fit: Photos per person -> searches among the people who set the threshold.
         held_out: The same among other people; None where too few have so many photos.
 
     Raises:
         CalibrationError: If the people cannot carry it.
     """
-    threshold = rates.threshold(plan.fpir, people_by_photos=plan.people_by_photos)
+    threshold = curves.threshold(plan.fpir, people_by_photos=plan.people_by_photos)
     own, other = fit(plan.photos_per_person), held_out(plan.photos_per_person)
     size = min(plan.gallery_size, own.largest)
     stated, interval = own.measure(threshold.similarity, gallery_size=size)

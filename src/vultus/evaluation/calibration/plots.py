@@ -11,7 +11,7 @@ import numpy as np
 from vultus.core.errors import InputError
 from vultus.evaluation.calibration.probability import ProbabilityCheck
 from vultus.evaluation.plot_style import new_figure, series_styles
-from vultus.matching.fpir_curves import GalleryRates, PhotoLevel, people_for_fpir
+from vultus.matching.fpir_curves import FpirCurves, PhotoLevel, people_for_fpir
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,14 +51,14 @@ def plot_reliability(checks: Mapping[str, ProbabilityCheck]) -> "Figure":
 
 
 def plot_gallery_thresholds(
-    rates: GalleryRates, *, fpir: float, sizes: Sequence[int] = SIZES
+    curves: FpirCurves, *, fpir: float, sizes: Sequence[int] = SIZES
 ) -> "Figure":
     """Threshold against the size of the gallery, a line per number of photos each.
 
     Lines end where the people of the calibration cannot carry the rate any further.
 
     Args:
-        rates: What was measured.
+        curves: What was measured.
         fpir: In (0, 1).
         sizes: How many people are enrolled.
 
@@ -66,10 +66,10 @@ def plot_gallery_thresholds(
         CalibrationError: If no size is carried.
         MissingDependencyError: If matplotlib is not installed.
     """
-    levels = rates.carrying(fpir, gallery_size=min(sizes))
+    levels = curves.carrying(fpir, gallery_size=min(sizes))
     lines = {
         f"{level.photos_per_person} photo(s) each": [
-            (size, _threshold(rates, level, fpir, size))
+            (size, _threshold(curves, level, fpir, size))
             for size in sizes
             if level.n_people >= people_for_fpir(fpir, gallery_size=size)
         ]
@@ -85,6 +85,6 @@ def plot_gallery_thresholds(
     return figure
 
 
-def _threshold(rates: GalleryRates, level: PhotoLevel, fpir: float, size: int) -> float:
+def _threshold(curves: FpirCurves, level: PhotoLevel, fpir: float, size: int) -> float:
     people = {level.photos_per_person: size}
-    return rates.threshold(fpir, people_by_photos=people).similarity
+    return curves.threshold(fpir, people_by_photos=people).similarity

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, frozen
 from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.measures.allpairs import AllPairs
-from vultus.matching.match_probability import MatchEvidence
+from vultus.matching.match_probability import MatchProbability
 
 _BINS_PER_UNIT = 1024
 _N_BINS = 2 * _BINS_PER_UNIT
@@ -138,7 +138,7 @@ def pool_adjacent_violators(
     return np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
 
 
-def fit_isotonic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchEvidence:
+def fit_isotonic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchProbability:
     """The log-likelihood ratio as any function that does not fall.
 
     Args:
@@ -154,10 +154,10 @@ def fit_isotonic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchEvi
     # Only the ends of each run of equal values are knots.
     changes = np.diff(llrs) != 0
     kept = np.concatenate([[True], changes]) | np.concatenate([changes, [True]])
-    return MatchEvidence("isotonic", counts.similarities[filled][kept], llrs[kept])
+    return MatchProbability("isotonic", counts.similarities[filled][kept], llrs[kept])
 
 
-def fit_logistic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchEvidence:
+def fit_logistic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchProbability:
     """The log-likelihood ratio as a straight line, by maximum likelihood (Newton's method).
 
     Args:
@@ -187,7 +187,7 @@ def fit_logistic(counts: ScoreCounts, *, bound: tuple[float, float]) -> MatchEvi
             "they are not: look at the labels"
         )
     llrs = np.array(bound, np.float64)
-    return MatchEvidence("logistic", (llrs - offset) / slope, llrs)
+    return MatchProbability("logistic", (llrs - offset) / slope, llrs)
 
 
 def llr_bounds(*, n_genuine_people: int, n_people: int) -> tuple[float, float]:
@@ -204,10 +204,10 @@ def llr_bounds(*, n_genuine_people: int, n_people: int) -> tuple[float, float]:
     return -math.log(max(n_genuine_people / 3, 1.0)), math.log(max(pairs / 3, 1.0))
 
 
-def probability_check(evidence: MatchEvidence, counts: ScoreCounts) -> ProbabilityCheck:
+def probability_check(fitted: MatchProbability, counts: ScoreCounts) -> ProbabilityCheck:
     """Judge probabilities on scores that they were not fitted to."""
     genuine, impostor = counts.shares()
-    p = evidence.probability(counts.similarities, prior=_PRIOR)
+    p = fitted.probability(counts.similarities, prior=_PRIOR)
     log_loss = -float(genuine @ np.log(p) + impostor @ np.log1p(-p))
     brier = float(genuine @ (1 - p) ** 2 + impostor @ p**2)
     bins = np.minimum((p * _RELIABILITY_BINS).astype(np.int64), _RELIABILITY_BINS - 1)

@@ -15,7 +15,7 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.thresholds import ThresholdTable
 from vultus.evaluation.calibration.fmr import FmrCheck, check_fmr
-from vultus.evaluation.calibration.fpir import MIN_PEOPLE, fit_gallery_rates
+from vultus.evaluation.calibration.fpir import MIN_PEOPLE, fit_fpir_curves
 from vultus.evaluation.calibration.fpir_check import FpirCheck, GalleryPlan, check_fpir
 from vultus.evaluation.calibration.probability import (
     ProbabilityCheck,
@@ -36,8 +36,8 @@ from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.score_stream import TAIL
 from vultus.evaluation.measures.summary import DECADES
 from vultus.matching.calibration import Calibration, CalibrationData
-from vultus.matching.fpir_curves import GalleryRates, people_for_fpir
-from vultus.matching.match_probability import MatchEvidence
+from vultus.matching.fpir_curves import FpirCurves, people_for_fpir
+from vultus.matching.match_probability import MatchProbability
 
 _USUAL_FPIRS = (0.01, 0.1)
 _USUAL_SIZES = (10, 100, 1000, 10_000)
@@ -137,8 +137,8 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
     ]
     found_by = "" if faces.detector is None else f" found by {faces.detector}"
     day = f"calibrated {created:%Y-%m-%d} on {fit.n_people:,} people of {faces.name}{found_by}"
-    rates, fpir_checks = _galleries(plan, fit, other, generator=generator, origin=day)
-    evidence, probability = _evidence(fit, other)
+    curves, fpir_checks = _galleries(plan, fit, other, generator=generator, origin=day)
+    match_probability, probability = _probabilities(fit, other)
     data = CalibrationData(
         faces.name, faces.sha256, fit.n_people, len(fit.people), other.n_people,
         len(other.people), faces.failures, faces.detector, plan.seed,
@@ -148,8 +148,8 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
         created.isoformat(timespec="seconds"),
         data,
         _table(fmr_checks, day),
-        rates,
-        evidence,
+        curves,
+        match_probability,
         {
             "fmr": [check.to_dict() for check in fmr_checks],
             "fpir": [check.to_dict() for check in fpir_checks],
@@ -222,12 +222,12 @@ def _galleries(
     *,
     generator: np.random.Generator,
     origin: str,
-) -> tuple[GalleryRates | None, list[FpirCheck]]:
+) -> tuple[FpirCurves | None, list[FpirCheck]]:
     if fit.n_people < MIN_PEOPLE:
         if plan.galleries:
             _refuse(plan.galleries[0], fit, plan)
         return None, []
-    rates = fit_gallery_rates(fit.embeddings, fit.people, generator=generator, origin=origin)
+    curves = fit_fpir_curves(fit.embeddings, fit.people, generator=generator, origin=origin)
     for gallery in plan.galleries:
         enough = int((fit.photo_counts >= gallery.photos_per_person).sum())
         if enough < people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size):
@@ -235,9 +235,9 @@ def _galleries(
     own, others = (
         cache(lambda k, part=part: part.searches(k, seed=plan.seed + 1)) for part in (fit, other)
     )
-    return rates, [
-        check_fpir(gallery, rates, fit=own, held_out=others)
-        for gallery in plan.galleries or _usual_galleries(rates)
+    return curves, [
+        check_fpir(gallery, curves, fit=own, held_out=others)
+        for gallery in plan.galleries or _usual_galleries(curves)
     ]
 
 
@@ -254,9 +254,9 @@ def _refuse(gallery: GalleryPlan, fit: _Part, plan: CalibrationPlan) -> None:
     )
 
 
-def _usual_galleries(rates: GalleryRates) -> list[GalleryPlan]:
+def _usual_galleries(curves: FpirCurves) -> list[GalleryPlan]:
     plans: list[GalleryPlan] = []
-    for level, size in product(rates.levels, _USUAL_SIZES):
+    for level, size in product(curves.levels, _USUAL_SIZES):
         carried = [
             fpir
             for fpir in _USUAL_FPIRS
@@ -266,7 +266,9 @@ def _usual_galleries(rates: GalleryRates) -> list[GalleryPlan]:
     return plans
 
 
-def _evidence(fit: _Part, other: _Part) -> tuple[MatchEvidence | None, dict[str, ProbabilityCheck]]:
+def _probabilities(
+    fit: _Part, other: _Part
+) -> tuple[MatchProbability | None, dict[str, ProbabilityCheck]]:
     """The method with the lower log loss on people held out."""
     fitted, checked = ScoreCounts.from_pairs(fit.pairs), ScoreCounts.from_pairs(other.pairs)
     bound = llr_bounds(n_genuine_people=fit.n_pairable, n_people=fit.n_people)
