@@ -1,16 +1,15 @@
 """Write docs/reference/losses.md and loss_gradients.md: the losses, and their gradients' errors.
 
-Run it from the repository root: ``python scripts/loss_gradient_table.py``.
+Run it from the repository root: ``python -m scripts.loss_gradient_table``.
 """
 
 from pathlib import Path
 from typing import Any
 
 import torch
+from scripts.gradient_check import EDGE_CASES, gradient_error, spread_batch, survives
 
-from vultus.losses import LOSSES
-from vultus.losses.catalog import loss_table
-from vultus.losses.gradient_check import EDGE_CASES, gradient_error, spread_batch, survives
+from vultus.losses import LOSS_INFO, LOSSES
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 CLASSES, DIM, ROWS = 5, 6, 10
@@ -83,6 +82,33 @@ def row(name: str, settings: dict[str, Any]) -> str:
     text = ", ".join(f"{key}={value!r}" for key, value in settings.items())
     cell = f"`{text}`" if text else "as it comes"
     return f"| `{name}` | {cell} | {error:.0e} | {passed} of {len(EDGE_CASES)} |\n"
+
+
+def loss_table() -> str:
+    """A Markdown table: name, paper, formula, settings with their units, module.
+
+    Losses of other packages without a `LossInfo` are listed by name.
+    """
+    lines = ["| name | from | formula | settings | module |", "|---|---|---|---|---|"]
+    for name in LOSSES:
+        module = getattr(LOSSES.get(name), "__module__", "")
+        info = LOSS_INFO.get(name)
+        if info is None:
+            lines.append(f"| `{name}` | | | | `{module}` |")
+            continue
+        numbers = [] if info.arxiv is None else info.arxiv.split(", ")
+        links = [f"[arXiv:{number}](https://arxiv.org/abs/{number})" for number in numbers]
+        settings = [f"`{setting}`: {meaning}" for setting, meaning in info.parameters.items()]
+        formula = info.equation.replace("|", "\\|")
+        cells = [
+            f"`{name}`",
+            ", ".join([info.paper, *links]),
+            f"`{formula}`",
+            "; ".join(settings).replace("|", "\\|"),
+            f"`{module}`",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

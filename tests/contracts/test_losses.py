@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from scripts.gradient_check import EDGE_CASES, Batch, gradient_error, spread_batch, survives
+from scripts.loss_gradient_table import loss_table
 from torch import Tensor
 
 from vultus.core.errors import InputError
 from vultus.losses import LOSS_INFO, LOSSES, Loss
-from vultus.losses.catalog import loss_table
-from vultus.losses.gradient_check import EDGE_CASES, Batch, gradient_error, spread_batch, survives
 from vultus.losses.margins.adaptive import ElasticFace
 
 NAMES = sorted(LOSSES)

@@ -8,7 +8,6 @@ from vultus.losses.base import (
     LOSS_INFO,
     LOSSES,
     Loss,
-    LossInfo,
     LossOutput,
     check_features,
     check_labels,
@@ -101,9 +100,20 @@ def test_labels_of_another_shape_or_kind_are_refused(labels: Tensor) -> None:
         check_labels(labels, num_labels=5, rows=2)
 
 
+def test_settings_are_described_by_the_docstring() -> None:
+    info = LOSS_INFO["arcface"]
+    assert info.paper == "Deng et al., ArcFace, CVPR 2019"
+    assert info.arxiv == "1801.07698"
+    assert list(info.parameters) == ["margin_rad", "scale", "beyond", "grad"]
+    assert info.parameters["margin_rad"] == "m in radians (0.5 rad = 28.65 degrees)"
+    assert info.parameters["beyond"].startswith('Past theta = pi - m: `"fallback"`')
+    assert info.parameters["beyond"].endswith("see `ArcFaceLogit`")
+    assert LOSS_INFO["adacos"].parameters == {}
+
+
 def test_registering_keeps_the_description() -> None:
-    info = LossInfo("nobody", "0", {})
+    info = LOSS_INFO["arcface"]
     with pytest.raises(RegistryError, match="registered already"):
-        register_loss("arcface", info)(Length)
-    assert LOSS_INFO["arcface"] is not info
+        register_loss("arcface", paper="nobody", equation="0")(Length)
+    assert LOSS_INFO["arcface"] is info
     assert set(LOSS_INFO) <= set(LOSSES)

@@ -1,5 +1,7 @@
 """What all losses share: the registry, the result, the checks of features and labels."""
 
+import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ class LossInfo:
     Attributes:
         paper: Authors, short title, venue and year.
         equation: The loss in one line of plain text.
-        parameters: Meaning and unit of each setting.
+        parameters: Meaning and unit of each setting, as its docstring has it.
         arxiv: arXiv number, or None where there is none at hand.
     """
 
@@ -144,8 +146,18 @@ LOSS_INFO: dict[str, LossInfo] = {}
 _LossClass = TypeVar("_LossClass", bound=Callable[..., Loss])
 
 
-def register_loss(name: str, info: LossInfo) -> Callable[[_LossClass], _LossClass]:
+def register_loss(
+    name: str, *, paper: str, equation: str, arxiv: str | None = None
+) -> Callable[[_LossClass], _LossClass]:
     """Decorator that adds a loss to `LOSSES` and its description to `LOSS_INFO`.
+
+    The settings are described once, under "Args:" of the class.
+
+    Args:
+        name: What `LOSSES` calls it.
+        paper: See `LossInfo`.
+        equation: See `LossInfo`.
+        arxiv: See `LossInfo`.
 
     Raises:
         RegistryError: If the name is taken.
@@ -153,10 +165,21 @@ def register_loss(name: str, info: LossInfo) -> Callable[[_LossClass], _LossClas
 
     def add(factory: _LossClass) -> _LossClass:
         LOSSES.register(name)(factory)
-        LOSS_INFO[name] = info
+        LOSS_INFO[name] = LossInfo(paper, equation, _described_settings(factory), arxiv)
         return factory
 
     return add
+
+
+def _described_settings(factory: Callable[..., Loss]) -> dict[str, str]:
+    """What "Args:" of a docstring says of each setting that is a loss's own."""
+    section = inspect.cleandoc(factory.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    return {
+        name: " ".join(meaning.replace("``", "`").split()).rstrip(".")
+        for name, meaning in entries
+        if name not in ("num_classes", "dim")
+    }
 
 
 def check_features(features: Tensor, *, dim: int) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vultus.core.checks import check_range
-from vultus.losses.base import LossInfo, LossOutput, register_loss
+from vultus.losses.base import LossOutput, register_loss
 from vultus.losses.centres.classification import Softmax
 from vultus.losses.process_sums import sum_over_ranks
 
@@ -31,11 +31,8 @@ def center_update(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
 
 @register_loss(
     "center",
-    LossInfo(
-        "Wen et al., Center loss, ECCV 2016",
-        "softmax + w mean |x - c_y|^2 / 2; c_j += r sum (x - c_j) / (1 + n_j)",
-        {"weight": "w, of the center term", "center_rate": "r, step of the centres"},
-    ),
+    paper="Wen et al., Center loss, ECCV 2016",
+    equation="softmax + w mean |x - c_y|^2 / 2; c_j += r sum (x - c_j) / (1 + n_j)",
 )
 class CenterSoftmax(Softmax):
     """Softmax, and a pull of every feature to the running centre of its class.
@@ -46,8 +43,8 @@ class CenterSoftmax(Softmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        weight: w.
-        center_rate: r in [0, 1].
+        weight: w, of the center term.
+        center_rate: r, step of the centres, in [0, 1].
 
     Attributes:
         centers: (C, d) buffer, moved once a training step by `center_update`; starts at 0.

@@ -7,21 +7,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that every torch user knows
 
 from vultus.core.checks import check_range
-from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.margins.functional import (
     class_cosines,
     classification_statistics,
     target_cosines,
     unit_rows,
 )
-from vultus.losses.margins.margin_softmax import SCALE, MarginSoftmax, new_class_weight
+from vultus.losses.margins.margin_softmax import MarginSoftmax, new_class_weight
 from vultus.losses.margins.target_logit import NormFaceLogit
 from vultus.losses.margins.target_logit_adaptive import CircleLogit
 
 
 @register_loss(
     "softmax",
-    LossInfo("Softmax cross-entropy", "z_j = <W_j, x> + b_j", {"bias": "whether b is there"}),
+    paper="Softmax cross-entropy",
+    equation="z_j = <W_j, x> + b_j",
 )
 class Softmax(Loss):
     """A linear layer and cross-entropy.
@@ -58,12 +59,9 @@ class Softmax(Loss):
 
 @register_loss(
     "l2-softmax",
-    LossInfo(
-        "Ranjan et al., L2-constrained Softmax, 2017",
-        "z_j = s <W_j, x / |x|> + b_j",
-        {"scale": "s, length given to every feature"},
-        "1703.09507",
-    ),
+    paper="Ranjan et al., L2-constrained Softmax, 2017",
+    equation="z_j = s <W_j, x / |x|> + b_j",
+    arxiv="1703.09507",
 )
 class L2Softmax(Softmax):
     """Softmax on features of one fixed length; weights are free.
@@ -71,7 +69,7 @@ class L2Softmax(Softmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        scale: s; `l2_softmax_minimum_scale` bounds it from below.
+        scale: s, the length given to every feature; `l2_softmax_minimum_scale` is its bound.
     """
 
     def __init__(self, *, num_classes: int, dim: int, scale: float = 40.0) -> None:
@@ -86,12 +84,9 @@ class L2Softmax(Softmax):
 
 @register_loss(
     "ring",
-    LossInfo(
-        "Zheng et al., Ring loss, CVPR 2018",
-        "softmax + w/2 mean (|x| - R)^2",
-        {"weight": "w, of the ring term", "radius": "start of R, a learned feature length"},
-        "1803.00130",
-    ),
+    paper="Zheng et al., Ring loss, CVPR 2018",
+    equation="softmax + w/2 mean (|x| - R)^2",
+    arxiv="1803.00130",
 )
 class RingSoftmax(Softmax):
     """Softmax plus a pull of all feature lengths to one learned radius.
@@ -99,8 +94,8 @@ class RingSoftmax(Softmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        weight: w.
-        radius: R at the start.
+        weight: w, of the ring term.
+        radius: R at the start, a feature length.
     """
 
     def __init__(
@@ -121,12 +116,9 @@ class RingSoftmax(Softmax):
 
 @register_loss(
     "coco",
-    LossInfo(
-        "Liu et al., COCO (congenerous cosine), 2017",
-        "z_j = s cos(t_j): NormFace with s fixed",
-        {"scale": "s, length given to every feature"},
-        "1702.06890, 1710.00870",
-    ),
+    paper="Liu et al., COCO (congenerous cosine), 2017",
+    equation="z_j = s cos(t_j): NormFace with s fixed",
+    arxiv="1702.06890, 1710.00870",
 )
 class Coco(MarginSoftmax):
     """Congenerous cosine in its second version: centroids are learned, features have length s.
@@ -136,7 +128,7 @@ class Coco(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        scale: s, called alpha there.
+        scale: s, the length given to every feature; called alpha there.
     """
 
     def __init__(self, *, num_classes: int, dim: int, scale: float = 21.475) -> None:
@@ -147,12 +139,9 @@ class Coco(MarginSoftmax):
 
 @register_loss(
     "circle",
-    LossInfo(
-        "Sun et al., Circle loss, CVPR 2020 (class form)",
-        "z_y = s [1+m-c]+ (c-(1-m)), z_j = s [c+m]+ (c-m), brackets detached",
-        {"margin_cos": "m, relaxation, in cosine", "scale": SCALE},
-        "2002.10857",
-    ),
+    paper="Sun et al., Circle loss, CVPR 2020 (class form)",
+    equation="z_y = s [1+m-c]+ (c-(1-m)), z_j = s [c+m]+ (c-m), brackets detached",
+    arxiv="2002.10857",
 )
 class Circle(MarginSoftmax):
     """Every cosine is weighed by its own distance from where it should be.
@@ -160,7 +149,7 @@ class Circle(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        margin_cos: m.
+        margin_cos: m, the relaxation, in units of cosine.
         scale: s, called gamma there.
     """
 
@@ -175,15 +164,8 @@ class Circle(MarginSoftmax):
 
 @register_loss(
     "uniface",
-    LossInfo(
-        "Zhou et al., UniFace, ICCV 2023",
-        "softplus(-(s (c_y - m) - b)) + w sum_{j != y} softplus(s c_j - b), one learned b",
-        {
-            "margin_cos": "m, in cosine",
-            "scale": SCALE,
-            "negative_weight": "w, of the negatives",
-        },
-    ),
+    paper="Zhou et al., UniFace, ICCV 2023",
+    equation="softplus(-(s (c_y - m) - b)) + w sum_{j != y} softplus(s c_j - b), one learned b",
 )
 class UniFace(Loss):
     """Binary cross-entropies with one threshold b shared by all classes.
@@ -195,7 +177,7 @@ class UniFace(Loss):
         dim: Length of a feature.
         margin_cos: m in units of cosine.
         scale: s.
-        negative_weight: w.
+        negative_weight: w, of the negatives.
 
     Attributes:
         weight: (C, d) parameter; only its directions count.

@@ -5,23 +5,15 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that every torch user knows
 
 from vultus.core.checks import check_range
-from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.margins.functional import classification_statistics, unit_rows
 from vultus.losses.margins.margin_softmax import new_class_weight
 
 
 @register_loss(
     "euclidean",
-    LossInfo(
-        "Softmax over squared distances to unit centres, with the origin for non-faces",
-        "z_j = -s |x - w_j|^2, z_none = -s |x|^2, target: -s (|x - w_y|^2 + m)",
-        {
-            "scale": "s, per squared distance",
-            "margin_squared_distance": "m, a squared distance",
-            "pull": "weight of mean |x - w_y|^2 (0: none)",
-            "unit_length": "length of a raw feature that counts as |x| = 1",
-        },
-    ),
+    paper="Softmax over squared distances to unit centres, with the origin for non-faces",
+    equation="z_j = -s |x - w_j|^2, z_none = -s |x|^2, target: -s (|x - w_y|^2 + m)",
 )
 class EuclideanCenters(Loss):
     """Softmax over -s ||x - w_j||^2; features keep their length, which tells the quality.
@@ -37,8 +29,8 @@ class EuclideanCenters(Loss):
     Args:
         num_classes: Number of identities, C. Labels are 0 ... C-1, and C for non-faces.
         dim: Length of a feature.
-        scale: s.
-        margin_squared_distance: m.
+        scale: s, per squared distance.
+        margin_squared_distance: m, a squared distance.
         pull: Weight of the mean squared distance to the own centre (the origin for non-faces).
         unit_length: Length of a raw feature that counts as 1: all features are divided by it. A
             network that ends in batch normalisation gives lengths near dim^1/2 from the first step

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.losses.base import LossInfo, LossOutput, register_loss
+from vultus.losses.base import LossOutput, register_loss
 from vultus.losses.margins.bounds import adacos_scale
-from vultus.losses.margins.margin_softmax import GRAD, SCALE, Gradient, MarginSoftmax
+from vultus.losses.margins.margin_softmax import Gradient, MarginSoftmax
 from vultus.losses.margins.target_logit import (
     ArcFaceLogit,
     CosFaceLogit,
@@ -23,18 +23,9 @@ from vultus.losses.process_sums import sum_over_ranks
 
 @register_loss(
     "elasticface",
-    LossInfo(
-        "Boutros et al., ElasticFace, CVPRW 2022",
-        "target = cos(t + m_i) or cos(t) - m_i, m_i ~ N(m, sigma) fresh each step",
-        {
-            "kind": "'arc' (m in radians) or 'cos' (m in cosine)",
-            "margin": "m, mean",
-            "sigma": "standard deviation, unit of m",
-            "scale": SCALE,
-            "hardest_first": "the largest margin to the smallest target cosine (the paper's '+')",
-        },
-        "2109.09416",
-    ),
+    paper="Boutros et al., ElasticFace, CVPRW 2022",
+    equation="target = cos(t + m_i) or cos(t) - m_i, m_i ~ N(m, sigma) fresh each step",
+    arxiv="2109.09416",
 )
 class ElasticFace(MarginSoftmax):
     """A margin drawn anew for every face, reproducibly: the draw is seeded by ``step``.
@@ -42,9 +33,9 @@ class ElasticFace(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        kind: Where the margin goes.
+        kind: ``"arc"`` (m in radians) or ``"cos"`` (m in units of cosine).
         margin: Mean margin (paper: 0.5 for arc, 0.35 for cos); drawn margins are kept in [0, pi/2].
-        sigma: Its standard deviation.
+        sigma: Standard deviation of the margin, in its unit.
         scale: s.
         hardest_first: Give the largest of the drawn margins to the face with the smallest cosine.
 
@@ -101,12 +92,10 @@ class ElasticFace(MarginSoftmax):
 
 @register_loss(
     "curricularface",
-    LossInfo(
-        "Huang et al., CurricularFace, CVPR 2020",
-        "target as ArcFace; z_j = s c_j (r + c_j) where c_j > target, r the running mean of cos(t)",
-        {"margin_rad": "m, in radians", "scale": SCALE, "grad": GRAD},
-        "2004.00288",
-    ),
+    paper="Huang et al., CurricularFace, CVPR 2020",
+    equation="target as ArcFace; z_j = s c_j (r + c_j) where c_j > target, "
+    "r the running mean of cos(t)",
+    arxiv="2004.00288",
 )
 class CurricularFace(MarginSoftmax):
     """Hard negatives count little early in training and more as the target cosine rises.
@@ -116,7 +105,7 @@ class CurricularFace(MarginSoftmax):
         dim: Length of a feature.
         margin_rad: m in radians.
         scale: s.
-        grad: ``"exact"`` or ``"detached"``.
+        grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
 
     Attributes:
         level: 0-d buffer, running mean of the un-margined target cosine (over all ranks).
@@ -156,17 +145,9 @@ class CurricularFace(MarginSoftmax):
 
 @register_loss(
     "mv-softmax",
-    LossInfo(
-        "Wang X. et al., MV-Softmax, AAAI 2020",
-        "target as CosFace or ArcFace; z_j = s (w c_j + w - 1) where c_j > target",
-        {
-            "kind": "'cos' (m in cosine) or 'arc' (m in radians)",
-            "margin": "m",
-            "hard_weight": "w, factor of hard negatives",
-            "scale": SCALE,
-        },
-        "1912.00833",
-    ),
+    paper="Wang X. et al., MV-Softmax, AAAI 2020",
+    equation="target as CosFace or ArcFace; z_j = s (w c_j + w - 1) where c_j > target",
+    arxiv="1912.00833",
 )
 class MvSoftmax(MarginSoftmax):
     """Negatives that beat the margined target ("mis-classified vectors") weigh more.
@@ -174,9 +155,9 @@ class MvSoftmax(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        kind: The target's margin.
+        kind: The target's margin: ``"cos"`` (m in units of cosine) or ``"arc"`` (m in radians).
         margin: m.
-        hard_weight: w, at least 1.
+        hard_weight: w, factor of hard negatives, at least 1.
         scale: s.
     """
 
@@ -199,13 +180,10 @@ class MvSoftmax(MarginSoftmax):
 
 @register_loss(
     "adacos",
-    LossInfo(
-        "Zhang et al., AdaCos, CVPR 2019",
-        "target = cos(t); s = ln(B) / cos(min(pi/4, median t)), "
-        "B = mean_i sum_{j != y} exp(s c_ij)",
-        {},
-        "1905.00292",
-    ),
+    paper="Zhang et al., AdaCos, CVPR 2019",
+    equation="target = cos(t); s = ln(B) / cos(min(pi/4, median t)), "
+    "B = mean_i sum_{j != y} exp(s c_ij)",
+    arxiv="1905.00292",
 )
 class AdaCos(MarginSoftmax):
     """NormFace whose scale follows training; it starts at sqrt(2) ln(C - 1).

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that every torch user knows
 
 from vultus.core.checks import check_range
-from vultus.losses.base import LossInfo, LossOutput, register_loss
-from vultus.losses.margins.margin_softmax import SCALE, MarginSoftmax
+from vultus.losses.base import LossOutput, register_loss
+from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.target_logit import ArcFaceLogit
 
 _EPS = 1e-9
@@ -32,17 +32,9 @@ def certainty_ratio(cos: Tensor, labels: Tensor) -> Tensor:
 
 @register_loss(
     "cr-fiqa",
-    LossInfo(
-        "Boutros et al., CR-FIQA, CVPR 2023",
-        "ArcFace + w smooth_l1(q(x), c_y / (max_{j != y} c_j + 1))",
-        {
-            "margin_rad": "m, in radians",
-            "scale": SCALE,
-            "quality_weight": "w, of the regression",
-            "beta": "where the smooth L1 turns from square to line",
-        },
-        "2112.06592",
-    ),
+    paper="Boutros et al., CR-FIQA, CVPR 2023",
+    equation="ArcFace + w smooth_l1(q(x), c_y / (max_{j != y} c_j + 1))",
+    arxiv="2112.06592",
 )
 class CrFiqa(MarginSoftmax):
     """ArcFace, and a linear head on the feature that regresses the certainty ratio.
@@ -54,8 +46,8 @@ class CrFiqa(MarginSoftmax):
         dim: Length of a feature.
         margin_rad: m in radians.
         scale: s.
-        quality_weight: w.
-        beta: Of the smooth L1 loss.
+        quality_weight: w, of the regression.
+        beta: Where the smooth L1 turns from square to line.
 
     Attributes:
         quality: The head, ``nn.Linear(dim, 1)``: keep it with the network, it is the product.

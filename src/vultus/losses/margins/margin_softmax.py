@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that every torch u
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
-from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.margins.functional import (
     class_cosines,
     classification_statistics,
@@ -29,9 +29,6 @@ from vultus.losses.margins.target_logit import (
 
 Gradient = Literal["exact", "detached"]
 """Of the target logit: its own derivative, or 1 (see `DetachedLogit`)."""
-
-SCALE = "s, factor of the cosines (no unit)"
-GRAD = "'exact' or 'detached' (derivative of the target logit taken as 1)"
 
 
 def new_class_weight(num_classes: int, dim: int, *, centers: int = 1) -> nn.Parameter:
@@ -138,12 +135,9 @@ class MarginSoftmax(Loss):
 
 @register_loss(
     "normface",
-    LossInfo(
-        "Wang et al., NormFace, ACM MM 2017",
-        "target = cos(t)",
-        {"scale": SCALE, "learn_scale": "whether s is a parameter"},
-        "1704.06369",
-    ),
+    paper="Wang et al., NormFace, ACM MM 2017",
+    equation="target = cos(t)",
+    arxiv="1704.06369",
 )
 class NormFace(MarginSoftmax):
     """Softmax over cosines, no margin; s fixed or learned.
@@ -169,16 +163,9 @@ class NormFace(MarginSoftmax):
 
 @register_loss(
     "cosface",
-    LossInfo(
-        "Wang H. et al., CosFace, CVPR 2018; Wang F. et al., AM-Softmax, SPL 2018",
-        "target = cos(t) - m",
-        {
-            "margin_cos": "m, in cosine",
-            "scale": SCALE,
-            "normalize": "whether features are normalised; if not, |x| takes the place of s",
-        },
-        "1801.09414, 1801.05599",
-    ),
+    paper="Wang H. et al., CosFace, CVPR 2018; Wang F. et al., AM-Softmax, SPL 2018",
+    equation="target = cos(t) - m",
+    arxiv="1801.09414, 1801.05599",
 )
 class CosFace(MarginSoftmax):
     """Additive cosine margin, also known as AM-Softmax and LMCL.
@@ -214,17 +201,9 @@ class CosFace(MarginSoftmax):
 
 @register_loss(
     "arcface",
-    LossInfo(
-        "Deng et al., ArcFace, CVPR 2019",
-        "target = cos(t + m) for t <= pi - m; beyond: a choice",
-        {
-            "margin_rad": "m, in radians",
-            "scale": SCALE,
-            "beyond": "'fallback' (cos(t) - m sin m), 'smooth' (-cos(t + m) - 2), 'easy', 'plain'",
-            "grad": GRAD,
-        },
-        "1801.07698",
-    ),
+    paper="Deng et al., ArcFace, CVPR 2019",
+    equation="target = cos(t + m) for t <= pi - m; beyond: a choice",
+    arxiv="1801.07698",
 )
 class ArcFace(MarginSoftmax):
     """Additive angular margin.
@@ -234,8 +213,9 @@ class ArcFace(MarginSoftmax):
         dim: Length of a feature.
         margin_rad: m in radians (0.5 rad = 28.65 degrees).
         scale: s.
-        beyond: What happens past theta = pi - m; see `ArcFaceLogit`.
-        grad: ``"exact"`` or ``"detached"``.
+        beyond: Past theta = pi - m: ``"fallback"`` (cos(t) - m sin m), ``"smooth"``
+            (-cos(t + m) - 2), ``"easy"`` or ``"plain"``; see `ArcFaceLogit`.
+        grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
     """
 
     def __init__(
@@ -256,17 +236,9 @@ class ArcFace(MarginSoftmax):
 
 @register_loss(
     "combined",
-    LossInfo(
-        "Deng et al., ArcFace, CVPR 2019 (m1, m2, m3 together)",
-        "target = pw(m1 t + m2) - m3, pw(a) = (-1)^k cos(a) - 2k, k = floor(a / pi)",
-        {
-            "multiplier": "m1, factor of the angle",
-            "margin_rad": "m2, in radians",
-            "margin_cos": "m3, in cosine",
-            "scale": SCALE,
-        },
-        "1801.07698",
-    ),
+    paper="Deng et al., ArcFace, CVPR 2019 (m1, m2, m3 together)",
+    equation="target = pw(m1 t + m2) - m3, pw(a) = (-1)^k cos(a) - 2k, k = floor(a / pi)",
+    arxiv="1801.07698",
 )
 class CombinedMargin(MarginSoftmax):
     """All three margins at once; any combination is monotone.
@@ -274,7 +246,7 @@ class CombinedMargin(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        multiplier: m1, above 0.
+        multiplier: m1, factor of the angle, above 0.
         margin_rad: m2 in radians.
         margin_cos: m3 in units of cosine.
         scale: s.

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from vultus.core.errors import InputError
-from vultus.losses.base import LossInfo, LossOutput, register_loss
+from vultus.losses.base import LossOutput, register_loss
 from vultus.losses.margins.bounds import magface_minimum_regulariser
-from vultus.losses.margins.margin_softmax import GRAD, SCALE, Gradient, MarginSoftmax
+from vultus.losses.margins.margin_softmax import Gradient, MarginSoftmax
 from vultus.losses.margins.target_logit import TargetLogit
 from vultus.losses.margins.target_logit_adaptive import AdaFaceLogit, MagFaceLogit
 from vultus.losses.process_sums import sum_over_ranks
@@ -14,17 +14,9 @@ from vultus.losses.process_sums import sum_over_ranks
 
 @register_loss(
     "magface",
-    LossInfo(
-        "Meng et al., MagFace, CVPR 2021",
-        "target = cos(t + m(a)), m linear in a = clamp(|x|, l, u); + w mean(1/a + a/u^2)",
-        {
-            "scale": SCALE,
-            "norm_range": "(l, u), feature lengths",
-            "margin_range_rad": "(m(l), m(u)), in radians",
-            "regulariser": "w, or None for the smallest that the paper's bound allows",
-        },
-        "2103.06627",
-    ),
+    paper="Meng et al., MagFace, CVPR 2021",
+    equation="target = cos(t + m(a)), m linear in a = clamp(|x|, l, u); + w mean(1/a + a/u^2)",
+    arxiv="2103.06627",
 )
 class MagFace(MarginSoftmax):
     """A margin that grows with the feature's length, which becomes a measure of quality.
@@ -36,7 +28,7 @@ class MagFace(MarginSoftmax):
         norm_range: (l, u); lengths outside are clamped and get no gradient. Training from scratch:
             (10, 110). Fine-tuning features of length about 1: (1, 51).
         margin_range_rad: Margins at l and at u in radians.
-        regulariser: Weight of mean(1/a + a/u^2), which pulls lengths up. None takes the bound of
+        regulariser: w, weight of mean(1/a + a/u^2), which pulls lengths up. None takes the bound of
             `magface_minimum_regulariser`; less is refused, because then no best length exists.
             The paper trains with 35.
 
@@ -80,17 +72,9 @@ class MagFace(MarginSoftmax):
 
 @register_loss(
     "adaface",
-    LossInfo(
-        "Kim et al., AdaFace, CVPR 2022",
-        "target = cos(clip(t - m z)) - m (1 + z), z = clip(h (|x| - mean) / std, -1, 1)",
-        {
-            "margin": "m, in radians and in cosine",
-            "scale": SCALE,
-            "concentration": "h",
-            "grad": GRAD,
-        },
-        "2204.00964",
-    ),
+    paper="Kim et al., AdaFace, CVPR 2022",
+    equation="target = cos(clip(t - m z)) - m (1 + z), z = clip(h (|x| - mean) / std, -1, 1)",
+    arxiv="2204.00964",
 )
 class AdaFace(MarginSoftmax):
     """The margin follows image quality, judged by the feature's length against a running mean.
@@ -98,10 +82,10 @@ class AdaFace(MarginSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        margin: m.
+        margin: m, in radians and in units of cosine.
         scale: s.
-        concentration: h.
-        grad: ``"exact"`` or ``"detached"``.
+        concentration: h, how fast the margin follows the length.
+        grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
 
     Attributes:
         norm_mean: 0-d buffer, running mean of the lengths (over all ranks); starts at 20.

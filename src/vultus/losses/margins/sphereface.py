@@ -3,15 +3,13 @@
 import torch
 from torch import Tensor
 
-from vultus.losses.base import LossInfo, register_loss
-from vultus.losses.margins.margin_softmax import GRAD, Gradient, MarginSoftmax
+from vultus.losses.base import register_loss
+from vultus.losses.margins.margin_softmax import Gradient, MarginSoftmax
 from vultus.losses.margins.schedules import LambdaAnnealing
 from vultus.losses.margins.target_logit import AnnealedLogit, CombinedLogit, TargetLogit
 
 _Annealing = tuple[float, float, float, float]
 """(base, gamma, power, minimum) of `LambdaAnnealing`."""
-
-_ANNEALING = "(base, gamma, power, minimum) of lambda over steps, or None for the bare target logit"
 
 
 class _AnnealedSoftmax(MarginSoftmax):
@@ -39,17 +37,9 @@ class _AnnealedSoftmax(MarginSoftmax):
 
 @register_loss(
     "a-softmax",
-    LossInfo(
-        "Liu et al., SphereFace, CVPR 2017",
-        "z_y = a target(t), target = (-1)^k cos(m t) - 2k; z_j = a cos(t_j); a = |x| or s",
-        {
-            "multiplier": "m, factor of the angle, any real from 1",
-            "scale": "s in place of |x|, or None for |x|",
-            "annealing": _ANNEALING,
-            "grad": GRAD,
-        },
-        "1704.08063",
-    ),
+    paper="Liu et al., SphereFace, CVPR 2017",
+    equation="z_y = a target(t), target = (-1)^k cos(m t) - 2k; z_j = a cos(t_j); a = |x| or s",
+    arxiv="1704.08063",
 )
 class ASoftmax(_AnnealedSoftmax):
     """SphereFace: the angle to the own class times m, class centres of length 1.
@@ -60,11 +50,11 @@ class ASoftmax(_AnnealedSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        multiplier: m, any real number from 1.
+        multiplier: m, factor of the angle, any real number from 1.
         scale: None scales by the feature's own length (the paper); a number s normalises features
             (SphereFace-R: s = 30 or 64 with m = 1.7).
-        annealing: Settings of `LambdaAnnealing`, or None.
-        grad: ``"exact"`` or ``"detached"``.
+        annealing: (base, gamma, power, minimum) of `LambdaAnnealing`, or None for the full margin.
+        grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
     """
 
     def __init__(
@@ -89,12 +79,9 @@ class ASoftmax(_AnnealedSoftmax):
 
 @register_loss(
     "l-softmax",
-    LossInfo(
-        "Liu et al., L-Softmax, ICML 2016",
-        "z_y = |W_y| |x| target(t), target = (-1)^k cos(m t) - 2k; z_j = |W_j| |x| cos(t_j)",
-        {"multiplier": "m, factor of the angle", "annealing": _ANNEALING, "grad": GRAD},
-        "1612.02295",
-    ),
+    paper="Liu et al., L-Softmax, ICML 2016",
+    equation="z_y = |W_y| |x| target(t), target = (-1)^k cos(m t) - 2k; z_j = |W_j| |x| cos(t_j)",
+    arxiv="1612.02295",
 )
 class LSoftmax(_AnnealedSoftmax):
     """Large-margin softmax: as SphereFace, with class weights of any length; no bias.
@@ -104,9 +91,9 @@ class LSoftmax(_AnnealedSoftmax):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        multiplier: m, any real number from 1.
-        annealing: Settings of `LambdaAnnealing`, or None.
-        grad: ``"exact"`` or ``"detached"``.
+        multiplier: m, factor of the angle, any real number from 1.
+        annealing: (base, gamma, power, minimum) of `LambdaAnnealing`, or None for the full margin.
+        grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
     """
 
     def __init__(

@@ -3,19 +3,16 @@
 import torch
 from torch import Tensor
 
-from vultus.losses.base import LossInfo, register_loss
+from vultus.losses.base import register_loss
 from vultus.losses.margins.functional import unit_rows
-from vultus.losses.margins.margin_softmax import SCALE, MarginSoftmax
+from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.target_logit import ArcFaceLogit
 
 
 @register_loss(
     "subcenter-arcface",
-    LossInfo(
-        "Deng et al., Sub-center ArcFace, ECCV 2020",
-        "cos t_j = max_k <x, W_jk>; target as ArcFace",
-        {"margin_rad": "m, in radians", "scale": SCALE, "centers": "K, sub-centres a class"},
-    ),
+    paper="Deng et al., Sub-center ArcFace, ECCV 2020",
+    equation="cos t_j = max_k <x, W_jk>; target as ArcFace",
 )
 class SubCenterArcFace(MarginSoftmax):
     """ArcFace with K centres a class, so that mislabelled faces gather at a centre of their own.
@@ -25,7 +22,7 @@ class SubCenterArcFace(MarginSoftmax):
         dim: Length of a feature.
         margin_rad: m in radians.
         scale: s.
-        centers: K. ``weight`` is (C, K, d).
+        centers: K, sub-centres a class. ``weight`` is (C, K, d).
     """
 
     def __init__(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vultus.core.checks import check_range
-from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.centres.classification import Softmax
 from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances
 from vultus.mining.triplets import all_pairs
@@ -54,15 +54,9 @@ def verification_margin(distances: Tensor, same: Tensor) -> float:
 
 @register_loss(
     "contrastive",
-    LossInfo(
-        "Hadsell et al., CVPR 2006; Sun et al., DeepID2, NIPS 2014",
-        "mean over pairs: d^2/2 if same, max(0, m - d)^2/2 if not",
-        {
-            "margin_distance": "m, a Euclidean distance",
-            "normalize": "whether features are brought to length 1 first",
-        },
-        "1406.4773",
-    ),
+    paper="Hadsell et al., CVPR 2006; Sun et al., DeepID2, NIPS 2014",
+    equation="mean over pairs: d^2/2 if same, max(0, m - d)^2/2 if not",
+    arxiv="1406.4773",
 )
 class Contrastive(Loss):
     """Contrastive loss over all pairs of the batch.
@@ -70,7 +64,7 @@ class Contrastive(Loss):
     Args:
         num_classes: Number of identities (for the label check).
         dim: Length of a feature.
-        margin_distance: m. With ``normalize`` distances lie in [0, 2].
+        margin_distance: m, a Euclidean distance. With ``normalize`` distances lie in [0, 2].
         normalize: Bring features to length 1 first.
     """
 
@@ -102,16 +96,9 @@ class Contrastive(Loss):
 
 @register_loss(
     "deepid2",
-    LossInfo(
-        "Sun et al., DeepID2, NIPS 2014",
-        "softmax + w contrastive",
-        {
-            "margin_distance": "m of the contrastive term, a Euclidean distance",
-            "weight": "w, of the contrastive term",
-            "normalize": "whether the contrastive term brings features to length 1",
-        },
-        "1406.4773",
-    ),
+    paper="Sun et al., DeepID2, NIPS 2014",
+    equation="softmax + w contrastive",
+    arxiv="1406.4773",
 )
 class DeepId2(Loss):
     """Identification (softmax) and verification (contrastive) signals together.
@@ -122,8 +109,8 @@ class DeepId2(Loss):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        margin_distance: m.
-        weight: w.
+        margin_distance: m of the contrastive term, a Euclidean distance.
+        weight: w, of the contrastive term.
         normalize: Bring features to length 1 in the contrastive term.
     """
 

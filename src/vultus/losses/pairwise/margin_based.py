@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from vultus.core.checks import check_range
-from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances, row_distances
 from vultus.mining.triplets import negative_mask, positive_mask
@@ -12,16 +12,9 @@ from vultus.mining.triplets import negative_mask, positive_mask
 
 @register_loss(
     "margin-based",
-    LossInfo(
-        "Wu et al., Sampling Matters, ICCV 2017",
-        "max(0, a + (d - b_y)) of genuine, max(0, a - (d - b_y)) of impostor pairs",
-        {
-            "margin_distance": "a, a Euclidean distance",
-            "boundary_distance": "start of b_y, a Euclidean distance, learned per class",
-            "boundary_weight": "of mean b_y in the loss (nu)",
-        },
-        "1706.07567",
-    ),
+    paper="Wu et al., Sampling Matters, ICCV 2017",
+    equation="max(0, a + (d - b_y)) of genuine, max(0, a - (d - b_y)) of impostor pairs",
+    arxiv="1706.07567",
 )
 class MarginBased(Loss):
     """Genuine pairs within b - a, impostor pairs beyond b + a, with b learned for each class.
@@ -33,8 +26,8 @@ class MarginBased(Loss):
     Args:
         num_classes: Number of identities.
         dim: Length of a feature.
-        margin_distance: a.
-        boundary_distance: b at the start.
+        margin_distance: a, a Euclidean distance.
+        boundary_distance: b at the start, a Euclidean distance.
         boundary_weight: nu, weight of the mean of b over the anchors.
 
     Attributes:

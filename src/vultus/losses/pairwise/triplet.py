@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that every torch u
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.losses.base import Loss, LossInfo, LossOutput, register_loss
+from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances, row_distances
 from vultus.mining.miners import batch_hard_triplets, hard_triplets, semi_hard_triplets
@@ -39,17 +39,9 @@ def triplet_terms(
 
 @register_loss(
     "triplet",
-    LossInfo(
-        "Schroff et al., FaceNet, CVPR 2015; Hermans et al., 2017",
-        "max(0, d_ap - d_an + m), or ln(1 + exp(d_ap - d_an))",
-        {
-            "mining": "'semi-hard', 'hard', 'batch-hard', 'batch-all' or 'all'",
-            "margin_distance": "m, a (squared) Euclidean distance, or 'soft'",
-            "squared": "whether distances are squared",
-            "normalize": "whether features are brought to length 1",
-        },
-        "1503.03832, 1703.07737",
-    ),
+    paper="Schroff et al., FaceNet, CVPR 2015; Hermans et al., 2017",
+    equation="max(0, d_ap - d_an + m), or ln(1 + exp(d_ap - d_an))",
+    arxiv="1503.03832, 1703.07737",
 )
 class Triplet(Loss):
     """Triplet loss, mined within the batch.
@@ -62,8 +54,8 @@ class Triplet(Loss):
     Args:
         num_classes: Number of identities (for the label check).
         dim: Length of a feature.
-        mining: A miner of `vultus.mining.miners` by name; ``"batch-all"`` mines like ``"all"``.
-            The margin of ``"semi-hard"`` is that of the loss.
+        mining: ``"semi-hard"`` (within the margin of the loss), ``"hard"``, ``"batch-hard"``
+            or ``"all"``: a miner of `vultus.mining.miners`; ``"batch-all"`` mines like ``"all"``.
         margin_distance: m in the unit of the distance, or ``"soft"``.
         squared: Square the distances.
         normalize: Bring features to length 1.

@@ -1,10 +1,10 @@
 import pytest
 import torch
+from scripts.gradient_check import EDGE_CASES, gradient_error, spread_batch, survives
 from torch import Tensor, nn
 
 from vultus.core.errors import InputError
 from vultus.losses.base import Loss, LossOutput
-from vultus.losses.gradient_check import EDGE_CASES, gradient_error, spread_batch, survives
 
 
 class Custom(Loss):

@@ -1,22 +1,19 @@
 import re
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from torch import Tensor
 
+from scripts import backbone_table as script
 from vultus.backbones import BACKBONES, Backbone
-from vultus.backbones.catalog import backbone_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    script = runpy.run_path(str(ROOT / "scripts" / "backbone_table.py"))
-    text: str = script["page"]()
-    return text
+    return script.page()
 
 
 @pytest.fixture
@@ -55,9 +52,9 @@ def test_differences_from_published_figures_are_explained(page: str) -> None:
 
 
 def test_numbers_in_names_sort_as_numbers() -> None:
-    table = backbone_table(["iresnet100", "iresnet18", "mobilefacenet"])
+    table = script.backbone_table(["iresnet100", "iresnet18", "mobilefacenet"])
     assert re.findall(r"`(\w+)`", table) == ["iresnet18", "iresnet100", "mobilefacenet"]
 
 
 def test_a_backbone_of_another_package_is_listed_with_its_counts(foreign: str) -> None:
-    assert f"| `{foreign}` |  | 8x9 | 0.000 |  | 0.000 |  |  |" in backbone_table([foreign])
+    assert f"| `{foreign}` |  | 8x9 | 0.000 |  | 0.000 |  |  |" in script.backbone_table([foreign])
