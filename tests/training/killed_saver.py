@@ -76,7 +76,7 @@ def main(path: Path, wanted: int) -> None:
         acknowledged = kill_one(folder, reached, moments.uniform(0, _LONGEST_S))
         kills += 1
         reached = check_newest(folder, acknowledged[-1])
-        hits += (path / "unfinished.part").exists()
+        hits += any(path.glob("*.part"))
     sys.stdout.write(f"killed {kills}, while writing {hits}\n")
 
 

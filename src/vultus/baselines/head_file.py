@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.core.files import appearing
+from vultus.core.files import writing
 
 
 def save_head(path: Path, arrays: dict[str, npt.NDArray[Any]], *, kind: str) -> None:
@@ -22,7 +22,7 @@ def save_head(path: Path, arrays: dict[str, npt.NDArray[Any]], *, kind: str) -> 
     Raises:
         InputError: If the folder does not exist.
     """
-    with appearing(path, replace=True) as part, part.open("wb") as file:
+    with writing(path) as file:
         np.savez(file, allow_pickle=False, **{**arrays, "kind": np.array(kind)})
 
 

@@ -4,6 +4,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
 
     VultusError
     ├── InputError (ValueError)            an argument has the wrong type, shape or range
+    │   └── OutputError (OSError)          a file or folder cannot be written where it was asked for
     ├── ImageError (ValueError)            a file or buffer is no image that we accept
     ├── NoFaceError (LookupError)          a photo must show a face and shows none
     ├── SeveralFacesError (LookupError)    a photo must show one face and shows more
@@ -33,6 +34,10 @@ class VultusError(Exception):
 
 class InputError(VultusError, ValueError):
     """An argument has the wrong type, shape or range."""
+
+
+class OutputError(InputError, OSError):
+    """A file or folder cannot be written where it was asked for."""
 
 
 class ImageError(VultusError, ValueError):

@@ -1,63 +1,134 @@
-"""Files and folders that appear whole or not at all, and stay after a power cut."""
+"""Files and folders that appear whole or not at all, and stay after a power cut.
+
+Whatever Vultus writes goes through here: to a hidden file of a new name in the same folder, to the
+disk, and only then to its name. So a reader never sees half a file, two writers at once do not mix,
+and after a kill the old file is still there.
+"""
 
 import os
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from vultus.core.errors import InputError
+from vultus.core.errors import OutputError
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_PRIVATE = 0o600
 
 
 @contextmanager
-def appearing(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def appearing(path: Path, *, replace: bool = False, private: bool = False) -> Iterator[Path]:
     """Write to another name first; the path gets its content when the block ends without error.
 
+    For who needs a name to write to, or makes a folder; `writing` gives a stream.
+
     Args:
-        path: The file or folder to make.
-        replace: Replace a file that is there; a folder is never replaced.
+        path: The file or folder to make. A link is followed: what it leads to is made.
+        replace: Replace a regular file that is there, and keep its mode.
+        private: The file is for its owner only in the end; `writing` makes it so from the start.
 
     Yields:
         A path beside it, where nothing is; the block makes a file or a folder there. After an
         error nothing of it stays.
 
     Raises:
-        InputError: If something is at ``path`` and is not to be replaced, its folder does not
-            exist, or the disk refuses.
+        OutputError: If `check_target` refuses the path, or the disk does.
     """
-    if path.is_dir() or (path.exists() and not replace):
-        raise InputError(f"{path} exists; remove it or choose another name")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent} to write {path.name} into")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = check_target(path, replace=replace)
+    # A part of the name, so that one sees what a killed process left; all of it might be too long.
+    part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
     try:
-        _remove(part)
         yield part
         if part.is_file():
-            _to_disk(part)
-        part.replace(path)
+            _finish(part, _PRIVATE if private else _kind(target))
+        part.replace(target)
+        sync_folder(target.parent)
+    except OutputError:
+        raise
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}") from error
+        raise _refused(path, error) from error
     finally:
         _remove(part)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small UTF-8 text file whole or not at all; a file that is there is replaced.
+@contextmanager
+def writing(path: Path, *, replace: bool = True, private: bool = False) -> Iterator[BinaryIO]:
+    """Like `appearing`, for one file by a stream.
 
     Args:
-        path: The file.
-        text: Its content; lines end as given.
+        path: The file; one that is there is replaced when the block ends without error.
+        replace: False refuses a file that is there.
+        private: The file is for its owner only, from its first byte on.
+
+    Yields:
+        The stream; it can be sought in and read again.
 
     Raises:
-        OSError: If the disk refuses; a file that was there is untouched then.
+        OutputError: As `appearing`.
     """
-    part = path.with_name(path.name + ".copy")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with appearing(path, replace=replace, private=private) as part:
+        # What replaces another file gets that one's mode in the end, and is closed until then.
+        descriptor = os.open(part, _NEW, _PRIVATE if private or path.exists() else 0o666)
+        with open(descriptor, "w+b") as stream:
+            yield stream
+
+
+def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write a file at once; one that is there is replaced.
+
+    Raises:
+        OutputError: As `appearing`; a file that was there is untouched then.
+    """
+    with writing(path, private=private) as stream:
+        stream.write(data)
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a UTF-8 text file at once, with lines that end as given; one that is there is replaced.
+
+    Raises:
+        OutputError: As `appearing`; a file that was there is untouched then.
+    """
+    write_bytes(path, text.encode(), private=private)
+
+
+def check_target(path: Path, *, replace: bool = True) -> Path:
+    """Refuse a path that cannot be written; asked before long work, it spares the work.
+
+    Args:
+        path: What is to be written.
+        replace: Whether a regular file that is there may be replaced.
+
+    Returns:
+        The path, or what it leads to if it is a link.
+
+    Raises:
+        OutputError: If its folder does not exist, or something is there that is not to be
+            replaced: a file, or, always, what is no regular file (a folder, pipe, device, socket).
+    """
+    try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        found = _kind(target)
+    except OSError as error:
+        raise _refused(path, error) from error
+    if found is None:
+        if not target.parent.is_dir():
+            raise OutputError(
+                f"{path} cannot be written: there is no folder {target.parent}; make it first"
+            )
+        return target
+    if not (stat.S_ISREG(found) or stat.S_ISDIR(found)):
+        raise OutputError(
+            f"{path} must be a file or a new name, and is a pipe, device or socket, which is never "
+            "replaced; choose another name"
+        )
+    if stat.S_ISDIR(found) or not replace:
+        raise OutputError(f"{path} exists; remove it or choose another name")
+    return target
 
 
 def sync_folder(folder: Path) -> None:
@@ -80,9 +151,26 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _to_disk(file: Path) -> None:
-    with open(file, "rb+") as stream:
+def _finish(part: Path, mode: int | None) -> None:
+    """Give a file its mode, and bring it to the disk."""
+    with open(part, "rb+") as stream:
         os.fsync(stream.fileno())
+    if mode is not None:
+        part.chmod(stat.S_IMODE(mode))
+
+
+def _kind(path: Path) -> int | None:
+    """Kind and mode of what is there; None if nothing is."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    told = OutputError(f"{path} cannot be written: {error.strerror or error}")
+    told.errno = error.errno
+    return told
 
 
 def _remove(path: Path) -> None:

@@ -1,7 +1,6 @@
 """Embeddings in one ``.npz`` file: arrays only, no pickled objects."""
 
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
+from vultus.core.files import writing
 
 _FORMAT = "vultus-embeddings-1"
 
@@ -71,14 +71,13 @@ def save_embeddings(
         failed: Names of photos without any embedding: no face, or not readable.
 
     Raises:
-        InputError: If there is not one source per embedding, or the folder does not exist.
+        InputError: If there is not one source per embedding.
+        OutputError: If the file cannot be written.
     """
     if len(sources) != len(embeddings):
         raise InputError(
             f"sources must be one per embedding, got {len(sources)} for {len(embeddings)}"
         )
-    if not path.parent.is_dir():
-        raise InputError(f"the folder of {path} must exist; make {path.parent} first")
     arrays: dict[str, Any] = {
         "format": np.array(_FORMAT),
         "space": np.array(json.dumps(embeddings.space.to_dict())),
@@ -98,13 +97,8 @@ def save_embeddings(
         arrays["sizes"] = np.array(sizes, np.int32)
     if failed:
         arrays["failed"] = np.array(list(failed), dtype=np.str_)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path) as file:
+        np.savez(file, **arrays)
 
 
 def load_embeddings(path: Path) -> tuple[Embeddings, list[FaceSource]]:

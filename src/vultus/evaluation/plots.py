@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
+from vultus.core.files import writing
 from vultus.evaluation.measures.error_versus_reject import RejectCurve
 from vultus.evaluation.measures.histogram import ScoreHistogram, score_histogram
 from vultus.evaluation.measures.identification import CmcCurve
@@ -232,7 +233,8 @@ def plot_reject(
 
 def save_figure(figure: "Figure", path: Path) -> None:
     """Write a picture; the file's ending chooses the format (png, svg, pdf)."""
-    figure.savefig(path, dpi=_DPI)
+    with writing(path) as stream:
+        figure.savefig(stream, format=path.suffix[1:].lower() or "png", dpi=_DPI)
 
 
 def _figure(curves: Mapping[str, Any], x: str, y: str) -> "tuple[Figure, Axes]":

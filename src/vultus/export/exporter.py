@@ -1,7 +1,6 @@
 """A run folder in, an ONNX file and its card out."""
 
 import logging
-import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from vultus.alignment.crop_templates import crop_template
 from vultus.backbones.base import Backbone
 from vultus.core.errors import ConfigError, InputError
+from vultus.core.files import check_target, write_bytes, write_text
 from vultus.export.card import ExportSettings, card_values, notes, warn_of_teachers
 from vultus.export.graph import onnx_graph
 from vultus.export.parity import (
@@ -85,20 +85,19 @@ def export_run(
         flip = values["flip"] == "add"
         backbone = whitened(backbone, settings.whiten, recipe.input, flip=flip)
     model = store_weights(onnx_graph(backbone), settings.storage)
+    content = model.SerializeToString(deterministic=True)
     crops = sample_crops(recipe.input.template, settings.sample)
     expected = network_vectors(backbone, crops, recipe.input)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as place:
         part = Path(place) / file.name
-        part.write_bytes(model.SerializeToString(deterministic=True))
+        part.write_bytes(content)
         card = card_for_file(part, values)
         tie = LIMITS[settings.storage].tie
         parity = measure_parity(part, card, crops, expected, tie=tie)
         check_parity(parity, settings.storage)
         card = card_for_file(part, {**values, "notes": notes(folder, settings, parity)})
-        text = Path(place) / card_file.name
-        text.write_text(card.to_toml(), encoding="utf-8")
-        os.replace(part, file)
-        os.replace(text, card_file)
+    write_bytes(file, content)
+    write_text(card_file, card.to_toml())
     warn_of_teachers(recipe, settings.licence)
     logger.info("%s: %s", file, card.sha256)
     return Export(file, card_file, card, tuple(parity))
@@ -122,10 +121,9 @@ def _check_free(*files: Path, replace: bool) -> None:
     if files[0].suffix.lower() != ".onnx":
         raise InputError(f"an exported file must be called NAME.onnx, got {files[0].name!r}")
     for file in files:
-        if not file.parent.is_dir():
-            raise InputError(f"there is no folder {file.parent} to write {file.name} into")
-        if file.exists() and not (replace and file.is_file()):
+        if file.is_file() and not replace:
             raise InputError(f"{file} exists; choose another name, or replace it with --force")
+        check_target(file)
 
 
 def _model_name(run: Path) -> str:

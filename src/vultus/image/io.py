@@ -13,8 +13,9 @@ import numpy.typing as npt
 from PIL import Image as PilImage
 
 from vultus.core.checks import check_array, check_positive_int
-from vultus.core.errors import ImageError, InputError
+from vultus.core.errors import ImageError, InputError, OutputError
 from vultus.core.faces import Image
+from vultus.core.files import writing
 from vultus.image.decode import check_pixel_count, load_pixels, open_image
 from vultus.image.rgb import composite_on_white, pillow_to_rgb
 
@@ -94,9 +95,11 @@ def write_image(path: str | Path, image: Image, *, quality: int = 95) -> None:
         )
     settings = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
     try:
-        PilImage.fromarray(image).save(target, format=kind, **settings)
+        with writing(target) as stream:
+            PilImage.fromarray(image).save(stream, format=kind, **settings)
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be written: {error}") from error
+        named = isinstance(error, OutputError)
+        raise ImageError(f"{error}" if named else f"{path} cannot be written: {error}") from error
 
 
 def list_images(paths: Sequence[str | Path]) -> list[Path]:

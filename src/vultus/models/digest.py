@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from vultus.core.errors import DigestError
+from vultus.core.files import write_text
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def stamp(path: Path, sha256: str) -> None:
     again by the next process.
     """
     try:
-        stamp_path(path).write_text(json.dumps(_state(path, sha256)), encoding="utf-8")
+        write_text(stamp_path(path), json.dumps(_state(path, sha256)))
     except OSError as error:
         _log.debug("no stamp beside %s: %s", path, error)
 

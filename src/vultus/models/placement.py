@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from vultus.core.errors import DigestError, DownloadError, ModelError
-from vultus.core.files import sync_folder
+from vultus.core.files import check_target, sync_folder, writing
 from vultus.models.digest import stamp
 
 MAX_FILE_BYTES = 4 << 30
@@ -65,19 +65,26 @@ def place(part: Path, target: Path, *, sha256: str) -> None:
     with part.open("rb+") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
-    if found != sha256:
+    try:
+        _check_digest(target, found, sha256)
+    except DigestError:
         part.unlink()
-        raise DigestError(
-            f"{target.name} must have SHA-256 {sha256}, got {found}; the file was deleted. "
-            "Whoever served it has another file under this name"
-        )
-    part.replace(target)
+        raise
+    part.replace(check_target(target))
     sync_folder(target.parent)
     stamp(target, sha256)
 
 
+def _check_digest(target: Path, found: str, sha256: str) -> None:
+    if found != sha256:
+        raise DigestError(
+            f"{target.name} must have SHA-256 {sha256}, got {found}; the file was deleted. "
+            "Whoever served it has another file under this name"
+        )
+
+
 def place_copy(source: BinaryIO, target: Path, *, sha256: str, max_bytes: int) -> None:
-    """Copy a stream to ``target`` by way of a file beside it, then `place` it.
+    """Copy a stream to ``target`` by way of a file beside it.
 
     Args:
         source: Where the bytes come from.
@@ -90,18 +97,16 @@ def place_copy(source: BinaryIO, target: Path, *, sha256: str, max_bytes: int) -
         ModelError: If there are too many.
         DownloadError: If the disk is full.
     """
-    part = target.with_name(target.name + ".copy")
-    try:
-        with full_disk_named(part), part.open("wb") as file:
-            copied = 0
-            while chunk := source.read(_CHUNK):
-                copied += len(chunk)
-                if copied > max_bytes:
-                    raise ModelError(f"{target.name} must be at most {max_bytes:,} bytes, got more")
-                file.write(chunk)
-        place(part, target, sha256=sha256)
-    finally:
-        part.unlink(missing_ok=True)
+    digest, copied = hashlib.sha256(), 0
+    with full_disk_named(target), writing(target) as file:
+        while chunk := source.read(_CHUNK):
+            copied += len(chunk)
+            if copied > max_bytes:
+                raise ModelError(f"{target.name} must be at most {max_bytes:,} bytes, got more")
+            digest.update(chunk)
+            file.write(chunk)
+        _check_digest(target, digest.hexdigest(), sha256)
+    stamp(target, sha256)
 
 
 def extract_member(

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vultus.core.files import appearing
+from vultus.core.files import writing
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,9 +45,6 @@ def write_page(path: Path, template: str, values: Mapping[str, object]) -> None:
         InputError: If the folder does not exist, or the disk refuses.
     """
     page = page_environment().get_template(template)
-    # Names of files that are not UTF-8 hold lone surrogates, which no encoding takes.
-    with (
-        appearing(path, replace=True) as part,
-        part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
-    ):
-        stream.writelines(page.generate(values))
+    with writing(path) as stream:
+        # Names of files that are not UTF-8 hold lone surrogates, which no encoding takes.
+        stream.writelines(text.encode(errors="backslashreplace") for text in page.generate(values))

@@ -10,6 +10,7 @@ from vultus.alignment.crop_templates import crop_template
 from vultus.core.choices import DEFAULT_TEMPLATE
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
+from vultus.core.files import write_text
 from vultus.core.progress import Progress, tracked
 from vultus.embedding.embedding_file import FaceSource, save_embeddings
 from vultus.image.io import write_image
@@ -53,7 +54,7 @@ def write_face_crops(
         crops = align_faces(photo.image, photo.faces, template=template)
         records += _write_crops(photo, crops, folder, number)
     summary = {"template": template, "crops": records, "skipped": skipped.photos}
-    (folder / INDEX).write_text(json.dumps(summary, indent=2, ensure_ascii=False))
+    write_text(folder / INDEX, json.dumps(summary, indent=2, ensure_ascii=False))
     return summary
 
 

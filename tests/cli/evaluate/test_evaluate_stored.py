@@ -108,7 +108,7 @@ def test_mistakes_are_one_line(people: Path, tiny_model: Path, run: Any, tmp_pat
         ((*base, "--embeddings", stored, "--flip", "add"), "leave --save-embeddings and --flip"),
         ((*base, "--embeddings", people / "none.npz"), "there is no file"),
         (("evaluate", "folder", "--root", other, "--embeddings", stored), "lacks 1 of 19"),
-        ((*base, *crops, "--save-embeddings", tmp_path / "no" / "x.npz"), "must exist"),
+        ((*base, *crops, "--save-embeddings", tmp_path / "no" / "x.npz"), "there is no folder"),
         ((*base, *crops, "--set", "seeds=1"), "no setting 'seeds'"),
     ):
         done = run(*arguments)

@@ -127,9 +127,9 @@ def _target(output: Path | None, faces: LabelledFaces) -> Path:
 def _write(result: CalibrationResult, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, result.calibration.to_json())
     except OSError as error:
         raise InputError(f"the calibration cannot be written to {target}: {error}") from error
+    write_text(target, result.calibration.to_json())
 
 
 def _write_plots(result: CalibrationResult, folder: Path) -> None:

@@ -9,6 +9,7 @@ from vultus.cli.evaluate.evaluate_print import print_result
 from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
 from vultus.cli.output import ExitCode, JsonOption, print_json, progress_bar
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Flip
+from vultus.core.files import check_target
 from vultus.evaluation.plots import plot_det, plot_roc, plot_scores, save_figure
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import ProtocolResult
@@ -114,6 +115,8 @@ def evaluate(
         settings=tuple(settings or ()),
         far=far,
     )
+    if output is not None:
+        check_target(output)  # before hours of evaluation, not after
     with progress_bar() as progress:
         done = run_evaluation(run, progress=progress)
     result, report = done.result, done.figures

@@ -11,6 +11,7 @@ from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError
+from vultus.core.files import check_target
 from vultus.evaluation.plot_style import new_figure
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.report.comparison import compare
@@ -81,8 +82,7 @@ def report(
     """Compare models on protocols: one HTML page that needs nothing else, and JSON."""
     # What can be wrong is found before hours of evaluation, not after.
     new_figure("", "")
-    if not output.parent.is_dir():
-        raise InputError(f"the folder of {output} must exist; make {output.parent} first")
+    check_target(output)
     if model and not run:
         raise InputError("--model is for --run; results in files name their model themselves")
     sources = _photo_sources(photos or [], worst=worst)

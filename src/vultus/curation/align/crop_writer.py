@@ -1,17 +1,15 @@
 """Writes crops one by one, each whole or not at all, with the line of the report about it."""
 
 import errno
-import os
 from pathlib import Path, PurePosixPath
 
 from vultus.alignment.align import align_faces, landmark_residuals
 from vultus.alignment.crop_templates import LandmarkTemplate, crop_template
 from vultus.core.errors import ImageError
 from vultus.core.faces import Faces, Image
+from vultus.core.files import write_bytes
 from vultus.curation.align.alignment_file import AlignmentSettings, Row
 from vultus.curation.align.encode import encoded
-
-_PART = ".crop.part"
 
 
 def failure_row(photo: str, reason: str) -> Row:
@@ -74,14 +72,10 @@ class CropWriter:
         return row
 
     def _place(self, crop: str, data: bytes) -> None:
-        path, part = self._folder / crop, self._folder / _PART
+        path = self._folder / crop
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
+            write_bytes(path, data)
         except OSError as error:
             if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
                 raise ImageError(f"a crop cannot be called {crop!r}: {error.strerror}") from error

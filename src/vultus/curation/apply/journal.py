@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vultus.core.errors import InputError
-from vultus.core.files import appearing, sync_folder
+from vultus.core.files import appearing, sync_folder, write_bytes
 from vultus.curation.image_names import is_plain_text
 from vultus.image.io import EXTENSIONS
 
@@ -79,7 +79,6 @@ def write_journal(journal: Journal) -> None:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-    sync_folder(journal.folder.parent)
 
 
 def read_journal(folder: Path) -> Journal:
@@ -129,8 +128,7 @@ def carry_out(journal: Journal, *, watch: Watch = iter) -> None:
         folders.update((start.parent, end.parent))
     _finish(folders)
     _remove_empty((journal.places(move)[0].parent for move in journal.moves), journal.root)
-    with appearing(journal.folder / _DONE, replace=True) as part:
-        part.write_bytes(b"")
+    write_bytes(journal.folder / _DONE, b"")
 
 
 def take_back(journal: Journal, *, watch: Watch = iter) -> None:

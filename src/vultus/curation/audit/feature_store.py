@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.core.files import appearing
+from vultus.core.files import writing
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class FeatureStore:
         number = len(self._parts) + 1
         while (path := self._folder / f"{self._stem}-{number:05}.npz").exists():
             number += 1
-        with appearing(path) as part, open(part, "wb") as stream:
+        with writing(path, replace=False) as stream:
             np.savez(stream, **{"digests": digests, **arrays})  # type: ignore[arg-type]
         self._keep(arrays, len(self._new))
         self._new.clear()

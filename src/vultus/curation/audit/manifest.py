@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import InputError
-from vultus.core.files import appearing
+from vultus.core.files import writing
 from vultus.curation.audit.findings import Finding
 from vultus.curation.image_names import is_plain_text
 
@@ -72,9 +72,9 @@ def write_manifest(path: Path, header: ManifestHeader, findings: Iterable[Findin
         "rules": dict(header.rules),
         "created": header.created,
     }
-    with appearing(path, replace=True) as part, part.open("w", encoding="utf-8") as stream:
+    with writing(path) as stream:
         for row in (first, *map(_row, findings)):
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -9,7 +9,7 @@ import numpy as np
 
 from vultus.core.checks import check_range
 from vultus.core.errors import ImageError, InputError
-from vultus.core.files import appearing
+from vultus.core.files import appearing, writing
 from vultus.data.base import UNLABELLED, FaceDataset
 from vultus.data.decode import decode_image
 from vultus.data.formats.writers import WRITERS, AddImage, image_ending
@@ -90,8 +90,8 @@ def write_list(dataset: FaceDataset, target: Path) -> None:
             list cannot be written.
     """
     lines = [_line(dataset, index, target.parent.resolve()) for index in range(len(dataset))]
-    with appearing(target) as part:
-        part.write_text("".join(lines), encoding="utf-8")
+    with writing(target, replace=False) as stream:
+        stream.write("".join(lines).encode())
 
 
 def _by_identity(dataset: FaceDataset) -> list[int]:

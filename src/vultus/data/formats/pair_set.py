@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.core.files import appearing
+from vultus.core.files import writing
 
 _MAX_BYTES = 1 << 31
 """A hundred times the largest published set."""
@@ -89,7 +89,7 @@ def write_pair_set(
         )
     # Plain bytes and bools: NumPy objects would tie the file to NumPy's own names.
     content = ([bytes(image) for image in images], [bool(flag) for flag in flags])
-    with appearing(path, replace=True) as part, open(part, "wb") as stream:
+    with writing(path) as stream:
         pickle.dump(content, stream, protocol=_PROTOCOL)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vultus.core.errors import InputError
+from vultus.core.files import write_text
 from vultus.evaluation.measures.error_versus_reject import RejectCurve
 from vultus.evaluation.measures.histogram import ScoreHistogram
 from vultus.evaluation.measures.identification import CmcCurve
@@ -25,10 +26,8 @@ def save_record(path: Path, record: EvaluationRecord) -> None:
     Raises:
         InputError: If the folder does not exist.
     """
-    if not path.parent.is_dir():
-        raise InputError(f"the folder of {path} must exist; make {path.parent} first")
     text = json.dumps(_to_dict(record), ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n")
 
 
 def load_record(path: Path) -> EvaluationRecord:

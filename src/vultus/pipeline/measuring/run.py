@@ -11,6 +11,7 @@ from typing import Any
 from vultus import __version__
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Flip, Precision, Selection
 from vultus.core.errors import InputError
+from vultus.core.files import check_target
 from vultus.core.progress import Progress
 from vultus.embedding.embedder import open_embedder
 from vultus.evaluation.protocols import PROTOCOLS
@@ -105,8 +106,8 @@ def run_evaluation(settings: RunSettings, *, progress: Progress | None = None) -
     if settings.pairs is not None:
         options["pairs"] = settings.pairs
     options |= parse_settings(PROTOCOLS.get(settings.protocol), settings.settings)
-    if settings.save_embeddings is not None and not settings.save_embeddings.parent.is_dir():
-        raise InputError(f"the folder of {settings.save_embeddings} must exist; make it first")
+    if settings.save_embeddings is not None:
+        check_target(settings.save_embeddings)
     protocol = PROTOCOLS.create(settings.protocol, **options)
     stored = _stored_file(settings)
     if stored is not None:

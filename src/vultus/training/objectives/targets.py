@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vultus.core.errors import ImageError, InputError
-from vultus.core.files import appearing
+from vultus.core.files import writing
 from vultus.data.base import FaceDataset
 from vultus.data.loading.batch import FaceBatch
 from vultus.data.loading.loader import FaceLoader
@@ -93,7 +93,7 @@ class TargetFolder:
 
     def write(self, number: int, rows: npt.NDArray[np.float32]) -> None:
         """Write a part; it has its name only when it is on the disk."""
-        with appearing(self.part(number), replace=True) as path, path.open("wb") as file:
+        with writing(self.part(number)) as file:
             np.save(file, rows)
 
 

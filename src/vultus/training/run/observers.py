@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from vultus.core.files import write_text
 from vultus.training.run.run_folder import RunFolder
 from vultus.training.validation.sets import EvaluationResult
 
@@ -107,9 +107,7 @@ class RunLog:
         if not self._path.exists():
             return
         kept = [line for line in read_log(self._path) if line["step"] <= step]
-        part = self._path.with_suffix(".part")
-        part.write_text("".join(_line(line) for line in kept), encoding="utf-8")
-        os.replace(part, self._path)
+        write_text(self._path, "".join(_line(line) for line in kept))
 
     def on_step(self, record: StepRecord) -> None:
         """A line of kind ``step``."""

@@ -1,7 +1,6 @@
 """What a run leaves behind: weights that others load, a summary, a picture."""
 
 import json
-import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from vultus.backbones import BACKBONES
 from vultus.backbones.base import Backbone
 from vultus.core.errors import ConfigError
+from vultus.core.files import appearing, write_text
 from vultus.training.recipe.config import InitialConfig
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
@@ -61,9 +61,8 @@ def load_backbone(run_folder: str | Path, *, weights: Weights = "auto") -> Backb
 
 def save_backbone(state: Mapping[str, Tensor], path: Path) -> None:
     """Write weights to a file that appears only when it is complete."""
-    part = path.with_suffix(".part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, part)
-    os.replace(part, path)
+    with appearing(path, replace=True) as part:
+        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, part)
 
 
 def load_initial_weights(backbone: nn.Module, config: InitialConfig) -> None:
@@ -99,9 +98,7 @@ def load_initial_weights(backbone: nn.Module, config: InitialConfig) -> None:
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write JSON to a file that appears only when it is complete."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
 def weights_file(folder: RunFolder, weights: Weights) -> Path:

@@ -1,12 +1,12 @@
 """The folder of a run: what lies where, and whether a recipe fits what is there."""
 
-import os
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import ConfigError
+from vultus.core.files import write_text
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe, recipe_toml
 
@@ -99,9 +99,7 @@ class RunFolder:
             self._check_same(recipe)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        part = self.config.with_suffix(".part")
-        part.write_text(recipe_toml(recipe), encoding="utf-8")
-        os.replace(part, self.config)
+        write_text(self.config, recipe_toml(recipe))
 
     def _check_same(self, recipe: Recipe) -> None:
         before = _flat(load_recipe(str(self.config)).to_dict())

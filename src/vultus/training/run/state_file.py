@@ -6,7 +6,6 @@ of everything are in its ``__metadata__``. Nothing is ever unpickled.
 
 import errno
 import json
-import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +16,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vultus.core.errors import CheckpointError, InputError
-from vultus.core.files import sync_folder
+from vultus.core.files import writing
 from vultus.training.run.state_tree import State, digest, flatten, rebuild, tensor_bytes
 
 _FORMAT = "vultus-state-1"
-_UNFINISHED = "unfinished.part"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ALIGNMENT = 8
 _DTYPES = {
@@ -45,7 +43,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write a state; when this returns, the file is on the disk and has its name.
 
     Whatever happens before (an error, a kill, a power cut), a file that had this name is untouched.
-    The bytes go to ``unfinished.part`` in the same folder first; one writer a folder.
+    One writer a folder: what a killed one left unfinished there is removed.
 
     Args:
         path: The file; its folder must exist.
@@ -56,16 +54,12 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
         CheckpointError: If the disk is full or cannot be written.
     """
     text, tensors = flatten(state)
-    part = path.with_name(_UNFINISHED)
     try:
-        with part.open("wb") as file:
+        for part in path.parent.glob("*.part"):
+            part.unlink(missing_ok=True)
+        with writing(path) as file:
             _write(file, text, tensors)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(path.parent)
     except OSError as error:
-        _drop(part)
         reason = "the disk is full" if error.errno in _FULL else f"it failed: {error}"
         raise CheckpointError(
             f"{path.name} must be written to {path.parent}, but {reason}; earlier checkpoints are "
@@ -127,11 +121,3 @@ def _write(file: BinaryIO, text: str, tensors: dict[str, Tensor]) -> None:
     file.write(struct.pack("<Q", len(encoded)) + encoded)
     for _, tensor in ordered:
         file.write(tensor_bytes(tensor))
-
-
-def _drop(part: Path) -> None:
-    """Give the space of an unfinished file back, if the disk lets us."""
-    try:
-        part.unlink(missing_ok=True)
-    except OSError:
-        return

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from vultus.core.errors import InputError, MissingDependencyError
+from vultus.core.files import writing
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.target_logit import (
@@ -227,8 +228,9 @@ def save_png(figure: "Figure", path: Path, *, dpi: int = 80) -> None:
     """Write a picture as a PNG of 128 colours, a third of the usual size."""
     buffer = BytesIO()
     figure.savefig(buffer, dpi=dpi, format="png")
-    with Image.open(buffer) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    with Image.open(buffer) as image, writing(path) as stream:
+        small = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        small.save(stream, format="PNG", optimize=True)
 
 
 def _figure(width_inches: float, height_inches: float) -> "Figure":
