@@ -1,12 +1,12 @@
 """Names for things that users choose by name: detectors, losses, backbones, data sets, stores."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from vultus.core.errors import InputError, RegistryError
+from vultus.core.text import did_you_mean, unknown_name
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,10 +57,7 @@ class Registry(Generic[T]):
         """
         self._read_entry_points()
         if name not in self._factories:
-            hint = _nearest(name, self._factories)
-            raise RegistryError(
-                f"{self.family}: no {name!r}{hint} (there are: {', '.join(sorted(self))})"
-            )
+            raise RegistryError(f"{self.family}: no {unknown_name(name, sorted(self))}")
         return self._factories[name]
 
     def create(self, name: str, /, **settings: Any) -> T:
@@ -75,27 +72,17 @@ class Registry(Generic[T]):
             InputError: If a keyword is unknown or a needed one is missing.
         """
         factory = self.get(name)
-        self._check_settings(name, inspect.signature(factory), settings)
-        return factory(**settings)
-
-    def _check_settings(
-        self, name: str, signature: inspect.Signature, settings: dict[str, Any]
-    ) -> None:
-        takes = signature.parameters
-        any_keyword = any(p.kind is p.VAR_KEYWORD for p in takes.values())
-        for setting in settings if not any_keyword else ():
-            if setting not in takes:
-                hint = _nearest(setting, takes)
-                raise InputError(
-                    f"{self.family} {name!r} has no setting {setting!r}{hint} "
-                    f"(it takes: {', '.join(takes)})"
-                )
+        takes = inspect.signature(factory).parameters
+        listed = f"(it takes: {', '.join(takes)})"
+        unknown = [setting for setting in settings if setting not in takes]
+        if unknown and not any(taken.kind is taken.VAR_KEYWORD for taken in takes.values()):
+            hint = did_you_mean(unknown[0], takes)
+            raise InputError(f"{self.family} {name!r} has no setting {unknown[0]!r}{hint} {listed}")
         try:
-            signature.bind(**settings)
+            inspect.signature(factory).bind(**settings)
         except TypeError as error:
-            raise InputError(
-                f"{self.family} {name!r}: {error} (it takes: {', '.join(takes)})"
-            ) from None
+            raise InputError(f"{self.family} {name!r}: {error} {listed}") from None
+        return factory(**settings)
 
     def __iter__(self) -> Iterator[str]:
         self._read_entry_points()
@@ -115,8 +102,3 @@ class Registry(Generic[T]):
         self._entry_points_read = True
         for entry in entry_points(group=f"vultus.{self.family}"):
             self.register(entry.name)(entry.load())
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -64,6 +64,9 @@ _WORDS = {
 }
 """What a value must be, by the first word of pydantic's name for the fault."""
 
+_BARE_FLOAT = re.compile(r"[+-]?(\d+\.|\.\d+)")
+"""Numbers that people write and TOML does not take."""
+
 _LONGEST = 200
 """Characters of a wrong value that a message shows."""
 
@@ -125,7 +128,7 @@ def parse_assignment(text: str, *, error: type[VultusError] = ConfigError) -> tu
     """``lr=0.1`` as ("lr", 0.1).
 
     The value is TOML: numbers, true, lists, tables; what is no TOML is taken as text, so text needs
-    no quotes. ``none`` is None.
+    no quotes. ``none`` is None. See `parse_word`.
 
     Raises:
         VultusError: As ``error`` says, if there is no ``=`` or no key.
@@ -139,14 +142,29 @@ def parse_assignment(text: str, *, error: type[VultusError] = ConfigError) -> tu
     key, equals, value = (part.strip() for part in text.partition("="))
     if not (equals and key):
         raise error(f"a setting must be written key=value, as optimizer.lr=0.1, got {text!r}")
-    if value == "none":
-        return key, None
+    return key, parse_word(value)
+
+
+def parse_word(text: str) -> Any:
+    """What a word of the command line stands for: a value of TOML, None (``none``), or itself.
+
+    Example:
+        >>> parse_word("1e-3"), parse_word(".5"), parse_word("True"), parse_word("none")
+        (0.001, 0.5, True, None)
+        >>> parse_word("[1, 'b']"), parse_word("/data/faces")
+        ([1, 'b'], '/data/faces')
+    """
+    if text == "none":
+        return None
+    if _BARE_FLOAT.fullmatch(text):
+        return float(text)
+    written = text.lower() if text in ("True", "False") else text
     try:
-        parsed = tomllib.loads(f"value = {value}")
+        parsed = tomllib.loads(f"value = {written}")
     except (tomllib.TOMLDecodeError, RecursionError):
-        return key, value
+        return text
     # A line break in the text could smuggle in a second key.
-    return key, parsed["value"] if len(parsed) == 1 else value
+    return parsed["value"] if len(parsed) == 1 else text
 
 
 def parse_json(text: str, *, source: str, error: type[VultusError] = ConfigError) -> Any:

@@ -4,15 +4,20 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 
-def did_you_mean(name: str, known: Collection[str]) -> str:
+def did_you_mean(name: str, known: Collection[str], *, most: int = 1) -> str:
     """The end of an error message: ``"; did you mean 'x'?"``, or nothing if none is near.
+
+    Args:
+        name: What there is not.
+        known: What there is.
+        most: How many to name.
 
     Example:
         >>> did_you_mean("embeding_dim", ["embedding_dim", "mean"])
         "; did you mean 'embedding_dim'?"
     """
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = get_close_matches(name, known, n=most, cutoff=0.5)
+    return f"; did you mean {', '.join(map(repr, near))}?" if near else ""
 
 
 def unknown_name(name: object, known: Collection[str]) -> str:

@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from vultus.core.checks import check_range
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import GalleryError, GallerySpaceError, IdentityNotFoundError, InputError
 from vultus.core.results import Candidate, Identification
+from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.enrolment import (
     EnrolledPerson,
@@ -174,8 +174,7 @@ class Gallery:
         name = normalise_identity(identity)
         if not self._store.erase(name):
             known = [person.identity for person in self.identities()]
-            near = get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+            hint = did_you_mean(name, known, most=3)
             raise IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.path}{hint}")
         self._cached = None  # nor in memory
 

@@ -41,7 +41,7 @@ def test_toy_draws_one_column_a_loss_and_sweep_value(run: Run, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("loss", "message"),
-    [("cosface:margin_cos", "name=value"), ("cosface:margin=1", "it takes"), ("no", "no 'no'")],
+    [("cosface:margin_cos", "key=value"), ("cosface:margin=1", "it takes"), ("no", "no 'no'")],
 )
 def test_a_wrong_loss_or_setting_is_named(
     run: Run, tmp_path: Path, loss: str, message: str

@@ -57,11 +57,14 @@ def test_functions_and_several_words() -> None:
     [
         ("most", "must be NAME=VALUE, got 'most'"),
         ("root=x", "no setting 'root'"),
-        ("least=1", r"no setting 'least' \(it has: way, most"),
+        ("least=1", r"no setting 'least'.* \(there are: way, most"),
+        ("mots=1", r"no setting 'mots'; did you mean 'most'"),
         ("way=median", "one of mean, norm, got 'median'"),
-        ("most=1.5", "a whole number, got '1.5'"),
+        ("most=1.5", r"--set most must be an integer, got 1\.5"),
         ("share=much", "a number, got 'much'"),
         ("everything=yes", "true or false"),
+        ("everything=1", "true or false"),
+        ("sizes=1,x", r"--set sizes: 1 must be an integer, got 'x'"),
     ],
 )
 def test_mistakes_are_named(word: str, match: str) -> None:

@@ -9,6 +9,7 @@ import typer
 from vultus.cli.output import ExitCode, err, out
 from vultus.cli.train.training_extra import require_training_extra
 from vultus.core.errors import InputError
+from vultus.core.settings_reader import parse_assignment, parse_word
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
 
@@ -65,28 +66,13 @@ def _columns(losses: Sequence[str], sweep: str | None) -> list[tuple[str, dict[s
     columns: list[tuple[str, dict[str, Any]]] = []
     for text in losses:
         name, _, rest = text.partition(":")
-        settings = dict(_setting(part) for part in rest.split(",") if part)
+        settings = dict(
+            parse_assignment(part, error=InputError) for part in rest.split(",") if part
+        )
         if sweep is None:
             columns.append((name, settings))
             continue
-        key, _, values = sweep.partition("=")
-        columns += [
-            (name, {**settings, key: _setting(f"{key}={value}")[1]}) for value in values.split(",")
-        ]
+        key, _ = parse_assignment(sweep, error=InputError)
+        values = sweep.partition("=")[2].split(",")
+        columns += [(name, {**settings, key: parse_word(value)}) for value in values]
     return columns
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """``name=value``, where value is none, true, false, a number or else text."""
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise InputError(f"a setting must be written name=value, got {text!r}")
-    words = {"none": None, "true": True, "false": False}
-    if value.lower() in words:
-        return key, words[value.lower()]
-    for number in (int, float):
-        try:
-            return key, number(value)
-        except ValueError:
-            continue
-    return key, value

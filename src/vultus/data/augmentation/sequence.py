@@ -2,8 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ import numpy as np
 from vultus.core.checks import check_array, check_range
 from vultus.core.errors import ConfigError, InputError, RegistryError
 from vultus.core.faces import Image
+from vultus.core.settings_reader import TakesRest, read
+from vultus.core.text import unknown_name
 from vultus.data.augmentation.base import AUGMENTATIONS, Transform
-
-_STEP_KEYS = ("name", "probability", "shared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +121,27 @@ class Augmentation:
         return [step for step, chance in pairs if chance < step.probability]
 
 
-def _step(number: int, table: Mapping[str, Any]) -> AugmentationStep:
-    if "name" not in table:
-        raise ConfigError(
-            f"augment table {number} must have a name (there are: {', '.join(AUGMENTATIONS)})"
-        )
-    settings = {key: value for key, value in table.items() if key not in _STEP_KEYS}
-    name = table["name"]
+@dataclass(frozen=True, kw_only=True)
+class _Table(TakesRest):
+    """A step as a recipe writes it."""
+
+    name: str
+    probability: float = 1.0
+    shared: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _step(number: int, values: Mapping[str, Any]) -> AugmentationStep:
+    where = f"augment table {number} ({values.get('name', 'without a name')})"
+    table = read(_Table, values, source=where)
     try:
-        _check_keys(name, settings)
-        transform = AUGMENTATIONS.create(name, **settings)
-        return AugmentationStep(
-            transform, table.get("probability", 1.0), shared=_flag(table.get("shared", False))
-        )
+        known = inspect.signature(AUGMENTATIONS.get(table.name)).parameters
+        for key in table.settings:
+            # The registry's own check would not think of the keys that every step has.
+            if key not in known:
+                keys = ["probability", "shared", *known]
+                raise InputError(f"there is no key {unknown_name(key, keys)}")
+        transform = AUGMENTATIONS.create(table.name, **table.settings)
+        return AugmentationStep(transform, table.probability, shared=table.shared)
     except (InputError, RegistryError) as error:
-        raise ConfigError(f"augment table {number} ({name}): {error}") from None
-
-
-def _check_keys(name: str, settings: Mapping[str, Any]) -> None:
-    """The registry's own check does not know the step's keys."""
-    known = ["probability", "shared", *inspect.signature(AUGMENTATIONS.get(name)).parameters]
-    for key in settings:
-        if key not in known:
-            near = get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"there is no key {key!r}{hint} (it takes: {', '.join(known)})")
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"shared must be true or false, got {value!r}")
-    return value
+        raise ConfigError(f"{where}: {error}") from None

@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from vultus.core.errors import InputError
+from vultus.core.settings_reader import parse_word, read
+from vultus.core.text import unknown_name
 
 
 def parse_settings(factory: Callable[..., Any], words: Sequence[str]) -> dict[str, Any]:
@@ -29,42 +30,26 @@ def parse_settings(factory: Callable[..., Any], words: Sequence[str]) -> dict[st
         if not equals:
             raise InputError(f"--set must be NAME=VALUE, got {word!r}")
         if name not in names:
-            raise InputError(f"the protocol has no setting {name!r} (it has: {', '.join(names)})")
-        settings[name] = _parsed(f"--set {name}", text, types[name])
+            raise InputError(f"the protocol has no setting {unknown_name(name, names)}")
+        settings[name] = read(
+            types[name], _value(text, types[name]), source=f"--set {name}", error=InputError
+        )
     return settings
 
 
-def _parsed(name: str, text: str, kind: Any) -> Any:
-    origin, choices = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
+def _value(text: str, kind: Any) -> Any:
+    """What the text stands for where a ``kind`` is wanted; the reader says whether it is one."""
+    choices = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
         if text.lower() == "none" and type(None) in choices:
             return None
         (kind,) = (choice for choice in choices if choice is not type(None))
-        return _parsed(name, text, kind)
-    if origin is tuple:
-        return tuple(_parsed(name, part.strip(), choices[0]) for part in text.split(","))
-    if origin is Literal:
-        if text not in choices:
-            raise InputError(f"{name} must be one of {', '.join(choices)}, got {text!r}")
+        return _value(text, kind)
+    if get_origin(kind) is tuple:
+        return [_value(part.strip(), choices[0]) for part in text.split(",")]
+    if kind not in (bool, int, float):
         return text
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise InputError(f"{name} must be true or false, got {text!r}")
-        return text.lower() == "true"
-    if kind in (int, float):
-        try:
-            # 1e6 is how numbers of distractors are written.
-            return kind(text) if kind is float else _whole(text)
-        except ValueError:
-            raise InputError(f"{name} must be {_NAMES[kind]}, got {text!r}") from None
-    return Path(text) if kind is Path else text
-
-
-_NAMES = {int: "a whole number", float: "a number"}
-
-
-def _whole(text: str) -> int:
-    number = float(text)
-    if not number.is_integer():
-        raise ValueError(text)
-    return int(number)
+    value = parse_word(text)
+    # 1e6 is how numbers of distractors are written.
+    whole = kind is int and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
