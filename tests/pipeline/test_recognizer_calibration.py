@@ -118,6 +118,31 @@ def test_a_gallery_beyond_the_people_falls_back_to_the_card(
         recognizer.gallery_threshold(gallery, fpir=1e-4)
 
 
+def test_a_gallery_alone_decides_as_the_recognizer_does(
+    recognizer: Recognizer, gallery: Gallery, tiny_embedder: Embedder
+) -> None:
+    enrol(gallery, range(10))
+    probe = Embeddings.from_raw(np.random.default_rng(5).normal(size=(1, 32)) + 1, gallery.space)
+    table, site = tiny_embedder.thresholds, recognizer.calibration
+    for fpir in (0.0075, 0.007, 0.005):  # measured, by formula, of the card
+        [answer] = gallery.identify(probe, table=table, calibration=site, fpir=fpir)
+        assert answer.threshold == recognizer.gallery_threshold(gallery, fpir=fpir)
+        assert answer.fpir == fpir
+    [answer] = gallery.identify(probe, calibration=site, fpir=0.0075)
+    assert answer.threshold.origin == "FPIR 0.0075 among 10 people; this site"
+    with pytest.raises(CalibrationError, match="takes a calibration on 600 people"):
+        gallery.identify(probe, calibration=site, fpir=0.005)
+
+
+def test_a_calibration_of_another_space_decides_nothing_in_a_gallery(
+    gallery: Gallery, tiny_embedder: Embedder
+) -> None:
+    found = calibration(tiny_embedder)
+    other = replace(found, space=replace(found.space, model="other"))
+    with pytest.raises(SpaceMismatchError, match="different model"):
+        gallery.identify(Embeddings.empty(gallery.space), calibration=other)
+
+
 def test_the_stores_calibration_is_found_and_checked(
     tiny_embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -26,9 +27,10 @@ from vultus.gallery.enrolment import (
     to_rows,
 )
 from vultus.gallery.stores.sqlite import PhotoRow, SqliteStore
+from vultus.matching.calibration import Calibration
 from vultus.matching.fusion import chance_similarity, fuse
 from vultus.matching.identify import identify
-from vultus.matching.operating_point import threshold_for_fpir
+from vultus.matching.operating_point import threshold_for_gallery
 from vultus.search.exact import search
 
 logger = logging.getLogger(__name__)
@@ -217,6 +219,7 @@ class Gallery:
         probe: Embeddings,
         *,
         table: ThresholdTable | None = None,
+        calibration: Calibration | None = None,
         fpir: float = 0.01,
         threshold: Threshold | None = None,
         rank: int = 5,
@@ -225,24 +228,55 @@ class Gallery:
 
         Args:
             probe: The faces looked for.
-            table: The model's calibrated thresholds; needed unless ``threshold`` is given.
-            fpir: The chance in (0, 1) that a stranger is given a name, at most; with ``table``.
-            threshold: A rule to use instead of ``table`` and ``fpir``.
+            table: The thresholds on the model's card.
+            calibration: This site's calibration of the model, which comes before ``table``. One
+                of them is needed unless ``threshold`` is given; see `threshold`.
+            fpir: The chance in (0, 1) that a stranger is given a name, at most.
+            threshold: A rule to use instead.
             rank: How many candidates to give per face.
 
         Raises:
             GallerySpaceError: If the probe is of another space.
-            CalibrationError: If the table cannot carry ``fpir`` for this many people.
-            InputError: If neither ``table`` nor ``threshold`` is given, or a value is out of range.
+            SpaceMismatchError: If the calibration is of another space.
+            CalibrationError: If neither can carry ``fpir`` for the people enrolled.
+            InputError: If nothing is given to decide by, or a value is out of range.
         """
         self._check_space(probe.space)
+        promised = None
+        if threshold is None:
+            if table is None and calibration is None:
+                raise InputError(
+                    "identify needs table=... or calibration=... (calibrated thresholds), or "
+                    "threshold=..."
+                )
+            card = ThresholdTable() if table is None else table
+            threshold = self.threshold(card, fpir=fpir, calibration=calibration)
+            promised = fpir
         templates = self.template_set()
-        if threshold is not None:
-            return identify(probe, templates, threshold=threshold, rank=rank)
-        if table is None:
-            raise InputError("identify needs table=... (calibrated thresholds) or threshold=...")
-        rule = threshold_for_fpir(table, fpir=fpir, gallery_size=len(templates))
-        return identify(probe, templates, threshold=rule, fpir=fpir, rank=rank)
+        return identify(probe, templates, threshold=threshold, fpir=promised, rank=rank)
+
+    def threshold(
+        self, table: ThresholdTable, *, fpir: float = 0.01, calibration: Calibration | None = None
+    ) -> Threshold:
+        """The threshold that keeps the FPIR among those enrolled now at or below ``fpir``.
+
+        By the site's calibration, else by the model's card, as `threshold_for_gallery` says.
+
+        Args:
+            table: The thresholds on the model's card.
+            fpir: The chance in (0, 1) that a stranger is given a name, at most.
+            calibration: This site's calibration of the model, or None.
+
+        Raises:
+            SpaceMismatchError: If the calibration is of another space.
+            CalibrationError: If neither can carry that for a gallery of this size.
+        """
+        if calibration is not None:
+            calibration.check_space(self.space)
+        counts = Counter(person.n_photos for person in self.identities())
+        return threshold_for_gallery(
+            table, fpir=fpir, people_by_photos=counts, calibration=calibration
+        )
 
     def _fused(self, name: str, rows: list[PhotoRow]) -> npt.NDArray[np.float32]:
         photos = self._embeddings(rows)

@@ -1,10 +1,14 @@
-"""The threshold that keeps strangers unknown in a gallery of a given size."""
+"""The threshold of a decision: of the site's calibration first, then of the model's card."""
 
+import dataclasses
 import math
+from collections.abc import Mapping
+from contextlib import suppress
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.matching.calibration import Calibration
 
 
 def fmr_for_fpir(fpir: float, *, gallery_size: int) -> float:
@@ -85,6 +89,80 @@ def threshold_for_fpir(table: ThresholdTable, *, fpir: float, gallery_size: int)
         f"strictest known is {strictest}, which carries FPIR >= {reach:.3g}. Ask for that, "
         "pass threshold=..., or calibrate on more people"
     )
+
+
+def threshold_for_fmr(
+    table: ThresholdTable, *, fmr: float, calibration: Calibration | None = None
+) -> Threshold:
+    """The threshold of a comparison (1:1) at a false match rate of at most ``fmr``.
+
+    Args:
+        table: The thresholds on the model's card.
+        fmr: In (0, 1].
+        calibration: This site's, which comes first. Where it does not reach, the card answers,
+            unless its threshold is laxer than the site's strictest; ``origin`` says so.
+
+    Raises:
+        CalibrationError: If neither has a threshold that strict.
+    """
+    if calibration is None:
+        return table.at_fmr(fmr)
+    try:
+        return calibration.thresholds.at_fmr(fmr)
+    except CalibrationError as error:
+        with suppress(CalibrationError):
+            return _beyond(calibration, table.at_fmr(fmr), error)
+        raise
+
+
+def threshold_for_gallery(
+    table: ThresholdTable,
+    *,
+    fpir: float,
+    people_by_photos: Mapping[int, int],
+    calibration: Calibration | None = None,
+) -> Threshold:
+    """The threshold of a search (1:N) that keeps the FPIR at or below a target.
+
+    Args:
+        table: The thresholds on the model's card.
+        fpir: False positive identification rate in (0, 1).
+        people_by_photos: Photos per person -> how many of the enrolled have so many; may be empty.
+        calibration: This site's, which comes first: what it measured follows the number of people
+            and of their photos. Where its people are too few for that, and by the card,
+            comparisons are taken as independent (`threshold_for_fpir`), and ``origin`` says so.
+
+    Raises:
+        CalibrationError: If neither can carry that for a gallery of this size.
+    """
+    size = sum(people_by_photos.values())
+    if calibration is None:
+        return threshold_for_fpir(table, fpir=fpir, gallery_size=size)
+    measured = calibration.fpir_curves
+    try:
+        if measured is None:
+            return _by_formula(calibration.thresholds, fpir, size)
+        return measured.threshold(fpir, people_by_photos=people_by_photos or {1: 1})
+    except CalibrationError as error:
+        with suppress(CalibrationError):
+            return _by_formula(calibration.thresholds, fpir, size)
+        with suppress(CalibrationError):
+            return _beyond(calibration, _by_formula(table, fpir, size), error)
+        raise
+
+
+def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Threshold:
+    rule = threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size)
+    origin = f"FPIR {fpir:.3g} among {gallery_size:,} people by formula, not measured"
+    return dataclasses.replace(rule, origin=f"{origin}; {rule.origin}")
+
+
+def _beyond(calibration: Calibration, rule: Threshold, error: CalibrationError) -> Threshold:
+    """A rule of the card where the calibration does not reach; never a laxer one."""
+    if rule.similarity < calibration.thresholds.points[-1].similarity:
+        raise error
+    origin = f"model card: {rule.origin}; the calibration of {calibration.data.name} does not"
+    return dataclasses.replace(rule, origin=f"{origin} reach that far")
 
 
 def _rate(point: Threshold) -> float:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -12,10 +11,10 @@ from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, Select
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError, NoFaceError, QualityError, VultusError
 from vultus.core.results import Identification, Verification
-from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
-from vultus.matching.operating_point import threshold_for_fpir
+from vultus.matching.operating_point import threshold_for_fmr
 from vultus.matching.verify import verify
 from vultus.models.store import ModelStore
 from vultus.pipeline.analyser import Analyser
@@ -76,41 +75,11 @@ class Recognizer(Analyser):
         Raises:
             CalibrationError: If neither has a threshold that strict.
         """
-        if self.calibration is None:
-            return self.embedder.thresholds.at_fmr(fmr)
-        try:
-            return self.calibration.thresholds.at_fmr(fmr)
-        except CalibrationError as error:
-            with suppress(CalibrationError):
-                return self._beyond(self.calibration, self.embedder.thresholds.at_fmr(fmr), error)
-            raise
+        return threshold_for_fmr(self.embedder.thresholds, fmr=fmr, calibration=self.calibration)
 
     def gallery_threshold(self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR) -> Threshold:
-        """The threshold that keeps the FPIR of a gallery, as it is now, at or below ``fpir``.
-
-        By this site's calibration it follows the number of people and of their photos. Where its
-        people are too few for that, and by the model's card, comparisons are taken as independent
-        (see `vultus.matching.operating_point`), and ``origin`` says so.
-
-        Raises:
-            CalibrationError: If neither can carry that for a gallery of this size.
-        """
-        people, site = gallery.identities(), self.calibration
-        if site is None:
-            table = self.embedder.thresholds
-            return threshold_for_fpir(table, fpir=fpir, gallery_size=len(people))
-        counts = Counter(person.n_photos for person in people)
-        try:
-            if site.fpir_curves is not None:
-                return site.fpir_curves.threshold(fpir, people_by_photos=counts or {1: 1})
-            return _by_formula(site.thresholds, fpir, len(people))
-        except CalibrationError as error:
-            with suppress(CalibrationError):
-                return _by_formula(site.thresholds, fpir, len(people))
-            with suppress(CalibrationError):
-                rule = _by_formula(self.embedder.thresholds, fpir, len(people))
-                return self._beyond(site, rule, error)
-            raise
+        """As `Gallery.threshold`, of this recogniser's card and calibration."""
+        return gallery.threshold(self.embedder.thresholds, fpir=fpir, calibration=self.calibration)
 
     def _checked(self, calibration: Calibration) -> Calibration:
         calibration.check_space(self.embedder.space)
@@ -122,15 +91,6 @@ class Recognizer(Analyser):
                 *(calibration.data.name, theirs, mine),
             )
         return calibration
-
-    def _beyond(
-        self, calibration: Calibration, rule: Threshold, error: CalibrationError
-    ) -> Threshold:
-        """A rule of the card where the calibration does not reach; never a laxer one."""
-        if rule.similarity < calibration.thresholds.points[-1].similarity:
-            raise error
-        origin = f"model card: {rule.origin}; the calibration of {calibration.data.name} does not"
-        return dataclasses.replace(rule, origin=f"{origin} reach that far")
 
     def verify(
         self,
@@ -201,13 +161,15 @@ class Recognizer(Analyser):
         threshold: float | None = None,
     ) -> list[Identification]:
         """As `identify`, for a photo that `analyse` gave."""
-        if threshold is None:
-            rule, promised = self.gallery_threshold(gallery, fpir=fpir), fpir
-        else:
-            rule, promised = Threshold(threshold), None
-        answers = gallery.identify(photo.embeddings, threshold=rule)
+        answers = gallery.identify(
+            photo.embeddings,
+            table=self.embedder.thresholds,
+            calibration=self.calibration,
+            fpir=fpir,
+            threshold=None if threshold is None else Threshold(threshold),
+        )
         return [
-            dataclasses.replace(answer, refusal=refusal, fpir=promised)
+            dataclasses.replace(answer, refusal=refusal)
             for answer, refusal in zip(answers, photo.refusals, strict=True)
         ]
 
@@ -303,10 +265,3 @@ class Recognizer(Analyser):
             if reasons and on_error is not None:
                 on_error(name, QualityError("; ".join(reasons)))
         return enrolment.added
-
-
-def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Threshold:
-    """Where no FPIR was measured: comparisons as if independent, on pairs of photos."""
-    rule = threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size)
-    origin = f"FPIR {fpir:.3g} among {gallery_size:,} people by formula, not measured"
-    return dataclasses.replace(rule, origin=f"{origin}; {rule.origin}")
