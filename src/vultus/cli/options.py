@@ -26,7 +26,10 @@ PhotosArgument = Annotated[
 ]
 DetectorOption = Annotated[
     str,
-    typer.Option(help="mtcnn, yunet, scrfd, or NAME:MODEL for another model file.", metavar="NAME"),
+    typer.Option(
+        help="mtcnn, yunet or scrfd; NAME:MODEL for another model, NAME:min_face_px=60 a setting.",
+        metavar="NAME",
+    ),
 ]
 ModelOption = Annotated[
     str, typer.Option(help="Embedder: a name of `vultus models list`.", metavar="NAME")

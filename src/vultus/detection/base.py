@@ -1,5 +1,6 @@
 """What every detector offers, and the names under which detectors are found."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -8,6 +9,7 @@ import numpy as np
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 from vultus.core.registry import Registry
+from vultus.core.settings_reader import parse_assignment
 
 
 class Detector(Protocol):
@@ -47,8 +49,34 @@ class Detector(Protocol):
         ...
 
 
+_COMMAS = re.compile(r",(?![^\[]*\])")  # but not those inside a list
+
 DETECTORS: Registry[Detector] = Registry("detectors")
 """All detectors by name. Other packages add theirs through the group ``vultus.detectors``."""
+
+
+def open_detector(text: str, **settings: Any) -> Detector:
+    """Open the detector that a text describes, as the command line takes it.
+
+    Args:
+        text: A registered name, and behind a colon, separated by commas, another model of the store
+            and settings: ``mtcnn``, ``yunet:yunet-n-dynamic``, ``mtcnn:min_face_px=60``,
+            ``yunet:yunet-n-dynamic,max_side=1280``.
+        settings: Further settings; those of the text go before them.
+
+    Raises:
+        RegistryError: If there is no such detector.
+        InputError: If it has no such setting, or cannot take its value.
+        VultusError: Whatever opening the model raises.
+    """
+    name, _, rest = text.partition(":")
+    chosen: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in _COMMAS.split(rest))):
+        key, value = parse_assignment(part) if "=" in part else ("model", part)
+        if key in chosen:
+            raise InputError(f"detector {text!r} says {key} twice; once is enough")
+        chosen[key] = value
+    return DETECTORS.create(name, **settings | chosen)
 
 
 def check_images(images: Sequence[Any]) -> None:

@@ -13,7 +13,7 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import QualityError
 from vultus.core.faces import Faces, Image
-from vultus.detection.base import DETECTORS, Detector
+from vultus.detection.base import Detector, open_detector
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.image.io import read_image
 from vultus.models.cards import ModelCard
@@ -38,8 +38,9 @@ class Analyser:
     Opening is cheap: models are loaded when first needed. One instance may serve several threads.
 
     Args:
-        detector: A registered detector's name, or ``name:model`` for one that runs another model
-            of the store (``yunet:yunet-n-dynamic``), or an object that detects.
+        detector: A registered detector's name, with another model of the store or settings if
+            wanted (``yunet:yunet-n-dynamic``, ``mtcnn:min_face_px=60``; see `open_detector`), or an
+            object that detects.
         embedder: A model's name in the store, a path to an ONNX file known to it, a card, or an
             open `Embedder`.
         gate: What a face must satisfy to be compared; None compares whatever was found.
@@ -70,10 +71,7 @@ class Analyser:
     def detector(self) -> Detector:
         """The detector, opened on first use."""
         if isinstance(self._detector, str):
-            name, _, model = self._detector.partition(":")
-            settings = {"runtime": self._runtime, "threads": self._threads}
-            chosen = {"model": model} if model else {}
-            return DETECTORS.create(name, **settings, **chosen)
+            return open_detector(self._detector, runtime=self._runtime, threads=self._threads)
         return self._detector
 
     @cached_property

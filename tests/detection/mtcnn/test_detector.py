@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -113,3 +114,15 @@ def test_settings_out_of_range_are_refused() -> None:
         MtcnnDetector(thresholds=(0.6, 0.7))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="thresholds"):
         MtcnnDetector(thresholds=(0.6, 0.7, 1.0))
+
+
+def test_large_photos_are_searched_for_larger_faces_unless_asked(hopper: Image) -> None:
+    portrait = hopper[:560, :480]
+    # A face 20 pixels wide in a photo of 2,400 pixels, where a 48th is 50.
+    photo = np.full((2400, 2400, 3), 127, np.uint8)
+    small = cv2.resize(portrait, (52, 60), interpolation=cv2.INTER_AREA)
+    photo[900:960, 900:952] = small
+    usual, thorough = MtcnnDetector(threads=1), MtcnnDetector(min_face_px=20, threads=1)
+    assert len(usual.detect(photo)) == 0
+    assert len(thorough.detect(photo)) == 1
+    assert len(usual.detect(photo[700:1100, 700:1100])) == 1

@@ -19,6 +19,8 @@ from vultus.detection.one_network.anchors import merge_close_ups
 from vultus.runtime.session import Session, open_session
 
 SMALLEST_CHUNK_PIXELS, LARGEST_CHUNK_PIXELS = 500_000, 2_000_000
+_SMALLEST_FACE_PX = 20
+_SMALLEST_FACES_IN_A_SIDE = 48  # of the shorter side
 _CLOSE_UP_SHARE = 0.75  # of the shorter side
 _CLOSE_UP_CANDIDATE_SHARE = 0.6  # O-Net enlarges hardly one in a hundred by over a quarter
 
@@ -40,7 +42,9 @@ class MtcnnDetector:
 
     Args:
         min_face_px: Side of the smallest face to look for, in pixels. The work grows with
-            ``1 / min_face_px**2``: 40 takes about a quarter of the time of 20.
+            ``1 / min_face_px**2``: 40 takes about a quarter of the time of 20. None takes
+            `usual_min_face_px` of each photo, so that a large photo costs no more than one of
+            about a megapixel.
         thresholds: Scores, each in (0, 1), from which a candidate passes P-Net, R-Net and O-Net.
         runtime: The inference engine, see `vultus.runtime.session.open_session`.
         precision: Arithmetic inside the networks.
@@ -56,14 +60,17 @@ class MtcnnDetector:
     def __init__(
         self,
         *,
-        min_face_px: float = 20,
+        min_face_px: float | None = None,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         runtime: Runtime = "auto",
         precision: Precision = "f32",
         threads: int | None = None,
     ) -> None:
-        self.min_face_px = check_range("min_face_px", min_face_px, low=10)
-        if len(thresholds) != 3:
+        if min_face_px is not None:
+            check_range("min_face_px", min_face_px, low=10)
+        self.min_face_px = min_face_px
+        given: object = thresholds  # from a command line it may be anything
+        if not isinstance(given, Sequence) or len(given) != 3:
             raise InputError(f"thresholds must be 3 numbers, one a network, got {thresholds!r}")
         p, r, o = (
             check_range("thresholds", value, low=0, high=1, low_open=True, high_open=True)
@@ -135,8 +142,9 @@ class MtcnnDetector:
         tiles: list[Tile] = []
         for index, image in enumerate(images):
             size = image.shape[0], image.shape[1]
-            tiles += cut_tiles(size, index, min_face_px=self.min_face_px)
-            tiles += cut_close_up_tiles(size, index + len(images), min_face_px=self.min_face_px)
+            least = usual_min_face_px(size) if self.min_face_px is None else self.min_face_px
+            tiles += cut_tiles(size, index, min_face_px=least)
+            tiles += cut_close_up_tiles(size, index + len(images), min_face_px=least)
         return tiles
 
     def _cascade(
@@ -147,6 +155,22 @@ class MtcnnDetector:
         candidates = refine(networks.rnet, views, candidates, threshold=r)
         found, landmarks = confirm(networks.onet, views, candidates, threshold=o)
         return faces_by_view(found, landmarks, n_views=len(views))
+
+
+def usual_min_face_px(size_hw: tuple[int, int]) -> float:
+    """Side of the smallest face that MTCNN looks for where nothing else is said.
+
+    20 pixels in photos of up to 960 pixels on the shorter side, a 48th of that side in larger ones:
+    72 in a photo of 16 megapixels.
+
+    Args:
+        size_hw: The photo's height and width.
+
+    Example:
+        >>> usual_min_face_px((480, 640)), usual_min_face_px((4608, 3456))
+        (20, 72.0)
+    """
+    return max(_SMALLEST_FACE_PX, min(size_hw) / _SMALLEST_FACES_IN_A_SIDE)
 
 
 def _chunks(images: Sequence[Image], *, workers: int) -> Iterator[list[Image]]:
