@@ -9,8 +9,7 @@ from vultus.core.errors import InputError
 from vultus.losses import LOSSES
 from vultus.losses.base import IGNORED
 from vultus.losses.centres.center import center_update
-from vultus.losses.margins.adaptive import AdaCos
-from vultus.losses.margins.norm_adaptive import AdaFace
+from vultus.losses.margins.adaptive import AdaCos, AdaFace
 from vultus.losses.process_sums import sum_over_ranks
 
 

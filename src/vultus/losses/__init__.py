@@ -7,9 +7,7 @@ from vultus.losses.centres import euclidean as _euclidean  # noqa: F401
 from vultus.losses.margins import adaptive as _adaptive  # noqa: F401 - each import registers its losses
 from vultus.losses.margins import cr_fiqa as _cr_fiqa  # noqa: F401
 from vultus.losses.margins import margin_softmax as _margin_softmax  # noqa: F401
-from vultus.losses.margins import norm_adaptive as _norm_adaptive  # noqa: F401
 from vultus.losses.margins import sphereface as _sphereface  # noqa: F401
-from vultus.losses.margins import subcenter as _subcenter  # noqa: F401
 from vultus.losses.pairwise import contrastive as _contrastive  # noqa: F401
 from vultus.losses.pairwise import margin_based as _margin_based  # noqa: F401
 from vultus.losses.pairwise import triplet as _triplet  # noqa: F401

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from vultus.core.errors import InputError
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
-from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
-from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
+from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC, RowSparseSGD
 from vultus.losses.margins.target_logit_adaptive import CurricularLogit
 
 Results = dict[str, Tensor]

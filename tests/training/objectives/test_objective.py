@@ -8,8 +8,7 @@ from vultus.core.errors import ConfigError
 from vultus.data.loading.batch import FaceBatch
 from vultus.losses import LOSSES, Loss
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
-from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
-from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
+from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC, RowSparseSGD
 from vultus.losses.margins.schedules import MarginWarmup
 from vultus.losses.margins.target_logit import CosFaceLogit
 from vultus.training.objectives.objective import LossObjective

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vultus.core.errors import ConfigError
-from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
+from vultus.losses.many_classes.partial_fc import RowSparseSGD
 from vultus.training.optimisation.optimizers import Optimizers, build_optimizers, parameter_groups
 from vultus.training.recipe.stage_config import OptimizerConfig
 

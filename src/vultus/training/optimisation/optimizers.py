@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adagrad, AdamW, Optimizer
 
 from vultus.core.errors import ConfigError
-from vultus.losses.many_classes.row_sparse_sgd import RowSparseSGD
+from vultus.losses.many_classes.partial_fc import RowSparseSGD
 from vultus.training.optimisation.muon import Muon
 from vultus.training.recipe.stage_config import OptimizerConfig
 
