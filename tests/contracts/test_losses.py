@@ -14,7 +14,9 @@ from torch import Tensor
 
 from vultus.core.errors import InputError
 from vultus.losses import LOSS_INFO, LOSSES, Loss
+from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.margins.adaptive import ElasticFace
+from vultus.losses.margins.margin_softmax import MarginSoftmax
 
 NAMES = sorted(LOSSES)
 CLASSES, DIM = 5, 6
@@ -190,6 +192,26 @@ def test_without_margin_it_is_normface(name: str) -> None:
     wanted, wanted_gradient = value_and_gradient(plain, features, labels)
     assert value.item() == pytest.approx(wanted.item(), rel=1e-5)
     assert torch.allclose(gradient, wanted_gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_a_margin_that_is_the_same_for_all_is_that_of_the_fused_head(loss: Loss) -> None:
+    fixed = loss.fixed_margin() if isinstance(loss, MarginSoftmax) else None
+    if fixed is None:
+        return
+    target_logit, scale = fixed
+    fused = FusedMarginSoftmax(num_classes=CLASSES, dim=DIM, target_logit=target_logit, scale=scale)
+    fused.load_full_state({"weight": loss.get_parameter("weight"), "step": torch.tensor(0)})
+    for seed in range(3):
+        batch = batch_of(loss, seed=seed)
+        torch.testing.assert_close(fused(*batch).loss, loss(*batch).loss)
+
+
+def test_which_losses_have_a_fused_form() -> None:
+    made = {name: LOSSES.create(name, num_classes=CLASSES, dim=DIM) for name in NAMES}
+    fixed = {
+        n for n, loss in made.items() if isinstance(loss, MarginSoftmax) and loss.fixed_margin()
+    }
+    assert fixed == {"arcface", "circle", "coco", "combined", "cosface", "mv-softmax", "normface"}
 
 
 @pytest.mark.parametrize("name", NAMES)

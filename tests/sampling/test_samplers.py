@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus.core.errors import InputError
+from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.sampling.sampler import Share
 from vultus.sampling.samplers import (
     ClassBalancedSampler,
@@ -109,3 +110,13 @@ def test_impossible_batches_are_refused() -> None:
         ShuffledSampler([0, 1], batch_size=1, share=Share(0, 3))
     with pytest.raises(InputError, match="images must be an integer of at least 1"):
         PKSampler([0, 1], identities=1, images=0)
+
+
+def test_samplers_say_how_many_samples_they_were_asked_for() -> None:
+    labels = [i // 3 for i in range(30)]
+    assert ShuffledSampler(labels, batch_size=7).batch_size == 7
+    assert ClassBalancedSampler(labels, batch_size=8).batch_size == 8
+    assert PKSampler(labels, identities=3, images=2).batch_size == 6
+    assert FaceNetSampler(labels, identities=2).batch_size == 80
+    assert FaceNetSampler(labels, identities=2, images=3, negatives=5).batch_size == 11
+    assert OfflineTripletSampler(labels, triplets=4, every=2).batch_size == 12

@@ -48,6 +48,7 @@ class OfflineTripletSampler(BatchSampler):
     ) -> None:
         super().__init__(labels, seed=seed, share=share)
         self.triplets = check_positive_int("triplets", triplets)
+        self.batch_size = 3 * self.triplets
         self.every = check_positive_int("every", every)
         self.margin = check_range("margin", margin, low=0, low_open=True)
         self.mined: Tensor | None = None

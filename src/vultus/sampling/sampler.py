@@ -100,9 +100,12 @@ class BatchSampler(Sampler[Batch], ABC):
 
     Attributes:
         index: Samples by identity.
+        batch_size: Samples of a batch as the settings ask for them; data may give fewer.
         epoch: The current epoch.
         position: Batches of this process already handed out in it.
     """
+
+    batch_size: int
 
     resumes_with_other_world_size: ClassVar[bool] = True
     """Whether the batches of an epoch are the same for any number of processes."""

@@ -104,6 +104,7 @@ class PKSampler(BatchSampler):
         super().__init__(labels, seed=seed, share=share)
         self.identities = check_positive_int("identities", identities)
         self.images = check_positive_int("images", images)
+        self.batch_size = self.identities * self.images
         if identities > len(self.index.identities):
             raise InputError(
                 f"identities must be at most the {len(self.index.identities)} in the labels, "
@@ -164,6 +165,7 @@ class FaceNetSampler(BatchSampler):
         self.identities = check_positive_int("identities", identities)
         self.images = check_positive_int("images", images)
         self.negatives = check_positive_int("negatives", negatives, minimum=0)
+        self.batch_size = self.identities * self.images + self.negatives
         if identities > len(self.index.identities):
             raise InputError(
                 f"identities must be at most the {len(self.index.identities)} in the labels, "

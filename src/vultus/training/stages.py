@@ -105,7 +105,7 @@ class StageBuilder:
             dict(self.backbone.named_parameters()),
             objective.parameters(),
             row_sparse=objective.row_sparse(),
-            lr=self._lr(config),
+            lr=self._lr(config, loader.sampler),
         )
         optimizers = build_optimizers(config.optimizer, groups)
         return Stage(config, objective, optimizers, loader, self.total_steps(number))
@@ -242,18 +242,11 @@ class StageBuilder:
             )
         return sampler
 
-    def _lr(self, config: StageConfig) -> float:
+    def _lr(self, config: StageConfig, sampler: BatchSampler) -> float:
         """The learning rate for the batch of all processes and accumulated batches."""
         if config.optimizer.lr_batch is None:
             return config.optimizer.lr
-        settings = config.sampler.settings
-        rows = settings.get("batch_size")
-        if config.sampler.name == "offline":
-            rows = 3 * settings["triplets"]
-        elif rows is None:
-            rows = settings["identities"] * settings.get("images", 40)
-            rows += settings.get("negatives", 0)
-        batch = rows * self.recipe.training.accumulate * self.world.size
+        batch = sampler.batch_size * self.recipe.training.accumulate * self.world.size
         return float(config.optimizer.lr * batch / config.optimizer.lr_batch)
 
 

@@ -131,6 +131,8 @@ class Coco(MarginSoftmax):
         scale: s, the length given to every feature; called alpha there.
     """
 
+    same_for_all = True
+
     def __init__(self, *, num_classes: int, dim: int, scale: float = 21.475) -> None:
         super().__init__(
             num_classes=num_classes, dim=dim, target_logit=NormFaceLogit(), scale=scale
@@ -152,6 +154,8 @@ class Circle(MarginSoftmax):
         margin_cos: m, the relaxation, in units of cosine.
         scale: s, called gamma there.
     """
+
+    same_for_all = True
 
     def __init__(
         self, *, num_classes: int, dim: int, margin_cos: float = 0.25, scale: float = 256.0

@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.losses.base import IGNORED, Loss, LossOutput, check_features, check_labels
+from vultus.losses.base import IGNORED, LossOutput, check_features, check_labels
 from vultus.losses.many_classes.fused import (
     ClassLayout,
     MarginRows,
@@ -23,12 +23,13 @@ from vultus.losses.many_classes.sharding import (
     refuse_batch,
     shared_seed,
 )
+from vultus.losses.margins.margin_softmax import MarginHead
 from vultus.losses.margins.target_logit import TargetLogit
 
 _BLOCK_CLASSES = 1024
 
 
-class FusedMarginSoftmax(Loss):
+class FusedMarginSoftmax(MarginHead):
     """A margin softmax for many classes: any target logit, in tiles, optionally cut over processes.
 
     Computes what the plain heads compute, with a few MB instead of gigabytes; see
@@ -43,8 +44,8 @@ class FusedMarginSoftmax(Loss):
     Args:
         num_classes: Number of identities over all processes.
         dim: Length of a feature.
-        target_logit: The margin; replace the attribute to change it, for a warm-up for instance, or
-            override `target_logit_for` for a margin that follows the batch.
+        target_logit: The margin. A subclass that overrides `target_logit_for` gets the cosines and
+            lengths of the whole batch, 0 where a row is ignored, the same on every process.
         scale: s, above 0.
         group: Processes that share the classes.
 
@@ -64,10 +65,10 @@ class FusedMarginSoftmax(Loss):
         scale: float = 64.0,
         group: ProcessGroup | None = None,
     ) -> None:
-        super().__init__(num_classes=num_classes, dim=dim)
+        super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit)
         rank, world_size = rank_and_size(group)
-        self.target_logit, self.group = target_logit, group
-        self.scale = check_range("scale", scale, low=0, low_open=True)
+        self.group = group
+        self.scale: float = check_range("scale", scale, low=0, low_open=True)
         self.averaged_by_ddp = True
         self.classes = class_range(num_classes, rank=rank, world_size=world_size)
         self.weight = nn.Parameter(_initial_centers(self.classes, dim, group=group))
@@ -116,15 +117,6 @@ class FusedMarginSoftmax(Loss):
         rankable = not target_logit.changes_negatives
         return margin_output(rows, targets, scale=self.scale if rankable else None)
 
-    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
-        """The margin for a batch: ``target_logit``. Override it for one with running state.
-
-        Args:
-            cos_target: (n,) cosines of the whole batch with their own classes; 0 where ignored.
-            norms: (n,) feature lengths of the whole batch, the same on every process.
-        """
-        return self.target_logit
-
     def full_state(self, optimizer: Optimizer | None = None) -> dict[str, Tensor]:
         """All classes' centres as one tensor, for a checkpoint that any number of processes loads.
 
@@ -172,12 +164,14 @@ class FusedMarginSoftmax(Loss):
             optimizer.state[self.weight][name.removeprefix(prefix)] = part.to(device)
 
     def _target_logit_of_batch(self, features: Tensor, labels: Tensor) -> TargetLogit:
-        if type(self).target_logit_for is FusedMarginSoftmax.target_logit_for:
-            return self.target_logit
+        # The target cosines cost products and a sum over processes: only for who asks for them.
+        if type(self).target_logit_for is MarginHead.target_logit_for:
+            return self.scheduled(self.target_logit)
         layout = ClassLayout(start=self.classes.start, group=self.group)
         centers = self.weight.to(features.dtype)
         cosines = sharded_target_cosines(features, centers, labels, layout=layout)
-        return self.target_logit_for(cosines, torch.linalg.vector_norm(features.detach(), dim=1))
+        norms = torch.linalg.vector_norm(features.detach(), dim=1)
+        return self.scheduled(self.target_logit_for(cosines, norms))
 
     def _batch_of_all(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         _, world_size = rank_and_size(self.group)

@@ -123,6 +123,12 @@ class PartialFC(FusedMarginSoftmax):
         rate = sampling.rate
         self.sample_rate = suggested_sample_rate(num_classes) if rate is None else rate
 
+    @property
+    def classes_in_sum(self) -> int:
+        """The sample; all classes where it is corrected to stand for them."""
+        rate = 1.0 if self.sampling.correct else self.sample_rate
+        return max(1, round(rate * self.num_classes))
+
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """The loss over the sample of this step; over all classes when not training."""
         if self.sample_rate == 1 or not self.training:

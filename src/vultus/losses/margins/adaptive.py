@@ -166,6 +166,8 @@ class MvSoftmax(MarginSoftmax):
         scale: s.
     """
 
+    same_for_all = True
+
     def __init__(
         self,
         *,

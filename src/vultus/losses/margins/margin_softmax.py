@@ -1,7 +1,7 @@
 """Margin softmax heads with one margin for all: NormFace, CosFace, ArcFace and their relatives."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - the name that every torch u
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
 from vultus.losses.base import Loss, LossOutput, register_loss
+from vultus.losses.margins.bounds import expected_initial_loss
 from vultus.losses.margins.functional import (
     class_cosines,
     classification_statistics,
@@ -41,10 +42,67 @@ def new_class_weight(num_classes: int, dim: int, *, centers: int = 1) -> nn.Para
     return nn.Parameter(torch.randn(shape) * 0.01)
 
 
-class MarginSoftmax(Loss):
-    """Cross-entropy over scaled cosines, with any margin on the target.
+class MarginHead(Loss):
+    """What a margin softmax is, whether it holds all logits or goes over the classes in tiles.
 
     A subclass changes the target logit from batch to batch by overriding `target_logit_for`.
+
+    Args:
+        num_classes: Number of identities.
+        dim: Length of a feature.
+        target_logit: The full margin.
+
+    Attributes:
+        scale: s, a float where it is the same in all batches.
+        margin_schedule: Fraction of the margin by training step (`MarginWarmup`), or None.
+    """
+
+    scale: float | Tensor
+
+    def __init__(self, *, num_classes: int, dim: int, target_logit: TargetLogit) -> None:
+        super().__init__(num_classes=num_classes, dim=dim)
+        self.target_logit = target_logit
+        self.margin_schedule: Callable[[int], float] | None = None
+
+    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
+        """The full margin for this batch; may update running state in training mode.
+
+        Args:
+            cos_target: (n,) cosines with the own class.
+            norms: (n,) feature lengths.
+        """
+        return self.target_logit
+
+    def scheduled(self, target_logit: TargetLogit) -> TargetLogit:
+        """As much of a margin as the schedule allows at this step."""
+        if self.margin_schedule is None:
+            return target_logit
+        return target_logit.scaled(self.margin_schedule(self.step))
+
+    @property
+    def classes_in_sum(self) -> int:
+        """How many classes a training step sums over."""
+        return self.num_classes
+
+    def expected_first_loss(self, *, fraction: float = 1.0) -> float | None:
+        """`expected_initial_loss`, or None where nobody knows or s^2 / 2d is not small enough.
+
+        Args:
+            fraction: Of the margin at the first step.
+        """
+        margin, scale = self.target_logit, self.scale
+        if not isinstance(scale, float) or scale**2 / (2 * self.dim) > 5.0:
+            return None
+        if margin.changes_negatives:
+            return None
+        drop = -float(margin.scaled(fraction)(torch.zeros(1), torch.ones(1)))
+        return expected_initial_loss(
+            self.classes_in_sum, scale=scale, dim=self.dim, target_drop=drop
+        )
+
+
+class MarginSoftmax(MarginHead):
+    """Cross-entropy over scaled cosines, with any margin on the target.
 
     Args:
         num_classes: Number of identities.
@@ -57,11 +115,14 @@ class MarginSoftmax(Loss):
     Attributes:
         weight: (C, d) or (C, K, d) parameter; only its directions count.
         normalizes_features: False where a feature's own length scales its row.
-        margin_schedule: Fraction of the margin by training step (`MarginWarmup`), or None.
+        same_for_all: Whether the class has one margin and scale for every face of every batch, so
+            that a fused head can compute it; False unless a class says so.
 
     Raises:
         InputError: If a setting is out of range.
     """
+
+    same_for_all: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -73,34 +134,36 @@ class MarginSoftmax(Loss):
         grad: Gradient = "exact",
         centers: int = 1,
     ) -> None:
-        super().__init__(num_classes=num_classes, dim=dim)
+        super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit)
         if grad not in ("exact", "detached"):
             raise InputError(f"grad must be 'exact' or 'detached', got {grad!r}")
-        self.target_logit = target_logit
         self.normalizes_features = scale is not None
-        self.scale: float | Tensor = 1.0
+        self.scale = 1.0
         if scale is not None:
             self.scale = check_range("scale", scale, low=0, low_open=True)
         self.grad = grad
         self.weight = new_class_weight(
             num_classes, dim, centers=check_positive_int("centers", centers)
         )
-        self.margin_schedule: Callable[[int], float] | None = None
 
-    def target_logit_for(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
-        """The full margin for this batch; may update running state in training mode.
+    def fixed_margin(self) -> tuple[TargetLogit, float] | None:
+        """Target logit and scale for a fused head; None if that cannot compute this loss."""
+        if not (self.same_for_all and self.normalizes_features and self.weight.ndim == 2):
+            return None
+        return (
+            (self._graded(self.target_logit), self.scale) if isinstance(self.scale, float) else None
+        )
 
-        Args:
-            cos_target: (n,) cosines with the own class.
-            norms: (n,) feature lengths.
-        """
-        return self.target_logit
+    def expected_first_loss(self, *, fraction: float = 1.0) -> float | None:
+        """See `MarginHead`; a scale that is the features' length nobody knows beforehand."""
+        known = self.normalizes_features
+        return super().expected_first_loss(fraction=fraction) if known else None
 
     def effective_target_logit(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
         """`target_logit_for`, after the margin schedule and ``grad``: what goes into the logits."""
-        target_logit = self.target_logit_for(cos_target, norms)
-        if self.margin_schedule is not None:
-            target_logit = target_logit.scaled(self.margin_schedule(self.step))
+        return self._graded(self.scheduled(self.target_logit_for(cos_target, norms)))
+
+    def _graded(self, target_logit: TargetLogit) -> TargetLogit:
         return DetachedLogit(target_logit) if self.grad == "detached" else target_logit
 
     def scale_for(self, cos: Tensor, norms: Tensor) -> float | Tensor:
@@ -151,6 +214,8 @@ class NormFace(MarginSoftmax):
         learn_scale: Make s a parameter.
     """
 
+    same_for_all = True
+
     def __init__(
         self, *, num_classes: int, dim: int, scale: float = 30.0, learn_scale: bool = False
     ) -> None:
@@ -180,6 +245,8 @@ class CosFace(MarginSoftmax):
         normalize: Normalise features. False is what the CosFace paper compares itself with: the
             logits are `|x| (cos(t_j) - m [j = y])`, and s is not used.
     """
+
+    same_for_all = True
 
     def __init__(
         self,
@@ -218,6 +285,8 @@ class ArcFace(MarginSoftmax):
         grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
     """
 
+    same_for_all = True
+
     def __init__(
         self,
         *,
@@ -252,6 +321,8 @@ class CombinedMargin(MarginSoftmax):
         scale: s.
     """
 
+    same_for_all = True
+
     def __init__(
         self,
         *,
@@ -281,6 +352,8 @@ class SubCenterArcFace(MarginSoftmax):
         scale: s.
         centers: K, sub-centres a class. ``weight`` is (C, K, d).
     """
+
+    same_for_all = True
 
     def __init__(
         self,

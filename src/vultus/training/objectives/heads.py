@@ -9,7 +9,7 @@ from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
 from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import DetachedLogit, TargetLogit
+from vultus.losses.margins.target_logit import TargetLogit
 from vultus.mining.miners import MINERS
 from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.mined_loss import MinedLoss
@@ -132,22 +132,10 @@ def build_loss(
 def _fixed_margin(config: NamedConfig) -> tuple[TargetLogit, float]:
     """Target logit and scale of a loss whose margin is the same for all rows of all batches."""
     small = LOSSES.create(config.name, num_classes=8, dim=8, **config.settings)
-    fixed = (
-        isinstance(small, MarginSoftmax)
-        and type(small).target_logit_for is MarginSoftmax.target_logit_for
-        and type(small).compute is MarginSoftmax.compute
-        and type(small).scale_for is MarginSoftmax.scale_for
-        and small.normalizes_features
-        and small.weight.ndim == 2
-        and isinstance(small.scale, float)
-    )
-    if not fixed:
+    fixed = small.fixed_margin() if isinstance(small, MarginSoftmax) else None
+    if fixed is None:
         raise ConfigError(
             f"head.kind must be 'plain' for the loss {config.name!r}: only margins that are the "
             "same for every face (cosface, arcface, combined, normface) have a fused form"
         )
-    assert isinstance(small, MarginSoftmax)  # noqa: S101 - what `fixed` says, for the type checker
-    assert isinstance(small.scale, float)  # noqa: S101
-    return DetachedLogit(
-        small.target_logit
-    ) if small.grad == "detached" else small.target_logit, small.scale
+    return fixed

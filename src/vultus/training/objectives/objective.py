@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -19,10 +18,8 @@ from vultus.data.loading.batch import FaceBatch
 from vultus.losses import Loss, LossOutput
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.partial_fc import PartialFC
-from vultus.losses.margins.bounds import expected_initial_loss
-from vultus.losses.margins.margin_softmax import MarginSoftmax
+from vultus.losses.margins.margin_softmax import MarginHead
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import TargetLogit
 from vultus.training.objectives.accumulation import BatchWeight
 from vultus.training.process.distributed import World
 from vultus.training.recipe.recipe import Recipe
@@ -190,20 +187,15 @@ class LossObjective(Objective):
         self.second = second
         self.factor = factor
         self.warmup = warmup
-        self._full_target_logit: TargetLogit | None = getattr(first, "target_logit", None)
-        if warmup is not None and not isinstance(first, (MarginSoftmax, FusedMarginSoftmax)):
+        if warmup is not None and not isinstance(first, MarginHead):
             raise ConfigError(
                 f"margin_warmup needs a margin softmax, {type(first).__name__} is none"
             )
 
     def prepare(self, step: int) -> None:
         """Set this step's share of the margin."""
-        if self.warmup is None or self._full_target_logit is None:
-            return
-        fraction = self.warmup(step)
-        if isinstance(self.first, FusedMarginSoftmax):
-            self.first.target_logit = self._full_target_logit.scaled(fraction)
-        elif isinstance(self.first, MarginSoftmax):
+        if self.warmup is not None and isinstance(self.first, MarginHead):
+            fraction = self.warmup(step)  # of the stage: the loss may have made steps before it
             self.first.margin_schedule = lambda _: fraction
 
     def end_warmup(self) -> None:
@@ -225,27 +217,11 @@ class LossObjective(Objective):
         )
 
     def expected_first_loss(self) -> float | None:
-        """F10's ln C + s delta + s^2 / 2d, where the loss is a margin softmax with room for it.
-
-        None also where s^2 / 2d is no longer small against ln C, or a second loss is added.
-        """
-        loss = self.first
-        if not isinstance(loss, (MarginSoftmax, FusedMarginSoftmax)):
-            return None
-        target_logit = self._full_target_logit
-        if self.second is not None or target_logit is None or not isinstance(loss.scale, float):
-            return None
-        if isinstance(loss, MarginSoftmax) and not loss.normalizes_features:
-            return None  # the scale is the features' length, which nobody knows beforehand
-        if target_logit.changes_negatives or loss.scale**2 / (2 * loss.dim) > 5.0:
+        """That of the first loss, where it is a margin softmax and no second is added."""
+        if self.second is not None or not isinstance(self.first, MarginHead):
             return None
         fraction = 1.0 if self.warmup is None else self.warmup(0)
-        upright = torch.zeros(1)
-        drop = -float(target_logit.scaled(fraction)(upright, torch.ones(1)))
-        classes = loss.num_classes
-        if isinstance(loss, PartialFC) and not loss.sampling.correct:
-            classes = max(1, round(loss.sample_rate * classes))
-        return expected_initial_loss(classes, scale=loss.scale, dim=loss.dim, target_drop=drop)
+        return self.first.expected_first_loss(fraction=fraction)
 
 
 def _owner(parameter: nn.Parameter, optimizers: tuple[Optimizer, ...]) -> Optimizer | None:
