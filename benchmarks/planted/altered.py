@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.curation.align.encode import encoded
 from vultus.data.decode import decode_image
+from vultus.image.encode import encoded
 
 Generator = np.random.Generator
 

@@ -11,9 +11,9 @@ from benchmarks.planted.planted import Key, Planted
 
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
-from vultus.curation.align.encode import encoded
 from vultus.data.base import FaceDataset
 from vultus.data.formats.writers import image_ending
+from vultus.image.encode import encoded
 
 
 @dataclass(frozen=True, slots=True)

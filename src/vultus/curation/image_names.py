@@ -1,32 +1,21 @@
-"""The name by which a manifest calls an image of a data set."""
+"""Names of images and identities that a manifest can hold."""
 
 from collections.abc import Iterable
 
 from vultus.core.errors import InputError
 from vultus.data.base import FaceDataset
-from vultus.data.formats.folder import FolderDataset
-from vultus.data.formats.list_file import ListDataset
 
 _SHOWN = 3
 
 
 def image_names(dataset: FaceDataset) -> list[str]:
-    """Name of each image of a data set.
-
-    It is the path below the folder or inside the zip, or as it stands in the list; in a RecordIO
-    and other kinds ``record-<index>``.
+    """The names of a data set's images, checked.
 
     Raises:
         InputError: If a name or an identity cannot stand in a manifest: it holds a control
             character (a tab, a new line), or is not UTF-8.
     """
-    names: list[str] = []
-    if isinstance(dataset, FolderDataset):
-        names = list(dataset.files.names)
-    elif isinstance(dataset, ListDataset):
-        names = list(dataset.paths)
-    else:
-        names = [f"record-{index}" for index in range(len(dataset))]
+    names = list(dataset.names)
     _check("image", names)
     _check("identity", dataset.identities)
     return names

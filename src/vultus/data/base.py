@@ -1,7 +1,7 @@
 """What every data set of faces is: encoded images with labels, read one at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ class FaceDataset(ABC):
     def source(self, index: int) -> str:
         """Where the image comes from, for messages and manifests."""
         return f"image {index}"
+
+    @property
+    def names(self) -> Iterable[str]:
+        """What a manifest calls each image: its path below the root, or ``record-<index>``."""
+        return [f"record-{index}" for index in range(len(self))]
 
     def path(self, index: int) -> Path | None:
         """The image's own file; None where images lie inside another file or are made by code."""

@@ -22,6 +22,7 @@ from vultus.curation.align.alignment_file import (
     read_settings,
 )
 from vultus.curation.align.person_alignment import choose_person
+from vultus.curation.align.photo_source import AlignTools
 from vultus.data import open_dataset
 from vultus.data.formats.folder import FolderDataset
 from vultus.embedding.embedder import Embedder
@@ -93,15 +94,15 @@ def run(studio: Studio, tiny_embedder: Embedder, tmp_path: Path) -> Callable[...
     def align(
         target: str = "crops", *, kind: str = "folder", depth: int | None = None, **settings: object
     ) -> module.Alignment:
-        options = {key: settings.pop(key) for key in ("retry", "min_similarity") if key in settings}
+        retry = bool(settings.pop("retry", False))
         analyser = Analyser(detector=studio.detector, embedder=tiny_embedder, gate=None)
         return align_photos(
             FolderDataset(studio.root, depth=depth),
             tmp_path / target,
-            analyser,
+            AlignTools(analyser, settings.pop("min_similarity", None)),  # type: ignore[arg-type]
             AlignmentSettings(detector="known", **settings),  # type: ignore[arg-type]
             kind=kind,
-            **options,  # type: ignore[arg-type]
+            retry=retry,
         )
 
     return align

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.core.faces import Image
 from vultus.curation.audit.findings import KINDS, Finding
 from vultus.curation.audit.page import KIND_TITLES, AuditPage, write_audit_page
-from vultus.curation.audit.pictures import Pictures
 from vultus.data import open_dataset
 
 MakePeople = Callable[..., Path]
@@ -34,9 +32,14 @@ def test_the_page_holds_pictures_and_reaches_for_nothing(
         Finding("unreadable", "drop", 1.0, "p00", ("p00/none.png",)),
         *(Finding("stranger", "keep", 0.0, "p00", ("p00/02.png",)) for _ in range(5)),
     ]
-    pictures = Pictures(findings, open_dataset(root), {"o": open_dataset(others)})
     page = AuditPage(f"Audit of {EVIL}", [f"fact {EVIL}"], footer=EVIL, limit=3)
-    write_audit_page(tmp_path / "a.html", findings, page, picture=pictures)
+    write_audit_page(
+        tmp_path / "a.html",
+        findings,
+        page,
+        dataset=open_dataset(root),
+        others={"o": open_dataset(others)},
+    )
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "holds photos of people" in text
     assert EVIL not in text
@@ -47,12 +50,12 @@ def test_the_page_holds_pictures_and_reaches_for_nothing(
     assert text.count("<article>") == text.count("</article>") == 8
 
 
-def test_a_page_needs_its_folder_and_says_when_nothing_was_found(tmp_path: Path) -> None:
-    def no_picture(_: str) -> Image:
-        raise AssertionError
-
+def test_a_page_needs_its_folder_and_says_when_nothing_was_found(
+    make_people: MakePeople, tmp_path: Path
+) -> None:
+    dataset = open_dataset(make_people(2, 2))
     page = AuditPage("Audit", [], footer="")
     with pytest.raises(InputError, match="no folder"):
-        write_audit_page(tmp_path / "none" / "a.html", [], page, picture=no_picture)
-    write_audit_page(tmp_path / "a.html", [], page, picture=no_picture)
+        write_audit_page(tmp_path / "none" / "a.html", [], page, dataset=dataset, others={})
+    write_audit_page(tmp_path / "a.html", [], page, dataset=dataset, others={})
     assert "Nothing was found" in (tmp_path / "a.html").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from vultus.core.choices import CROP_ENDINGS, CROP_SELECTS, DEFAULT_DETECTOR, DE
 from vultus.core.errors import CalibrationError
 from vultus.curation.align.align_photos import Alignment, align_photos
 from vultus.curation.align.alignment_file import AlignmentSettings
+from vultus.curation.align.photo_source import AlignTools
 from vultus.curation.audit.audit_thresholds import SAME_FMR
 from vultus.data.formats.folder import FolderDataset
 from vultus.data.formats.writers import WRITERS
@@ -75,12 +76,14 @@ def align(
     result = align_photos(
         FolderDataset(photos, depth=depth),
         output,
-        recognizer,
+        AlignTools(
+            recognizer,
+            min_similarity=_least_similarity(recognizer) if select == "person" else None,
+            watch=watching("aligning"),
+        ),
         settings,
         kind=kind,
-        min_similarity=_least_similarity(recognizer) if select == "person" else None,
         retry=retry,
-        watch=watching("aligning"),
     )
     _report(result, output, json=json)
     return ExitCode.BAD_INPUT if result.failures else ExitCode.OK

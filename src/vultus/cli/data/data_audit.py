@@ -28,7 +28,6 @@ from vultus.curation.audit.audit import audit as run_audit
 from vultus.curation.audit.findings import count_findings
 from vultus.curation.audit.manifest import ManifestHeader, write_manifest
 from vultus.curation.audit.page import KIND_TITLES, AuditPage, write_audit_page
-from vultus.curation.audit.pictures import Pictures
 from vultus.data.base import open_dataset
 from vultus.pipeline.recognizer import Recognizer
 
@@ -119,7 +118,8 @@ def audit(
                 footer=f"Made by Vultus {__version__} on {header.created}",
                 limit=limit,
             ),
-            picture=Pictures(result.findings, dataset, others),
+            dataset=dataset,
+            others=others,
         )
     _report(result, output, page=page, json=json)
     return ExitCode.OK

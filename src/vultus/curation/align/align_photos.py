@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,12 @@ from vultus.curation.align.alignment_file import (
 )
 from vultus.curation.align.crop_writer import CropWriter, failure_row
 from vultus.curation.align.person_alignment import align_by_person
-from vultus.curation.align.photo_source import detected_photos
+from vultus.curation.align.photo_source import AlignTools, detected_photos
 from vultus.data.base import UNLABELLED
-from vultus.data.formats.convert import Watch, convert
+from vultus.data.formats.convert import convert
 from vultus.data.formats.folder import UNLABELLED_FOLDER, FolderDataset
 from vultus.data.formats.writers import WRITERS
 from vultus.models.lock import file_lock
-from vultus.pipeline.analyser import Analyser
 from vultus.pipeline.selection import select_face
 
 ROWS_AT_ONCE = 32
@@ -59,13 +59,11 @@ class Alignment:
 def align_photos(
     photos: FolderDataset,
     target: Path,
-    analyser: Analyser,
+    tools: AlignTools,
     settings: AlignmentSettings,
     *,
     kind: str = "folder",
-    min_similarity: float | None = None,
     retry: bool = False,
-    watch: Watch = iter,
 ) -> Alignment:
     """Make a crop of one face of every photo.
 
@@ -78,13 +76,10 @@ def align_photos(
     Args:
         photos: A folder or zip of photos, with identities or without.
         target: Folder or file to make, or a folder that an earlier run began.
-        analyser: Finds the faces; for ``person`` embeds them, too.
+        tools: What to work with.
         settings: Template and rules; must be those of the earlier run.
         kind: A name of `vultus.data.formats.writers.WRITERS`.
-        min_similarity: For ``person``; see
-            `vultus.curation.align.person_alignment.align_by_person`.
         retry: Also try photos again that failed before.
-        watch: Sees the indices of the photos go by.
 
     Raises:
         InputError: If the target is something else, or settings differ from the earlier run's.
@@ -102,14 +97,7 @@ def align_photos(
         done = _done(photos, names, report, work, settings, retry=retry)
         todo = [index for index in _by_person(photos) if names[index] not in done]
         align = align_by_person if settings.select == "person" else _align_each
-        rows = align(photos, watch(todo), analyser, CropWriter(work, settings), min_similarity)
-        try:
-            for batch in _batches(rows):
-                report.append(batch)
-        except OSError as error:
-            raise InputError(f"{work} cannot be written: {error}; then run the same again") from (
-                error
-            )
+        _report_rows(report, align(photos, tools.watch(todo), tools, CropWriter(work, settings)))
         final = [row for name, row in Report(report.path).rows.items() if name in known]
         if kind != "folder":
             _pack(work, target, settings, kind)
@@ -190,11 +178,7 @@ def _by_person(photos: FolderDataset) -> list[int]:
 
 
 def _align_each(
-    photos: FolderDataset,
-    indices: Iterable[int],
-    analyser: Analyser,
-    writer: CropWriter,
-    _: float | None,
+    photos: FolderDataset, indices: Iterable[int], tools: AlignTools, writer: CropWriter
 ) -> Iterator[Row]:
     """Rows of photos whose face is chosen by its place in the photo."""
     failures: list[Row] = []
@@ -202,7 +186,7 @@ def _align_each(
     def failed(index: int, error: VultusError) -> None:
         failures.append(failure_row(photos.files.names[index], str(error)))
 
-    for index, image, faces in detected_photos(photos, indices, analyser, failed=failed):
+    for index, image, faces in detected_photos(photos, indices, tools.analyser, failed=failed):
         yield from failures
         failures.clear()
         name = photos.files.names[index]
@@ -216,15 +200,15 @@ def _align_each(
     yield from failures
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) >= ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _report_rows(report: Report, rows: Iterator[Row]) -> None:
+    """Let the crops be made, with their lines brought to disk some at a time."""
+    try:
+        while batch := list(islice(rows, ROWS_AT_ONCE)):
+            report.append(batch)
+    except OSError as error:
+        raise InputError(
+            f"{report.path.parent} cannot be written: {error}; then run the same again"
+        ) from error
 
 
 def _crops_of(work: Path, settings: AlignmentSettings) -> FolderDataset:

@@ -9,7 +9,7 @@ from vultus.core.errors import ImageError
 from vultus.core.faces import Faces, Image
 from vultus.core.files import write_bytes
 from vultus.curation.align.alignment_file import AlignmentSettings, Row
-from vultus.curation.align.encode import encoded
+from vultus.image.encode import encoded
 
 
 def failure_row(photo: str, reason: str) -> Row:

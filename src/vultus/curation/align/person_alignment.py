@@ -12,11 +12,16 @@ from vultus.core.errors import VultusError
 from vultus.core.faces import Faces, Image
 from vultus.curation.align.alignment_file import Row
 from vultus.curation.align.crop_writer import CropWriter, failure_row
-from vultus.curation.align.photo_source import detected_photos, read_photo
+from vultus.curation.align.photo_source import AlignTools, detected_photos, read_photo
 from vultus.curation.audit.identity_groups import normalised_mean
 from vultus.data.base import UNLABELLED
 from vultus.data.formats.folder import FolderDataset
 from vultus.pipeline.analyser import Analyser
+
+_ROUNDS = 3
+"""How often at most the faces nearest to a person's centre are chosen anew."""
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,15 +30,11 @@ class _Found:
 
     index: int
     faces: Faces
-    vectors: npt.NDArray[np.float32]
+    vectors: Floats
 
 
 def align_by_person(
-    photos: FolderDataset,
-    indices: Iterable[int],
-    analyser: Analyser,
-    writer: CropWriter,
-    min_similarity: float | None,
+    photos: FolderDataset, indices: Iterable[int], tools: AlignTools, writer: CropWriter
 ) -> Iterator[Row]:
     """Rows of photos, a person's all at once.
 
@@ -44,10 +45,8 @@ def align_by_person(
     Args:
         photos: A folder or zip.
         indices: Which of them, the photos of a person one after another.
-        analyser: Finds and embeds the faces.
+        tools: The analyser finds and embeds the faces.
         writer: Of the crops.
-        min_similarity: Where a photo shows several faces and none is that much like the person's
-            other photos, it gives no crop; None for no limit.
 
     Yields:
         Lines of the report.
@@ -57,11 +56,11 @@ def align_by_person(
     def failed(index: int, error: VultusError) -> None:
         failures.append(failure_row(photos.files.names[index], str(error)))
 
-    found = detected_photos(photos, indices, analyser, failed=failed)
+    found = detected_photos(photos, indices, tools.analyser, failed=failed)
     for label, group in groupby(found, key=lambda photo: int(photos.labels[photo[0]])):
         people = []
         for index, image, faces in group:
-            embedded = _embedded(index, image, faces, analyser)
+            embedded = _embedded(index, image, faces, tools.analyser)
             if isinstance(embedded, str):
                 yield failure_row(photos.files.names[index], embedded)
             elif label == UNLABELLED:
@@ -71,7 +70,7 @@ def align_by_person(
         yield from failures
         failures.clear()
         if people:
-            yield from _of_person(photos, people, writer, min_similarity)
+            yield from _of_person(photos, people, writer, tools.min_similarity)
     yield from failures
 
 
@@ -127,11 +126,6 @@ def _written(
         return writer.write(name, image, found.faces, face, similarity)
     except VultusError as error:
         return failure_row(name, str(error))
-
-
-Floats = npt.NDArray[np.float32]
-
-_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,15 +1,33 @@
 """Raw photos on their way through the detector, known by their place in the data set."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from vultus.core.errors import ImageError, VultusError
 from vultus.core.faces import Faces, Image
+from vultus.data.formats.convert import Watch
 from vultus.data.formats.folder import FolderDataset
 from vultus.image.io import read_image
 from vultus.pipeline.analyser import Analyser
 from vultus.pipeline.photos import PhotoSource
 
 _Failed = Callable[[int, VultusError], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignTools:
+    """What an alignment works with.
+
+    Attributes:
+        analyser: Finds the faces; for the choice by person embeds them, too.
+        min_similarity: For the choice by person: where a photo shows several faces and none is that
+            much like the person's other photos, it gives no crop; None for no limit.
+        watch: Sees the indices of the photos go by.
+    """
+
+    analyser: Analyser
+    min_similarity: float | None = None
+    watch: Watch = iter
 
 
 def detected_photos(

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from vultus.curation.audit.identity_groups import IdentityGroups
-from vultus.curation.audit.similar_pairs import pairs_above
+from vultus.curation.audit.similar_pairs import Floats, pairs_above
 
 FALLBACK_RATIO = 0.8
 _RATIO_QUANTILE = 0.05
 _LEAST_HALVED = 20
 _LEAST_WITHIN = 0.1
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vultus.core.thresholds import ThresholdTable
 from vultus.curation.audit.alike import halves_ratio
 from vultus.curation.audit.audit_thresholds import AuditThresholds, audit_thresholds, measured_table
-from vultus.curation.audit.audited_set import Subject
+from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.copies import (
     CopyRule,
     copies_across,
@@ -110,30 +110,30 @@ def audit(
         InputError: If no image is such a crop, or a name cannot stand in a manifest.
         ModelError: If a network fails.
     """
-    subject = _subject(dataset, tools)
-    rule = _copy_rule(subject, tools)
-    pairs = find_copies(subject, rule)
-    copies, alive = copies_within(subject, pairs)
+    audited = _audited(dataset, tools)
+    rule = _copy_rule(audited, tools)
+    pairs = find_copies(audited, rule)
+    copies, alive = copies_within(audited, pairs)
     table = tools.table
     if not table.points:
-        known = np.flatnonzero(alive & (subject.labels >= 0))
-        table = measured_table(subject.features.embeddings[known], subject.labels[known])
-    n_identities = len(np.unique(subject.labels[alive & (subject.labels >= 0)]))
+        known = np.flatnonzero(alive & (audited.labels >= 0))
+        table = measured_table(audited.features.embeddings[known], audited.labels[known])
+    n_identities = len(np.unique(audited.labels[alive & (audited.labels >= 0)]))
     thresholds = audit_thresholds(table, n_identities=max(n_identities, 1), fpir=tools.fpir)
-    groups = _groups(subject, alive, thresholds)
-    findings = [*find_unreadable(subject), *copies]
-    findings += _non_faces(subject, groups, thresholds, tools, alive)
-    groups = _groups(subject, alive, thresholds)
-    ratio = halves_ratio(subject.vectors, groups)
-    across = copies_across(subject, pairs, groups, alive)
+    groups = _groups(audited, alive, thresholds)
+    findings = [*find_unreadable(audited), *copies]
+    findings += _non_faces(audited, groups, thresholds, tools, alive)
+    groups = _groups(audited, alive, thresholds)
+    ratio = halves_ratio(audited.vectors, groups)
+    across = copies_across(audited, pairs, groups, alive)
     named = {name for finding in across for name in finding.images or ()}
-    faults = find_label_faults(subject, groups, thresholds, ratio=ratio)
+    faults = find_label_faults(audited, groups, thresholds, ratio=ratio)
     findings += across
     findings += [f for f in faults if f.images is None or not named.intersection(f.images)]
     for name, other in (against or {}).items():
         rules = OverlapRules(rule, table, tools.fpir, ratio)
-        theirs = _subject(other, tools, prefix=f"{name}/")
-        findings += find_overlap(subject, groups, theirs, rules, alive=alive)
+        theirs = _audited(other, tools, prefix=f"{name}/")
+        findings += find_overlap(audited, groups, theirs, rules, alive=alive)
     findings.sort(key=lambda finding: KINDS.index(finding.kind))
     return Audit(
         tuple(findings),
@@ -146,21 +146,21 @@ def audit(
     )
 
 
-def _subject(dataset: FaceDataset, tools: AuditTools, prefix: str = "") -> Subject:
+def _audited(dataset: FaceDataset, tools: AuditTools, prefix: str = "") -> AuditedSet:
     names = image_names(dataset)
     features = read_features(dataset, tools.embedder, cache=tools.cache, watch=tools.watch)
-    return Subject(dataset, names, features, prefix)
+    return AuditedSet(dataset, names, features, prefix)
 
 
-def _copy_rule(subject: Subject, tools: AuditTools) -> CopyRule:
-    rows = subject.features.rows
+def _copy_rule(audited: AuditedSet, tools: AuditTools) -> CopyRule:
+    rows = audited.features.rows
     places = np.unique(np.linspace(0, len(rows) - 1, _COPY_SAMPLE).astype(np.int64))
-    images = [subject.dataset.image(int(rows[place])) for place in places]
+    images = [audited.dataset.image(int(rows[place])) for place in places]
     return measure_copy_rule(images, embed=lambda crops: embed_images(crops, tools.embedder))
 
 
 def _non_faces(
-    subject: Subject,
+    audited: AuditedSet,
     groups: IdentityGroups,
     thresholds: AuditThresholds,
     tools: AuditTools,
@@ -170,7 +170,7 @@ def _non_faces(
     if tools.detector is None:
         return []
     check = FaceCheck(tools.detector, _name(tools), tools.cache, tools.look, tools.watch)
-    found = find_non_faces(subject, groups, thresholds, check, alive=alive)
+    found = find_non_faces(audited, groups, thresholds, check, alive=alive)
     alive[[row for row, finding in found.items() if finding.action == "drop"]] = False
     return list(found.values())
 
@@ -182,11 +182,11 @@ def _name(tools: AuditTools) -> str:
 
 
 def _groups(
-    subject: Subject, alive: npt.NDArray[np.bool_], thresholds: AuditThresholds
+    audited: AuditedSet, alive: npt.NDArray[np.bool_], thresholds: AuditThresholds
 ) -> IdentityGroups:
     return group_identities(
-        subject.features.embeddings,
-        np.where(alive, subject.labels, -1),
-        n_identities=len(subject.dataset.identities),
+        audited.features.embeddings,
+        np.where(alive, audited.labels, -1),
+        n_identities=len(audited.dataset.identities),
         threshold=thresholds.same,
     )

@@ -19,6 +19,9 @@ from vultus.matching.operating_point import threshold_for_fpir
 
 SAME_FMR = 1e-2
 _UNLIKE_FMR = 1e-1
+_MEASURED_FMR = tuple(base * 10.0**-power for power in range(1, 6) for base in (1.0, 0.5, 0.2))
+_LEAST_FALSE_MATCHES = 10
+_MAX_MEASURED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,6 @@ def audit_thresholds(
         match, reached = table.points[-1], None
     match = max(match, same, key=lambda rule: rule.similarity)
     return AuditThresholds(same, table.at_fmr(_UNLIKE_FMR), match, reached)
-
-
-_MEASURED_FMR = tuple(base * 10.0**-power for power in range(1, 6) for base in (1.0, 0.5, 0.2))
-_LEAST_FALSE_MATCHES = 10
-_MAX_MEASURED = 20_000
 
 
 def measured_table(embeddings: Embeddings, labels: npt.NDArray[np.int64]) -> ThresholdTable:

@@ -13,7 +13,7 @@ _EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subject:
+class AuditedSet:
     """A data set, its names and features; a row is a readable image.
 
     Attributes:

@@ -11,19 +11,19 @@ import numpy.typing as npt
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
-from vultus.curation.audit.audited_set import Subject
+from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.findings import Finding
 from vultus.curation.audit.identity_groups import IdentityGroups
-from vultus.curation.audit.similar_pairs import pairs_above
-from vultus.curation.audit.thumbnails import correlations, has_pattern, thumbnail
+from vultus.curation.audit.similar_pairs import Floats, Ints, pairs_above
+from vultus.curation.audit.thumbnails import Bytes, correlations, has_pattern, thumbnail
 from vultus.data.decode import decode_image
+from vultus.image.encode import encoded
 
 _QUANTILE = 0.02
 _LEAST_SIMILARITY = 0.5
 _LEAST_CORRELATION = 0.9
 
-_Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
+_Alive = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class CopyPairs:
 
     rows: Ints
     columns: Ints
-    correlations: npt.NDArray[np.float32]
+    correlations: Floats
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -106,11 +106,11 @@ def measure_copy_rule(
 
 
 def copy_pairs(
-    vectors: npt.NDArray[np.float32],
-    thumbnails: _Bytes,
+    vectors: Floats,
+    thumbnails: Bytes,
     rule: CopyRule,
     *,
-    others: tuple[npt.NDArray[np.float32], _Bytes] | None = None,
+    others: tuple[Floats, Bytes] | None = None,
 ) -> CopyPairs:
     """All pairs of rows that the rule takes for copies.
 
@@ -161,9 +161,7 @@ def keep_best(pairs: CopyPairs, preference: Sequence[Any]) -> dict[int, tuple[in
 
 
 def _jpeg(image: Image) -> Image:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, 50))
-    return decode_image(data.tobytes())
+    return decode_image(encoded(image, ".jpg", quality=50))
 
 
 def _half(image: Image) -> Image:
@@ -189,13 +187,10 @@ def _cropped(image: Image) -> Image:
 _ALTERATIONS: tuple[Callable[[Image], Image], ...] = (_jpeg, _half, _brighter, _shifted, _cropped)
 
 
-_Alive = npt.NDArray[np.bool_]
-
-
-def find_copies(subject: Subject, rule: CopyRule) -> CopyPairs:
+def find_copies(audited: AuditedSet, rule: CopyRule) -> CopyPairs:
     """All pairs of rows that are copies; of equal files each with the first of them at least."""
-    near = copy_pairs(subject.vectors, subject.features.thumbnails, rule)
-    equal = _equal_files(subject.features.digests)
+    near = copy_pairs(audited.vectors, audited.features.thumbnails, rule)
+    equal = _equal_files(audited.features.digests)
     rows, columns = np.array(equal, np.int64).reshape(-1, 2).T
     return CopyPairs(
         np.concatenate([near.rows, rows]),
@@ -204,7 +199,7 @@ def find_copies(subject: Subject, rule: CopyRule) -> CopyPairs:
     )
 
 
-def copies_within(subject: Subject, pairs: CopyPairs) -> tuple[list[Finding], _Alive]:
+def copies_within(audited: AuditedSet, pairs: CopyPairs) -> tuple[list[Finding], _Alive]:
     """Copies within one identity, or among the images of nobody known.
 
     The one with the longest embedding stays, of equal files the first.
@@ -212,16 +207,16 @@ def copies_within(subject: Subject, pairs: CopyPairs) -> tuple[list[Finding], _A
     Returns:
         The findings, and a (m,) mask of the rows that stay.
     """
-    labels = subject.labels
+    labels = audited.labels
     same = pairs.chosen(labels[pairs.rows] == labels[pairs.columns])
-    left_out = keep_best(same, subject.norms.tolist())
+    left_out = keep_best(same, audited.norms.tolist())
     alive = np.ones(len(labels), np.bool_)
     alive[list(left_out)] = False
-    return [_finding(subject, row, kept, r) for row, (kept, r) in sorted(left_out.items())], alive
+    return [_finding(audited, row, kept, r) for row, (kept, r) in sorted(left_out.items())], alive
 
 
 def copies_across(
-    subject: Subject, pairs: CopyPairs, groups: IdentityGroups, alive: _Alive
+    audited: AuditedSet, pairs: CopyPairs, groups: IdentityGroups, alive: _Alive
 ) -> list[Finding]:
     """Copies in different identities: the one that is most like its own identity stays.
 
@@ -229,19 +224,19 @@ def copies_across(
     one.
 
     Args:
-        subject: The data set.
+        audited: The data set.
         pairs: Of copies.
         groups: Of the rows.
         alive: (m,) bool, rows to look at.
     """
-    labels = subject.labels
+    labels = audited.labels
     across = pairs.chosen(
         (labels[pairs.rows] != labels[pairs.columns]) & alive[pairs.rows] & alive[pairs.columns]
     )
     own = np.where(np.isnan(groups.own), -1, groups.own)
     preference = list(zip((labels >= 0).tolist(), own.tolist(), strict=True))
     left_out = keep_best(across, preference)
-    return [_finding(subject, row, kept, r) for row, (kept, r) in sorted(left_out.items())]
+    return [_finding(audited, row, kept, r) for row, (kept, r) in sorted(left_out.items())]
 
 
 def _equal_files(digests: tuple[bytes, ...]) -> list[tuple[int, int]]:
@@ -253,20 +248,20 @@ def _equal_files(digests: tuple[bytes, ...]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _finding(subject: Subject, row: int, kept: int, correlation: float) -> Finding:
-    digests = subject.features.digests
+def _finding(audited: AuditedSet, row: int, kept: int, correlation: float) -> Finding:
+    digests = audited.features.digests
     equal = digests[row] == digests[kept]
-    similarity = float(subject.vectors[row] @ subject.vectors[kept])
+    similarity = float(audited.vectors[row] @ audited.vectors[kept])
     what = "the same file as" if equal else "a copy of"
     numbers = "" if equal else f" (cosine {similarity:.3f}, thumbnails {correlation:.3f})"
-    mine, theirs = subject.identity(row), subject.identity(kept)
+    mine, theirs = audited.identity(row), audited.identity(kept)
     where = "" if mine == theirs else f", which is {theirs or 'without identity'}"
     return Finding(
         kind="duplicate" if equal else "near_duplicate",
         action="drop",
         score=1.0 if equal else correlation,
         identity=mine,
-        images=(subject.name(row),),
-        evidence=(subject.name(kept),),
-        reason=f"{what} {subject.name(kept)}{where}{numbers}",
+        images=(audited.name(row),),
+        evidence=(audited.name(kept),),
+        reason=f"{what} {audited.name(kept)}{where}{numbers}",
     )

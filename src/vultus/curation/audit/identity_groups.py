@@ -4,18 +4,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings
 from vultus.core.thresholds import Threshold
-from vultus.curation.audit.similar_pairs import best_others
+from vultus.curation.audit.similar_pairs import Floats, Ints, best_others
 from vultus.matching.clustering import cluster
 
 MAX_CLUSTERED = 2000
 """Images of one identity that are clustered; more are assigned to the groups of an even sample."""
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,13 +8,10 @@ import numpy.typing as npt
 
 from vultus.curation.audit.alike import AlikePair, alike_identities
 from vultus.curation.audit.audit_thresholds import AuditThresholds
-from vultus.curation.audit.audited_set import Subject
+from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.findings import Finding
 from vultus.curation.audit.identity_groups import IdentityGroups, normalised_mean
-from vultus.curation.audit.similar_pairs import BestOthers, best_others
-
-Floats = npt.NDArray[np.float32]
-_Ints = npt.NDArray[np.int64]
+from vultus.curation.audit.similar_pairs import BestOthers, Floats, Ints, best_others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +25,7 @@ class SplitGroup:
     """
 
     label: int
-    rows: _Ints
+    rows: Ints
     similarity: float
 
 
@@ -43,8 +40,8 @@ class LabelFaults:
         others: The other identity that each image is most like.
     """
 
-    moves: _Ints
-    strangers: _Ints
+    moves: Ints
+    strangers: Ints
     splits: tuple[SplitGroup, ...]
     others: BestOthers
 
@@ -104,72 +101,74 @@ def _splits(
 
 
 def find_label_faults(
-    subject: Subject, groups: IdentityGroups, thresholds: AuditThresholds, *, ratio: float
+    audited: AuditedSet, groups: IdentityGroups, thresholds: AuditThresholds, *, ratio: float
 ) -> list[Finding]:
     """Wrong labels, strangers, splits and merges.
 
     Args:
-        subject: The data set.
+        audited: The data set.
         groups: Of its rows; those with group -1 are not looked at.
         thresholds: See `AuditThresholds`.
         ratio: See `vultus.curation.audit.alike.alike_identities`.
     """
     pairs = alike_identities(
-        subject.vectors, groups, threshold=thresholds.match.similarity, ratio=ratio
+        audited.vectors, groups, threshold=thresholds.match.similarity, ratio=ratio
     )
     merged = {frozenset((pair.first, pair.second)) for pair in pairs}
-    faults = label_faults(subject.vectors, groups, thresholds, merged=merged)
+    faults = label_faults(audited.vectors, groups, thresholds, merged=merged)
     return [
-        *_moves(subject, groups, faults),
-        *_strangers(subject, groups, faults),
-        *_split_findings(subject, groups, faults),
-        *_merges(subject, groups, pairs),
+        *_moves(audited, groups, faults),
+        *_strangers(audited, groups, faults),
+        *_split_findings(audited, groups, faults),
+        *_merges(audited, groups, pairs),
     ]
 
 
-def _moves(subject: Subject, groups: IdentityGroups, faults: LabelFaults) -> Iterable[Finding]:
+def _moves(audited: AuditedSet, groups: IdentityGroups, faults: LabelFaults) -> Iterable[Finding]:
     margins = faults.others.similarities - np.where(np.isnan(groups.own), 0, groups.own)
     for row in faults.moves[np.argsort(-margins[faults.moves], kind="stable")].tolist():
         other = int(faults.others.labels[row])
-        to = subject.dataset.identities[other]
+        to = audited.dataset.identities[other]
         label = int(groups.labels[row])
         yield Finding(
             kind="wrong_label",
             action="move",
             score=float(margins[row]),
-            identity=subject.identity(row),
-            images=(subject.name(row),),
+            identity=audited.identity(row),
+            images=(audited.name(row),),
             to=to,
             evidence=(
-                *subject.examples(groups, label, 2),
-                *subject.examples(groups, other, 2),
+                *audited.examples(groups, label, 2),
+                *audited.examples(groups, other, 2),
             ),
             reason=f"cosine {faults.others.similarities[row]:.3f} to {to}, "
             f"{groups.own[row]:.3f} to its own identity",
         )
 
 
-def _strangers(subject: Subject, groups: IdentityGroups, faults: LabelFaults) -> Iterable[Finding]:
+def _strangers(
+    audited: AuditedSet, groups: IdentityGroups, faults: LabelFaults
+) -> Iterable[Finding]:
     own = groups.own[faults.strangers]
     for row in faults.strangers[np.argsort(own, kind="stable")].tolist():
         yield Finding(
             kind="stranger",
             action="keep",
             score=float(groups.own[row]),
-            identity=subject.identity(row),
-            images=(subject.name(row),),
-            evidence=subject.examples(groups, int(groups.labels[row])),
+            identity=audited.identity(row),
+            images=(audited.name(row),),
+            evidence=audited.examples(groups, int(groups.labels[row])),
             reason=f"cosine {groups.own[row]:.3f} to its own identity, "
             f"{faults.others.similarities[row]:.3f} to the nearest other",
         )
 
 
 def _split_findings(
-    subject: Subject, groups: IdentityGroups, faults: LabelFaults
+    audited: AuditedSet, groups: IdentityGroups, faults: LabelFaults
 ) -> Iterable[Finding]:
-    taken = set(subject.dataset.identities)
+    taken = set(audited.dataset.identities)
     for split in sorted(faults.splits, key=lambda split: split.similarity):
-        identity = subject.dataset.identities[split.label]
+        identity = audited.dataset.identities[split.label]
         to = _free_name(identity, taken)
         taken.add(to)
         yield Finding(
@@ -177,19 +176,19 @@ def _split_findings(
             action="split",
             score=split.similarity,
             identity=identity,
-            images=tuple(subject.name(row) for row in split.rows),
+            images=tuple(audited.name(row) for row in split.rows),
             to=to,
-            evidence=subject.examples(groups, split.label),
+            evidence=audited.examples(groups, split.label),
             reason=f"{len(split.rows)} images that are alike, with cosine {split.similarity:.3f} "
             f"to the other {len(groups.cores[split.label])}",
         )
 
 
 def _merges(
-    subject: Subject, groups: IdentityGroups, pairs: Iterable[AlikePair]
+    audited: AuditedSet, groups: IdentityGroups, pairs: Iterable[AlikePair]
 ) -> Iterable[Finding]:
     for pair in pairs:
-        kept, given = (subject.dataset.identities[label] for label in (pair.first, pair.second))
+        kept, given = (audited.dataset.identities[label] for label in (pair.first, pair.second))
         yield Finding(
             kind="merge",
             action="merge",
@@ -198,8 +197,8 @@ def _merges(
             images=None,
             to=kept,
             evidence=(
-                *subject.examples(groups, pair.second),
-                *subject.examples(groups, pair.first),
+                *audited.examples(groups, pair.second),
+                *audited.examples(groups, pair.first),
             ),
             reason=f"cosine {pair.similarity:.3f} of the centres; as alike across as within, "
             f"times {pair.ratio:.2f}",

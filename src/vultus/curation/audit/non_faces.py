@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from vultus.core.faces import Faces, Image
 from vultus.curation.audit.audit_thresholds import AuditThresholds
-from vultus.curation.audit.audited_set import Subject
+from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.feature_store import FeatureStore
-from vultus.curation.audit.features import ImageFeatures, images_in_chunks
+from vultus.curation.audit.features import images_in_chunks
 from vultus.curation.audit.findings import Finding
 from vultus.curation.audit.identity_groups import IdentityGroups
-from vultus.data.base import FaceDataset
+from vultus.curation.audit.similar_pairs import Floats, Ints
 from vultus.data.formats.convert import Watch
 from vultus.detection.base import Detector
 
@@ -29,47 +29,60 @@ _MIDDLE = 0.25
 _LEAST_SIZE = 0.35
 """Least size (square root of the box's area) of a face that fills a crop, in parts of its size."""
 
-Floats = npt.NDArray[np.float32]
+_SUSPECT_DEVIATIONS = -1.0
+_LOW_DEVIATIONS = -2.0
+"""Lengths of the embedding, in robust standard deviations from the median."""
+
+Look = Literal["suspects", "all"]
+"""At which crops the detector looks."""
 
 
-def face_scores(
-    dataset: FaceDataset,
-    features: ImageFeatures,
-    chosen: npt.NDArray[np.int64],
-    detector: Detector,
-    *,
-    name: str,
-    cache: Path,
-    watch: Watch = iter,
-) -> Floats:
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCheck:
+    """How crops are looked at.
+
+    Attributes:
+        detector: Looks at them.
+        name: What the cache and the reasons call it.
+        cache: Folder for its answers.
+        look: At which crops.
+        watch: Sees the indices go by.
+    """
+
+    detector: Detector
+    name: str
+    cache: Path
+    look: Look = "suspects"
+    watch: Watch = iter
+
+
+def _face_scores(audited: AuditedSet, rows: Ints, check: FaceCheck) -> Floats:
     """How sure the detector is of the face that each crop should show.
 
     Args:
-        dataset: The crops.
-        features: Of them.
-        chosen: (c,) int64, which rows of the features to look at.
-        detector: Looks at them.
-        name: What the cache calls the detector.
-        cache: Folder of `FeatureStore` files.
-        watch: Sees the indices of the images go by that the cache does not know.
+        audited: The crops.
+        rows: (c,) int64, which of them to look at.
+        check: How to look at them; ``watch`` sees those go by that the cache does not know.
 
     Returns:
         (c,) float32 in [0, 1]; 0 where no face of about the right size lies about the middle.
     """
     fields = {"score": (np.float32, ())}
-    store = FeatureStore(cache, name="faces", key=name, fields=fields)
-    digests = [features.digests[row] for row in chosen]
-    new = {digest: int(features.rows[row]) for digest, row in zip(digests, chosen, strict=True)}
+    store = FeatureStore(check.cache, name="faces", key=check.name, fields=fields)
+    digests = [audited.features.digests[row] for row in rows]
+    new = {
+        digest: int(audited.features.rows[row]) for digest, row in zip(digests, rows, strict=True)
+    }
     new = {digest: index for digest, index in new.items() if digest not in store}
     digest_of = {index: digest for digest, index in new.items()}
-    for indices, images in images_in_chunks(dataset, watch(list(digest_of))):
-        scores = crop_scores(images, detector)
+    for indices, images in images_in_chunks(audited.dataset, check.watch(list(digest_of))):
+        scores = _crop_scores(images, check.detector)
         for index, score in zip(indices, scores.tolist(), strict=True):
             store.add(digest_of[index], {"score": score})
     return np.asarray(store.take(digests)["score"], np.float32)
 
 
-def crop_scores(images: Sequence[Image], detector: Detector) -> Floats:
+def _crop_scores(images: Sequence[Image], detector: Detector) -> Floats:
     """Score of the best face in the middle of each crop; 0 for none.
 
     Args:
@@ -84,7 +97,7 @@ def crop_scores(images: Sequence[Image], detector: Detector) -> Floats:
     )
 
 
-def robust_deviations(values: npt.NDArray[np.floating]) -> Floats:
+def _robust_deviations(values: npt.NDArray[np.floating]) -> Floats:
     """How many standard deviations each value lies from the median, outliers not counted in.
 
     The standard deviation is that of a normal distribution with the same median absolute
@@ -116,18 +129,11 @@ def _best_score(faces: Faces, size_hw: tuple[int, ...]) -> float:
     return float(np.max(np.where(placed & large, faces.scores, 0)))
 
 
-Look = Literal["suspects", "all"]
-"""At which crops the detector looks."""
-
-_SUSPECT_DEVIATIONS = -1.0
-_LOW_DEVIATIONS = -2.0
-
-
-def find_unreadable(subject: Subject) -> list[Finding]:
+def find_unreadable(audited: AuditedSet) -> list[Finding]:
     """Images that cannot be decoded, or are no crops of the model's size."""
-    dataset = subject.dataset
+    dataset = audited.dataset
     found = []
-    for index, problem in sorted(subject.features.problems.items()):
+    for index, problem in sorted(audited.features.problems.items()):
         label = int(dataset.labels[index])
         found.append(
             Finding(
@@ -135,34 +141,15 @@ def find_unreadable(subject: Subject) -> list[Finding]:
                 action="drop",
                 score=1.0,
                 identity=None if label < 0 else dataset.identities[label],
-                images=(subject.names[index],),
+                images=(audited.names[index],),
                 reason=problem,
             )
         )
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceCheck:
-    """How crops are looked at.
-
-    Attributes:
-        detector: Looks at them.
-        name: What the cache and the reasons call it.
-        cache: Folder for its answers.
-        look: At which crops.
-        watch: Sees the indices go by.
-    """
-
-    detector: Detector
-    name: str
-    cache: Path
-    look: Look = "suspects"
-    watch: Watch = iter
-
-
 def find_non_faces(
-    subject: Subject,
+    audited: AuditedSet,
     groups: IdentityGroups,
     thresholds: AuditThresholds,
     check: FaceCheck,
@@ -177,7 +164,7 @@ def find_non_faces(
     two deviations, or less like its identity than ``unlike``; else ``keep``.
 
     Args:
-        subject: The data set.
+        audited: The data set.
         groups: Of its rows.
         thresholds: For ``unlike``.
         check: Detector, and at what it looks.
@@ -186,19 +173,11 @@ def find_non_faces(
     Returns:
         Findings by row.
     """
-    deviations = robust_deviations(subject.norms)
+    deviations = _robust_deviations(audited.norms)
     alone = groups.core_sizes[groups.labels] < 2
     suspect = (deviations < _SUSPECT_DEVIATIONS) | (groups.groups != 0) | alone
     rows = np.flatnonzero(alive if check.look == "all" else alive & suspect)
-    scores = face_scores(
-        subject.dataset,
-        subject.features,
-        rows,
-        check.detector,
-        name=check.name,
-        cache=check.cache,
-        watch=check.watch,
-    )
+    scores = _face_scores(audited, rows, check)
     found = {}
     for row in rows[scores == 0].tolist():
         unlike = bool(groups.own[row] < thresholds.unlike.similarity)
@@ -207,9 +186,9 @@ def find_non_faces(
             kind="non_face",
             action="drop" if sure else "keep",
             score=float(-deviations[row]),
-            identity=subject.identity(row),
-            images=(subject.name(row),),
-            evidence=() if groups.labels[row] < 0 else subject.examples(groups, groups.labels[row]),
+            identity=audited.identity(row),
+            images=(audited.name(row),),
+            evidence=() if groups.labels[row] < 0 else audited.examples(groups, groups.labels[row]),
             reason=f"{check.name} finds no face; the embedding's length lies "
             f"{deviations[row]:+.1f} standard deviations from the median"
             + ("; unlike its identity" if unlike else ""),

@@ -8,13 +8,11 @@ import numpy.typing as npt
 from vultus.core.thresholds import ThresholdTable
 from vultus.curation.audit.alike import alike_identities
 from vultus.curation.audit.audit_thresholds import audit_thresholds
-from vultus.curation.audit.audited_set import Subject
+from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.copies import CopyRule, copy_pairs
 from vultus.curation.audit.findings import Finding
 from vultus.curation.audit.identity_groups import IdentityGroups, group_identities
-from vultus.curation.audit.similar_pairs import best_others
-
-_Ints = npt.NDArray[np.int64]
+from vultus.curation.audit.similar_pairs import Ints, best_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,9 @@ class OverlapRules:
 
 
 def find_overlap(
-    subject: Subject,
+    audited: AuditedSet,
     groups: IdentityGroups,
-    other: Subject,
+    other: AuditedSet,
     rules: OverlapRules,
     *,
     alive: npt.NDArray[np.bool_],
@@ -45,44 +43,44 @@ def find_overlap(
     """Pictures and people of a data set that are in another one too; the proposal is to drop them.
 
     Args:
-        subject: The data set under audit.
+        audited: The data set under audit.
         groups: Of its rows.
         other: The other data set. Each of its images without identity counts as a person.
         rules: What counts as the same.
         alive: (m,) bool, rows to look at.
     """
-    copies = _copies(subject, other, rules.copy, alive)
+    copies = _copies(audited, other, rules.copy, alive)
     labels, n_people = _people(other)
     thresholds = audit_thresholds(rules.table, n_identities=n_people, fpir=rules.fpir)
     theirs = group_identities(
         other.features.embeddings, labels, n_identities=n_people, threshold=thresholds.same
     )
     match = thresholds.match.similarity
-    found = _identities(subject, groups, other, theirs, match=match, ratio=rules.ratio)
-    return copies + found + _unknown(subject, other, theirs, match=match, alive=alive)
+    found = _identities(audited, groups, other, theirs, match=match, ratio=rules.ratio)
+    return copies + found + _unknown(audited, other, theirs, match=match, alive=alive)
 
 
 def _identities(
-    subject: Subject,
+    audited: AuditedSet,
     groups: IdentityGroups,
-    other: Subject,
+    other: AuditedSet,
     theirs: IdentityGroups,
     *,
     match: float,
     ratio: float,
 ) -> list[Finding]:
     pairs = alike_identities(
-        subject.vectors, groups, threshold=match, ratio=ratio, others=(other.vectors, theirs)
+        audited.vectors, groups, threshold=match, ratio=ratio, others=(other.vectors, theirs)
     )
     return [
         Finding(
             kind="overlap_person",
             action="drop",
             score=pair.similarity,
-            identity=subject.dataset.identities[pair.first],
+            identity=audited.dataset.identities[pair.first],
             images=None,
             evidence=(
-                *subject.examples(groups, pair.first),
+                *audited.examples(groups, pair.first),
                 *other.examples(theirs, pair.second),
             ),
             reason=f"cosine {pair.similarity:.3f} to a person of {other.prefix}; "
@@ -93,23 +91,23 @@ def _identities(
 
 
 def _unknown(
-    subject: Subject,
-    other: Subject,
+    audited: AuditedSet,
+    other: AuditedSet,
     theirs: IdentityGroups,
     *,
     match: float,
     alive: npt.NDArray[np.bool_],
 ) -> list[Finding]:
     """Images without identity that show a person of the other set."""
-    rows = np.flatnonzero(alive & (subject.labels < 0))
-    best = best_others(subject.vectors[rows], theirs.centres, own=np.full(len(rows), -1))
+    rows = np.flatnonzero(alive & (audited.labels < 0))
+    best = best_others(audited.vectors[rows], theirs.centres, own=np.full(len(rows), -1))
     return [
         Finding(
             kind="overlap_person",
             action="drop",
             score=similarity,
             identity=None,
-            images=(subject.name(row),),
+            images=(audited.name(row),),
             evidence=other.examples(theirs, label),
             reason=f"cosine {similarity:.3f} to a person of {other.prefix}",
         )
@@ -121,17 +119,17 @@ def _unknown(
 
 
 def _copies(
-    subject: Subject, other: Subject, rule: CopyRule, alive: npt.NDArray[np.bool_]
+    audited: AuditedSet, other: AuditedSet, rule: CopyRule, alive: npt.NDArray[np.bool_]
 ) -> list[Finding]:
     pairs = copy_pairs(
-        subject.vectors,
-        subject.features.thumbnails,
+        audited.vectors,
+        audited.features.thumbnails,
         rule,
         others=(other.vectors, other.features.thumbnails),
     )
     best: dict[int, tuple[float, int]] = {}
     first_of = {digest: row for row, digest in reversed(list(enumerate(other.features.digests)))}
-    for row, digest in enumerate(subject.features.digests):
+    for row, digest in enumerate(audited.features.digests):
         if digest in first_of:
             best[row] = (2.0, first_of[digest])
     for row, column, pattern in zip(
@@ -143,8 +141,8 @@ def _copies(
             kind="overlap_copy",
             action="drop",
             score=min(pattern, 1.0),
-            identity=subject.identity(row),
-            images=(subject.name(row),),
+            identity=audited.identity(row),
+            images=(audited.name(row),),
             evidence=(other.name(column),),
             reason=f"{'the same file as' if pattern > 1 else 'a copy of'} {other.name(column)}",
         )
@@ -153,7 +151,7 @@ def _copies(
     ]
 
 
-def _people(other: Subject) -> tuple[_Ints, int]:
+def _people(other: AuditedSet) -> tuple[Ints, int]:
     """Labels of the other set's rows, one more for each image without identity; how many."""
     labels = other.labels.copy()
     nobody = np.flatnonzero(labels < 0)

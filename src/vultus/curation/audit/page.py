@@ -1,13 +1,14 @@
 """The findings of an audit as one HTML file with the pictures inside."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vultus.core.errors import VultusError
-from vultus.core.faces import Image
+from vultus.core.errors import ImageError
 from vultus.curation.audit.findings import Finding, Kind, count_findings
+from vultus.curation.image_names import image_names
+from vultus.data.base import FaceDataset
 from vultus.pages.inline import InlineImage, inline_image
 from vultus.pages.page import PRIVATE, write_page
 
@@ -72,7 +73,12 @@ class AuditPage:
 
 
 def write_audit_page(
-    path: Path, findings: Sequence[Finding], page: AuditPage, *, picture: Callable[[str], Image]
+    path: Path,
+    findings: Sequence[Finding],
+    page: AuditPage,
+    *,
+    dataset: FaceDataset,
+    others: Mapping[str, FaceDataset],
 ) -> None:
     """Write the page; an existing file is replaced.
 
@@ -80,11 +86,13 @@ def write_audit_page(
         path: The file; its folder must exist.
         findings: All of them; of each kind the first ``page.limit`` are shown.
         page: What it says beside them.
-        picture: Gives the image of a name; an image that cannot be read is shown as a frame.
+        dataset: The data set that they are about; an image that cannot be read is shown as a frame.
+        others: Data sets that evidence comes from, by what its names begin with.
 
     Raises:
         InputError: If the folder does not exist, or the disk refuses.
     """
+    pictures = _Pictures(findings, dataset, others)
     values = {
         "title": page.title,
         "privacy": PRIVATE,
@@ -94,20 +102,20 @@ def write_audit_page(
         "kinds": KIND_TITLES,
         "limit": page.limit,
         # Pictures are read when the page comes to them, and forgotten after.
-        "shown": lambda kind: islice(_of_kind(findings, kind, picture), page.limit),
+        "shown": lambda kind: islice(_of_kind(findings, kind, pictures), page.limit),
     }
     write_page(path, "audit.html.j2", values)
 
 
 def _of_kind(
-    findings: Sequence[Finding], kind: Kind, picture: Callable[[str], Image]
+    findings: Sequence[Finding], kind: Kind, pictures: "_Pictures"
 ) -> Iterator[dict[str, object]]:
     for number, finding in enumerate(findings, start=1):
         if finding.kind == kind:
-            yield _shown(number, finding, picture)
+            yield _shown(number, finding, pictures)
 
 
-def _shown(number: int, finding: Finding, picture: Callable[[str], Image]) -> dict[str, object]:
+def _shown(number: int, finding: Finding, pictures: "_Pictures") -> dict[str, object]:
     about, against = finding.images, finding.evidence
     if about is None:  # of an identity as a whole the evidence shows both sides
         half = (len(against) + 1) // 2
@@ -117,24 +125,38 @@ def _shown(number: int, finding: Finding, picture: Callable[[str], Image]) -> di
         "action": finding.action,
         "to": finding.to,
         "score": f"{finding.score:.3f}",
-        "about": _small(about[:_SHOWN_IMAGES], picture),
+        "about": [(name, pictures.small(name)) for name in about[:_SHOWN_IMAGES]],
         "more": max(len(about) - _SHOWN_IMAGES, 0),
-        "against": _small(against[:_SHOWN_IMAGES], picture),
+        "against": [(name, pictures.small(name)) for name in against[:_SHOWN_IMAGES]],
         "names": ", ".join((finding.images or ())[:_SHOWN_IMAGES]) or f"all of {finding.identity}",
         "reason": finding.reason,
     }
 
 
-def _small(
-    names: Sequence[str], picture: Callable[[str], Image]
-) -> list[tuple[str, InlineImage | None]]:
-    small: list[tuple[str, InlineImage | None]] = []
-    for name in names:
+class _Pictures:
+    """Looks up the images that findings and their evidence name."""
+
+    def __init__(
+        self,
+        findings: Iterable[Finding],
+        dataset: FaceDataset,
+        others: Mapping[str, FaceDataset],
+    ) -> None:
+        wanted = {name for f in findings for name in (*(f.images or ()), *f.evidence)}
+        self._places: dict[str, tuple[FaceDataset, int]] = {}
+        named = [(f"{name}/", other) for name, other in others.items()]
+        for prefix, data in (*named, ("", dataset)):
+            for index, name in enumerate(image_names(data)):
+                if prefix + name in wanted:
+                    self._places[prefix + name] = (data, index)
+
+    def small(self, name: str) -> InlineImage | None:
+        """The image; None if no data set has it, or it cannot be read."""
+        if name not in self._places:
+            return None
+        dataset, index = self._places[name]
         try:
-            image = picture(name)
-        except VultusError:
-            small.append((name, None))
-        else:
-            inline = inline_image(image, max_width=4 * _HEIGHT_PX, max_height=_HEIGHT_PX)
-            small.append((name, inline))
-    return small
+            image = dataset.image(index)
+        except ImageError:
+            return None
+        return inline_image(image, max_width=4 * _HEIGHT_PX, max_height=_HEIGHT_PX)

@@ -1,5 +1,6 @@
 """A folder, or a zip, with a folder of images per identity."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ class FolderDataset(FaceDataset):
         label_of[None] = UNLABELLED
         labels = np.fromiter((label_of[owner] for owner in owners), np.int64, len(owners))
         super().__init__(labels, identities=identities)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Paths below the folder or inside the zip."""
+        return self.files.names
 
     def encoded(self, index: int) -> bytes:
         """The bytes of the image's file."""

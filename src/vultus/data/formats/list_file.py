@@ -1,7 +1,7 @@
 """A text file that lists images with their identities."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,11 @@ class ListDataset(FaceDataset):
         label_of[None] = UNLABELLED
         labels = np.fromiter((label_of[owner] for owner in owners), np.int64, len(owners))
         super().__init__(labels, identities=identities)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Paths as they stand in the list."""
+        return self.paths
 
     def encoded(self, index: int) -> bytes:
         """The bytes of the image's file."""
