@@ -39,12 +39,12 @@ from vultus.data.decode import decode_image
 from vultus.data.formats.files import open_files
 from vultus.data.synthetic import SyntheticFaces
 from vultus.evaluation.measures.accuracy import fold_accuracy
+from vultus.evaluation.measures.face_pairs import draw_pairs
 from vultus.evaluation.measures.rates import operating_point, roc_curve
 from vultus.training.data_selection import select_faces
 from vultus.training.recipe.config import DataConfig, EvaluationConfig
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.trainer import Trainer
-from vultus.training.validation.face_pairs import draw_pairs
 from vultus.training.validation.sets import CropEmbedder
 
 IDENTITIES_A_BATCH, IMAGES_A_BATCH = 16, 4
@@ -134,7 +134,7 @@ def synthetic_data(options: argparse.Namespace) -> tuple[FaceDataset, list[Image
     """Training faces, faces of others, and pairs of them."""
     train = SyntheticFaces(identities=options.identities, images=options.images)
     unseen = SyntheticFaces(identities=100, images=10, split="validation")
-    pairs = draw_pairs(unseen.labels, pairs=6000)
+    pairs = draw_pairs(unseen.labels, pairs=6000, generator=np.random.default_rng(0))
     images = shrunk((unseen.image(index) for index in range(len(unseen))), options.size)
     columns = np.stack([pairs.first, pairs.second], axis=1)
     return FacesInMemory(train, options.size), images, (columns, pairs.genuine, pairs.folds)

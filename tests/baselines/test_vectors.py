@@ -1,8 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 
-from vultus.baselines.vectors import check_vectors, known_rows, people
-from vultus.core.errors import InputError
+from vultus.baselines.vectors import check_vectors, known_rows, people, scikit_learn
+from vultus.core.errors import InputError, MissingDependencyError
 
 
 def test_unknown_rows_are_left_out_and_labels_made_dense() -> None:
@@ -37,3 +39,9 @@ def test_sums_agree_with_a_loop() -> None:
         for row in own:
             wanted += np.outer(row - own.mean(axis=0), row - own.mean(axis=0))
     assert scatter == pytest.approx(wanted)
+
+
+def test_without_scikit_learn_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.svm", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'vultus\[train\]'"):
+        scikit_learn("svm")

@@ -1,7 +1,7 @@
 """Classical heads on embeddings: what recognition did before the loss did it all.
 
 PCA and a linear SVM on pairs, Joint Bayesian, and the concatenation of several networks' features.
-NumPy in, NumPy out; no torch.
+NumPy in, NumPy out. Fitting PCA and SVM takes scikit-learn (the ``train`` extra), scoring does not.
 """
 
 from vultus.baselines.ensemble import join_features

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vultus.baselines.vectors import Floats, check_vectors
+from vultus.baselines.vectors import Floats, check_vectors, scikit_learn
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 
@@ -36,13 +36,13 @@ class Pca:
 
         Raises:
             InputError: If dtype or shape do not match, or the vectors vary along fewer axes.
+            MissingDependencyError: If scikit-learn is not installed.
         """
         checked = check_vectors("vectors", vectors)
         if len(checked) < 2:
             raise InputError(f"PCA needs at least two vectors, got {len(checked)}")
-        mean = checked.mean(axis=0)
-        _, lengths, axes = np.linalg.svd(checked - mean, full_matrices=False)
-        variances = lengths**2 / (len(checked) - 1)
+        fitted = scikit_learn("decomposition").PCA(svd_solver="full").fit(checked)
+        variances = fitted.explained_variance_
         rank = int((variances > LEAST_SHARE * variances[0]).sum())
         kept = rank if dim is None else check_positive_int("dim", dim)
         if not 1 <= kept <= rank:
@@ -50,7 +50,7 @@ class Pca:
                 f"dim must be at most {rank}, along which the {len(checked)} vectors vary, "
                 f"got {kept}"
             )
-        return cls(mean, axes[:kept], variances[:kept])
+        return cls(fitted.mean_, fitted.components_[:kept], variances[:kept])
 
     def project(self, vectors: Any, *, whiten: bool = False) -> Floats:
         """Coordinates along the axes.

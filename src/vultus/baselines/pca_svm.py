@@ -5,19 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vultus.baselines.head_file import load_head, save_head
-from vultus.baselines.linear_svm import fit_linear_svm
 from vultus.baselines.pca import Pca
-from vultus.baselines.vectors import Floats, check_vectors, known_rows
-from vultus.core.checks import check_positive_int
+from vultus.baselines.vectors import Floats, check_vectors, known_rows, scikit_learn
+from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
+from vultus.evaluation.measures.face_pairs import draw_pairs
 
 KIND = "vultus-pca-svm-1"
 _ARRAYS = ("mean", "axes", "variances", "weights", "bias")
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,14 +54,19 @@ class PcaSvm:
 
         Raises:
             InputError: If dtypes or shapes do not match, or nobody has two photos.
+            MissingDependencyError: If scikit-learn is not installed.
         """
+        check_range("cost", cost, low=0, low_open=True)
+        check_positive_int("pairs", pairs, minimum=2)
         known, numbers = known_rows(vectors, labels)
         pca = Pca.fit(known, dim=dim)
-        first, second, genuine = draw_pairs(numbers, generator=generator, pairs=pairs)
+        drawn = draw_pairs(numbers, generator=generator, pairs=pairs, folds=1)
         white = _whitened(pca, known)
-        features = _pair_features(white[first], white[second])
-        plane = fit_linear_svm(features, np.where(genuine, 1.0, -1.0), cost=cost)
-        return cls(pca, plane.weights, np.array(plane.bias))
+        features = _pair_features(white[drawn.first], white[drawn.second])
+        # Newton's method on the primal: no random order, the same plane every time.
+        svm = scikit_learn("svm").LinearSVC(C=cost, dual=False, tol=1e-8)
+        svm.fit(features, drawn.genuine)
+        return cls(pca, svm.coef_[0], np.array(svm.intercept_[0]))
 
     def score(self, a: Any, b: Any) -> Floats:
         """Signed distance from the plane, in units of the margin; above 0 = one person.
@@ -107,53 +109,6 @@ class PcaSvm:
         if not fits or (variances <= 0).any():
             raise InputError(f"{path} is damaged: its arrays do not fit each other")
         return cls(Pca(mean, axes, variances), weights, bias)
-
-
-def draw_pairs(
-    labels: Rows, *, generator: np.random.Generator, pairs: int
-) -> tuple[Rows, Rows, npt.NDArray[np.bool_]]:
-    """Pairs of rows: half of one person, half of two.
-
-    Genuine pairs are drawn without repetition, all equally likely; so a person with many photos
-    has many of them. Impostor pairs may repeat.
-
-    Args:
-        labels: (n,) int64, at least two different ones.
-        generator: Draws.
-        pairs: How many in all, at most; fewer if there are not so many genuine ones.
-
-    Returns:
-        First rows, second rows, and whether genuine, each (number of pairs,).
-
-    Raises:
-        InputError: If nobody has two photos.
-    """
-    check_positive_int("pairs", pairs, minimum=2)
-    order = np.argsort(labels, kind="stable")
-    counts = np.unique(labels, return_counts=True)[1]
-    ends = np.cumsum(counts * (counts - 1) // 2)
-    if ends[-1] == 0:
-        raise InputError("a genuine pair needs a person with two photos; nobody has two")
-    drawn = generator.choice(ends[-1], size=min(int(ends[-1]), pairs // 2), replace=False)
-    person = np.searchsorted(ends, drawn, side="right")
-    within = drawn - np.concatenate([[0], ends])[person]
-    # Pair number t of a person is (t - j (j - 1) / 2, j): the rows below the diagonal, in order.
-    high = np.floor((1 + np.sqrt(1 + 8 * within)) / 2).astype(np.int64)
-    start = np.concatenate([[0], np.cumsum(counts)])[person]
-    first, second = order[start + within - high * (high - 1) // 2], order[start + high]
-    others = _impostors(labels, len(drawn), generator)
-    genuine = np.arange(2 * len(drawn)) < len(drawn)
-    return np.append(first, others[0]), np.append(second, others[1]), genuine
-
-
-def _impostors(labels: Rows, number: int, generator: np.random.Generator) -> tuple[Rows, Rows]:
-    first = generator.integers(len(labels), size=number)
-    second = generator.integers(len(labels), size=number)
-    while (same := np.flatnonzero(labels[first] == labels[second])).size:
-        # Both anew: to redraw only the second would favour people with many photos.
-        first[same] = generator.integers(len(labels), size=same.size)
-        second[same] = generator.integers(len(labels), size=same.size)
-    return first, second
 
 
 def _whitened(pca: Pca, vectors: Any) -> Floats:

@@ -1,12 +1,13 @@
 """Checks and sums of labelled vectors."""
 
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array
-from vultus.core.errors import InputError
+from vultus.core.errors import InputError, MissingDependencyError
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,3 +73,17 @@ def people(vectors: Floats, labels: npt.NDArray[np.int64]) -> People:
     means = np.add.reduceat(vectors[order], starts) / counts[:, None]
     centred = vectors - means[labels]
     return People(counts, means, centred.T @ centred)
+
+
+def scikit_learn(module: str) -> Any:
+    """The module ``sklearn.<module>``; only fitting needs it, a stored head does not.
+
+    Raises:
+        MissingDependencyError: If scikit-learn is not installed.
+    """
+    try:
+        return import_module(f"sklearn.{module}")
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "fitting this head needs scikit-learn: pip install 'vultus[train]'"
+        ) from error

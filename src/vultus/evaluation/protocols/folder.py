@@ -9,6 +9,7 @@ import numpy.typing as npt
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
 from vultus.evaluation.measures.allpairs import all_pairs
+from vultus.evaluation.measures.face_pairs import draw_pairs
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import (
     PROTOCOLS,
@@ -21,7 +22,7 @@ from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, pair_scores
 from vultus.evaluation.protocols.search_figures import identification_figures
 
-_MAX_LISTED_PAIRS = 3000
+_MAX_PAIRS = 6000
 
 
 @PROTOCOLS.register("folder")
@@ -90,26 +91,11 @@ def _accuracy(
     embedded: EmbeddedPhotos, people: npt.NDArray[Any], generator: np.random.Generator
 ) -> FoldAccuracy | None:
     """Accuracy on balanced random pairs, people disjoint between folds; None for too few people."""
-    who = np.unique(people, return_inverse=True)[1]
-    n_people = int(who.max()) + 1
-    n_folds = min(10, n_people // 2)
-    if n_folds < 2:
+    who = np.unique(people, return_inverse=True)[1].astype(np.int64)
+    if who.max() < 3:
         return None
-    fold_of_photo = (generator.permutation(n_people) % n_folds)[who]
-    first, second, genuine, folds = [], [], [], []
-    for fold in range(n_folds):
-        photos = np.flatnonzero(fold_of_photo == fold)
-        a, b = np.triu_indices(len(photos), 1)
-        same = who[photos[a]] == who[photos[b]]
-        count = min(int(same.sum()), int((~same).sum()), _MAX_LISTED_PAIRS // n_folds)
-        for kind in (same, ~same):
-            chosen = generator.choice(np.flatnonzero(kind), count, replace=False)
-            first.append(photos[a[chosen]])
-            second.append(photos[b[chosen]])
-            genuine.append(same[chosen])
-            folds.append(np.full(count, fold, np.int64))
-    labels, numbers = np.concatenate(genuine), np.concatenate(folds)
-    if len(np.unique(numbers)) < 2:
+    drawn = draw_pairs(who, pairs=_MAX_PAIRS, generator=generator)
+    if len(np.unique(drawn.folds)) < 2:
         return None
-    scores = pair_scores(embedded, np.concatenate(first), np.concatenate(second))
-    return fold_accuracy(scores, labels, folds=numbers)
+    scores = pair_scores(embedded, drawn.first, drawn.second)
+    return fold_accuracy(scores, drawn.genuine, folds=drawn.folds)

@@ -17,13 +17,13 @@ from vultus.data import DATASETS, FaceDataset, open_dataset
 from vultus.data.decode import decode_image
 from vultus.data.loading.sizing import resized
 from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
+from vultus.evaluation.measures.face_pairs import draw_pairs
 from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.photos import PhotoFile
 from vultus.evaluation.protocols.scoring import pair_scores
 from vultus.training.process.images import normalise
 from vultus.training.recipe.config import EvaluationConfig, EvaluationSet, InputConfig
-from vultus.training.validation.face_pairs import draw_pairs
 
 _PAIR_FILES = ("pairs.txt", "pairs.tsv")
 
@@ -179,7 +179,8 @@ class PairValidation:
 
     def run(self, embedder: CropEmbedder) -> EvaluationResult:
         """Embed every image that is in a pair, and measure."""
-        drawn = draw_pairs(self.dataset.labels, pairs=self.pairs)
+        generator = np.random.default_rng(0)  # the same pairs in every evaluation of a run
+        drawn = draw_pairs(self.dataset.labels, pairs=self.pairs, generator=generator)
         used, places = np.unique([drawn.first, drawn.second], return_inverse=True)
         first, second = places.reshape(2, -1)
         embedded = embedder.embed(_image_of(self.dataset, int(index)) for index in used)

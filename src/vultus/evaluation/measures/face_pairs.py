@@ -1,14 +1,12 @@
-"""Pairs drawn from a data set with identities, to judge a network while it trains."""
+"""Balanced pairs drawn from faces with identities: as many genuine as impostor ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
-from vultus.data.base import UNLABELLED
-
-_FOLDS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,32 +26,44 @@ class FacePairs:
     folds: npt.NDArray[np.int64]
 
 
-def draw_pairs(labels: npt.NDArray[np.int64], *, pairs: int = 6000, seed: int = 0) -> FacePairs:
+def draw_pairs(
+    labels: npt.NDArray[np.int64],
+    *,
+    generator: np.random.Generator,
+    pairs: int = 6000,
+    folds: int = 10,
+) -> FacePairs:
     """Draw balanced pairs; identities are dealt to folds, so that none judges its own threshold.
 
+    No pair is drawn twice. Identities with two images or more are equally likely in genuine
+    pairs, however many they have; images are in impostor ones.
+
     Args:
-        labels: (n,) identity of each image; -1 takes no part.
+        labels: (n,) identity of each image; below 0 it takes no part.
+        generator: Of the draws.
         pairs: How many at most; fewer where there are not so many different ones.
-        seed: Of the draws.
+        folds: How many at most; fewer where there are not two identities for each.
 
     Raises:
-        InputError: If there are fewer than four identities, or no identity has two images.
+        InputError: If there are fewer than two identities for two folds (for one, where one is
+            asked for), or no identity has two images.
     """
-    generator = np.random.default_rng(seed)
-    known = np.unique(labels[labels != UNLABELLED])
-    n_folds = min(_FOLDS, len(known) // 2)
-    if n_folds < 2:
-        raise InputError(f"pairs need at least four identities, got {len(known)}")
+    least = min(2, check_positive_int("folds", folds))
+    known = np.unique(labels[labels >= 0])
+    n_folds = min(folds, len(known) // 2)
+    if n_folds < least:
+        needed = "four" if least == 2 else "two"
+        raise InputError(f"pairs need at least {needed} identities, got {len(known)}")
     deal = generator.permutation(len(known)) % n_folds
     parts = [
         _fold(labels, known[deal == fold], pairs // (2 * n_folds), generator)
         for fold in range(n_folds)
     ]
-    folds = np.concatenate([np.full(len(part[0]), n, np.int64) for n, part in enumerate(parts)])
+    numbers = np.repeat(np.arange(n_folds), [len(part[0]) for part in parts])
     first, second, genuine = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not genuine.any():
         raise InputError("pairs need identities with two images or more, no identity has two")
-    return FacePairs(first, second, genuine, folds)
+    return FacePairs(first, second, genuine, numbers)
 
 
 def _fold(
@@ -81,7 +91,8 @@ def _genuine(
     generator: np.random.Generator,
 ) -> npt.NDArray[np.int64]:
     """(n, 2) two images of one identity; identities with two images or more are equally likely."""
-    groups = [images[labels == label] for label in np.unique(labels)]
+    order, counts = np.argsort(labels, kind="stable"), np.unique(labels, return_counts=True)[1]
+    groups = np.split(images[order], np.cumsum(counts)[:-1])
     groups = [group for group in groups if len(group) > 1]
     if not groups:
         return np.empty((0, 2), np.int64)
