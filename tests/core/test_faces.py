@@ -34,7 +34,7 @@ def test_selecting_always_gives_faces() -> None:
     assert faces[-1].scores[0] == np.float32(0.8)
     assert len(faces[np.array([False, True])]) == 1
     assert [len(face) for face in faces] == [1, 1]
-    with pytest.raises(IndexError, match="face 2 of 2"):
+    with pytest.raises(IndexError, match="row 2 of 2 in Faces"):
         faces[2]
 
 

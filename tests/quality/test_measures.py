@@ -154,7 +154,7 @@ def test_rows_are_selected_read_only_and_fit_for_json(portrait: Portrait) -> Non
     quality = portrait.quality()
     assert len(quality[[0, 0, 0]]) == 3
     assert len(quality[np.array([False])]) == 0
-    with pytest.raises(IndexError, match="face 1 of 1"):
+    with pytest.raises(IndexError, match="row 1 of 1"):
         quality[1]
     with pytest.raises(ValueError, match="read-only"):
         quality.score[0] = 1

@@ -1,17 +1,19 @@
 """Aligned faces: what goes into an embedder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.errors import InputError
+from vultus.core.rows import Rows, freeze_arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AlignedCrops:
+class AlignedCrops(Rows):
     """Faces of one or several images, warped to a template.
 
     Attributes:
@@ -33,39 +35,15 @@ class AlignedCrops:
         check_array("transforms", self.transforms, dtype=np.float32, shape=(len(self.pixels), 2, 3))
         if not self.template:
             raise InputError(f"template must be a template's name, got {self.template!r}")
-        object.__setattr__(self, "pixels", frozen(self.pixels))
-        object.__setattr__(self, "transforms", frozen(self.transforms))
+        freeze_arrays(self)
 
     @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width of every crop in pixels."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[2])
 
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, index: Any) -> "AlignedCrops":
-        """Select crops by int, slice, mask or index array; the result is always `AlignedCrops`."""
-        if isinstance(index, (int, np.integer)):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"crop {index} of {len(self)}")
-            index = [int(index)]
-        return AlignedCrops(self.pixels[index], self.transforms[index], self.template)
-
-    @staticmethod
-    def concatenate(parts: "list[AlignedCrops]") -> "AlignedCrops":
-        """Join crops of the same template and size.
-
-        Raises:
-            InputError: If the list is empty, or templates or sizes differ.
-        """
-        if not parts:
-            raise InputError("concatenate needs at least one AlignedCrops, got an empty list")
+    @classmethod
+    def _check_alike(cls, parts: Sequence[Self]) -> None:
         kinds = {(part.template, part.size_hw) for part in parts}
         if len(kinds) > 1:
             raise InputError(f"crops must be of one template and size, got {sorted(kinds)}")
-        return AlignedCrops(
-            np.concatenate([part.pixels for part in parts]),
-            np.concatenate([part.transforms for part in parts]),
-            parts[0].template,
-        )

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError, SpaceMismatchError
+from vultus.core.rows import Rows, freeze_arrays
 
 _UNIT_TOLERANCE = 1e-3
 
@@ -65,7 +66,7 @@ def check_same_space(a: EmbeddingSpace, b: EmbeddingSpace) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Embeddings:
+class Embeddings(Rows):
     """Unit vectors of faces, with what is known about each.
 
     Attributes:
@@ -92,12 +93,10 @@ class Embeddings:
             raise InputError(
                 f"vectors must have rows of length 1, row {row} has {lengths[row]:.6g}"
             )
-        object.__setattr__(self, "vectors", frozen(self.vectors))
-        object.__setattr__(self, "norms", frozen(self.norms))
         if self.quality is not None:
             shape = (len(self.vectors),)
             check_array("quality", self.quality, dtype=np.float32, shape=shape)
-            object.__setattr__(self, "quality", frozen(self.quality))
+        freeze_arrays(self)
 
     @classmethod
     def from_raw(
@@ -133,37 +132,10 @@ class Embeddings:
         """No embedding at all."""
         return cls(np.zeros((0, space.dim), np.float32), np.zeros(0, np.float32), space)
 
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def __getitem__(self, index: Any) -> "Embeddings":
-        """Select by int, slice, mask or index array; the result is always an `Embeddings`."""
-        if isinstance(index, (int, np.integer)):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"embedding {index} of {len(self)}")
-            index = [int(index)]
-        quality = None if self.quality is None else self.quality[index]
-        return Embeddings(self.vectors[index], self.norms[index], self.space, quality)
-
-    @staticmethod
-    def concatenate(parts: "list[Embeddings]") -> "Embeddings":
-        """Join embeddings of one space; quality is kept only if every part has it.
-
-        Raises:
-            InputError: If the list is empty.
-            SpaceMismatchError: If spaces differ.
-        """
-        if not parts:
-            raise InputError("concatenate needs at least one Embeddings, got an empty list")
+    @classmethod
+    def _check_alike(cls, parts: Sequence[Self]) -> None:
         for part in parts[1:]:
             check_same_space(parts[0].space, part.space)
-        qualities = [part.quality for part in parts if part.quality is not None]
-        return Embeddings(
-            np.concatenate([part.vectors for part in parts]),
-            np.concatenate([part.norms for part in parts]),
-            parts[0].space,
-            np.concatenate(qualities) if len(qualities) == len(parts) else None,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +160,7 @@ class Template:
         length = float(np.linalg.norm(self.vector))
         if abs(length - 1) > _UNIT_TOLERANCE:
             raise InputError(f"vector must have length 1, got {length:.6g}")
-        object.__setattr__(self, "vector", frozen(self.vector))
+        freeze_arrays(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,7 +188,7 @@ class TemplateSet:
             raise InputError(
                 f"identities must each occur once, got {repeated!r} twice; fuse them first"
             )
-        object.__setattr__(self, "vectors", frozen(self.vectors))
+        freeze_arrays(self)
 
     @classmethod
     def from_templates(cls, templates: Sequence[Template]) -> "TemplateSet":

@@ -1,14 +1,14 @@
 """What a detector finds in one image."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.errors import InputError
+from vultus.core.rows import Rows, freeze_arrays
 
 Image = npt.NDArray[np.uint8]
 """An image: (h, w, 3) uint8, RGB."""
@@ -19,7 +19,7 @@ frontal photo it lies on the image's left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Faces:
+class Faces(Rows):
     """The faces of one image, best first by whatever order the detector gives.
 
     Attributes:
@@ -40,8 +40,7 @@ class Faces:
         n = len(self.boxes)
         check_array("landmarks", self.landmarks, dtype=np.float32, shape=(n, 5, 2))
         check_array("scores", self.scores, dtype=np.float32, shape=(n,))
-        for field in ("boxes", "landmarks", "scores"):
-            object.__setattr__(self, field, frozen(getattr(self, field)))
+        freeze_arrays(self)
 
     @classmethod
     def empty(cls) -> "Faces":
@@ -49,20 +48,6 @@ class Faces:
         return cls(
             np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
         )
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def __getitem__(self, index: Any) -> "Faces":
-        """Select faces by int, slice, mask or index array; the result is always a `Faces`."""
-        if isinstance(index, (int, np.integer)):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"face {index} of {len(self)}")
-            index = [int(index)]
-        return Faces(self.boxes[index], self.landmarks[index], self.scores[index])
-
-    def __iter__(self) -> Iterator["Faces"]:
-        return (self[i] for i in range(len(self)))
 
     @property
     def areas(self) -> npt.NDArray[np.float32]:

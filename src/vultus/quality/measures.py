@@ -2,17 +2,17 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.alignment.align import align_faces
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
+from vultus.core.rows import Rows, freeze_arrays
 from vultus.quality.appearance import (
     BLUR_TAPS,
     CROP_PX,
@@ -35,7 +35,7 @@ _TEMPLATE = "arcface-112"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FaceQuality:
+class FaceQuality(Rows):
     """Measures of n faces; all arrays are (n,) float32.
 
     The names follow ISO/IEC 29794-5 where it has the quantity; the values are Vultus's own and
@@ -87,20 +87,7 @@ class FaceQuality:
             if value is None and field.name == "norm":
                 continue
             check_array(field.name, value, dtype=np.float32, shape=shape)
-            object.__setattr__(self, field.name, frozen(value))
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-    def __getitem__(self, index: Any) -> "FaceQuality":
-        """Select faces by int, slice, mask or index array; the result is a `FaceQuality`."""
-        if isinstance(index, (int, np.integer)):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"face {index} of {len(self)}")
-            index = [int(index)]
-        norm = None if self.norm is None else self.norm[index]
-        measured = {name: values[index] for name, values in self._fields() if values is not None}
-        return FaceQuality(**{**measured, "norm": norm})
+        freeze_arrays(self)
 
     def with_norms(self, embeddings: Embeddings) -> "FaceQuality":
         """The same measures with the norms of the faces' embeddings filled in.
@@ -117,14 +104,10 @@ class FaceQuality:
 
     def to_dicts(self) -> list[dict[str, float]]:
         """One plain dict a face, for JSON; without ``norm`` where nobody filled it in."""
-        known = [(name, values) for name, values in self._fields() if values is not None]
         return [
-            {name: round(float(values[row]), 4) for name, values in known}
+            {name: round(float(values[row]), 4) for name, values in self._arrays().items()}
             for row in range(len(self))
         ]
-
-    def _fields(self) -> list[tuple[str, Floats | None]]:
-        return [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
 
 
 def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQuality:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.rows import Rows
 from vultus.detection.mtcnn.area_means import MeanSampler, windows
 
 FloatArray = npt.NDArray[np.float32]
@@ -33,7 +34,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
+class Candidates(Rows):
     """Boxes that may hold a face, of several images.
 
     Attributes:
@@ -45,12 +46,6 @@ class Candidates:
     boxes: FloatArray
     scores: FloatArray
     views: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def __getitem__(self, index: npt.NDArray[Any]) -> "Candidates":
-        return Candidates(self.boxes[index], self.scores[index], self.views[index])
 
 
 def large_enough(views: Sequence[View], candidates: Candidates) -> Candidates:
