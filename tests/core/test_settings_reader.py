@@ -20,6 +20,7 @@ from vultus.core.settings_reader import (
     TakesRest,
     parse_assignment,
     parse_json,
+    parse_json_lines,
     parse_toml,
     read,
     read_text,
@@ -134,6 +135,13 @@ def test_every_fault_has_a_line() -> None:
     ]
 
 
+def test_of_many_faults_the_first_ten_are_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        outer({"count": 1, "points": ["x"] * 1000})
+    assert len(str(caught.value).splitlines()) == 11
+    assert str(caught.value).endswith("\nr.toml: and 990 more")
+
+
 def test_the_whole_file_needs_no_place() -> None:
     with pytest.raises(InputError, match=r"^r\.toml has no 'sizes'; did you mean 'size'"):
         read(Curve, {"sizes": 1, "size": 1, "values": []}, source="r.toml", error=InputError)
@@ -156,6 +164,10 @@ def test_texts_that_are_no_toml_or_json_are_refused(tmp_path: Path) -> None:
     for text in ("{", "[NaN]", "[" * 100_000):
         with pytest.raises(InputError, match=r"^a\.json must be JSON: "):
             parse_json(text, source="a.json", error=InputError)
+    lines = '[1]\n\n# no\n{"a": 2}\r\n'
+    assert parse_json_lines(lines, source="") == [(1, [1]), (4, {"a": 2})]
+    with pytest.raises(ConfigError, match=r"^a\.jsonl:2 must be JSON"):
+        parse_json_lines("1\n{", source="a.jsonl")
     with pytest.raises(ConfigError, match=r"none\.toml cannot be read: No such file"):
         read_text(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b"\xe4")

@@ -44,11 +44,20 @@ def test_another_space_is_refused_by_the_name_of_what_differs() -> None:
     ("change", "message"),
     [
         ({"format": "vultus-calibration-9"}, "format must be 'vultus-calibration-1'"),
-        ({"space": {"model": "toy"}}, "missing"),
-        ({"thresholds": [{"similarity": 3}]}, "threshold similarity must be"),
-        ({"evidence": {"method": "isotonic", "similarities": [1], "llrs": ["x"]}}, "could not"),
-        ({"gallery_rates": {"levels": []}}, "no calibration"),
-        ({"data": None}, "no calibration"),
+        ({"space": {"model": "toy"}}, r"space\.dim is missing"),
+        ({"thresholds": [{"similarity": 3}]}, r"thresholds\.0: threshold similarity must be"),
+        ({"thresholds": [{"similarity": 0.3}]}, "every threshold of a table must state"),
+        (
+            {"evidence": {"method": "isotonic", "similarities": [1], "llrs": ["x"]}},
+            r"evidence\.llrs\.0 must be a number, got 'x'",
+        ),
+        (
+            {"evidence": {"method": "isotonic", "similarities": [1, 0], "llrs": [1, 2]}},
+            "evidence: similarities must not fall",
+        ),
+        ({"gallery_rates": {"levels": []}}, r"gallery_rates\.origin is missing"),
+        ({"data": None}, "data must be a table, got None"),
+        ({"evidnce": 1}, "has no 'evidnce'; did you mean 'evidence'"),
     ],
 )
 def test_a_damaged_file_is_one_error(

@@ -67,6 +67,9 @@ _WORDS = {
 _BARE_FLOAT = re.compile(r"[+-]?(\d+\.|\.\d+)")
 """Numbers that people write and TOML does not take."""
 
+_MOST = 10
+"""Faults that a message shows: who takes a wrong file needs no thousand."""
+
 _LONGEST = 200
 """Characters of a wrong value that a message shows."""
 
@@ -109,7 +112,9 @@ def read(
         place, owner = (_dotted(where, path[:end]) for end in (len(path), -1))
         # Of a union, each member has a fault in the same place: the last speaks for all.
         lines[place] = source + _text(detail, place, owner=owner, names=_names(kind, path))
-    raise error("\n".join(lines.values())) from None
+    shown = list(lines.values())[:_MOST]
+    more = len(lines) - len(shown)
+    raise error("\n".join(shown) + (f"\n{source}: and {more} more" if more else "")) from None
 
 
 def parse_toml(text: str, *, source: str, error: type[VultusError] = ConfigError) -> dict[str, Any]:
@@ -179,6 +184,23 @@ def parse_json(text: str, *, source: str, error: type[VultusError] = ConfigError
         raise error(f"{source} must be JSON: {fault}") from fault
 
 
+def parse_json_lines(
+    text: str, *, source: str, error: type[VultusError] = ConfigError
+) -> list[tuple[int, Any]]:
+    """The values of a text with one of JSON a line, each behind the number of its line.
+
+    Empty lines, and those that begin with ``#``, are left out.
+
+    Raises:
+        VultusError: As ``error`` says, if a line is no JSON; the message names it.
+    """
+    return [
+        (number, parse_json(line, source=f"{source}:{number}", error=error))
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip() and not line.startswith("#")
+    ]
+
+
 def read_text(path: Path, *, error: type[VultusError] = ConfigError) -> str:
     """The text of a file.
 
@@ -186,7 +208,7 @@ def read_text(path: Path, *, error: type[VultusError] = ConfigError) -> str:
         VultusError: As ``error`` says, if it cannot be read or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except OSError as fault:
         raise error(f"{path} cannot be read: {fault.strerror}") from fault
     except UnicodeDecodeError as fault:
@@ -234,7 +256,7 @@ class Numbers:
 
         number = core_schema.float_schema() if self.dtype == "float64" else core_schema.int_schema()
         return core_schema.no_info_after_validator_function(
-            self._array, core_schema.list_schema(number)
+            self._array, core_schema.list_schema(number, fail_fast=True)
         )
 
     def _array(self, values: list[float]) -> npt.NDArray[Any]:
@@ -336,9 +358,10 @@ def _text(detail: "ErrorDetails", place: str, *, owner: str, names: Sequence[str
     if fault == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
         hint = did_you_mean(got, choices) if isinstance(got, str) else ""
-        return f"{subject} must be one of {', '.join(choices)}, got {_short(got)}{hint}"
-    wanted = _WORDS.get(fault.partition("_")[0])
-    said = f" must be {wanted}" if wanted else f": {detail['msg']}"
+        wanted = repr(choices[0]) if len(choices) == 1 else f"one of {', '.join(choices)}"
+        return f"{subject} must be {wanted}, got {_short(got)}{hint}"
+    word = _WORDS.get(fault.partition("_")[0])
+    said = f" must be {word}" if word else f": {detail['msg']}"
     return f"{subject}{said}, got {_short(got)}"
 
 

@@ -4,17 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 from vultus.core.embeddings import EmbeddingSpace
-from vultus.core.errors import ConfigError, InputError, SpaceMismatchError
+from vultus.core.errors import ConfigError, SpaceMismatchError
+from vultus.core.settings_reader import parse_json, read, read_text
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.fpir_curves import FpirCurves
 from vultus.matching.match_probability import MatchProbability
-
-_FORMAT = "vultus-calibration-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +83,11 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON; `from_dict` reads it back."""
         return {
-            "format": _FORMAT,
+            "format": "vultus-calibration-1",
             "space": self.space.to_dict(),
             "created": self.created,
             "data": asdict(self.data),
             "thresholds": [point.to_dict() for point in self.thresholds.points],
-            # The format keeps the names that it began with.
             "gallery_rates": None if self.fpir_curves is None else self.fpir_curves.to_dict(),
             "evidence": None
             if self.match_probability is None
@@ -100,31 +96,47 @@ class Calibration:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
+    def from_dict(cls, values: Any, *, source: str = "a calibration") -> "Calibration":
         """Read what `to_dict` gave.
+
+        Args:
+            values: The tables.
+            source: What messages call them.
 
         Raises:
             ConfigError: If a value is missing, unknown or wrong.
         """
-        try:
-            if values["format"] != _FORMAT:
-                raise ConfigError(f"format must be {_FORMAT!r}, got {values['format']!r}")
-            return cls(
-                EmbeddingSpace(**values["space"]),
-                str(values["created"]),
-                CalibrationData(**values["data"]),
-                ThresholdTable(tuple(Threshold(**point) for point in values["thresholds"])),
-                _fpir_curves(values["gallery_rates"]),
-                _match_probability(values["evidence"]),
-                dict(values["checks"]),
-            )
-        except (InputError, KeyError, TypeError, ValueError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ConfigError(f"this is no calibration: {reason}") from error
+        file = read(_File, values, source=source)
+        return cls(
+            file.space,
+            file.created,
+            file.data,
+            ThresholdTable(file.thresholds),
+            file.gallery_rates,
+            file.evidence,
+            file.checks,
+        )
 
     def to_json(self) -> str:
         """The file's text; `load_calibration` reads it."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What a calibration's file holds, by the names that the format began with."""
+
+    format: Literal["vultus-calibration-1"]
+    space: EmbeddingSpace
+    created: str
+    data: CalibrationData
+    thresholds: tuple[Threshold, ...]
+    gallery_rates: FpirCurves | None
+    evidence: MatchProbability | None
+    checks: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        ThresholdTable(self.thresholds)  # refuses points that do not go together
 
 
 def load_calibration(path: str | Path) -> Calibration:
@@ -133,43 +145,7 @@ def load_calibration(path: str | Path) -> Calibration:
     Raises:
         ConfigError: If there is no such file, or it is no calibration.
     """
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"there is no calibration {path}; `vultus calibrate` makes one") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} must be a calibration (JSON): {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must be a calibration, got {type(values).__name__}")
-    try:
-        return Calibration.from_dict(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-
-
-def _fpir_curves(values: Mapping[str, Any] | None) -> FpirCurves | None:
-    if values is None:
-        return None
-    levels = tuple(
-        PhotoLevel(**(level | {"curves": tuple(_curve(curve) for curve in level["curves"])}))
-        for level in values["levels"]
-    )
-    return FpirCurves(levels, values["origin"])
-
-
-def _curve(values: Mapping[str, Any]) -> FpirCurve:
-    return FpirCurve(
-        values["size"],
-        np.array(values["similarities"], np.float64),
-        np.array(values["fpirs"], np.float64),
-    )
-
-
-def _match_probability(values: Mapping[str, Any] | None) -> MatchProbability | None:
-    if values is None:
-        return None
-    return MatchProbability(
-        values["method"],
-        np.array(values["similarities"], np.float64),
-        np.array(values["llrs"], np.float64),
-    )
+    path = Path(path)
+    if not path.exists():
+        raise ConfigError(f"there is no calibration {path}; `vultus calibrate` makes one")
+    return Calibration.from_dict(parse_json(read_text(path), source=str(path)), source=str(path))

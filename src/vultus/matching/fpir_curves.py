@@ -7,13 +7,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int, check_range, frozen
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.settings_reader import Numbers
 from vultus.core.thresholds import Threshold
 
 _BISECTIONS = 60
@@ -56,8 +57,8 @@ class FpirCurve:
     """
 
     size: int
-    similarities: npt.NDArray[np.float64]
-    fpirs: npt.NDArray[np.float64]
+    similarities: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    fpirs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
 
     def __post_init__(self) -> None:
         check_positive_int("size", self.size)

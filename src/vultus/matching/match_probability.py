@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_range, frozen
 from vultus.core.errors import InputError
+from vultus.core.settings_reader import Numbers
 
 FitMethod = Literal["isotonic", "logistic"]
 
@@ -31,8 +32,8 @@ class MatchProbability:
     """
 
     method: FitMethod
-    similarities: npt.NDArray[np.float64]
-    llrs: npt.NDArray[np.float64]
+    similarities: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    llrs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
 
     def __post_init__(self) -> None:
         check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))

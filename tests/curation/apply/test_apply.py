@@ -338,7 +338,7 @@ def test_a_journal_that_was_tampered_with_moves_nothing(
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     after = snapshot(root)
-    with pytest.raises(InputError, match=r"damaged|no image"):
+    with pytest.raises(InputError, match=r"journal\.jsonl.* (damaged|no image|must be)"):
         undo(journal.folder)
     assert snapshot(root) == after
     with pytest.raises(InputError, match="must be a folder that"):

@@ -2,16 +2,17 @@
 
 import json
 import os
-import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import tomli_w
 
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
+from vultus.core.settings_reader import parse_json_lines, parse_toml, read, read_text
 
-_FORMAT = "vultus-alignment-1"
 SETTINGS = "alignment.toml"
 REPORT = "alignment.jsonl"
 
@@ -54,11 +55,17 @@ def write_settings(path: Path, settings: AlignmentSettings, counts: Row) -> None
         settings: Under ``[alignment]``.
         counts: Numbers under ``[result]``; empty while the work goes on.
     """
-    lines = [f"format = {json.dumps(_FORMAT)}", "", "[alignment]"]
-    lines += [f"{name} = {json.dumps(value)}" for name, value in asdict(settings).items()]
-    if counts:
-        lines += ["", "[result]", *(f"{name} = {value}" for name, value in counts.items())]
-    write_text(path, "\n".join(lines) + "\n")
+    file: Row = {"format": "vultus-alignment-1", "alignment": asdict(settings)}
+    write_text(path, tomli_w.dumps(file | {"result": counts} if counts else file))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What the TOML holds."""
+
+    format: Literal["vultus-alignment-1"]
+    alignment: AlignmentSettings
+    result: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_settings(path: Path) -> AlignmentSettings:
@@ -67,17 +74,8 @@ def read_settings(path: Path) -> AlignmentSettings:
     Raises:
         InputError: If it cannot be read or is of another format.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        if table.get("format") != _FORMAT:
-            raise ValueError(f"format must be {_FORMAT!r}, got {table.get('format')!r}")
-        names = {field.name for field in fields(AlignmentSettings)}
-        stored = {name: value for name, value in table["alignment"].items() if name in names}
-        return AlignmentSettings(**stored)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(f"{path} says not how crops were made: {error}") from error
+    values = parse_toml(read_text(path, error=InputError), source=str(path), error=InputError)
+    return read(_File, values, source=str(path), error=InputError).alignment
 
 
 def check_template(source: Path, template: str) -> None:
@@ -139,16 +137,11 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def _read_rows(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(path.read_text(encoding="ascii").split("\n"), start=1):
-        if not line:
-            continue
-        try:
-            row = json.loads(line)
-            if not isinstance(row["photo"], str):
-                raise ValueError("photo must be a name")
-        except (ValueError, KeyError, TypeError) as error:
+    text = read_text(path, error=InputError)
+    for number, row in parse_json_lines(text, source=str(path), error=InputError):
+        if not (isinstance(row, dict) and isinstance(row.get("photo"), str)):
             raise InputError(
-                f"{path}:{number} is no line of a report: {error}; remove the file and its crops "
-                "to begin anew"
-            ) from error
+                f"{path}:{number} must be a line of a report, with the name of a photo, got "
+                f"{row!s:.80}; remove the file and its crops to begin anew"
+            )
         yield row

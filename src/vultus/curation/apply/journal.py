@@ -5,14 +5,14 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from vultus.core.errors import InputError
 from vultus.core.files import appearing, sync_folder, write_bytes
+from vultus.core.settings_reader import parse_json_lines, read, read_text
 from vultus.curation.image_names import is_plain_text
 from vultus.image.io import EXTENSIONS
 
-_FORMAT = "vultus-applied-1"
 _JOURNAL = "journal.jsonl"
 _DONE = "done"
 _REMOVED = "removed"
@@ -35,6 +35,16 @@ class Move:
     end: str
     aside: bool
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The first line of a journal's file."""
+
+    format: Literal["vultus-applied-1"]
+    root: str
+    made_by: str
+    moves: str  # how many
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +80,11 @@ def write_journal(journal: Journal) -> None:
     Raises:
         InputError: If something is there already, or the disk refuses.
     """
-    head = {"format": _FORMAT, "root": str(journal.root), "made_by": journal.made_by}
-    head["moves"] = str(len(journal.moves))
+    head = _Head("vultus-applied-1", str(journal.root), journal.made_by, str(len(journal.moves)))
     with appearing(journal.folder) as part:
         part.mkdir()
         with open(part / _JOURNAL, "w", encoding="utf-8") as stream:
-            for row in (head, *map(asdict, journal.moves)):
+            for row in (asdict(head), *map(asdict, journal.moves)):
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -88,24 +97,21 @@ def read_journal(folder: Path) -> Journal:
         InputError: If there is none, or it is damaged or names files outside of its data set.
     """
     path = folder / _JOURNAL
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-        head = rows[0]
-        if head["format"] != _FORMAT or int(head["moves"]) != len(rows) - 1:
-            raise ValueError("another format, or not all of its lines")
-        moves = [Move(**row) for row in rows[1:]]
-        root = Path(str(head["root"]))
-    except OSError as error:
+    if not path.is_file():
         raise InputError(
-            f"{folder} must be a folder that `vultus data apply` made, with a {_JOURNAL} in it: "
-            f"{error.strerror}"
-        ) from error
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+            f"{folder} must be a folder that `vultus data apply` made, with a {_JOURNAL} in it"
+        )
+    rows = parse_json_lines(read_text(path, error=InputError), source=str(path), error=InputError)
+    if not rows:
+        raise InputError(f"{path} is damaged: it is empty")
+    head = read(_Head, rows[0][1], source=f"{path}:1", error=InputError)
+    if head.moves != str(len(rows) - 1):
+        raise InputError(f"{path} is damaged: it must have {head.moves} moves, has {len(rows) - 1}")
+    moves = [read(Move, row, source=f"{path}:{line}", error=InputError) for line, row in rows[1:]]
     for move in moves:
         if not (_is_safe(move.start) and _is_safe(move.end)):
             raise InputError(f"{path} names a path that no image of a data set can have: {move!r}")
-    return Journal(folder, root, str(head["made_by"]), moves)
+    return Journal(folder, Path(head.root), head.made_by, moves)
 
 
 def carry_out(journal: Journal, *, watch: Watch = iter) -> None:

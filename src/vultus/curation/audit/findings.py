@@ -58,10 +58,6 @@ class Finding:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
-        if self.action not in ACTIONS:
-            raise InputError(f"action must be one of {', '.join(ACTIONS)}, got {self.action!r}")
         if self.action in ("move", "merge", "split") and not self.to:
             raise InputError(f"action {self.action} needs 'to', the identity to give the images to")
         if self.images is None and self.identity is None:

@@ -4,16 +4,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vultus.core.errors import InputError
 from vultus.core.files import writing
-from vultus.curation.audit.findings import Finding
+from vultus.core.settings_reader import parse_json_lines, read, read_text
+from vultus.curation.audit.findings import Action, Finding, Kind
 from vultus.curation.image_names import is_plain_text
 
 _FORMAT = "vultus-audit-1"
 _MAX_BYTES = 1 << 30
-_FIELDS = ("action", "kind", "score", "identity", "images", "to", "evidence", "reason")
 ALL = "all"
 """Stands in a row's ``images`` for all images of the identity."""
 
@@ -86,11 +86,15 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         InputError: If it is no manifest, or a line is wrong; the message names the line.
     """
-    rows = _read_rows(path)
-    if not rows or rows[0][1].get("format") != _FORMAT:
+    if path.is_file() and path.stat().st_size > _MAX_BYTES:
+        raise InputError(f"{path} must be a manifest, of at most {_MAX_BYTES:,} bytes")
+    text = read_text(path, error=InputError)
+    rows = parse_json_lines(text, source=str(path), error=InputError)
+    first = rows[0][1] if rows else None
+    if not isinstance(first, dict) or first.pop("format", None) != _FORMAT:
         raise InputError(f"{path} must begin with a line of format {_FORMAT!r}; it is no manifest")
-    header = _header(path, rows[0][1])
-    findings = tuple(_finding(row, where=f"{path}:{line}") for line, row in rows[1:])
+    header = read(ManifestHeader, first, source=f"{path}:{rows[0][0]}", error=InputError)
+    findings = tuple(_finding(row, source=f"{path}:{line}") for line, row in rows[1:])
     return Manifest(header, findings, tuple(line for line, _ in rows[1:]))
 
 
@@ -107,82 +111,39 @@ def _row(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A finding as its line has it."""
+
+    action: Action
+    kind: Kind
+    score: float = 0.0
+    identity: str | None = None
+    images: Literal["all"] | tuple[str, ...]
+    to: str | None = None
+    evidence: tuple[str, ...] = ()
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("identity", "images", "to", "evidence"):
+            value = getattr(self, name)
+            for text in value if isinstance(value, tuple) else (value or "",):
+                if not is_plain_text(text):
+                    raise InputError(f"{name} must hold no control characters, got {text!a}")
+
+
+def _finding(row: Any, *, source: str) -> Finding:
+    line = read(_Line, row, source=source, error=InputError)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} has more than {_MAX_BYTES:,} bytes")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} must be UTF-8 text: {error}") from error
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}:{number} must be a JSON object: {error}") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{number} must be a JSON object, got {type(row).__name__}")
-        rows.append((number, row))
-    return rows
-
-
-def _header(path: Path, row: dict[str, Any]) -> ManifestHeader:
-    kinds: dict[str, type] = {
-        "source": str, "kind": str, "settings": dict, "n_images": int, "space": str,
-        "rules": dict, "created": str,
-    }  # fmt: skip
-    for name, kind in kinds.items():
-        if not isinstance(row.get(name), kind):
-            raise InputError(f"{path}:1 must have {name!r}, of type {kind.__name__}")
-    return ManifestHeader(**{name: row[name] for name in kinds})
-
-
-def _finding(row: dict[str, Any], *, where: str) -> Finding:
-    unknown = set(row) - set(_FIELDS)
-    missing = {"action", "kind", "images"} - set(row)
-    if unknown or missing:
-        raise InputError(
-            f"{where} must have the fields {', '.join(_FIELDS)}; "
-            f"unknown: {', '.join(sorted(unknown)) or 'none'}; "
-            f"missing: {', '.join(sorted(missing)) or 'none'}"
-        )
-    images = row["images"]
-    score = row.get("score", 0.0)
-    try:
-        if isinstance(score, bool) or not isinstance(score, (int, float)):
-            raise InputError(f"score must be a number, got {score!r}")
         return Finding(
-            kind=row["kind"],
-            action=row["action"],
-            score=float(score),
-            identity=_text(row, "identity"),
-            images=None if images == ALL else _texts(row, "images"),
-            to=_text(row, "to"),
-            evidence=_texts(row, "evidence"),
-            reason=_text(row, "reason") or "",
+            kind=line.kind,
+            action=line.action,
+            score=line.score,
+            identity=line.identity,
+            images=None if line.images == ALL else tuple(line.images),
+            to=line.to,
+            evidence=line.evidence,
+            reason=line.reason or "",
         )
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def _text(row: dict[str, Any], name: str) -> str | None:
-    value = row.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not is_plain_text(value):
-        raise InputError(f"{name} must be text without control characters, got {value!a}")
-    return value
-
-
-def _texts(row: dict[str, Any], name: str) -> tuple[str, ...]:
-    values = row.get(name, [])
-    if not isinstance(values, list):
-        raise InputError(f"{name} must be a list of names, got {values!a}")
-    for value in values:
-        if not isinstance(value, str) or not is_plain_text(value):
-            raise InputError(f"{name} must be names without control characters, got {value!a}")
-    return tuple(values)
+        raise InputError(f"{source}: {error}") from error
