@@ -16,7 +16,7 @@ import numpy as np
 
 from vultus.core.errors import CalibrationError
 from vultus.evaluation.calibration.fmr import not_higher
-from vultus.evaluation.calibration.fpir_check import GalleryPlan
+from vultus.evaluation.calibration.fpir import GalleryPlan
 from vultus.evaluation.calibration.run import (
     CalibrationPlan,
     CalibrationResult,

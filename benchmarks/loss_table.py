@@ -45,7 +45,7 @@ from vultus.training.data_selection import select_faces
 from vultus.training.recipe.config import DataConfig, EvaluationConfig
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.trainer import Trainer
-from vultus.training.validation.sets import CropEmbedder
+from vultus.training.validation import CropEmbedder
 
 IDENTITIES_A_BATCH, IMAGES_A_BATCH = 16, 4
 PAIRWISE = {"sampler": "pk"}

@@ -28,7 +28,7 @@ from vultus.training.data_selection import open_faces
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe, recipe_names
 from vultus.training.trainer import Trainer
-from vultus.training.validation.sets import CropEmbedder, open_validations
+from vultus.training.validation import CropEmbedder, open_validations
 
 
 class DrawnOnce:

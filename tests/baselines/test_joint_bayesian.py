@@ -152,27 +152,13 @@ def test_a_file_gives_the_same_scores(some_people: Any, tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["head.npz"]
 
 
-def test_files_that_are_none_are_refused(some_people: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no file"):
-        JointBayesian.load(tmp_path / "none.npz")
-    path = tmp_path / "head.npz"
-    path.write_bytes(b"PK\x03\x04 not really")
-    with pytest.raises(InputError, match="is no vultus-joint-bayesian-1 file"):
-        JointBayesian.load(path)
-    np.savez(path, kind=np.array({"a": 1}, dtype=object))
-    with pytest.raises(InputError, match="is no vultus-joint-bayesian-1 file"):
-        JointBayesian.load(path)
+def test_files_whose_arrays_do_not_fit_are_refused(some_people: Any, tmp_path: Path) -> None:
     head = JointBayesian.fit(some_people.vectors, some_people.labels)
     arrays = {name: getattr(head, name) for name in JointBayesian.__slots__}
-    for kind, change, message in (
-        ("vultus-pca-svm-1", {}, "must be of kind"),
-        (KIND, {"between": -head.between}, "do not fit"),
-        (KIND, {"mean": head.mean[:-1]}, "do not fit"),
-        (KIND, {"mean": head.mean * np.nan}, "finite"),
-    ):
-        save_head(path, {**arrays, **change}, kind=kind)
-        with pytest.raises(InputError, match=message):
-            JointBayesian.load(path)
+    for change in ({"between": -head.between}, {"mean": head.mean[:-1]}):
+        save_head(tmp_path / "head.npz", {**arrays, **change}, kind=KIND)
+        with pytest.raises(InputError, match="do not fit"):
+            JointBayesian.load(tmp_path / "head.npz")
 
 
 def test_pairs_that_do_not_fit_are_refused(some_people: Any) -> None:

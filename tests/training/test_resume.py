@@ -18,7 +18,7 @@ from vultus.training.run.checkpoint import CheckpointFolder
 from vultus.training.run.observers import StepRecord
 from vultus.training.run.state_file import state_digest
 from vultus.training.trainer import Trainer
-from vultus.training.validation.sets import EvaluationResult
+from vultus.training.validation import EvaluationResult
 
 
 class StopAt:

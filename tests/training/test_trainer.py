@@ -19,7 +19,7 @@ from vultus.training.recipe.recipe import Recipe
 from vultus.training.run.observers import StepRecord, read_log
 from vultus.training.run.result import build_backbone, load_backbone
 from vultus.training.trainer import Trainer
-from vultus.training.validation.sets import CropEmbedder, EvaluationResult, open_validations
+from vultus.training.validation import CropEmbedder, EvaluationResult, open_validations
 
 
 class Watcher:

@@ -23,7 +23,7 @@ from vultus.models.cards import ModelCard
 from vultus.runtime.providers import installed_engines
 from vultus.runtime.session import open_session
 from vultus.training.recipe.config import EvaluationConfig, InputConfig
-from vultus.training.validation.sets import CropEmbedder
+from vultus.training.validation import CropEmbedder
 
 SAMPLE = 128
 """Crops that are compared, if there are so many."""

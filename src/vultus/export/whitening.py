@@ -21,7 +21,7 @@ from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Image
 from vultus.data import FaceDataset, open_dataset
 from vultus.training.recipe.config import EvaluationConfig, InputConfig
-from vultus.training.validation.sets import CropEmbedder
+from vultus.training.validation import CropEmbedder
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Embeddings to decisions: verify, identify, search, fuse, cluster, and compact templates."""
+"""Embeddings to decisions: verify, identify, fuse, cluster, and the thresholds they take."""

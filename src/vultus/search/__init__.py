@@ -1,1 +1,1 @@
-"""1:N over many vectors."""
+"""Similarities of many vectors with many: exact search, int8 codes, and the tiles of both."""

@@ -14,7 +14,7 @@ from vultus.training.run.observers import Observers
 from vultus.training.run.result import save_backbone
 from vultus.training.run.run_folder import RunFolder
 from vultus.training.state import TrainState
-from vultus.training.validation.sets import (
+from vultus.training.validation import (
     CropEmbedder,
     EvaluationResult,
     EvaluationStoppedError,

@@ -15,7 +15,7 @@ from vultus.mining.offline import offline_triplets
 from vultus.mining.triplets import Triplets
 from vultus.sampling.offline_sampler import OfflineTripletSampler
 from vultus.training.objectives.objective import StageSetting
-from vultus.training.validation.sets import CropEmbedder
+from vultus.training.validation import CropEmbedder
 
 
 def endless_batches(

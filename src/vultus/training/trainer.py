@@ -40,7 +40,7 @@ from vultus.training.run.run_folder import RunFolder
 from vultus.training.stages import StageBuilder
 from vultus.training.state import TrainState
 from vultus.training.step import StepMaker
-from vultus.training.validation.sets import EvaluationStoppedError
+from vultus.training.validation import EvaluationStoppedError
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 
 from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.calibration import CalibrationPlan, LabelledFaces, calibrate
-from vultus.evaluation.calibration.fpir_check import GalleryPlan
+from vultus.evaluation.calibration.fpir import GalleryPlan
 from vultus.evaluation.calibration.run import CalibrationResult
 from vultus.evaluation.calibration.searches import stranger_searches
 from vultus.evaluation.calibration.split import held_out

@@ -34,7 +34,7 @@ from vultus.training.run.observers import StepRecord
 from vultus.training.run.result import load_backbone
 from vultus.training.run.state_file import state_digest
 from vultus.training.trainer import Trainer
-from vultus.training.validation.sets import EvaluationResult
+from vultus.training.validation import EvaluationResult
 
 
 class Watcher:

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from vultus.evaluation.measures.accuracy import fold_accuracy
 from vultus.training.reporting import Meter
 from vultus.training.run.observers import RunLog, StepRecord, TensorBoardLog, read_log
-from vultus.training.validation.sets import EvaluationResult
+from vultus.training.validation import EvaluationResult
 
 
 def record(step: int, *, loss: float = 1.5) -> StepRecord:

@@ -17,7 +17,7 @@ from vultus.cli.output import ExitCode, JsonOption, note, out, print_json, progr
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
-from vultus.evaluation.calibration.fpir_check import GalleryPlan
+from vultus.evaluation.calibration.fpir import GalleryPlan
 from vultus.evaluation.calibration.plots import plot_gallery_thresholds, plot_reliability
 from vultus.evaluation.calibration.run import (
     CalibrationPlan,

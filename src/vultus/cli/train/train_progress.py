@@ -9,7 +9,7 @@ from vultus.cli.output import err, note
 
 if TYPE_CHECKING:
     from vultus.training.run.observers import StepRecord
-    from vultus.training.validation.sets import EvaluationResult
+    from vultus.training.validation import EvaluationResult
 
 
 _SHOWN = {

@@ -15,8 +15,13 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.thresholds import ThresholdTable
 from vultus.evaluation.calibration.fmr import FmrCheck, check_fmr
-from vultus.evaluation.calibration.fpir import MIN_PEOPLE, fit_fpir_curves
-from vultus.evaluation.calibration.fpir_check import FpirCheck, GalleryPlan, check_fpir
+from vultus.evaluation.calibration.fpir import (
+    MIN_PEOPLE,
+    FpirCheck,
+    GalleryPlan,
+    check_fpir,
+    fit_fpir_curves,
+)
 from vultus.evaluation.calibration.probability import (
     ProbabilityCheck,
     ScoreCounts,

@@ -27,7 +27,7 @@ from vultus.training.recipe.recipe_file import load_recipe
 from vultus.training.recipe.stage_config import DistillationConfig
 from vultus.training.run.result import build_backbone, load_backbone, weights_file
 from vultus.training.run.run_folder import RunFolder
-from vultus.training.validation.sets import CropEmbedder
+from vultus.training.validation import CropEmbedder
 
 
 class Teacher(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from vultus.core.files import write_text
 from vultus.training.run.run_folder import RunFolder
-from vultus.training.validation.sets import EvaluationResult
+from vultus.training.validation import EvaluationResult
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vultus.core.errors import ConfigError, InputError
 from vultus.data import open_dataset
 from vultus.training.recipe.config import EvaluationConfig, EvaluationSet, InputConfig
-from vultus.training.validation.sets import CropEmbedder, EvaluationStoppedError, open_validations
+from vultus.training.validation import CropEmbedder, EvaluationStoppedError, open_validations
 
 
 class Pool(nn.Module):

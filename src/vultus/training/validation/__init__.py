@@ -1,1 +1,0 @@
-"""Sets that a run is measured on while it trains."""
