@@ -43,7 +43,7 @@ def align_faces(image: Image, faces: Faces, *, template: str = "arcface-112") ->
     """
     chosen = crop_template(template)
     if isinstance(chosen, MarginTemplate):
-        return _crops(image, margin_transforms(faces.boxes, chosen), chosen)
+        return _crops(image, _margin_transforms(faces.boxes, chosen), chosen)
     return _crops(image, similarity_transforms(faces.landmarks, chosen.points), chosen)
 
 
@@ -74,7 +74,7 @@ def margin_crops(
         chosen = MarginTemplate(f"margin-{size}-{margin_px}", size, margin_px)
     if not isinstance(chosen, MarginTemplate):
         raise TypeError(f"facenet-160 must be a MarginTemplate, is {type(chosen).__name__}")
-    return _crops(image, margin_transforms(faces.boxes, chosen), chosen)
+    return _crops(image, _margin_transforms(faces.boxes, chosen), chosen)
 
 
 def similarity_transforms(
@@ -113,7 +113,7 @@ def similarity_transforms(
     return np.array(rows).transpose(2, 0, 1).astype(np.float32)
 
 
-def margin_transforms(
+def _margin_transforms(
     boxes: npt.NDArray[np.float32], template: MarginTemplate
 ) -> npt.NDArray[np.float32]:
     """The map of every box onto the middle of a square crop.

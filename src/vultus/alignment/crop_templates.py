@@ -70,7 +70,7 @@ ARCFACE_POINTS: tuple[_Point, _Point, _Point, _Point, _Point] = (
     (41.5493, 92.3655),
     (70.7299, 92.2041),
 )
-SPHEREFACE_POINTS: tuple[_Point, _Point, _Point, _Point, _Point] = (
+_SPHEREFACE_POINTS: tuple[_Point, _Point, _Point, _Point, _Point] = (
     (30.2946, 51.6963),
     (65.5318, 51.5014),
     (48.0252, 71.7366),
@@ -83,7 +83,7 @@ TEMPLATES: Mapping[str, CropTemplate] = MappingProxyType(
         template.name: template
         for template in (
             LandmarkTemplate("arcface-112", (112, 112), ARCFACE_POINTS),
-            LandmarkTemplate("sphereface-112x96", (112, 96), SPHEREFACE_POINTS),
+            LandmarkTemplate("sphereface-112x96", (112, 96), _SPHEREFACE_POINTS),
             MarginTemplate("facenet-160", 160, 44),
         )
     }

@@ -23,7 +23,7 @@ from vultus.core.errors import ImageError
 
 logger = logging.getLogger(__name__)
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 """Pillow's names of the formats that are accepted; HEIF comes on top with the extra ``heif``."""
 
 EXIF_ORIENTATION = "vultus_exif_orientation"
@@ -143,7 +143,9 @@ def open_image(stream: BinaryIO, name: str, *, max_pixels: int) -> PilImage.Imag
     is_heif = header[4:8] == b"ftyp" and header[8:12] in _HEIF_BRANDS
     try:
         with decoding(name):
-            opened = _open_heif(stream, name) if is_heif else PilImage.open(stream, formats=FORMATS)
+            opened = (
+                _open_heif(stream, name) if is_heif else PilImage.open(stream, formats=_FORMATS)
+            )
     except ImageError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
             raise ImageError(f"{name} {_what_it_is(header)}; {_ADVICE}") from error.__cause__

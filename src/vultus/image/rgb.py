@@ -45,7 +45,7 @@ def pillow_to_rgb(picture: PilImage.Image, name: str) -> Image:
             f"{name} has pixels of mode {picture.mode!r}, whose range is not defined; "
             "convert it to 8 bit a channel first"
         )
-    orientation = exif_orientation(picture, name)
+    orientation = _exif_orientation(picture, name)
     width, height = picture.size
     upright_hw = (width, height) if orientation >= 5 else (height, width)
     result = np.empty((*upright_hw, 3), np.uint8)
@@ -76,7 +76,7 @@ def composite_on_white(rgba: npt.NDArray[np.uint8]) -> Image:
     return np.asarray((blended + 127) // 255, np.uint8)
 
 
-def exif_orientation(picture: PilImage.Image, name: str) -> int:
+def _exif_orientation(picture: PilImage.Image, name: str) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none or the EXIF data is damaged.
 
     Damaged EXIF is common and harmless: every viewer then shows the picture as it is stored.

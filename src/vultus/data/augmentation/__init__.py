@@ -4,14 +4,12 @@ Importing this package registers every augmentation in `AUGMENTATIONS`.
 """
 
 from vultus.data.augmentation.base import AUGMENTATIONS, Transform
-from vultus.data.augmentation.erase import Erase
 from vultus.data.augmentation.geometric import Affine, Crop, Flip
-from vultus.data.augmentation.mask import Mask
 from vultus.data.augmentation.mixup import Mixup
+from vultus.data.augmentation.occlusion import Erase, Mask, Sunglasses
 from vultus.data.augmentation.photometric import Grey, Photometric
 from vultus.data.augmentation.resolution import Blur, Jpeg, LowResolution, MotionBlur, Noise
 from vultus.data.augmentation.sequence import Augmentation, AugmentationStep
-from vultus.data.augmentation.sunglasses import Sunglasses
 
 __all__ = [
     "AUGMENTATIONS",

@@ -43,7 +43,7 @@ def build_graph(stage: Stage) -> bytes:
         DigestError: If they are not the expected ones.
     """
     weights = load_weights(stage)
-    graph = GraphBuilder()
+    graph = _GraphBuilder()
     if stage == "pnet":
         return _pnet(graph, weights)
     if stage == "rnet":
@@ -51,7 +51,7 @@ def build_graph(stage: Stage) -> bytes:
     return _onet(graph, weights)
 
 
-class GraphBuilder:
+class _GraphBuilder:
     """Collects nodes and weights of a graph that is one chain of layers."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class GraphBuilder:
         self.current = output
 
 
-def _pnet(graph: GraphBuilder, weights: _Weights) -> bytes:
+def _pnet(graph: _GraphBuilder, weights: _Weights) -> bytes:
     graph.convolve(*_normalised(weights[0], weights[1]), weights[2])
     graph.pool(2)
     graph.convolve(*weights[3:6])
@@ -125,7 +125,7 @@ def _pnet(graph: GraphBuilder, weights: _Weights) -> bytes:
     return graph.to_bytes(("b", "h", "w", 3), ("b", 5, "rows", "columns"))
 
 
-def _rnet(graph: GraphBuilder, weights: _Weights) -> bytes:
+def _rnet(graph: _GraphBuilder, weights: _Weights) -> bytes:
     graph.convolve(*_normalised(weights[0], weights[1]), weights[2])
     graph.pool(3)
     graph.convolve(*weights[3:6])
@@ -136,7 +136,7 @@ def _rnet(graph: GraphBuilder, weights: _Weights) -> bytes:
     return graph.to_bytes(("b", 24, 24, 3), ("b", 5))
 
 
-def _onet(graph: GraphBuilder, weights: _Weights) -> bytes:
+def _onet(graph: _GraphBuilder, weights: _Weights) -> bytes:
     graph.convolve(*_normalised(weights[0], weights[1]), weights[2])
     graph.pool(3)
     graph.convolve(*weights[3:6])

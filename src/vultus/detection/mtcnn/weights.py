@@ -95,13 +95,13 @@ def _unpickle(content: bytes) -> list[npt.NDArray[np.float32]]:
     # joblib 1.5 added a parameter that older versions do not know.
     known = inspect.signature(NumpyUnpickler.__init__).parameters
     settings = {"ensure_native_byte_order": True} if "ensure_native_byte_order" in known else {}
-    arrays: list[npt.NDArray[np.float32]] = ArrayUnpickler(
+    arrays: list[npt.NDArray[np.float32]] = _ArrayUnpickler(
         "", io.BytesIO(content), **settings
     ).load()
     return arrays
 
 
-class ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no types
+class _ArrayUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no types
     """joblib's reader, allowed to make lists of arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:

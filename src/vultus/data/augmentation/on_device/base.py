@@ -1,4 +1,4 @@
-"""What all batched augmentations share: the dispatch, the way of draws to the device, banks."""
+"""What all batched augmentations share: dispatch, draws on their way to the device, banks."""
 
 from functools import singledispatch
 from typing import Any
@@ -79,14 +79,6 @@ def device_generator(device: torch.device, generator: np.random.Generator) -> to
     return torch.Generator(device).manual_seed(int(generator.integers(2**63)))
 
 
-def _no_batched_version(step: Transform) -> InputError:
-    names = sorted(kind.__name__ for kind in change.registry if kind is not object)
-    return InputError(
-        f"augmentation must have a batched version, {type(step).__name__} has none "
-        f"(there are: {', '.join(names)}); set data.on_device = false"
-    )
-
-
 def within(
     start: npt.NDArray[np.int64], count: npt.NDArray[np.int64], length: int, device: torch.device
 ) -> Tensor:
@@ -94,3 +86,30 @@ def within(
     first, end = (on_device(values, device)[:, None] for values in (start, start + count))
     places = torch.arange(length, device=device)
     return (places >= first) & (places < end)
+
+
+def transform_rows(images: Tensor, along_height: Tensor, along_width: Tensor) -> Tensor:
+    """Multiply every row's planes with that row's two matrices.
+
+    Args:
+        images: (n, v, 3, h, w) float32.
+        along_height: (n, h, h): every new line as weights of the old ones.
+        along_width: (n, w, w): every new column as weights of the old ones.
+
+    Returns:
+        (n, v, 3, h, w), a view of transposed memory.
+    """
+    n, v, c, h, w = images.shape
+    wide = torch.bmm(images.reshape(n, v * c * h, w), along_width.transpose(1, 2))
+    # One product per row, not per plane: a row's planes share its matrices.
+    turned = wide.reshape(n, v * c, h, w).transpose(2, 3).reshape(n, v * c * w, h)
+    high = torch.bmm(turned, along_height.transpose(1, 2))
+    return high.reshape(n, v, c, w, h).transpose(3, 4)
+
+
+def _no_batched_version(step: Transform) -> InputError:
+    names = sorted(kind.__name__ for kind in change.registry if kind is not object)
+    return InputError(
+        f"augmentation must have a batched version, {type(step).__name__} has none "
+        f"(there are: {', '.join(names)}); set data.on_device = false"
+    )

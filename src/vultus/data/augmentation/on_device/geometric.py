@@ -7,8 +7,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
 from vultus.data.augmentation.geometric import Affine, Crop, Flip
-from vultus.data.augmentation.on_device.base import change, on_device, within
-from vultus.data.augmentation.on_device.separable import transform_rows
+from vultus.data.augmentation.on_device.base import change, on_device, transform_rows, within
 
 Lengths = npt.NDArray[np.int64]
 

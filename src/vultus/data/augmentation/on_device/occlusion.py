@@ -8,8 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vultus.data.augmentation.erase import Erase
-from vultus.data.augmentation.mask import Mask
+from vultus.data.augmentation.occlusion import Erase, Mask, Sunglasses
 from vultus.data.augmentation.on_device.base import (
     BANK_SIZE,
     change,
@@ -18,7 +17,6 @@ from vultus.data.augmentation.on_device.base import (
     on_device,
     within,
 )
-from vultus.data.augmentation.sunglasses import Sunglasses
 
 
 @change.register(Mask)

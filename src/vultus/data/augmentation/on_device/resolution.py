@@ -18,8 +18,8 @@ from vultus.data.augmentation.on_device.base import (
     on_device,
     per_row,
     spread,
+    transform_rows,
 )
-from vultus.data.augmentation.on_device.separable import transform_rows
 from vultus.data.augmentation.resolution import (
     DOWN,
     UP,
