@@ -99,7 +99,7 @@ def test_mistakes_are_found_before_anything_is_evaluated(
     for arguments, words in (
         ((), "at least one result"),
         ((tmp_path / "none.json",), "cannot be read"),
-        ((people / "person0" / "0.png",), "no JSON"),
+        ((people / "person0" / "0.png",), "must be text in UTF-8"),
         ((result_file, "--model", "tiny"), "--model is for --run"),
         (("--run", "folder"), "PROTOCOL:ROOT"),
         (("--run", f"lwf:{people}"), "did you mean 'lfw'"),

@@ -28,13 +28,14 @@ def test_rates_that_the_data_can_carry(
 def test_summary_holds_counts_and_intervals() -> None:
     generator = np.random.default_rng(0)
     summary = summarise(roc_curve(generator.normal(0.5, 0.1, 500), generator.normal(0, 0.1, 4000)))
-    figures = summary.to_dict()
-    assert (figures["n_genuine"], figures["n_impostor"]) == (500, 4000)
-    assert [point["target_fmr"] for point in figures["operating_points"]] == [1e-1, 1e-2, 1e-3]
-    for point in figures["operating_points"]:
-        assert point["fmr"] <= point["target_fmr"]
-        assert point["fmr_interval"]["low"] < point["fmr"] < point["fmr_interval"]["high"]
-        assert point["fmr_interval"]["method"] == "Wilson"
+    assert [measured.point.target_fmr for measured in summary.points] == [1e-1, 1e-2, 1e-3]
+    for measured in summary.points:
+        point, interval = measured.point, measured.fmr_interval
+        assert (point.n_genuine, point.n_impostor) == (500, 4000)
+        assert point.target_fmr is not None
+        assert point.fmr <= point.target_fmr
+        assert interval.low < point.fmr < interval.high
+        assert interval.method == "Wilson"
     assert summary.at(0.5).tar == 1.0
 
 

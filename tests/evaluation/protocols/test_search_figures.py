@@ -43,23 +43,24 @@ def test_the_mean_of_two_galleries_agrees_with_loops(rank: int | None) -> None:
         _gallery("G1", people, np.arange(20), 0), _gallery("G2", people, np.arange(20, 40), 1)
     ]  # fmt: skip
     figures = identification_figures(galleries, generator=np.random.default_rng(0), rank=rank)
-    assert (figures["n_enrolled"], figures["n_mated"], figures["n_strangers"]) == (40, 400, 400)
-    assert [row["target_fpir"] for row in figures["open_set"]] == [0.1]
-    row = figures["open_set"][0]
+    assert (figures.n_enrolled, figures.n_mated, figures.n_strangers) == (40, 400, 400)
+    assert [row.target_fpir for row in figures.open_set] == [0.1]
+    row = figures.open_set[0]
     loops = [_loops(gallery, 0.1, math.inf if rank is None else rank) for gallery in galleries]
-    assert row["thresholds"] == {"G1": loops[0][0], "G2": loops[1][0]}
-    assert row["fpir"] == pytest.approx((loops[0][1] + loops[1][1]) / 2)
-    assert row["fnir"] == pytest.approx((loops[0][2] + loops[1][2]) / 2)
-    assert row["tpir"] == pytest.approx(1 - row["fnir"])
-    for name in ("fpir", "fnir"):
-        assert row[f"{name}_interval"]["low"] <= row[name] <= row[f"{name}_interval"]["high"]
+    assert row.thresholds == {"G1": loops[0][0], "G2": loops[1][0]}
+    assert row.fpir == pytest.approx((loops[0][1] + loops[1][1]) / 2)
+    assert row.fnir == pytest.approx((loops[0][2] + loops[1][2]) / 2)
+    assert row.tpir == pytest.approx(1 - row.fnir)
+    for rate, interval in ((row.fpir, row.fpir_interval), (row.fnir, row.fnir_interval)):
+        assert interval is not None
+        assert interval.low <= rate <= interval.high
     found = [
         np.mean(gallery.searches.mate_ranks[gallery.searches.mated] <= 5) for gallery in galleries
     ]
-    assert figures["rank"]["5"]["rate"] == pytest.approx(np.mean(found))
+    assert figures.rank["5"].rate == pytest.approx(np.mean(found))
     alone = gallery_figures(galleries, generator=np.random.default_rng(0), rank=rank)
-    assert alone["G2"]["open_set"][0]["fnir"] == pytest.approx(loops[1][2])
-    assert alone["G2"]["open_set"][0]["threshold"] == loops[1][0]
+    assert alone["G2"].open_set[0].fnir == pytest.approx(loops[1][2])
+    assert alone["G2"].open_set[0].threshold == loops[1][0]
 
 
 def test_at_any_rank_the_mate_need_only_reach_the_threshold() -> None:
@@ -83,8 +84,8 @@ def test_failures_are_misses_and_no_strangers() -> None:
     figures = identification_figures(
         [GallerySearches("all", searches, who, 2)], generator=np.random.default_rng(0)
     )
-    assert figures["rank"]["10"]["rate"] == 0.5
-    assert (figures["n_mated"], figures["n_strangers"], figures["open_set"]) == (2, 1, [])
+    assert figures.rank["10"].rate == 0.5
+    assert (figures.n_mated, figures.n_strangers, figures.open_set) == (2, 1, ())
 
 
 def test_no_gallery_is_refused() -> None:

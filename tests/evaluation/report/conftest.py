@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos, ProtocolResult
+from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
+from vultus.evaluation.protocols.figures import RunFigures
 from vultus.evaluation.protocols.folder import PersonFolder
 from vultus.evaluation.protocols.pairs import pairs
 from vultus.evaluation.protocols.photos import PhotoFile
-from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
+from vultus.evaluation.protocols.result import ProtocolResult
+from vultus.evaluation.report.record import EvaluationRecord, RunCost, record_evaluation
 from vultus.image.io import write_image
 
 PEOPLE, PHOTOS, DIM = 30, 4, 32
@@ -50,14 +52,18 @@ def folder_result(root: Path, model: str, *, noise: float, fail: bool = True) ->
     return PersonFolder(root=root, aligned=True).run(noisy_embedder(model, noise=noise, fail=fail))
 
 
+def as_run(result: ProtocolResult) -> RunFigures:
+    return RunFigures(detector="yunet", select="central", runtime="none", **vars(result.figures()))
+
+
 def as_record(result: ProtocolResult, *, worst: int = 20) -> EvaluationRecord:
-    figures = {**result.to_dict(), "detector": "yunet", "select": "central", "runtime": "none"}
+    figures = as_run(result)
     return record_evaluation(
         result,
         figures=figures,
         created="2026-01-02T03:04:05Z",
         software={"vultus": "0", "Python": "3"},
-        cost={"seconds": 4.0, "model_bytes": 2e6},
+        cost=RunCost(4.0, 2e6),
         worst=worst,
     )
 
@@ -70,6 +76,12 @@ def make_result(photo_root: Path) -> Callable[..., ProtocolResult]:
         return folder_result(photo_root, model, noise=noise, fail=fail)
 
     return make
+
+
+@pytest.fixture
+def run_figures() -> Callable[[ProtocolResult], RunFigures]:
+    """The figures of a result as a run with YuNet would tell them."""
+    return as_run
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ MakeRecord = Callable[..., EvaluationRecord]
 
 
 def changed(record: EvaluationRecord, **figures: Any) -> EvaluationRecord:
-    return dataclasses.replace(record, result={**record.result, **figures})
+    return dataclasses.replace(record, result=dataclasses.replace(record.result, **figures))
 
 
 def labels_of(*records: tuple[str | None, EvaluationRecord]) -> list[str]:
@@ -22,7 +22,7 @@ def labels_of(*records: tuple[str | None, EvaluationRecord]) -> list[str]:
 
 def test_groups_keep_the_order_given(make_record: MakeRecord, pair_record: MakeRecord) -> None:
     pairs, folder = pair_record("alpha"), make_record("alpha")
-    other = changed(folder, model={**folder.result["model"], "model": "beta"})
+    other = changed(folder, model=dataclasses.replace(folder.result.model, model="beta"))
     found = compare(
         [(None, pairs), (None, folder), (None, other)], title="", created="", version="0"
     )
@@ -39,8 +39,8 @@ def test_labels_tell_runs_of_one_model_apart(make_record: MakeRecord) -> None:
         "alpha, mtcnn",
         "alpha, aligned crops",
     ]
-    space = record.result["model"]
-    retrained = changed(record, model={**space, "weights_sha256": "cd" * 32})
+    space = record.result.model
+    retrained = changed(record, model=dataclasses.replace(space, weights_sha256="cd" * 32))
     assert labels_of((None, record), (None, retrained)) == [
         "alpha, yunet, abababab",
         "alpha, yunet, cdcdcdcd",

@@ -13,7 +13,7 @@ from vultus.core.errors import InputError
 from vultus.evaluation.plot_style import series_styles
 from vultus.evaluation.report.comparison import compare
 from vultus.evaluation.report.page import write_report
-from vultus.evaluation.report.record import EvaluationRecord, ScoredPair
+from vultus.evaluation.report.record import EvaluationRecord, RunCost, ScoredPair
 from vultus.evaluation.report.worst_pairs import PairPhotos
 
 MISSING = "\N{EN DASH}"
@@ -76,7 +76,7 @@ def read(path: Path) -> Reader:
 
 
 def changed(record: EvaluationRecord, **figures: Any) -> EvaluationRecord:
-    return dataclasses.replace(record, result={**record.result, **figures})
+    return dataclasses.replace(record, result=dataclasses.replace(record.result, **figures))
 
 
 def test_tables_say_what_the_json_says(make_record: MakeRecord, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_hostile_names_are_only_text(make_record: MakeRecord, tmp_path: Path) ->
     record = make_record()
     evil = changed(
         record,
-        model={**record.result["model"], "model": EVIL, "preprocessing": EVIL},
+        model=dataclasses.replace(record.result.model, model=EVIL, preprocessing=EVIL),
         protocol=EVIL,
         detector=EVIL,
         select=EVIL,
@@ -217,11 +217,11 @@ def test_many_models_and_protocols_and_gaps(
 def test_records_that_hold_next_to_nothing(make_record: MakeRecord, tmp_path: Path) -> None:
     record = make_record()
     bare = changed(
-        record, accuracy=None, folds=None, far=None, tar_at_far=None, operating_points=[],
+        record, accuracy=None, folds=None, far=None, tar_at_far=None, operating_points=(),
         identification=None,
     )  # fmt: skip
     bare = dataclasses.replace(
-        bare, histogram=None, cmc=None, reject={}, reject_areas={}, cost={},
+        bare, histogram=None, cmc=None, reject={}, reject_areas={}, cost=RunCost(),
         curves={"comparisons": record.curves["comparisons"]},
         worst_genuine=(), worst_impostor=(),
     )  # fmt: skip

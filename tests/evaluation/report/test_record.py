@@ -8,7 +8,7 @@ import pytest
 from vultus.core.errors import InputError
 from vultus.core.similarity import paired_similarity
 from vultus.evaluation.measures.rates import operating_point
-from vultus.evaluation.protocols.base import ProtocolResult
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
 
 MakeRecord = Callable[..., EvaluationRecord]
@@ -18,16 +18,19 @@ MakeResult = Callable[..., ProtocolResult]
 def test_curves_say_what_the_figures_say(make_record: MakeRecord) -> None:
     record = make_record()
     curve = record.curves["comparisons"]
-    for point in record.result["operating_points"]:
-        found = operating_point(curve, fmr=point["target_fmr"])
-        assert (found.tar, found.threshold) == (point["tar"], point["threshold"])
-    for row in record.result["identification"]["open_set"]:
-        found = operating_point(record.curves["open_set"], fmr=row["target_fpir"])
-        assert (found.fmr, found.fnmr) == (row["fpir"], row["fnir"])
+    for point in record.result.operating_points:
+        found = operating_point(curve, fmr=point.target_fmr)
+        assert (found.tar, found.threshold) == (point.tar, point.threshold)
+    identification = record.result.identification
+    assert identification is not None
+    for row in identification.open_set:
+        found = operating_point(record.curves["open_set"], fmr=row.target_fpir)
+        assert (found.fmr, found.fnmr) == (row.fpir, row.fnir)
     assert record.cmc is not None
-    for rank, row in record.result["identification"]["rank"].items():
-        assert record.cmc.rate(int(rank)) == row["rate"]
-    assert record.threshold == operating_point(curve, fmr=record.result["far"]).threshold
+    for rank, figures in identification.rank.items():
+        assert record.cmc.rate(int(rank)) == figures.rate
+    assert record.result.far is not None
+    assert record.threshold == operating_point(curve, fmr=record.result.far).threshold
     assert record.histogram is not None
     # One failed photo: its three genuine comparisons have no score.
     assert record.histogram.genuine.sum() == curve.n_genuine - 3
@@ -35,10 +38,11 @@ def test_curves_say_what_the_figures_say(make_record: MakeRecord) -> None:
 
 
 def test_worst_pairs_are_the_extremes_of_all(
-    make_result: MakeResult, photo_root: Path, embed_noise: Any
+    make_result: MakeResult, photo_root: Path, embed_noise: Any, run_figures: Any
 ) -> None:
     result = make_result("alpha")
-    record = record_evaluation(result, figures=result.to_dict(), created="", software={}, worst=7)
+    figures = run_figures(result)
+    record = record_evaluation(result, figures=figures, created="", software={}, worst=7)
     names = sorted(p.relative_to(photo_root).as_posix() for p in photo_root.rglob("*.png"))
     embedded = embed_noise("alpha", noise=0.9)(names, aligned=True)
     kept = [name for name, failed in zip(names, embedded.failed, strict=True) if not failed]
@@ -57,12 +61,13 @@ def test_worst_pairs_are_the_extremes_of_all(
 def test_reject_curves_start_at_the_fnmr(make_record: MakeRecord) -> None:
     record = make_record()
     curve = record.reject["feature norm"]
-    point = operating_point(record.curves["comparisons"], fmr=record.result["far"])
+    assert record.result.far is not None
+    point = operating_point(record.curves["comparisons"], fmr=record.result.far)
     assert curve.fnmr[0] == point.fnmr
     # The failed photo has the lowest quality: its three comparisons go first, together.
     assert curve.rejected[1] == 3 / point.n_genuine
     areas = record.reject_areas["feature norm"]
-    assert areas["ideal_area"] <= areas["area"] == pytest.approx(curve.area())
+    assert areas.ideal_area <= areas.area == pytest.approx(curve.area())
 
 
 def test_pairs_are_named_only_when_asked(make_record: MakeRecord) -> None:

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
+from vultus.evaluation.protocols.figures import to_json
+from vultus.evaluation.report.comparison import compare
+from vultus.evaluation.report.page import write_report
 from vultus.evaluation.report.record import EvaluationRecord
 from vultus.evaluation.report.result_file import load_record, save_record
 
@@ -21,7 +24,8 @@ def test_a_record_comes_back_whole(
     path = tmp_path / "result.json"
     save_record(path, record)
     back = load_record(path)
-    assert back.result == json.loads(json.dumps(record.result))
+    assert back.result == record.result
+    assert to_json(back.result) == to_json(record.result)
     assert back.curves.keys() == record.curves.keys()
     for name, curve in record.curves.items():
         assert (back.curves[name].thresholds == curve.thresholds).all()
@@ -108,3 +112,49 @@ def test_missing_files_and_folders_are_named(make_record: MakeRecord, tmp_path: 
         load_record(tmp_path / "none.json")
     with pytest.raises(InputError, match="make"):
         save_record(tmp_path / "none" / "result.json", make_record())
+
+
+def test_a_record_of_the_first_version_can_be_read(make_record: MakeRecord, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    save_record(file, make_record())
+    content = json.loads(file.read_text())
+    result = content["result"]
+    for key in ("equal_error_rate_interval", "area_under_curve_interval", "settings"):
+        del result[key]
+    del result["identification"]["identified_at_rank"]
+    for row in result["identification"]["open_set"]:
+        for key in ("fpir_interval", "fnir_interval", "tpir"):
+            del row[key]
+    file.write_text(json.dumps(content))
+    record = load_record(file)
+    assert record.result.identification is not None
+    assert record.result.identification.identified_at_rank == 1
+    assert record.result.equal_error_rate_interval is None
+    result["settings"], result["identification"]["identified_at_rank"] = {}, 1
+    assert to_json(record.result) == result
+    page = tmp_path / "r.html"
+    write_report(page, compare([(None, record)], title="", created="", version="0"))
+    assert "unknown" not in page.read_text()
+
+
+def test_what_a_later_version_adds_is_left_alone(make_record: MakeRecord, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    save_record(file, make_record())
+    content = json.loads(file.read_text())
+    content["result"]["calibration"] = {"slope": 1}
+    content["weather"] = "fine"
+    file.write_text(json.dumps(content))
+    assert load_record(file).result.protocol == "folder"
+
+
+def test_the_message_says_where_and_what(make_record: MakeRecord, tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    save_record(file, make_record())
+    content = json.loads(file.read_text())
+    content["result"]["operating_points"][1]["tar_interval"]["low"] = "0.5"
+    file.write_text(json.dumps(content))
+    wanted = (
+        r"is damaged: result\.operating_points\.1\.tar_interval\.low must be a number, got '0.5'"
+    )
+    with pytest.raises(InputError, match=wanted):
+        load_record(file)

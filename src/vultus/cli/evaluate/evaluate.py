@@ -12,7 +12,8 @@ from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Flip
 from vultus.core.files import check_target
 from vultus.evaluation.plots import plot_det, plot_roc, plot_scores, save_figure
 from vultus.evaluation.protocols import PROTOCOLS
-from vultus.evaluation.protocols.base import ProtocolResult
+from vultus.evaluation.protocols.figures import to_json
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.report.result_file import save_record
 from vultus.pipeline.measuring.run import RunSettings, run_evaluation
 
@@ -119,15 +120,14 @@ def evaluate(
         check_target(output)  # before hours of evaluation, not after
     with progress_bar() as progress:
         done = run_evaluation(run, progress=progress)
-    result, report = done.result, done.figures
     if output is not None:
         save_record(output, done.record(worst=worst))
-    if plots is not None:
-        report["plots"] = [str(path) for path in _write_plots(result, plots)]
+    drawn = [] if plots is None else _write_plots(done.result, plots)
     if json:
-        print_json(report)
+        told = {"plots": [str(path) for path in drawn]} if drawn else {}
+        print_json({**to_json(done.figures), **told})
     else:
-        print_result(result, report)
+        print_result(done.result, done.figures)
     return ExitCode.OK
 
 

@@ -1,173 +1,155 @@
 """The figures of a protocol as text."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from vultus.cli.output import out, say
-from vultus.evaluation.measures.summary import Summary
-from vultus.evaluation.protocols.base import ProtocolResult
-
-TRIALS = (
-    ("verification", "TAR", "far", "FAR"),
-    ("open_set_identification", "DIR at rank 1", "fpir", "FPIR"),
+from vultus.evaluation.measures.intervals import Interval
+from vultus.evaluation.protocols.figures import (
+    ComparisonFigures,
+    DistractorFigures,
+    EvaluationFigures,
+    IdentificationFigures,
+    RunFigures,
+    Setting,
 )
+from vultus.evaluation.protocols.result import ProtocolResult
 
 
-def print_result(result: ProtocolResult, report: Mapping[str, Any]) -> None:
+def print_result(result: ProtocolResult, figures: RunFigures) -> None:
     """Print a result to stdout.
 
     Args:
         result: Of a protocol.
-        report: ``result.to_dict()`` and how the faces were found.
+        figures: Of the result, and how the faces were found.
     """
-    say(f"{result.protocol}: {result.space}")
-    for line in _photo_lines(result, report):
+    say(f"{figures.protocol}: {figures.model}")
+    for line in _photo_lines(figures):
         say(line)
-    if result.settings:
-        told = (f"{name} {_setting(value)}" for name, value in result.settings.items())
+    if figures.settings:
+        told = (f"{name} {_setting(value)}" for name, value in figures.settings.items())
         say(f"settings: {', '.join(told)}")
-    if result.accuracy is not None:
-        folds = result.accuracy
+    if figures.folds is not None:
+        folds = figures.folds
         say(
-            f"accuracy {folds.mean:.2%} +- {folds.standard_error:.2%} (standard error of "
+            f"accuracy {folds.accuracy:.2%} +- {folds.standard_error:.2%} (standard error of "
             f"{len(folds.accuracies)} folds, std {_rate(folds.std)}); 95 % "
-            f"{folds.interval.low:.2%} - {folds.interval.high:.2%}, {folds.n_pairs:,} pairs"
+            f"{_ends(folds.interval)}, {folds.n_pairs:,} pairs"
         )
-    _print_trials(report)
-    whole = "every photo against every other" if result.trials else "comparisons"
-    _print_points(whole, result.comparisons)
-    if result.all_pairs is not None:
-        _print_points("every photo against every other", result.all_pairs)
-    _print_distractors(report.get("distractors"))
-    _print_searches(report)
-    for name, digest in result.files_sha256.items():
+    for name, asked, rate, trials in figures.over_trials():
+        say(
+            f"{name} at {asked} at most {rate:.3g} over {len(trials.thresholds)} trials: mean "
+            f"{trials.mean:.2%}, std {_rate(trials.std)}, mean - std "
+            f"{_rate(trials.mean_minus_std)}; 95 % of the mean {_ends(trials.interval)} "
+            f"({trials.interval.method})"
+        )
+    _print_points("every photo against every other" if result.trials else "comparisons", figures)
+    if figures.all_pairs is not None:
+        _print_points("every photo against every other", figures.all_pairs)
+    _print_distractors(figures.distractors or ())
+    _print_searches(figures)
+    for name, digest in figures.files_sha256.items():
         say(f"{name} sha256 {digest}")
 
 
-def _photo_lines(result: ProtocolResult, report: Mapping[str, Any]) -> list[str]:
-    if "embeddings" in report:
-        source = f"stored embeddings, {report['embeddings']['file']}"
-    else:
-        source = report["detector"] or "aligned crops"
-    told = f"{result.n_photos:,} photos, {result.failures:,} without a face ({source})"
-    sets = report.get("sets")
-    if sets is None:
+def _photo_lines(figures: RunFigures) -> list[str]:
+    source = figures.detector or "aligned crops"
+    if figures.embeddings is not None:
+        source = f"stored embeddings, {figures.embeddings.file}"
+    told = f"{figures.n_photos:,} photos, {figures.failures:,} without a face ({source})"
+    if figures.sets is None:
         lines = [f"{told}; they count as errors"]
     else:
         lines = [
-            f"{told}; {report['n_sets']:,} {sets}, {report['failed_sets']:,} of them without any "
-            "face, which count as errors"
+            f"{told}; {figures.n_sets:,} {figures.sets}, {figures.failed_sets:,} of them without "
+            "any face, which count as errors"
         ]
-    if "removed_probes" in report:
+    if figures.n_probes is not None:
         lines.append(
-            f"{report['n_probes']:,} probes of {report['n_people']:,} people; lists of noises "
-            f"removed {report['removed_probes']:,} probes and {report['removed_distractors']:,} "
+            f"{figures.n_probes:,} probes of {figures.n_people:,} people; lists of noises "
+            f"removed {figures.removed_probes:,} probes and {figures.removed_distractors:,} "
             "distractors"
         )
     return lines
 
 
-def _setting(value: Any) -> str:
+def _setting(value: Setting) -> str:
     if isinstance(value, list):
         return "-".join(f"{item}" for item in value)
     return "none" if value is None else str(value)
 
 
-def _print_trials(report: Mapping[str, Any]) -> None:
-    for key, name, rate, words in TRIALS:
-        figures = report.get(key)
-        if figures is not None:
-            interval = figures["interval"]
-            say(
-                f"{name} at {words} at most {figures[rate]:.3g} over {len(figures['thresholds'])} "
-                f"trials: mean {figures['mean']:.2%}, std {_rate(figures['std'])}, mean - std "
-                f"{_rate(figures['mean_minus_std'])}; 95 % of the mean {interval['low']:.2%} - "
-                f"{interval['high']:.2%} ({interval['method']})"
-            )
-
-
-def _print_points(title: str, summary: Summary) -> None:
-    figures = summary.to_dict()
-    eer, area = figures["equal_error_rate_interval"], figures["area_under_curve_interval"]
+def _print_points(title: str, figures: ComparisonFigures) -> None:
+    eer, area = figures.equal_error_rate_interval, figures.area_under_curve_interval
     say(
-        f"{title}: {figures['n_genuine']:,} genuine, {figures['n_impostor']:,} impostor; EER "
-        f"{figures['equal_error_rate']:.3%} (95 % {eer['low']:.3%} - {eer['high']:.3%}), AUC "
-        f"{figures['area_under_curve']:.5f} ({area['low']:.5f} - {area['high']:.5f})"
+        f"{title}: {figures.n_genuine:,} genuine, {figures.n_impostor:,} impostor; EER "
+        f"{figures.equal_error_rate:.3%} (95 % {_ends(eer, '.3%')}), AUC "
+        f"{figures.area_under_curve:.5f} ({_ends(area, '.5f')})"
     )
     table = Table()
     for column in ("FMR at most", "threshold", "FMR", "95 %", "TAR", "95 %", "intervals"):
         table.add_column(column, justify="right")
-    for measured in summary.points:
-        point = measured.point
+    for point in figures.operating_points:
+        methods = (point.fmr_interval.method, point.tar_interval.method)
         table.add_row(
             f"{point.target_fmr:.0e}",
-            f"{point.threshold:.4f}",
+            "inf" if point.threshold is None else f"{point.threshold:.4f}",
             f"{point.fmr:.2e}",
-            f"{measured.fmr_interval.low:.1e} - {measured.fmr_interval.high:.1e}",
+            _ends(point.fmr_interval, ".1e"),
             f"{point.tar:.2%}",
-            f"{measured.tar_interval.low:.2%} - {measured.tar_interval.high:.2%}",
-            f"{measured.fmr_interval.method.split()[0]}, {measured.tar_interval.method.split()[0]}",
+            _ends(point.tar_interval),
+            ", ".join(method.split()[0] for method in methods),
         )
-    if summary.points:
+    if figures.operating_points:
         out.print(table)
     else:
         say("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
 
 
-def _print_distractors(rows: list[dict[str, Any]] | None) -> None:
+def _print_distractors(rows: Sequence[DistractorFigures]) -> None:
     if not rows:
         return
     table = Table(
-        title=f"mate among the first k, {rows[0]['n_searches']:,} searches", title_justify="left"
+        title=f"mate among the first k, {rows[0].n_searches:,} searches", title_justify="left"
     )
-    ranks = list(rows[0]["rank"])
+    ranks = list(rows[0].rank)
     for column in ("distractors", *(word for rank in ranks for word in (f"rank-{rank}", "95 %"))):
         table.add_column(column, justify="right")
     for row in rows:
-        cells = []
-        for rank in ranks:
-            interval = row["rank"][rank]["interval"]
-            cells += [
-                f"{row['rank'][rank]['rate']:.2%}",
-                f"{interval['low']:.2%} - {interval['high']:.2%}",
-            ]
-        table.add_row(f"{row['n_distractors']:,}", *cells)
+        known = [row.rank[rank] for rank in ranks]
+        cells = [(f"{found.rate:.2%}", _ends(found.interval)) for found in known]
+        table.add_row(f"{row.n_distractors:,}", *(text for cell in cells for text in cell))
     out.print(table)
 
 
-def _print_searches(report: Mapping[str, Any]) -> None:
-    identification = report.get("identification")
-    if not identification:
+def _print_searches(figures: EvaluationFigures) -> None:
+    if figures.identification is None:
         return
-    galleries = report.get("galleries")
-    trials = report.get("open_set_identification")
-    name = "1:N" if trials is None else f"1:N, mean of {len(trials['thresholds'])} trials, in all"
-    if galleries:
-        name = f"1:N, mean of the galleries {', '.join(galleries)}"
-    _print_identification(name, identification)
-    for gallery, figures in (galleries or {}).items():
-        _print_identification(f"1:N, gallery {gallery}", figures)
+    trials = figures.open_set_identification
+    name = "1:N" if trials is None else f"1:N, mean of {len(trials.thresholds)} trials, in all"
+    if figures.galleries:
+        name = f"1:N, mean of the galleries {', '.join(figures.galleries)}"
+    _print_identification(name, figures.identification)
+    for gallery, found in (figures.galleries or {}).items():
+        _print_identification(f"1:N, gallery {gallery}", found)
 
 
-def _print_identification(name: str, figures: Mapping[str, Any]) -> None:
+def _print_identification(name: str, figures: IdentificationFigures) -> None:
     ranks = ", ".join(
-        f"rank-{rank} {row['rate']:.2%} (95 % {row['interval']['low']:.2%} - "
-        f"{row['interval']['high']:.2%})"
-        for rank, row in figures["rank"].items()
+        f"rank-{rank} {row.rate:.2%} (95 % {_ends(row.interval)})"
+        for rank, row in figures.rank.items()
     )
-    say(
-        f"{name}, {figures['n_enrolled']:,} enrolled, {figures['n_mated']:,} searches for them: "
-        f"{ranks}"
-    )
-    for row in figures["open_set"]:
-        interval = row["fnir_interval"]
+    say(f"{name}, {figures.n_enrolled:,} enrolled, {figures.n_mated:,} searches for them: {ranks}")
+    for row in figures.open_set:
         say(
-            f"  FPIR at most {row['target_fpir']:.0e} ({figures['n_strangers']:,} strangers): "
-            f"FNIR {row['fnir']:.2%} (95 % {interval['low']:.2%} - {interval['high']:.2%}), "
-            f"TPIR {row['tpir']:.2%}"
+            f"  FPIR at most {row.target_fpir:.0e} ({figures.n_strangers:,} strangers): "
+            f"FNIR {row.fnir:.2%} (95 % {_ends(row.fnir_interval)}), TPIR {1 - row.fnir:.2%}"
         )
+
+
+def _ends(interval: Interval | None, form: str = ".2%") -> str:
+    return "unknown" if interval is None else f"{interval.low:{form}} - {interval.high:{form}}"
 
 
 def _rate(rate: float | None) -> str:

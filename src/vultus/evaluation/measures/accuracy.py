@@ -51,19 +51,6 @@ class FoldAccuracy:
         """95 % interval of the share of right decisions, pairs taken as independent."""
         return rate_interval(self.n_right, self.n_pairs)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Mean, spread and folds, fit for JSON."""
-        return {
-            "accuracy": self.mean,
-            "std": self.std,
-            "standard_error": self.standard_error,
-            "interval": self.interval.to_dict(),
-            "accuracies": list(self.accuracies),
-            "thresholds": list(self.thresholds),
-            "n_pairs": self.n_pairs,
-            "n_failures": self.n_failures,
-        }
-
 
 def best_threshold(scores: npt.NDArray[Any], genuine: npt.NDArray[np.bool_]) -> float:
     """The threshold with the most right decisions ("same" when score >= threshold).

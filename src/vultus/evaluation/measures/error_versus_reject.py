@@ -1,12 +1,14 @@
 """Error versus reject: what refusing the poorest faces buys, and the area under that curve."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_range, frozen
+from vultus.core.errors import InputError
+from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.scores import check_scores
 
 
@@ -23,15 +25,20 @@ class RejectCurve:
         n_left: (k,) int64, how many are left.
         threshold: The one fixed threshold.
         n_genuine: How many genuine comparisons before any was refused.
+
+    Raises:
+        InputError: If the arrays are empty or differ in length.
     """
 
-    rejected: npt.NDArray[np.float64]
-    fnmr: npt.NDArray[np.float64]
-    n_left: npt.NDArray[np.int64]
+    rejected: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    fnmr: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    n_left: Annotated[npt.NDArray[np.int64], Numbers("int64")]
     threshold: float
     n_genuine: int
 
     def __post_init__(self) -> None:
+        if not self.rejected.shape == self.fnmr.shape == self.n_left.shape != (0,):
+            raise InputError("rejected, fnmr and n_left of a reject curve must be of one length")
         for name in ("rejected", "fnmr", "n_left"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 

@@ -1,12 +1,14 @@
 """How many genuine and impostor scores fall into each bin."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.errors import InputError
+from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.rates import RocCurve
 
 
@@ -23,9 +25,9 @@ class ScoreHistogram:
         InputError: If shapes or dtypes do not fit together, or edges do not rise.
     """
 
-    edges: npt.NDArray[np.float64]
-    genuine: npt.NDArray[np.int64]
-    impostor: npt.NDArray[np.int64]
+    edges: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    genuine: Annotated[npt.NDArray[np.int64], Numbers("int64")]
+    impostor: Annotated[npt.NDArray[np.int64], Numbers("int64")]
 
     def __post_init__(self) -> None:
         check_array("edges", self.edges, dtype=np.float64, shape=("k + 1",))

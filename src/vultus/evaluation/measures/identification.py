@@ -5,7 +5,7 @@ Ties are resolved against the system: a stranger with the mate's score ranks bef
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.embeddings import Embeddings, check_same_space
 from vultus.core.errors import InputError
+from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.intervals import Interval, rate_interval
 from vultus.evaluation.measures.rates import RocCurve, roc_curve
 from vultus.search.tiles import similarity_rows
@@ -61,10 +62,18 @@ class CmcCurve:
     Attributes:
         n_found: (k,) int64; entry r - 1: mated searches whose mate is among the first r.
         n_searches: How many mated searches, failed ones included.
+
+    Raises:
+        InputError: If ``n_found`` is empty, falls or passes ``n_searches``.
     """
 
-    n_found: npt.NDArray[np.int64]
+    n_found: Annotated[npt.NDArray[np.int64], Numbers("int64")]
     n_searches: int
+
+    def __post_init__(self) -> None:
+        found = self.n_found
+        if not len(found) or (np.diff(found) < 0).any() or not 0 <= found[-1] <= self.n_searches:
+            raise InputError("n_found must rise to at most n_searches, got others")
 
     def rate(self, rank: int) -> float:
         """Share of mated searches whose mate is among the first ``rank``."""

@@ -101,6 +101,11 @@ class OperatingPoint:
     target_fmr: float | None = None
 
     @property
+    def finite_threshold(self) -> float | None:
+        """The threshold as JSON has it: None where nothing may match."""
+        return self.threshold if math.isfinite(self.threshold) else None
+
+    @property
     def fmr(self) -> float:
         """False match rate."""
         return self.n_false_matches / self.n_impostor
@@ -145,7 +150,7 @@ class OperatingPoint:
         """Rates, counts and intervals, fit for JSON (an infinite threshold becomes None)."""
         return {
             "target_fmr": self.target_fmr,
-            "threshold": self.threshold if math.isfinite(self.threshold) else None,
+            "threshold": self.finite_threshold,
             "fmr": self.fmr,
             "fmr_interval": self.fmr_interval.to_dict(),
             "tar": self.tar,

@@ -1,7 +1,7 @@
 """The figures of one set of comparisons, with their counts and intervals."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -9,11 +9,8 @@ from vultus.evaluation.measures.intervals import Interval, smallest_claim
 from vultus.evaluation.measures.rates import (
     OperatingPoint,
     RocCurve,
-    area_under_curve,
-    equal_error_rate,
     operating_point,
 )
-from vultus.evaluation.measures.score_intervals import area_interval, equal_error_interval
 
 DECADES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """The false match rates that are reported where the data can carry them."""
@@ -51,14 +48,6 @@ class MeasuredPoint:
     fmr_interval: Interval
     tar_interval: Interval
 
-    def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return {
-            **self.point.to_dict(),
-            "fmr_interval": self.fmr_interval.to_dict(),
-            "tar_interval": self.tar_interval.to_dict(),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -79,18 +68,6 @@ class Summary:
             CalibrationError: If the data cannot carry it.
         """
         return operating_point(self.curve, fmr=fmr)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return {
-            "n_genuine": self.curve.n_genuine,
-            "n_impostor": self.curve.n_impostor,
-            "equal_error_rate": equal_error_rate(self.curve),
-            "equal_error_rate_interval": equal_error_interval(self.curve).to_dict(),
-            "area_under_curve": area_under_curve(self.curve),
-            "area_under_curve_interval": area_interval(self.curve).to_dict(),
-            "operating_points": [point.to_dict() for point in self.points],
-        }
 
 
 def claimable(n_impostor: int) -> tuple[float, ...]:

@@ -15,10 +15,11 @@ from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
     EmbedPhotos,
-    ProtocolResult,
 )
+from vultus.evaluation.protocols.figures import ProtocolExtras
 from vultus.evaluation.protocols.half_enrolled import search_half_enrolled
 from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, pair_scores
 from vultus.evaluation.protocols.search_figures import identification_figures
 
@@ -75,12 +76,13 @@ class PersonFolder:
             int(embedded.failed.sum()),
             figures,
             _accuracy(embedded, self._people, generator),
-            extras={
-                "n_people": len(np.unique(self._people)),
-                "identification": None
+            extras=ProtocolExtras(
+                n_people=len(np.unique(self._people)),
+                identification=None
                 if found is None
                 else identification_figures([found], generator=generator),
-            },
+                unmeasured=("identification",),
+            ),
             evidence=all_pairs_evidence(
                 embedded, self._people, names, table, None if found is None else found.searches
             ),

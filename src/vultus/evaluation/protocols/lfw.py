@@ -8,9 +8,10 @@ import numpy as np
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.allpairs import all_pairs as compare_all
 from vultus.evaluation.measures.summary import summarise
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, ProtocolResult
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pair_lists import read_lfw_pairs
 from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import archive, digests, score_pairs
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from vultus.core.errors import InputError
 from vultus.data.formats.pair_set import read_pair_set
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos, ProtocolResult
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pair_lists import Pair, read_cfp_pairs, read_pair_list
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import digests, score_pairs
 
 

@@ -15,9 +15,9 @@ from vultus.evaluation.measures.allpairs import AllPairs
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.rates import roc_curve
 from vultus.evaluation.measures.summary import Summary, summarise
-from vultus.evaluation.protocols.base import EmbeddedPhotos, ProtocolResult
-from vultus.evaluation.protocols.evidence import Evidence, photo_qualities
+from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
+from vultus.evaluation.protocols.result import Evidence, ProtocolResult, photo_qualities
 from vultus.models.digest import sha256_file
 
 

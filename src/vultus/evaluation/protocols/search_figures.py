@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +9,18 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.identification import Searches, cmc, open_set_curve
-from vultus.evaluation.measures.intervals import mean_rate_interval, per_person, smallest_claim
+from vultus.evaluation.measures.intervals import (
+    Interval,
+    mean_rate_interval,
+    per_person,
+)
 from vultus.evaluation.measures.rates import OperatingPoint, operating_point
-from vultus.evaluation.measures.summary import DECADES
+from vultus.evaluation.measures.summary import claimable
+from vultus.evaluation.protocols.figures import (
+    IdentificationFigures,
+    OpenSetFigures,
+    RankFigures,
+)
 
 RANKS = (1, 5, 10)
 
@@ -46,8 +54,8 @@ def identification_figures(
     *,
     generator: np.random.Generator,
     rank: int | None = 1,
-) -> dict[str, Any]:
-    """Rank-k of enrolled people and FNIR at FPIR against strangers, fit for JSON.
+) -> IdentificationFigures:
+    """Rank-k of enrolled people and FNIR at FPIR against strangers.
 
     Rates are means over the galleries, counts are sums; intervals are from the bootstrap over the
     people who are searched for, at the thresholds found.
@@ -63,19 +71,16 @@ def identification_figures(
     if not galleries:
         raise InputError("identification needs at least one gallery, got none")
     strangers = [_strangers(gallery.searches) for gallery in galleries]
-    report: dict[str, Any] = {
-        "n_enrolled": sum(gallery.n_enrolled for gallery in galleries),
-        "n_mated": sum(int(gallery.searches.mated.sum()) for gallery in galleries),
-        "n_strangers": int(sum(mask.sum() for mask in strangers)),
-        "identified_at_rank": rank,
-        "rank": rank_figures(galleries, generator=generator),
-        "open_set": [],
-    }
     fewest = int(min(mask.sum() for mask in strangers))
-    for fpir in DECADES:
-        if fewest and fpir >= smallest_claim(fewest):
-            report["open_set"].append(_at_fpir(galleries, fpir, rank, generator))
-    return report
+    rates = claimable(fewest) if fewest else ()
+    return IdentificationFigures(
+        n_enrolled=sum(gallery.n_enrolled for gallery in galleries),
+        n_mated=sum(int(gallery.searches.mated.sum()) for gallery in galleries),
+        n_strangers=int(sum(mask.sum() for mask in strangers)),
+        identified_at_rank=rank,
+        rank=rank_figures(galleries, generator=generator),
+        open_set=tuple(_at_fpir(galleries, fpir, rank, generator) for fpir in rates),
+    )
 
 
 def gallery_figures(
@@ -83,7 +88,7 @@ def gallery_figures(
     *,
     generator: np.random.Generator,
     rank: int | None = 1,
-) -> dict[str, Any]:
+) -> dict[str, IdentificationFigures]:
     """`identification_figures` of each gallery alone, by its name."""
     return {
         gallery.name: identification_figures([gallery], generator=generator, rank=rank)
@@ -96,8 +101,8 @@ def rank_figures(
     *,
     generator: np.random.Generator,
     ranks: Sequence[int] = RANKS,
-) -> dict[str, Any]:
-    """How often the mate is among the first k: rank -> rate and interval, fit for JSON."""
+) -> dict[str, RankFigures]:
+    """How often the mate is among the first k, by k."""
     curves = [cmc(gallery.searches, max_rank=max(ranks)) for gallery in galleries]
     n_people = _n_people(galleries)
     figures = {}
@@ -110,10 +115,8 @@ def rank_figures(
             )
             for gallery in galleries
         ]
-        figures[str(rank)] = {
-            "rate": float(np.mean([curve.rate(rank) for curve in curves])),
-            "interval": _interval(counts, generator),
-        }
+        rate = float(np.mean([curve.rate(rank) for curve in curves]))
+        figures[str(rank)] = RankFigures(rate, _interval(counts, generator))
     return figures
 
 
@@ -122,7 +125,7 @@ def _at_fpir(
     fpir: float,
     rank: int | None,
     generator: np.random.Generator,
-) -> dict[str, Any]:
+) -> OpenSetFigures:
     points = [
         operating_point(open_set_curve(gallery.searches, rank=rank), fmr=fpir)
         for gallery in galleries
@@ -135,23 +138,21 @@ def _at_fpir(
         missed.append(per_person(~hit[mated], gallery.people[mated], n_people=n_people))
         false.append(per_person(wrong[strangers], gallery.people[strangers], n_people=n_people))
     fnir = float(np.mean([point.fnmr for point in points]))
-    figures: dict[str, Any] = {
-        "target_fpir": fpir,
-        "fpir": float(np.mean([point.fmr for point in points])),
-        "fpir_interval": _interval(false, generator),
-        "fnir": fnir,
-        "fnir_interval": _interval(missed, generator),
-        "tpir": 1 - fnir,
+    thresholds = {
+        gallery.name: point.finite_threshold
+        for gallery, point in zip(galleries, points, strict=True)
     }
-    thresholds = [point.to_dict()["threshold"] for point in points]
-    if len(thresholds) == 1:
-        figures["threshold"] = thresholds[0]
-    else:
-        figures["thresholds"] = {
-            gallery.name: threshold
-            for gallery, threshold in zip(galleries, thresholds, strict=True)
-        }
-    return figures
+    alone = len(galleries) == 1
+    return OpenSetFigures(
+        target_fpir=fpir,
+        fpir=float(np.mean([point.fmr for point in points])),
+        fpir_interval=_interval(false, generator),
+        fnir=fnir,
+        fnir_interval=_interval(missed, generator),
+        tpir=1 - fnir,
+        threshold=points[0].finite_threshold if alone else None,
+        thresholds=None if alone else thresholds,
+    )
 
 
 def _decided(
@@ -166,9 +167,9 @@ def _decided(
 def _interval(
     counts: Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
     generator: np.random.Generator,
-) -> dict[str, float | str]:
+) -> Interval:
     hits, trials = (np.stack(part) for part in zip(*counts, strict=True))
-    return mean_rate_interval(hits, trials, generator=generator).to_dict()
+    return mean_rate_interval(hits, trials, generator=generator)
 
 
 def _strangers(searches: Searches) -> npt.NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """What tables of a report are made of, and how figures are written in them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from vultus.evaluation.measures.intervals import Interval
 
 MISSING = "\N{EN DASH}"
 
@@ -45,6 +45,6 @@ def rate_text(rate: float) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
-def interval_text(interval: Mapping[str, Any]) -> str:
-    """Both ends of an interval of a rate, in per cent."""
-    return f"{interval['low']:.2%} \N{EN DASH} {interval['high']:.2%}"
+def interval_text(interval: Interval | None, form: str = ".2%") -> str:
+    """Both ends of an interval; nothing where a file of an older version has none."""
+    return "" if interval is None else f"{interval.low:{form}} {MISSING} {interval.high:{form}}"

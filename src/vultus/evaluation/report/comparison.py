@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vultus.core.errors import InputError
-from vultus.evaluation.report.record import EvaluationRecord, ScoredPair
+from vultus.evaluation.protocols.figures import Setting, to_json
+from vultus.evaluation.report.record import EvaluationRecord
 
 FORMAT = "vultus-report-1"
 
@@ -144,37 +145,35 @@ def _labels(records: Sequence[tuple[str | None, EvaluationRecord]]) -> list[str]
 
 
 def _traits(record: EvaluationRecord) -> list[str]:
-    model = record.result["model"]
-    return [
-        record.model,
-        str(record.result.get("detector") or "aligned crops"),
-        str(model.get("weights_sha256"))[:8],
-        str(model.get("preprocessing")),
-    ]
+    space = record.result.model
+    detector = record.result.detector or "aligned crops"
+    return [record.model, detector, space.weights_sha256[:8], space.preprocessing]
 
 
 def _warnings(entries: Sequence[Entry]) -> Iterable[str]:
     results = [entry.record.result for entry in entries]
-    files = [dict(result.get("files_sha256", {})) for result in results]
+    files = [result.files_sha256 for result in results]
     differing = sorted({name for some in files for name in some if _differ(files, name)})
     if differing:
         yield (
             f"These results were measured on different files ({', '.join(differing)}); they cannot "
             "be compared."
         )
-    settings = _settings(results)
+    settings = _settings([result.settings for result in results])
     if settings:
         yield f"These results have different settings ({settings}); compare with care."
-    for key, words in (("n_photos", "photos"), ("n_genuine", "genuine comparisons")):
-        counts = sorted({int(result[key]) for result in results})
+    numbers = {
+        "photos": {result.n_photos for result in results},
+        "genuine comparisons": {result.n_genuine for result in results},
+    }
+    for words, counts in numbers.items():
         if len(counts) > 1:
-            told = " and ".join(f"{count:,}" for count in counts)
+            told = " and ".join(f"{count:,}" for count in sorted(counts))
             yield f"These results are on different numbers of {words} ({told}); compare with care."
 
 
-def _settings(results: Sequence[Mapping[str, Any]]) -> str:
+def _settings(told: Sequence[Mapping[str, Setting]]) -> str:
     """Settings that are not the same for all, or nothing."""
-    told = [dict(result.get("settings", {})) for result in results]
     names = sorted({name for some in told for name in some})
     differing = [name for name in names if len({str(some.get(name)) for some in told}) > 1]
     return "; ".join(
@@ -183,7 +182,7 @@ def _settings(results: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _differ(files: Sequence[dict[str, str]], name: str) -> bool:
+def _differ(files: Sequence[Mapping[str, str]], name: str) -> bool:
     return len({some.get(name) for some in files}) > 1
 
 
@@ -193,23 +192,19 @@ def _entry_to_dict(entry: Entry, worst: int) -> dict[str, Any]:
         "label": entry.label,
         "created": record.created,
         "software": dict(record.software),
-        "cost": dict(record.cost),
+        "cost": to_json(record.cost),
         "threshold": record.threshold,
         "reject": {
             name: {
                 "fnmr": float(curve.fnmr[0]),
                 "threshold": curve.threshold,
-                **record.reject_areas[name],
+                **to_json(record.reject_areas[name]),
             }
             for name, curve in record.reject.items()
         },
-        "result": dict(record.result),
+        "result": to_json(record.result),
     }
     if worst:
-        told["worst_genuine"] = [_pair_to_dict(pair) for pair in record.worst_genuine[:worst]]
-        told["worst_impostor"] = [_pair_to_dict(pair) for pair in record.worst_impostor[:worst]]
+        told["worst_genuine"] = [pair._asdict() for pair in record.worst_genuine[:worst]]
+        told["worst_impostor"] = [pair._asdict() for pair in record.worst_impostor[:worst]]
     return told
-
-
-def _pair_to_dict(pair: ScoredPair) -> dict[str, Any]:
-    return {"first": pair.first, "second": pair.second, "similarity": pair.similarity}

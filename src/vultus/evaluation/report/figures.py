@@ -131,17 +131,16 @@ def _histogram(entry: Entry, *, several: bool) -> Iterator[ReportFigure]:
     title = f"Scores, {entry.label}" if several else "Scores"
     caption = f"Full: {record.histogram.genuine.sum():,} genuine; hatched: "
     caption += f"{record.histogram.impostor.sum():,} impostor."
-    if threshold is not None:
-        caption += (
-            f" Dashed: threshold {threshold:.4f}, FMR at most {rate_text(record.result['far'])}."
-        )
+    far = record.result.far
+    if threshold is not None and far is not None:
+        caption += f" Dashed: threshold {threshold:.4f}, FMR at most {rate_text(far)}."
     yield _drawn(title, plot_histogram(record.histogram, threshold=threshold), caption)
 
 
 def _first(record: EvaluationRecord) -> dict[int, float]:
     """Number of distractors -> rank-1 rate."""
-    rows = record.result.get("distractors") or []
-    return {int(row["n_distractors"]): float(row["rank"]["1"]["rate"]) for row in rows}
+    rows = record.result.distractors or ()
+    return {row.n_distractors: row.rank["1"].rate for row in rows}
 
 
 def _curves(group: ProtocolGroup, kind: str) -> dict[str, RocCurve]:

@@ -45,24 +45,23 @@ def write_report(
     """
     sources = {} if photos is None else photos
     styles = series_styles(comparison.labels)
-    told = comparison.to_dict(worst=worst)
     values = {
         "title": comparison.title,
-        "footer": f"Made by Vultus {told['vultus']} on {told['created']}",
+        "footer": f"Made by Vultus {comparison.version} on {comparison.created}",
         "privacy": _PRIVATE.format(pictures=" and shows them" if sources else "") if worst else "",
-        "overview": overview_table(told["protocols"]),
+        "overview": overview_table(comparison.groups),
         "reading": _READING,
         "protocols": [
             {
                 "name": group.protocol,
                 "warnings": group.warnings,
-                "tables": protocol_tables(figures["models"], speed=speed),
+                "tables": protocol_tables(group.entries, speed=speed),
                 "labels": [entry.label for entry in group.entries],
                 "figures": protocol_figures(group, styles),
                 "worst": _worst(group, worst, sources.get(group.protocol)),
-                "provenance": provenance_tables(figures["models"]),
+                "provenance": provenance_tables(group.entries),
             }
-            for group, figures in zip(comparison.groups, told["protocols"], strict=True)
+            for group in comparison.groups
         ],
         "styles": styles,
     }

@@ -1,13 +1,15 @@
 """What one evaluation leaves for a report: its figures, its curves, and its worst pairs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int
+from vultus.core.errors import InputError
+from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.error_versus_reject import (
     RejectCurve,
     error_versus_reject,
@@ -17,15 +19,14 @@ from vultus.evaluation.measures.histogram import ScoreHistogram, score_histogram
 from vultus.evaluation.measures.identification import CmcCurve, cmc, open_set_curve
 from vultus.evaluation.measures.rates import RocCurve, operating_point
 from vultus.evaluation.measures.summary import DECADES, default_fmr
-from vultus.evaluation.protocols.base import ProtocolResult
-from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.protocols.figures import EvaluationFigures, RunFigures
+from vultus.evaluation.protocols.result import Evidence, ProtocolResult
 
 MAX_RANK = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredPair:
-    """One comparison.
+class ScoredPair(NamedTuple):
+    """One comparison; a list of three in JSON.
 
     Attributes:
         first: Name of one photo.
@@ -38,11 +39,82 @@ class ScoredPair:
     similarity: float
 
 
+@dataclass(frozen=True, slots=True)
+class RunCost:
+    """What an evaluation took.
+
+    Attributes:
+        seconds: For reading, detecting and embedding; None where nothing was embedded.
+        model_bytes: Size of the model's file, where known.
+    """
+
+    seconds: float | None = None
+    model_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectAreas:
+    """Mean FNMR while the poorest comparisons are refused, of a whole curve.
+
+    Attributes:
+        area: By the quality score.
+        ideal_area: By an oracle, which refuses just the errors.
+    """
+
+    area: float
+    ideal_area: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
+class StoredCurve:
+    """A `RocCurve` in a file: without its first point, whose threshold is inf; JSON has no inf."""
+
+    thresholds: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    n_false_matches: Annotated[npt.NDArray[np.int64], Numbers("int64")]
+    n_true_matches: Annotated[npt.NDArray[np.int64], Numbers("int64")]
+    n_genuine: int
+    n_impostor: int
+
+    @classmethod
+    def of(cls, curve: RocCurve) -> "StoredCurve":
+        """Leave the first point out."""
+        return cls(
+            curve.thresholds[1:],
+            curve.n_false_matches[1:],
+            curve.n_true_matches[1:],
+            curve.n_genuine,
+            curve.n_impostor,
+        )
+
+    def whole(self) -> RocCurve:
+        """Put the first point in."""
+        return RocCurve(
+            np.insert(self.thresholds, 0, np.inf),
+            np.insert(self.n_false_matches, 0, 0),
+            np.insert(self.n_true_matches, 0, 0),
+            self.n_genuine,
+            self.n_impostor,
+        )
+
+
+class _AsStored:
+    """Says of a curve's annotation that a file holds it as a `StoredCurve`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core.core_schema import no_info_after_validator_function
+
+        stored = handler.generate_schema(StoredCurve)
+        return no_info_after_validator_function(StoredCurve.whole, stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EvaluationRecord:
     """One model on one protocol.
 
     Attributes:
+        created: When, ISO 8601 in UTC.
+        software: Name of a package or of the interpreter -> version.
+        cost: What it took.
         result: The figures, as ``vultus evaluate --json`` prints them.
         curves: ``comparisons``, and where they exist ``all_pairs`` and ``open_set`` (FPIR as its
             FMR, FNIR as its FNMR), with fewer thresholds than were measured, each exact.
@@ -53,90 +125,101 @@ class EvaluationRecord:
         worst_genuine: Genuine comparisons of lowest similarity, lowest first. Comparisons that
             failed have no similarity and are not here.
         worst_impostor: Impostor comparisons of highest similarity, highest first.
-        created: When, ISO 8601 in UTC.
-        software: Name of a package or of the interpreter -> version.
-        cost: ``seconds`` and ``model_bytes`` where known.
+
+    Raises:
+        InputError: If there is no curve of the comparisons, or reject curves and areas do not have
+            the same names.
     """
 
-    result: Mapping[str, Any]
-    curves: Mapping[str, RocCurve]
+    created: str
+    software: Mapping[str, str]
+    cost: RunCost
+    result: RunFigures
+    curves: Mapping[str, Annotated[RocCurve, _AsStored()]]
     histogram: ScoreHistogram | None
     cmc: CmcCurve | None
     reject: Mapping[str, RejectCurve]
-    reject_areas: Mapping[str, Mapping[str, float]]
+    reject_areas: Mapping[str, RejectAreas]
     worst_genuine: tuple[ScoredPair, ...]
     worst_impostor: tuple[ScoredPair, ...]
-    created: str
-    software: Mapping[str, str]
-    cost: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "comparisons" not in self.curves:
+            raise InputError("curves must hold 'comparisons'")
+        if self.reject.keys() != self.reject_areas.keys():
+            raise InputError("reject and reject_areas must have the same names")
 
     @property
     def protocol(self) -> str:
         """Name of the protocol."""
-        return str(self.result["protocol"])
+        return self.result.protocol
 
     @property
     def model(self) -> str:
         """Name of the model."""
-        return str(self.result["model"]["model"])
+        return self.result.model.model
 
     @property
     def threshold(self) -> float | None:
         """That of `far`, the rate at which the record's one-figure TAR was taken."""
-        far = self.result["far"]
+        far = self.result.far
         if far is None:
             return None
-        found = operating_point(self.curves["comparisons"], fmr=far).threshold
-        return found if np.isfinite(found) else None
+        return operating_point(self.curves["comparisons"], fmr=far).finite_threshold
 
 
 def record_evaluation(
     result: ProtocolResult,
     *,
-    figures: Mapping[str, Any],
+    figures: RunFigures,
     created: str,
     software: Mapping[str, str],
-    cost: Mapping[str, float] | None = None,
+    cost: RunCost | None = None,
     worst: int = 20,
 ) -> EvaluationRecord:
     """Condense a result.
 
     Args:
         result: Of a protocol; without evidence there are neither pairs nor reject curves.
-        figures: ``result.to_dict()``, with whatever else is to be told of the run.
+        figures: Of the result and of the run.
         created: When, ISO 8601 in UTC.
         software: Name -> version.
-        cost: ``seconds`` and ``model_bytes``; None leaves both out.
+        cost: What it took; None for unknown.
         worst: How many pairs of either kind to name; 0 for none.
     """
     check_positive_int("worst", worst, minimum=0)
-    rates = () if figures["far"] is None else (float(figures["far"]),)
-    curve = result.comparisons.curve
-    curves = {"comparisons": thin_curve(curve, at_fmr=rates)}
-    if result.all_pairs is not None:
-        curves["all_pairs"] = thin_curve(result.all_pairs.curve, at_fmr=rates)
-    evidence = result.evidence
+    curve, evidence = result.comparisons.curve, result.evidence
     searches = None if evidence is None else evidence.searches
-    if searches is not None and (~searches.mated & ~searches.failed).any():
-        rank = (figures.get("identification") or {}).get("identified_at_rank", 1)
-        curves["open_set"] = thin_curve(open_set_curve(searches, rank=rank))
     reject = {} if evidence is None else _reject(evidence, curve)
     return EvaluationRecord(
-        figures,
-        curves,
-        score_histogram(curve) if len(curve) > 2 else None,
-        None if searches is None else cmc(searches, max_rank=MAX_RANK),
-        {name: thin_reject(whole) for name, whole in reject.items()},
-        {
-            name: {"area": whole.area(), "ideal_area": whole.ideal_area()}
-            for name, whole in reject.items()
+        created=created,
+        software=software,
+        cost=RunCost() if cost is None else cost,
+        result=figures,
+        curves=_curves(result, figures),
+        histogram=score_histogram(curve) if len(curve) > 2 else None,
+        cmc=None if searches is None else cmc(searches, max_rank=MAX_RANK),
+        reject={name: thin_reject(whole) for name, whole in reject.items()},
+        reject_areas={
+            name: RejectAreas(whole.area(), whole.ideal_area()) for name, whole in reject.items()
         },
-        () if evidence is None else _worst(evidence, genuine=True, count=worst),
-        () if evidence is None else _worst(evidence, genuine=False, count=worst),
-        created,
-        software,
-        {} if cost is None else cost,
+        worst_genuine=() if evidence is None else _worst(evidence, genuine=True, count=worst),
+        worst_impostor=() if evidence is None else _worst(evidence, genuine=False, count=worst),
     )
+
+
+def _curves(result: ProtocolResult, figures: EvaluationFigures) -> dict[str, RocCurve]:
+    rates = () if figures.far is None else (figures.far,)
+    curves = {"comparisons": result.comparisons.curve}
+    if result.all_pairs is not None:
+        curves["all_pairs"] = result.all_pairs.curve
+    thin = {name: thin_curve(curve, at_fmr=rates) for name, curve in curves.items()}
+    searches = None if result.evidence is None else result.evidence.searches
+    if searches is not None and (~searches.mated & ~searches.failed).any():
+        found = figures.identification
+        rank = 1 if found is None else found.identified_at_rank
+        thin["open_set"] = thin_curve(open_set_curve(searches, rank=rank))
+    return thin
 
 
 def _reject(evidence: Evidence, curve: RocCurve) -> dict[str, RejectCurve]:

@@ -1,95 +1,102 @@
-"""The tables of a report: text cells from the figures that its JSON holds."""
+"""The tables of a report: text cells from the figures of the records."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from vultus.evaluation.report.benchmark_tables import benchmark_tables
+from vultus.evaluation.protocols.figures import (
+    ComparisonFigures,
+    EvaluationFigures,
+    IdentificationFigures,
+    OpenSetFigures,
+    PointFigures,
+    RankFigures,
+    RunFigures,
+)
 from vultus.evaluation.report.cells import MISSING, Cell, Table, interval_text, rate_text
+from vultus.evaluation.report.comparison import Entry, ProtocolGroup
 
 OWN, EVERY = "the protocol's comparisons", "every photo against every other"
 
 
-def overview_table(protocols: Sequence[Mapping[str, Any]]) -> Table:
+def overview_table(groups: Sequence[ProtocolGroup]) -> Table:
     """One row a model, one column a protocol: accuracy, and TAR at one FMR.
 
     Args:
-        protocols: ``protocols`` of `Comparison.to_dict`.
+        groups: All of the report.
     """
-    labels = dict.fromkeys(model["label"] for group in protocols for model in group["models"])
+    labels = dict.fromkeys(entry.label for group in groups for entry in group.entries)
     rows = []
     for label in labels:
         cells = [Cell(label)]
-        for group in protocols:
-            found = [model for model in group["models"] if model["label"] == label]
-            cells.append(_overview(found[0]["result"]) if found else Cell(MISSING))
+        for group in groups:
+            found = [entry for entry in group.entries if entry.label == label]
+            cells.append(_overview(found[0].record.result) if found else Cell(MISSING))
         rows.append(tuple(cells))
-    head = ("model", *(group["protocol"] for group in protocols))
+    head = ("model", *(group.protocol for group in groups))
     return Table("Overview", head, tuple(rows))
 
 
-def protocol_tables(models: Sequence[Mapping[str, Any]], *, speed: bool = False) -> list[Table]:
+def protocol_tables(entries: Sequence[Entry], *, speed: bool = False) -> list[Table]:
     """The figures of one protocol.
 
     Args:
-        models: ``models`` of one protocol of `Comparison.to_dict`.
+        entries: All models on it.
         speed: Also how fast, and how large the model is.
     """
-    tables = [_figures(models, speed=speed)]
+    results = {entry.label: entry.record.result for entry in entries}
     # Over trials the comparisons are those of the whole, beside the means.
-    trials = any(model["result"].get("verification") for model in models)
-    tables += _points(f"TAR at FMR, {EVERY if trials else OWN}", models, ())
-    tables += _points(f"TAR at FMR, {EVERY}", models, ("all_pairs",))
-    tables += _identification(models)
-    tables += benchmark_tables(models)
-    tables += _reject(models)
-    return tables
+    trials = any(result.verification for result in results.values())
+    all_pairs = {
+        label: result.all_pairs for label, result in results.items() if result.all_pairs is not None
+    }
+    return [
+        _summary(entries, speed=speed),
+        *_points(f"TAR at FMR, {EVERY if trials else OWN}", results),
+        *_points(f"TAR at FMR, {EVERY}", all_pairs),
+        *_identification(results),
+        *_distractors(results),
+        *_trials(results),
+        *_galleries(results),
+        *_reject(entries),
+    ]
 
 
-def provenance_tables(models: Sequence[Mapping[str, Any]]) -> list[Table]:
+def provenance_tables(entries: Sequence[Entry]) -> list[Table]:
     """What exactly was measured: weights, settings, engines, versions, files.
 
     Args:
-        models: ``models`` of one protocol of `Comparison.to_dict`.
+        entries: All models on one protocol.
     """
-    runs = tuple(_run(model) for model in models)
     head = ("model", "weights sha256", "preprocessing", "faces", "runtime", "versions", "measured")
-    tables = [Table("What was measured", head, runs, code=True)]
-    files = {
-        (name, digest): None
-        for model in models
-        for name, digest in model["result"].get("files_sha256", {}).items()
-    }
+    tables = [Table("What was measured", head, tuple(map(_run, entries)), code=True)]
+    listed = (entry.record.result.files_sha256.items() for entry in entries)
+    files = dict.fromkeys(file for files in listed for file in files)
     if files:
         rows = tuple((Cell(name), Cell(digest)) for name, digest in files)
         tables.append(Table("Files of the protocol", ("file", "sha256"), rows, code=True))
     return tables
 
 
-def _overview(result: Mapping[str, Any]) -> Cell:
-    tar = (
-        ""
-        if result["far"] is None
-        else f"TAR {result['tar_at_far']:.2%} at {rate_text(result['far'])}"
-    )
-    if result["accuracy"] is None:
-        return Cell(tar or MISSING)
-    return Cell(_accuracy(result).text, tar)
+def _overview(result: EvaluationFigures) -> Cell:
+    far, rate = result.far, result.tar_at_far
+    tar = "" if far is None or rate is None else f"TAR {rate:.2%} at {rate_text(far)}"
+    return Cell(tar or MISSING) if result.folds is None else Cell(_accuracy(result).text, tar)
 
 
-def _figures(models: Sequence[Mapping[str, Any]], *, speed: bool) -> Table:
+def _summary(entries: Sequence[Entry], *, speed: bool) -> Table:
     head = ["model", "accuracy", "EER", "AUC", "genuine", "impostor", "photos", "without a face"]
     rows = []
-    for model in models:
-        result = model["result"]
+    for entry in entries:
+        result = entry.record.result
+        counts = (result.n_genuine, result.n_impostor, result.n_photos, result.failures)
+        area = interval_text(result.area_under_curve_interval, ".5f")
         cells = [
-            Cell(model["label"]),
+            Cell(entry.label),
             _accuracy(result),
-            Cell(f"{result['equal_error_rate']:.3%}", _eer_interval(result)),
-            Cell(f"{result['area_under_curve']:.5f}", _area_interval(result)),
-            *(Cell(f"{result[key]:,}") for key in ("n_genuine", "n_impostor", "n_photos")),
-            Cell(f"{result['failures']:,}"),
+            _equal_error(result),
+            Cell(f"{result.area_under_curve:.5f}", area),
+            *(Cell(f"{count:,}") for count in counts),
         ]
-        rows.append((*cells, *(_speed(model) if speed else ())))
+        rows.append((*cells, *(_speed(entry) if speed else ())))
     note = (
         "Accuracy over folds, each judged with the threshold of the others; after ± the "
         "standard error of the mean. Below each figure its 95 % interval, of EER and AUC with "
@@ -104,97 +111,80 @@ def _figures(models: Sequence[Mapping[str, Any]], *, speed: bool) -> Table:
     return Table("Summary", tuple(head), tuple(rows), note)
 
 
-def _accuracy(result: Mapping[str, Any]) -> Cell:
-    folds = result.get("folds")
+def _accuracy(result: EvaluationFigures) -> Cell:
+    folds = result.folds
     if folds is None:
         return Cell(MISSING)
-    return Cell(
-        f"{folds['accuracy']:.2%} ± {folds['standard_error']:.2%}",
-        interval_text(folds["interval"]),
-    )
+    told = f"{folds.accuracy:.2%} ± {folds.standard_error:.2%}"
+    return Cell(told, interval_text(folds.interval))
 
 
-def _eer_interval(figures: Mapping[str, Any]) -> str:
-    interval = figures.get("equal_error_rate_interval")
-    return "" if interval is None else f"{interval['low']:.3%} {MISSING} {interval['high']:.3%}"
+def _equal_error(figures: ComparisonFigures) -> Cell:
+    interval = interval_text(figures.equal_error_rate_interval, ".3%")
+    return Cell(f"{figures.equal_error_rate:.3%}", interval)
 
 
-def _area_interval(figures: Mapping[str, Any]) -> str:
-    interval = figures.get("area_under_curve_interval")
-    return "" if interval is None else f"{interval['low']:.5f} {MISSING} {interval['high']:.5f}"
-
-
-def _speed(model: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    seconds, size = (model["cost"].get(key) for key in ("seconds", "model_bytes"))
+def _speed(entry: Entry) -> tuple[Cell, Cell]:
+    cost, n_photos = entry.record.cost, entry.record.result.n_photos
     return (
-        Cell(f"{model['result']['n_photos'] / seconds:.1f}" if seconds else MISSING),
-        Cell(f"{size / 1e6:.1f} MB" if size else MISSING),
+        Cell(f"{n_photos / cost.seconds:.1f}" if cost.seconds else MISSING),
+        Cell(f"{cost.model_bytes / 1e6:.1f} MB" if cost.model_bytes else MISSING),
     )
 
 
-def _points(title: str, models: Sequence[Mapping[str, Any]], path: Sequence[str]) -> list[Table]:
-    measured: dict[str, Mapping[str, Any]] = {}
-    for model in models:
-        found: Any = model["result"]
-        for key in path:
-            found = found.get(key)
-        if found is not None:
-            measured[model["label"]] = found
-    rates = {p["target_fmr"] for found in measured.values() for p in found["operating_points"]}
+def _points(title: str, measured: Mapping[str, ComparisonFigures]) -> Iterator[Table]:
+    claims = [
+        {point.target_fmr: point for point in figures.operating_points}
+        for figures in measured.values()
+    ]
+    rates = sorted({rate for points in claims for rate in points}, reverse=True)
     if not rates:
-        return []
-    columns = sorted(rates, reverse=True)
+        return
     rows = []
-    for label, found in measured.items():
-        points = {point["target_fmr"]: point for point in found["operating_points"]}
-        cells = [_point(points[rate]) if rate in points else Cell(MISSING) for rate in columns]
-        counts = f"{found['n_genuine']:,} genuine\n{found['n_impostor']:,} impostor"
-        eer = f"{found['equal_error_rate']:.3%}"
-        rows.append((Cell(label, counts), Cell(eer, _eer_interval(found)), *cells))
-    head = ("model", "EER", *(f"FMR ≤ {rate_text(rate)}" for rate in columns))
-    return [Table(title, head, tuple(rows), _interval_note(measured.values(), rates))]
-
-
-def _point(point: Mapping[str, Any]) -> Cell:
-    threshold = point["threshold"]
-    place = "nothing matches" if threshold is None else f"threshold {threshold:.4f}"
-    return Cell(f"{point['tar']:.2%}", f"{interval_text(point['tar_interval'])}\n{place}")
-
-
-def _interval_note(measured: Any, rates: set[float]) -> str:
-    methods = {
-        point["tar_interval"]["method"] for found in measured for point in found["operating_points"]
-    }
+    for (label, figures), points in zip(measured.items(), claims, strict=True):
+        counts = f"{figures.n_genuine:,} genuine\n{figures.n_impostor:,} impostor"
+        cells = (_point(points.get(rate)) for rate in rates)
+        rows.append((Cell(label, counts), _equal_error(figures), *cells))
+    methods = {point.tar_interval.method for points in claims for point in points.values()}
     note = (
         "Below each TAR its 95 % interval and the threshold: the lowest whose FMR is at most the "
         f"one asked for. Intervals: {', '.join(sorted(methods))}."
     )
-    claims = [{point["target_fmr"] for point in found["operating_points"]} for found in measured]
-    if any(claim != rates for claim in claims):
+    if any(len(points) != len(rates) for points in claims):
         note += f" {MISSING}: too few impostor comparisons to carry the rate (3 / n)."
-    return note
+    head = ("model", "EER", *(f"FMR ≤ {rate_text(rate)}" for rate in rates))
+    yield Table(title, head, tuple(rows), note)
 
 
-def _identification(models: Sequence[Mapping[str, Any]]) -> list[Table]:
-    measured = [
-        (model["label"], model["result"]["identification"])
-        for model in models
-        if model["result"].get("identification")
-    ]
+def _point(point: PointFigures | None) -> Cell:
+    if point is None:
+        return Cell(MISSING)
+    place = _threshold(point.threshold, "nothing matches")
+    return Cell(f"{point.tar:.2%}", f"{interval_text(point.tar_interval)}\n{place}")
+
+
+def _threshold(threshold: float | None, nobody: str) -> str:
+    return nobody if threshold is None else f"threshold {threshold:.4f}"
+
+
+def _identification(results: Mapping[str, EvaluationFigures]) -> Iterator[Table]:
+    measured = {
+        label: result.identification for label, result in results.items() if result.identification
+    }
     if not measured:
-        return []
-    ranks = list(dict.fromkeys(rank for _, figures in measured for rank in figures["rank"]))
-    rates = sorted({row["target_fpir"] for _, f in measured for row in f["open_set"]}, reverse=True)
+        return
+    ranks = dict.fromkeys(rank for figures in measured.values() for rank in figures.rank)
+    targets = {row.target_fpir for figures in measured.values() for row in figures.open_set}
+    rates = sorted(targets, reverse=True)
     rows = []
-    for label, figures in measured:
-        open_set = {row["target_fpir"]: row for row in figures["open_set"]}
-        counts = f"{figures['n_enrolled']:,} enrolled"
+    for label, figures in measured.items():
+        open_set = {row.target_fpir: row for row in figures.open_set}
         rows.append(
             (
-                Cell(label, counts),
-                Cell(f"{figures['n_mated']:,}"),
-                Cell(f"{figures['n_strangers']:,}"),
-                *(_rank(figures["rank"].get(rank)) for rank in ranks),
+                Cell(label, f"{figures.n_enrolled:,} enrolled"),
+                Cell(f"{figures.n_mated:,}"),
+                Cell(f"{figures.n_strangers:,}"),
+                *(_rank(figures.rank.get(rank)) for rank in ranks),
                 *(_fnir(open_set.get(rate)) for rate in rates),
             )
         )
@@ -202,61 +192,130 @@ def _identification(models: Sequence[Mapping[str, Any]]) -> list[Table]:
         "model", "searches", "strangers", *(f"rank-{rank}" for rank in ranks),
         *(f"FNIR at FPIR ≤ {rate_text(rate)}" for rate in rates),
     )  # fmt: skip
-    return [Table("Identification (1:N)", head, tuple(rows))]
+    yield Table("Identification (1:N)", head, tuple(rows))
 
 
-def _rank(row: Mapping[str, Any] | None) -> Cell:
+def _rank(figures: RankFigures | None) -> Cell:
+    if figures is None:
+        return Cell(MISSING)
+    return Cell(f"{figures.rate:.2%}", interval_text(figures.interval))
+
+
+def _fnir(row: OpenSetFigures | None) -> Cell:
     if row is None:
         return Cell(MISSING)
-    return Cell(f"{row['rate']:.2%}", interval_text(row["interval"]))
+    # The thresholds of several galleries would not fit into a cell.
+    threshold = "" if row.thresholds else _threshold(row.threshold, "nobody is found")
+    details = (interval_text(row.fnir_interval), threshold)
+    return Cell(f"{row.fnir:.2%}", "\n".join(filter(None, details)))
 
 
-def _fnir(row: Mapping[str, Any] | None) -> Cell:
-    if row is None:
-        return Cell(MISSING)
-    details = [interval_text(row["fnir_interval"])] if "fnir_interval" in row else []
-    if "threshold" in row:
-        threshold = row["threshold"]
-        found = "nobody is found" if threshold is None else f"threshold {threshold:.4f}"
-        details.append(found)
-    return Cell(f"{row['fnir']:.2%}", "\n".join(details))
-
-
-def _reject(models: Sequence[Mapping[str, Any]]) -> list[Table]:
-    rows = tuple(
-        (
-            Cell(model["label"]),
-            Cell(name),
-            Cell(f"{figures['fnmr']:.3%}", f"threshold {figures['threshold']:.4f}"),
-            Cell(f"{figures['area']:.3%}"),
-            Cell(f"{figures['ideal_area']:.3%}"),
+def _distractors(results: Mapping[str, EvaluationFigures]) -> Iterator[Table]:
+    measured = {
+        label: {row.n_distractors: row for row in result.distractors}
+        for label, result in results.items()
+        if result.distractors
+    }
+    sizes = sorted({size for rows in measured.values() for size in rows})
+    ranks = (rank for rows in measured.values() for row in rows.values() for rank in row.rank)
+    for rank in dict.fromkeys(ranks):
+        table = []
+        for label, rows in measured.items():
+            n_searches = max(row.n_searches for row in rows.values())
+            cells = (_rank(rows[size].rank.get(rank) if size in rows else None) for size in sizes)
+            table.append((Cell(label, f"{n_searches:,} searches"), *cells))
+        head = ("model", *(f"{size:,} distractors" for size in sizes))
+        note = (
+            "Every photo is searched for among the distractors and one other photo of the person, "
+            "each in turn; people are drawn for the intervals."
         )
-        for model in models
-        for name, figures in model["reject"].items()
+        yield Table(f"Mate among the first {rank}", head, tuple(table), note)
+
+
+def _trials(results: Mapping[str, EvaluationFigures]) -> Iterator[Table]:
+    tables: dict[str, list[tuple[Cell, ...]]] = {}
+    for label, result in results.items():
+        for name, asked, rate, figures in result.over_trials():
+            spread = "" if figures.std is None else f" ± {figures.std:.2%}"
+            less = figures.mean_minus_std
+            row = (
+                Cell(label, f"{asked} at most {rate_text(rate)}"),
+                Cell(f"{figures.mean:.2%}{spread}", interval_text(figures.interval)),
+                Cell(MISSING if less is None else f"{less:.2%}"),
+                Cell(f"{len(figures.thresholds)}"),
+            )
+            tables.setdefault(name, []).append(row)
+    head = ("model", "mean ± std of trials", "mean - std", "trials")
+    note = (
+        "Trials share people: their deviation is no standard error. Below the mean its "
+        "95 % interval, from the bootstrap over people."
     )
+    for name, rows in tables.items():
+        yield Table(f"{name}, over trials", head, tuple(rows), note)
+
+
+def _galleries(results: Mapping[str, EvaluationFigures]) -> Iterator[Table]:
+    rows = tuple(
+        _gallery(label, name, figures)
+        for label, result in results.items()
+        for name, figures in (result.galleries or {}).items()
+    )
+    if rows:
+        head = ("model", "gallery", "searches", "strangers", "closed set", "open set")
+        note = "The table above is the mean of these; curves pool the searches of all galleries."
+        yield Table("Each gallery", head, rows, note)
+
+
+def _gallery(label: str, name: str, figures: IdentificationFigures) -> tuple[Cell, ...]:
+    ranks = [f"rank-{rank} {row.rate:.2%}" for rank, row in figures.rank.items()]
+    open_set = [
+        f"TPIR {1 - row.fnir:.2%} at FPIR ≤ {rate_text(row.target_fpir)}"
+        for row in figures.open_set
+    ]
+    return (
+        Cell(label),
+        Cell(name, f"{figures.n_enrolled:,} enrolled"),
+        Cell(f"{figures.n_mated:,}"),
+        Cell(f"{figures.n_strangers:,}"),
+        Cell(", ".join(ranks)),
+        Cell("\n".join(open_set) or MISSING),
+    )
+
+
+def _reject(entries: Sequence[Entry]) -> Iterator[Table]:
+    rows = []
+    for entry in entries:
+        for name, curve in entry.record.reject.items():
+            areas = entry.record.reject_areas[name]
+            fnmr = Cell(f"{curve.fnmr[0]:.3%}", f"threshold {curve.threshold:.4f}")
+            means = (Cell(f"{area:.3%}") for area in (areas.area, areas.ideal_area))
+            rows.append((Cell(entry.label), Cell(name), fnmr, *means))
     head = ("model", "quality by", "FNMR of all", "mean FNMR, refusing 0 \N{EN DASH} 20 %", "ideal")
     note = (
         "What refusing the poorest comparisons buys. A score that knows nothing leaves the mean at "
         "the FNMR of all; an oracle reaches the ideal."
     )
-    return [Table("Error versus reject", head, rows, note)] if rows else []
+    if rows:
+        yield Table("Error versus reject", head, tuple(rows), note)
 
 
-def _run(model: Mapping[str, Any]) -> tuple[Cell, ...]:
-    result, software = model["result"], model["software"]
-    space = result["model"]
-    detector, select = result.get("detector"), result.get("select")
-    faces = "aligned crops" if detector is None else f"{detector}, {select}"
-    if "embeddings" in result:
-        faces = "stored embeddings"
-    settings = ", ".join(f"{name} {value}" for name, value in result.get("settings", {}).items())
-    versions = ", ".join(f"{name} {version}" for name, version in software.items())
+def _run(entry: Entry) -> tuple[Cell, ...]:
+    record, result = entry.record, entry.record.result
+    space = result.model
+    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
+    versions = ", ".join(f"{name} {version}" for name, version in record.software.items())
     return (
-        Cell(model["label"], space["model"]),
-        Cell(str(space.get("weights_sha256", MISSING))),
-        Cell(str(space.get("preprocessing", MISSING)), f"{space.get('dim', MISSING)}-d"),
-        Cell(faces, settings),
-        Cell(str(result.get("runtime", MISSING))),
+        Cell(entry.label, space.model),
+        Cell(space.weights_sha256),
+        Cell(space.preprocessing, f"{space.dim}-d"),
+        Cell(_faces(result), settings),
+        Cell(result.runtime),
         Cell(versions),
-        Cell(model["created"]),
+        Cell(record.created),
     )
+
+
+def _faces(result: RunFigures) -> str:
+    if result.embeddings is not None:
+        return "stored embeddings"
+    return "aligned crops" if result.detector is None else f"{result.detector}, {result.select}"

@@ -19,10 +19,11 @@ from vultus.evaluation.protocols.base import (
     EmbeddedPhotos,
     EmbedPhotos,
     EvaluationProtocol,
-    ProtocolResult,
 )
+from vultus.evaluation.protocols.figures import RunFigures, StoredFile
 from vultus.evaluation.protocols.photos import Photos
-from vultus.evaluation.report.record import EvaluationRecord, record_evaluation
+from vultus.evaluation.protocols.result import ProtocolResult
+from vultus.evaluation.report.record import EvaluationRecord, RunCost, record_evaluation
 from vultus.models.digest import sha256_file
 from vultus.pipeline.measuring.photos import embed_with
 from vultus.pipeline.measuring.settings import parse_settings
@@ -48,7 +49,7 @@ class RunSettings:
         embeddings: File of embeddings to take instead of photos; their model is measured.
         save_embeddings: File to write the protocol's embeddings to.
         settings: Of the protocol, ``name=value`` each.
-        far: Rate of ``tar_at_far``; None takes the default of `ProtocolResult.to_dict`.
+        far: Rate of ``tar_at_far``; None takes the default of `ProtocolResult.figures`.
     """
 
     protocol: str
@@ -73,12 +74,12 @@ class EvaluationRun:
     Attributes:
         result: Of the protocol.
         figures: What ``--json`` prints.
-        cost: ``seconds`` for reading, detecting and embedding; ``model_bytes`` where known.
+        cost: What it took.
     """
 
     result: ProtocolResult
-    figures: dict[str, Any]
-    cost: dict[str, float]
+    figures: RunFigures
+    cost: RunCost
 
     def record(self, *, worst: int) -> EvaluationRecord:
         """For a report, naming so many of the worst pairs."""
@@ -123,13 +124,14 @@ def run_evaluation(settings: RunSettings, *, progress: Progress | None = None) -
     result = protocol.run(embed if settings.save_embeddings is None else recorded)
     if settings.save_embeddings is not None:
         recorded.save(settings.save_embeddings)
-    figures = result.to_dict(far=settings.far)
-    figures["detector"] = None if settings.aligned else settings.detector
-    figures["select"] = None if settings.aligned else settings.select
-    figures["runtime"] = recognizer.embedder.description
-    cost = {"seconds": embed.seconds}
-    if recognizer.embedder.card.size_bytes is not None:
-        cost["model_bytes"] = float(recognizer.embedder.card.size_bytes)
+    figures = RunFigures(
+        detector=None if settings.aligned else settings.detector,
+        select=None if settings.aligned else settings.select,
+        runtime=recognizer.embedder.description,
+        **vars(result.figures(far=settings.far)),
+    )
+    size = recognizer.embedder.card.size_bytes
+    cost = RunCost(embed.seconds, None if size is None else float(size))
     return EvaluationRun(result, figures, cost)
 
 
@@ -153,11 +155,14 @@ def _run_stored(protocol: EvaluationProtocol, path: Path, settings: RunSettings)
             f"{space.model!r}; leave --model away to measure that"
         )
     result = protocol.run(embed)
-    figures = result.to_dict(far=settings.far)
-    figures["detector"], figures["select"] = None, settings.select
-    figures["runtime"] = f"stored embeddings, {path.name}"
-    figures["embeddings"] = {"file": path.name, "sha256": sha256_file(path)}
-    return EvaluationRun(result, figures, {})
+    figures = RunFigures(
+        detector=None,
+        select=settings.select,
+        runtime=f"stored embeddings, {path.name}",
+        embeddings=StoredFile(path.name, sha256_file(path)),
+        **vars(result.figures(far=settings.far)),
+    )
+    return EvaluationRun(result, figures, RunCost())
 
 
 def now() -> str:

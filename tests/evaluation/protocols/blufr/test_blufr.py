@@ -189,8 +189,8 @@ def test_the_interval_is_over_people() -> None:
     expected = mean_rate_interval(
         np.array(hits), np.array(trials), generator=np.random.default_rng(7)
     )
-    assert figures["interval"] == expected.to_dict()
-    assert figures["dir"] == pytest.approx([sum(row) / 40 for row in hits])
+    assert figures.interval == expected
+    assert figures.dir == pytest.approx([sum(row) / 40 for row in hits])
 
 
 def test_failures_are_misses(lfw: Path, embed: Any, blank: Callable[[Path], None]) -> None:

@@ -11,9 +11,9 @@ import pytest
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.evaluation.protocols import PROTOCOLS
-from vultus.evaluation.protocols.base import ProtocolResult
 from vultus.evaluation.protocols.ijb.ijb_meta import read_faces, read_pairs, read_subjects
 from vultus.evaluation.protocols.ijb.ijb_templates import linked_people
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.image.io import read_image, write_image
 from vultus.models.digest import sha256_file
 

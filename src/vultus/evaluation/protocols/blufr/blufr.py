@@ -1,7 +1,7 @@
 """BLUFR: LFW at low false accept rates, verification and open-set identification, ten trials."""
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
     EmbedPhotos,
-    ProtocolResult,
 )
 from vultus.evaluation.protocols.blufr.blufr_figures import open_set_figures, verification_figures
 from vultus.evaluation.protocols.blufr.blufr_splits import (
@@ -23,8 +22,10 @@ from vultus.evaluation.protocols.blufr.blufr_splits import (
     draw_trials,
     read_blufr_lists,
 )
+from vultus.evaluation.protocols.figures import ProtocolExtras, Setting
 from vultus.evaluation.protocols.half_enrolled import search_embedded
 from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, archive, digests
 from vultus.evaluation.protocols.search_figures import GallerySearches, identification_figures
 
@@ -77,7 +78,7 @@ class Blufr:
             self._people = np.unique(people, return_inverse=True)[1].astype(np.int64)
             generator = np.random.default_rng(seed)
             self._trials = tuple(draw_trials(people, trials=trials, generator=generator))
-            self._settings: dict[str, Any] = {"splits": "our own", "seed": seed}
+            self._settings: dict[str, Setting] = {"splits": "our own", "seed": seed}
             files = archive(root)
         else:
             listed = read_blufr_lists(folder)
@@ -107,24 +108,27 @@ class Blufr:
             int(embedded.failed.sum()),
             summarise(whole.curve(), pairs=whole, generator=generator),
             None,
-            extras={
-                "n_people": int(self._people.max()) + 1,
-                "verification": verification_figures(
-                    tables,
-                    [self._people[trial.test] for trial in self._trials],
-                    far=FAR,
-                    generator=generator,
-                ),
-                "open_set_identification": open_set_figures(
-                    galleries, fpir=FPIR, generator=generator
-                ),
-                "identification": identification_figures(galleries, generator=generator),
-            },
+            extras=self._extras(tables, galleries, generator),
             files_sha256=self._files,
             evidence=all_pairs_evidence(embedded, self._people, self._names, whole, searches),
             settings=self._settings,
             trials=curves,
             usual_far=FAR,
+        )
+
+    def _extras(
+        self,
+        tables: Sequence[AllPairs],
+        galleries: Sequence[GallerySearches],
+        generator: np.random.Generator,
+    ) -> ProtocolExtras:
+        people = [self._people[trial.test] for trial in self._trials]
+        return ProtocolExtras(
+            n_people=int(self._people.max()) + 1,
+            verification=verification_figures(tables, people, far=FAR, generator=generator),
+            open_set_identification=open_set_figures(galleries, fpir=FPIR, generator=generator),
+            identification=identification_figures(galleries, generator=generator),
+            unmeasured=("verification", "open_set_identification"),
         )
 
     def _compare(self, embedded: EmbeddedPhotos, trial: BlufrTrial) -> AllPairs:

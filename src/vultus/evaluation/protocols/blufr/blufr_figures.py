@@ -1,7 +1,6 @@
 """The figures of BLUFR: mean and deviation over trials."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,11 @@ from vultus.evaluation.measures.identification import open_set_curve
 from vultus.evaluation.measures.intervals import Interval, mean_rate_interval, per_person
 from vultus.evaluation.measures.rates import OperatingPoint, operating_point
 from vultus.evaluation.measures.summary import default_fmr
+from vultus.evaluation.protocols.figures import (
+    IdentificationTrials,
+    TrialFigures,
+    VerificationTrials,
+)
 from vultus.evaluation.protocols.search_figures import GallerySearches
 
 
@@ -20,8 +24,8 @@ def verification_figures(
     *,
     far: float,
     generator: np.random.Generator,
-) -> dict[str, Any] | None:
-    """TAR at a FAR over trials, fit for JSON.
+) -> VerificationTrials | None:
+    """TAR at a FAR over trials.
 
     Args:
         tables: All pairs of each trial's test set.
@@ -47,18 +51,19 @@ def verification_figures(
         hits[row, own] = np.bincount(matched, minlength=len(own))
         trials[row, own] = table.genuine_trials
     interval = mean_rate_interval(hits, trials, generator=generator)
-    return {
-        "far": rate,
-        **_over_trials("tar", points, interval),
-        "n_genuine": [table.n_genuine for table in tables],
-        "n_impostor": [table.n_impostor for table in tables],
-    }
+    return VerificationTrials(
+        far=rate,
+        tar=tuple(point.tar for point in points),
+        n_genuine=tuple(table.n_genuine for table in tables),
+        n_impostor=tuple(table.n_impostor for table in tables),
+        **vars(_over_trials(points, interval)),
+    )
 
 
 def open_set_figures(
     galleries: Sequence[GallerySearches], *, fpir: float, generator: np.random.Generator
-) -> dict[str, Any] | None:
-    """Detection and identification rate at rank 1 over trials, fit for JSON.
+) -> IdentificationTrials | None:
+    """Detection and identification rate at rank 1 over trials.
 
     Args:
         galleries: The searches of each trial.
@@ -82,25 +87,25 @@ def open_set_figures(
         counts.append(per_person(hit[mated], gallery.people[mated], n_people=n_people))
     hits, trials = (np.stack(part) for part in zip(*counts, strict=True))
     interval = mean_rate_interval(hits, trials, generator=generator)
-    return {
-        "fpir": rate,
-        "rank": 1,
-        **_over_trials("dir", points, interval),
-        "n_enrolled": [gallery.n_enrolled for gallery in galleries],
-        "n_mated": [curve.n_genuine for curve in curves],
-        "n_strangers": [curve.n_impostor for curve in curves],
-    }
+    return IdentificationTrials(
+        fpir=rate,
+        rank=1,
+        dir=tuple(point.tar for point in points),
+        n_enrolled=tuple(gallery.n_enrolled for gallery in galleries),
+        n_mated=tuple(curve.n_genuine for curve in curves),
+        n_strangers=tuple(curve.n_impostor for curve in curves),
+        **vars(_over_trials(points, interval)),
+    )
 
 
-def _over_trials(name: str, points: Sequence[OperatingPoint], interval: Interval) -> dict[str, Any]:
+def _over_trials(points: Sequence[OperatingPoint], interval: Interval) -> TrialFigures:
     rates = [point.tar for point in points]
     mean = float(np.mean(rates))
     std = float(np.std(rates, ddof=1)) if len(rates) > 1 else None
-    return {
-        "mean": mean,
-        "std": std,
-        "mean_minus_std": None if std is None else mean - std,
-        "interval": interval.to_dict(),
-        name: rates,
-        "thresholds": [point.to_dict()["threshold"] for point in points],
-    }
+    return TrialFigures(
+        mean=mean,
+        std=std,
+        mean_minus_std=None if std is None else mean - std,
+        interval=interval,
+        thresholds=tuple(point.finite_threshold for point in points),
+    )

@@ -9,14 +9,15 @@ import numpy.typing as npt
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.identification import join_searches, search_gallery
 from vultus.evaluation.measures.summary import summarise
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, ProtocolResult
-from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos
+from vultus.evaluation.protocols.figures import ProtocolExtras
 from vultus.evaluation.protocols.grouped import embed_sets
 from vultus.evaluation.protocols.ijb.ijb_layout import find_photos, meta_folder, read_galleries
 from vultus.evaluation.protocols.ijb.ijb_meta import read_faces, read_landmarks, read_pairs
 from vultus.evaluation.protocols.ijb.ijb_pairs import ComparedTemplates, compare_templates
 from vultus.evaluation.protocols.ijb.ijb_templates import fuse_templates
 from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.result import Evidence, ProtocolResult
 from vultus.evaluation.protocols.scoring import digests
 from vultus.evaluation.protocols.search_figures import (
     GallerySearches,
@@ -97,15 +98,16 @@ class Ijb:
             n_missing,
             summarise(curve, pairs=compared, generator=generator),
             None,
-            extras={
-                "sets": "templates",
-                "n_sets": len(templates.failed),
-                "failed_sets": int(templates.failed.sum()),
-                "identification": identification_figures(galleries, generator=generator, rank=None)
+            extras=ProtocolExtras(
+                sets="templates",
+                n_sets=len(templates.failed),
+                failed_sets=int(templates.failed.sum()),
+                identification=identification_figures(galleries, generator=generator, rank=None)
                 if galleries
                 else None,
-                "galleries": gallery_figures(galleries, generator=generator, rank=None),
-            },
+                galleries=gallery_figures(galleries, generator=generator, rank=None),
+                unmeasured=("identification",),
+            ),
             files_sha256=self._files,
             evidence=self._evidence(compared, norms, galleries),
             settings={"mode": str(mode), "landmarks": self._source},

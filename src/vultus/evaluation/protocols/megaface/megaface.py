@@ -14,12 +14,12 @@ from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
     EmbedPhotos,
-    ProtocolResult,
 )
-from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.protocols.figures import ProtocolExtras
 from vultus.evaluation.protocols.grouped import PORTION
 from vultus.evaluation.protocols.megaface.megaface_parts import DISTRACTORS, PROBES, find_part
 from vultus.evaluation.protocols.megaface.megaface_scores import ProbeScores
+from vultus.evaluation.protocols.result import Evidence, ProtocolResult
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 _LISTED_IMPOSTORS = 1000
@@ -146,15 +146,15 @@ class MegaFace:
             failed_probes + counts["failed"],
             summarise(curve, pairs=intervals, generator=generator),
             None,
-            extras={
-                "n_people": len(np.unique(self._people)),
-                "n_probes": len(probes.failed),
-                "failed_probes": failed_probes,
-                "failed_distractors": counts["failed"],
-                "removed_probes": self._probes.n_removed,
-                "removed_distractors": self._distractors.n_removed,
-                "distractors": [measured.rank_figures(size, generator) for size in scores.sizes],
-            },
+            extras=ProtocolExtras(
+                n_people=len(np.unique(self._people)),
+                n_probes=len(probes.failed),
+                failed_probes=failed_probes,
+                failed_distractors=counts["failed"],
+                removed_probes=self._probes.n_removed,
+                removed_distractors=self._distractors.n_removed,
+                distractors=tuple(measured.rank_figures(size, generator) for size in scores.sizes),
+            ),
             files_sha256={**self._probes.files, **self._distractors.files},
             evidence=self._evidence(measured, compared),
             settings={

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from vultus.evaluation.measures.distractors import DistractorScores, ProbeIntervals
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.protocols.base import EmbeddedPhotos
+from vultus.evaluation.protocols.figures import DistractorFigures
 from vultus.evaluation.protocols.scoring import genuine_pairs, pair_scores
 from vultus.evaluation.protocols.search_figures import GallerySearches, rank_figures
 
@@ -53,14 +54,14 @@ class ProbeScores:
         )
         return GallerySearches(f"{size}", searches, self._people[probes], size + 1)
 
-    def rank_figures(self, size: int, generator: np.random.Generator) -> dict[str, Any]:
+    def rank_figures(self, size: int, generator: np.random.Generator) -> DistractorFigures:
         """How often the mate is among the first k."""
         gallery = self.searches(size)
-        return {
-            "n_distractors": size,
-            "n_searches": len(gallery.searches),
-            "rank": rank_figures([gallery], generator=generator),
-        }
+        return DistractorFigures(
+            n_distractors=size,
+            n_searches=len(gallery.searches),
+            rank=rank_figures([gallery], generator=generator),
+        )
 
     def intervals(self) -> ProbeIntervals:
         """Of the error rates."""

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, ProtocolResult
-from vultus.evaluation.protocols.evidence import Evidence
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos
+from vultus.evaluation.protocols.figures import ProtocolExtras
 from vultus.evaluation.protocols.grouped import embed_sets
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.result import Evidence, ProtocolResult
 from vultus.evaluation.protocols.scoring import digests, joint_digest, pair_figures
 from vultus.evaluation.protocols.ytf.ytf_lists import (
     boxes_of,
@@ -104,11 +105,11 @@ class YouTubeFaces:
             features.n_failed,
             comparisons,
             accuracy,
-            extras={
-                "sets": "videos",
-                "n_sets": len(wanted),
-                "failed_sets": int(np.isneginf(features.norms).sum()),
-            },
+            extras=ProtocolExtras(
+                sets="videos",
+                n_sets=len(wanted),
+                failed_sets=int(np.isneginf(features.norms).sum()),
+            ),
             files_sha256=files,
             evidence=evidence,
             settings={"representation": self._representation, "max_frames": self._max_frames},

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.evidence import Evidence
 from vultus.evaluation.protocols.folder import PersonFolder
 from vultus.evaluation.protocols.pairs import pairs
+from vultus.evaluation.protocols.result import Evidence
 
 
 def test_a_folder_gives_every_genuine_pair_once(
