@@ -24,7 +24,7 @@ from vultus.evaluation.calibration.run import (
     calibrate,
 )
 from vultus.evaluation.measures.intervals import Interval
-from vultus.pipeline.measuring.labelled_faces import embedded_faces
+from vultus.pipeline.measuring.calibration import embedded_faces
 
 Row = tuple[float, float, Interval, float, Interval]
 """Threshold, stated rate and its interval, rate that the others saw and its interval."""

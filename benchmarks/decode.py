@@ -64,17 +64,28 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+class First(FaceDataset):
+    """The first images of a data set, identity by identity."""
+
+    def __init__(self, dataset: FaceDataset, count: int) -> None:
+        self.dataset = dataset
+        self.taken = np.argsort(dataset.labels, kind="stable")[:count]
+        super().__init__(dataset.labels[self.taken], identities=dataset.identities)
+
+    def encoded(self, index: int) -> bytes:
+        return self.dataset.encoded(int(self.taken[index]))
+
+
 def prepare(
     data: Path | None, scratch: Path, *, count: int
 ) -> tuple[dict[str, FaceDataset], list[Path]]:
     """The same images as a folder, a zip and a RecordIO; and the files of the folder."""
     source = write_crops(scratch / "crops", count) if data is None else data
-    dataset: FaceDataset = open_dataset(source)
-    taken: Callable[[Sequence[int]], Sequence[int]] = lambda indices: indices[:count]  # noqa: E731
+    dataset = First(open_dataset(source), count)
     sets = {}
     for kind in KINDS:
         target = scratch / f"set-{kind}{'.zip' if kind == 'zip' else ''}"
-        convert(dataset, target, kind=kind, watch=taken)
+        convert(dataset, target, kind=kind)
         sets[kind] = open_dataset(target)
     return sets, sorted(path for path in (scratch / "set-folder").rglob("*") if path.is_file())
 

@@ -1,10 +1,12 @@
 """Figures of data sets whose content is known."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from vultus.core.faces import Image
 from vultus.data.formats.folder import FolderDataset
 from vultus.data.formats.list_file import ListDataset
 from vultus.data.summary import summarise
@@ -27,16 +29,22 @@ def test_counts_and_sizes(make_folder: MakeFolder) -> None:
     assert summary.to_dict()["sizes_hw"] == {"16x16": 17, "8x20": 1}
 
 
-def test_only_a_sample_is_decoded(make_folder: MakeFolder) -> None:
+def test_only_a_sample_is_decoded(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = FolderDataset(make_folder({"a": 10}))
+    told: list[tuple[int, int]] = []
     seen: list[int] = []
+    image = dataset.image
 
-    def watch(indices: Sequence[int]) -> Iterable[int]:
-        seen.extend(indices)
-        return indices
+    def spy(index: int) -> Image:
+        seen.append(index)
+        return image(index)
 
-    summary = summarise(dataset, examine=4, watch=watch)
+    monkeypatch.setattr(dataset, "image", spy)
+    summary = summarise(
+        dataset, examine=4, progress=lambda what, done, total: told.append((done, total))
+    )
     assert seen == [0, 2, 5, 7]
+    assert told == [(done, 4) for done in range(5)]
     assert summary.examined == sum(summary.sizes_hw.values()) == 4
 
 

@@ -119,5 +119,7 @@ def open_dataset(root: str | Path | None, kind: str = "auto", **settings: Any) -
 def _kind_of(path: Path) -> str:
     if path.is_dir():
         return "recordio" if any(path.glob("*.rec")) else "folder"
+    if path.suffix.lower() == ".bin":
+        raise InputError(f"{path} is a set of pairs; `vultus data pairs` unpacks it")
     kinds = {".rec": "recordio", ".idx": "recordio", ".zip": "folder"}
     return kinds.get(path.suffix.lower(), "list")

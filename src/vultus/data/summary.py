@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from vultus.core.errors import ImageError
+from vultus.core.progress import Progress, tracked
 from vultus.data.base import UNLABELLED, FaceDataset
-from vultus.data.formats.convert import Watch
 from vultus.data.formats.folder import FolderDataset
 
 SAMPLE = 200
@@ -59,14 +59,14 @@ class DatasetSummary:
 
 
 def summarise(
-    dataset: FaceDataset, *, examine: int | None = SAMPLE, watch: Watch = iter
+    dataset: FaceDataset, *, examine: int | None = SAMPLE, progress: Progress | None = None
 ) -> DatasetSummary:
     """Count what is in a data set.
 
     Args:
         dataset: Any.
         examine: How many images to decode; None decodes all.
-        watch: Sees the indices of the decoded images go by.
+        progress: Told how many images are done.
     """
     labelled = dataset.labels[dataset.labels != UNLABELLED]
     counts = np.bincount(labelled, minlength=len(dataset.identities))
@@ -75,7 +75,8 @@ def summarise(
     n_examined = len(dataset) if examine is None else min(examine, len(dataset))
     sizes: Counter[tuple[int, int]] = Counter()
     unreadable = {}
-    for index in watch(_spread(len(dataset), n_examined)):
+    chosen = _spread(len(dataset), n_examined)
+    for index in tracked(chosen, "decoding", total=n_examined, progress=progress):
         try:
             height, width = dataset.image(index).shape[:2]
         except ImageError as error:

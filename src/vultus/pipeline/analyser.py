@@ -67,6 +67,11 @@ class Analyser:
         self._precision: Precision = precision
         self._threads = threads
 
+    @property
+    def detector_name(self) -> str:
+        """As it was asked for, with its model where one was named: ``yunet:yunet-n-dynamic``."""
+        return self._detector if isinstance(self._detector, str) else self._detector.name
+
     @cached_property
     def detector(self) -> Detector:
         """The detector, opened on first use."""

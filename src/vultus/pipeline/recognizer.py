@@ -11,7 +11,7 @@ from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, Select
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError, NoFaceError, QualityError, VultusError
 from vultus.core.results import Identification, Verification
-from vultus.core.thresholds import Threshold
+from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.operating_point import threshold_for_fmr
@@ -65,6 +65,12 @@ class Recognizer(Analyser):
         if isinstance(calibration, (str, Path)):
             calibration = load_calibration(calibration)
         self.calibration = None if calibration is None else self._checked(calibration)
+
+    @property
+    def thresholds(self) -> ThresholdTable:
+        """All thresholds of this site's calibration, else of the model's card."""
+        site = self.calibration
+        return self.embedder.thresholds if site is None else site.thresholds
 
     def threshold(self, fmr: float) -> Threshold:
         """The threshold at a false match rate of at most ``fmr``.

@@ -13,15 +13,13 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.curation.apply.apply import apply_in_place, apply_to_copy, side_folder, undo
-from vultus.curation.apply.changes import Changes, plan_changes
+from vultus.curation.apply.apply import apply_in_place, apply_to_copy, read_plan, side_folder, undo
 from vultus.curation.apply.journal import read_journal
 from vultus.curation.audit.findings import Finding
-from vultus.curation.audit.manifest import ManifestHeader, read_manifest, write_manifest
-from vultus.data import FaceDataset, open_dataset
+from vultus.curation.audit.manifest import ManifestHeader, write_manifest
+from vultus.data import open_dataset
 
 MakePeople = Callable[..., Path]
-Plan = Callable[[], tuple[FaceDataset, Changes]]
 
 FINDINGS = (
     Finding("stranger", "drop", 0, "p00", ("p00/00.png", "p00/03.png")),
@@ -46,17 +44,10 @@ def snapshot(root: Path) -> dict[str, tuple[str, int]]:
 
 def manifest_of(root: Path, *findings: Finding, settings: dict[str, int] | None = None) -> Path:
     path = root.with_name("manifest.jsonl")
-    header = ManifestHeader(str(root), "folder", settings or {}, 0, "tiny", {}, "now")
+    n_images = len(open_dataset(root))
+    header = ManifestHeader(str(root), "folder", settings or {}, n_images, "tiny", {}, "now")
     write_manifest(path, header, findings)
     return path
-
-
-def planner(root: Path, manifest: Path) -> Plan:
-    def plan() -> tuple[FaceDataset, Changes]:
-        dataset = open_dataset(root)
-        return dataset, plan_changes(read_manifest(manifest), dataset)
-
-    return plan
 
 
 def identities(root: Path) -> dict[str, int]:
@@ -72,7 +63,7 @@ def test_in_place_every_action_does_what_it_says_and_undo_restores_everything(
     (root / "p03" / "note.txt").write_text("no image, stays where it is")
     before = snapshot(root)
     manifest = manifest_of(root, *FINDINGS)
-    journal = apply_in_place(root, manifest, planner(root, manifest))
+    journal = apply_in_place(read_plan(manifest, source=root))
     assert identities(root) == {"p00": 2, "p01": 6, "p02": 4, "p02~2": 2, "p04": 4}
     assert sorted(p.name for p in (root / "p02").iterdir()) == [
         "00.png", "00~2.png", "02~2.png", "03.png",
@@ -82,7 +73,7 @@ def test_in_place_every_action_does_what_it_says_and_undo_restores_everything(
     ]  # fmt: skip
     assert (root / "p03" / "note.txt").exists()
     with pytest.raises(InputError, match="applied already"):
-        apply_in_place(root, manifest, planner(root, manifest))
+        apply_in_place(read_plan(manifest, source=root))
     result = undo(journal.folder)
     assert (result.files, result.changed) == (10, ())
     assert snapshot(root) == before
@@ -93,7 +84,7 @@ def test_in_place_every_action_does_what_it_says_and_undo_restores_everything(
 def test_emptied_folders_go_and_come_back(make_people: MakePeople) -> None:
     root = make_people(2, 2)
     manifest = manifest_of(root, Finding("merge", "merge", 0, "p01", None, "p00"))
-    journal = apply_in_place(root, manifest, planner(root, manifest))
+    journal = apply_in_place(read_plan(manifest, source=root))
     assert not (root / "p01").exists()
     assert identities(root) == {"p00": 4}
     undo(journal.folder)
@@ -109,7 +100,7 @@ def test_stopped_after_any_move_it_goes_on_or_is_taken_back(
     manifest = manifest_of(root, *FINDINGS)
     whole = root.with_name("whole") / "faces"
     shutil.copytree(root, whole)
-    apply_in_place(whole, manifest, planner(whole, manifest))
+    apply_in_place(read_plan(manifest, source=whole))
 
     rename, calls = os.rename, iter(range(100))
 
@@ -123,15 +114,15 @@ def test_stopped_after_any_move_it_goes_on_or_is_taken_back(
         calls = iter(range(100))
         if moves < 10:
             with pytest.raises(KeyboardInterrupt):
-                apply_in_place(root, manifest, planner(root, manifest))
+                apply_in_place(read_plan(manifest, source=root))
         else:
-            apply_in_place(root, manifest, planner(root, manifest))
+            apply_in_place(read_plan(manifest, source=root))
         monkeypatch.setattr("vultus.curation.apply.journal.os.rename", rename)
         side = side_folder(root, manifest, None)
         there = {d for d, _ in [*snapshot(root).values(), *snapshot(side / "removed").values()]}
         assert {d for d, _ in before.values()} == there  # nothing is lost
         if go_on and moves < 10:
-            apply_in_place(root, manifest, planner(root, manifest))
+            apply_in_place(read_plan(manifest, source=root))
         if go_on:
             assert identities(root) == identities(whole)
         undo(side)
@@ -145,7 +136,7 @@ def test_an_undo_that_is_stopped_is_undone_by_another(
     root = make_people(5, 4)
     before = snapshot(root)
     manifest = manifest_of(root, *FINDINGS)
-    journal = apply_in_place(root, manifest, planner(root, manifest))
+    journal = apply_in_place(read_plan(manifest, source=root))
     rename, calls = os.rename, iter(range(100))
 
     def stops(source: Path, target: Path) -> None:
@@ -171,14 +162,14 @@ def test_killed_in_the_middle_nothing_is_lost(make_people: MakePeople) -> None:
         import os, signal, sys
         from pathlib import Path
         import vultus.curation.apply.journal as journal
-        from vultus.cli.main import main
+        from vultus.curation.apply.apply import apply_in_place, read_plan
         rename, calls = os.rename, iter(range(100))
         def dies(source, target):
             if next(calls) == 6:
                 os.kill(os.getpid(), signal.SIGKILL)
             rename(source, target)
         journal.os.rename = dies
-        main(["data", "apply", sys.argv[1]])
+        apply_in_place(read_plan(Path(sys.argv[1])))
         """
     )
     done = subprocess.run([sys.executable, "-c", code, str(manifest)], check=False)
@@ -187,7 +178,7 @@ def test_killed_in_the_middle_nothing_is_lost(make_people: MakePeople) -> None:
     assert len(snapshot(root)) + len(snapshot(side / "removed")) == len(before)
     other = manifest_of(root, FINDINGS[0])  # another manifest must wait for this one
     with pytest.raises(InputError, match="stopped half-way"):
-        apply_in_place(root, other, planner(root, other))
+        apply_in_place(read_plan(other, source=root))
     undo(side)
     assert snapshot(root) == before
 
@@ -199,7 +190,7 @@ def test_a_copy_holds_what_stays_and_the_original_is_not_touched(
     before = snapshot(root)
     manifest = manifest_of(root, *FINDINGS)
     for name, kind in (("copy", "folder"), ("copy.zip", "zip"), ("packed", "recordio")):
-        dataset, changes = planner(root, manifest)()
+        dataset, changes = read_plan(manifest, source=root).work_out()
         done = apply_to_copy(dataset, changes, tmp_path / name, kind=kind)
         assert done.images == 18
         wanted = {"p00": 2, "p01": 6, "p02": 4, "p02~2": 2, "p04": 4}
@@ -235,7 +226,7 @@ def test_what_is_not_in_the_data_set_is_refused_before_anything_moves(
     before = snapshot(root)
     manifest = manifest_of(root, FINDINGS[4].__class__("stranger", "keep", 0, "p00", None), finding)
     with pytest.raises(InputError, match="line 3") as caught:
-        apply_in_place(root, manifest, planner(root, manifest))
+        apply_in_place(read_plan(manifest, source=root))
     assert says in str(caught.value)
     assert snapshot(root) == before
     assert not side_folder(root, manifest, None).exists()
@@ -245,10 +236,10 @@ def test_contradictions_are_named_by_their_lines(make_people: MakePeople) -> Non
     root = make_people(4, 2)
     move = [Finding("wrong_label", "move", 0, "p00", ("p00/00.png",), to) for to in ("p01", "p02")]
     with pytest.raises(InputError, match="lines 2 and 3 contradict"):
-        planner(root, manifest_of(root, *move))()
+        read_plan(manifest_of(root, *move), source=root).work_out()
     circle = [Finding("merge", "merge", 0, a, None, b) for a, b in (("p00", "p01"), ("p01", "p00"))]
     with pytest.raises(InputError, match="circle"):
-        planner(root, manifest_of(root, *circle))()
+        read_plan(manifest_of(root, *circle), source=root).work_out()
 
 
 def test_findings_about_one_image_are_put_together(make_people: MakePeople) -> None:
@@ -261,7 +252,7 @@ def test_findings_about_one_image_are_put_together(make_people: MakePeople) -> N
         Finding("near_duplicate", "drop", 0, "p00", ("p00/02.png",)),
         Finding("wrong_label", "move", 0, "p00", ("p00/02.png",), "p03"),
     )
-    changes = planner(root, manifest_of(root, *findings))()[1]
+    changes = read_plan(manifest_of(root, *findings), source=root).work_out()[1]
     goes = {changes.names[i]: to for i, to in changes.moved.items()}
     assert goes == {
         "p00/00.png": "p02",
@@ -282,13 +273,13 @@ def test_links_are_not_moved_and_not_followed(make_people: MakePeople, tmp_path:
     (root / "p00" / "link.png").symlink_to(outside)
     manifest = manifest_of(root, Finding("stranger", "drop", 0, "p00", ("p00/link.png",)))
     with pytest.raises(InputError, match="is a link"):
-        apply_in_place(root, manifest, planner(root, manifest))
+        apply_in_place(read_plan(manifest, source=root))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (root / "new").symlink_to(elsewhere)
     manifest = manifest_of(root, Finding("split", "split", 0, "p00", ("p00/00.png",), "new"))
     with pytest.raises(InputError, match="through a link"):
-        apply_in_place(root, manifest, planner(root, manifest))
+        apply_in_place(read_plan(manifest, source=root))
     assert not list(elsewhere.iterdir())
     assert not side_folder(root, manifest, None).exists()
     assert (root / "p00" / "00.png").exists()
@@ -297,7 +288,7 @@ def test_links_are_not_moved_and_not_followed(make_people: MakePeople, tmp_path:
 def test_undo_refuses_what_something_else_moved(make_people: MakePeople) -> None:
     root = make_people(5, 4)
     manifest = manifest_of(root, *FINDINGS)
-    journal = apply_in_place(root, manifest, planner(root, manifest))
+    journal = apply_in_place(read_plan(manifest, source=root))
     (journal.folder / "removed" / "p00" / "00.png").unlink()
     after = snapshot(root)
     with pytest.raises(InputError, match="neither does"):
@@ -308,7 +299,7 @@ def test_undo_refuses_what_something_else_moved(make_people: MakePeople) -> None
 def test_undo_says_which_files_were_changed_since(make_people: MakePeople) -> None:
     root = make_people(5, 4)
     manifest = manifest_of(root, *FINDINGS)
-    journal = apply_in_place(root, manifest, planner(root, manifest))
+    journal = apply_in_place(read_plan(manifest, source=root))
     (root / "p02" / "00~2.png").write_bytes(b"other")
     assert undo(journal.folder).changed == ("p01/00.png",)
 
@@ -332,7 +323,7 @@ def test_a_journal_that_was_tampered_with_moves_nothing(
 ) -> None:
     root = make_people(5, 4)
     manifest = manifest_of(root, *FINDINGS)
-    journal = apply_in_place(root, manifest, planner(root, manifest))
+    journal = apply_in_place(read_plan(manifest, source=root))
     path = journal.folder / "journal.jsonl"
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -348,15 +339,15 @@ def test_a_journal_that_was_tampered_with_moves_nothing(
 def test_only_folders_are_changed_in_place(make_people: MakePeople, tmp_path: Path) -> None:
     root = make_people(2, 2)
     manifest = manifest_of(root, Finding("merge", "merge", 0, "p01", None, "p00"))
-    dataset, changes = planner(root, manifest)()
+    dataset, changes = read_plan(manifest, source=root).work_out()
     apply_to_copy(dataset, changes, tmp_path / "x.zip", kind="zip")
     zipped = manifest_of(tmp_path / "x.zip", Finding("stranger", "drop", 0, "p00", None))
     with pytest.raises(InputError, match="--to"):
-        apply_in_place(tmp_path / "x.zip", zipped, planner(tmp_path / "x.zip", zipped))
+        apply_in_place(read_plan(zipped, source=tmp_path / "x.zip"))
 
 
 def test_new_identities_have_as_many_parts_as_the_depth_says(make_people: MakePeople) -> None:
     root = make_people(2, 2)
     finding = Finding("split", "split", 0, "p00", ("p00/00.png",), "p00/b")
     with pytest.raises(InputError, match="1 parts"):
-        planner(root, manifest_of(root, finding, settings={"depth": 1}))()
+        read_plan(manifest_of(root, finding, settings={"depth": 1}), source=root).work_out()

@@ -102,12 +102,13 @@ def test_nothing_is_overwritten(source: FolderDataset, tmp_path: Path, kind: str
 
 
 def test_a_stop_leaves_nothing_behind(source: FolderDataset, tmp_path: Path) -> None:
-    def stop(indices: object) -> list[int]:
-        raise KeyboardInterrupt
+    def stop(what: str, done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
 
     for kind in WRITERS:
         with pytest.raises(KeyboardInterrupt):
-            convert(source, target_of(kind, tmp_path), kind=kind, watch=stop)
+            convert(source, target_of(kind, tmp_path), kind=kind, progress=stop)
     assert [path.name for path in tmp_path.iterdir()] == ["faces"]
 
 

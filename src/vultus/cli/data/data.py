@@ -1,89 +1,82 @@
-"""`vultus data`: data sets to train on."""
+"""`vultus data info` and `vultus data convert`: look at a data set, and copy it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.cli.data.data_source import (
-    DepthOption,
-    FolderOption,
-    KindOption,
-    SourceArgument,
-    kind_of_target,
-    open_source,
-    watching,
-)
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
-from vultus.data.formats.convert import Conversion, convert, write_list
-from vultus.data.formats.writers import WRITERS
-from vultus.data.summary import SAMPLE, DatasetSummary, summarise
+from vultus.cli.data.data_source import SourceOptions
+from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.core.choices import WRITER_NAMES
+
+if TYPE_CHECKING:
+    from vultus.data.formats.convert import Conversion
+    from vultus.data.summary import DatasetSummary
 
 _SHOWN = 10
 
 
 def info(
-    source: SourceArgument,
-    kind: KindOption = "auto",
-    depth: DepthOption = None,
-    folder: FolderOption = None,
+    dataset: SourceOptions,
     decode_all: Annotated[
-        bool, typer.Option("--all", help=f"Decode every image, not {SAMPLE} of them.")
+        bool, typer.Option("--all", help="Decode every image, not 200 of them.")
     ] = False,
     json: JsonOption = False,
 ) -> int:
     """Count images, identities, images per identity, sizes and what cannot be read."""
-    dataset = open_source(source, kind, depth=depth, folder=folder)
-    summary = summarise(dataset, examine=None if decode_all else SAMPLE, watch=watching("decoding"))
+    from vultus.data.summary import SAMPLE, summarise
+
+    examine = None if decode_all else SAMPLE
+    with progress_bar() as progress:
+        summary = summarise(dataset.open(), examine=examine, progress=progress)
     if json:
-        print_json({"source": str(source)} | summary.to_dict())
+        print_json({"source": str(dataset.source)} | summary.to_dict())
     else:
-        _say_summary(source, summary)
+        _say_summary(dataset.source, summary)
     return ExitCode.BAD_INPUT if summary.unreadable else ExitCode.OK
 
 
 def convert_dataset(
-    source: SourceArgument,
+    dataset: SourceOptions,
     target: Annotated[Path, typer.Argument(help="A new folder or file.", metavar="TARGET")],
     to: Annotated[
         str,
         typer.Option(
-            "--to",
-            help=f"auto, list, {', '.join(WRITERS)}; auto: .zip and .tsv say it, else folder.",
+            help=f"auto, list, {', '.join(WRITER_NAMES)}; auto: .zip and .tsv say it, else folder.",
             metavar="KIND",
         ),
     ] = "auto",
-    kind: KindOption = "auto",
-    depth: DepthOption = None,
-    folder: FolderOption = None,
     decode: Annotated[
         bool, typer.Option("--decode", help="Decode each image, to leave out damaged ones.")
     ] = False,
     max_unreadable: Annotated[
-        float, typer.Option("--max-unreadable", help="Share that may be left out, [0, 1].")
+        float, typer.Option(help="Share that may be left out, [0, 1].")
     ] = 0.01,
     json: JsonOption = False,
 ) -> int:
     """Copy a data set into another format; the images' bytes stay as they are."""
-    dataset = open_source(source, kind, depth=depth, folder=folder)
-    target_kind = kind_of_target(target) if to == "auto" else to
-    if target_kind == "list":
-        write_list(dataset, target)
-        done = Conversion(len(dataset), len(dataset.identities), {})
+    from vultus.data.formats.convert import Conversion, convert, target_kind, write_list
+
+    opened = dataset.open()
+    kind = target_kind(target) if to == "auto" else to
+    if kind == "list":
+        write_list(opened, target)
+        done = Conversion(len(opened), len(opened.identities), {})
     else:
-        done = convert(
-            dataset,
-            target,
-            kind=target_kind,
-            decode=decode,
-            max_unreadable=max_unreadable,
-            watch=watching("converting"),
-        )
-    _report(target, target_kind, done, json=json)
+        with progress_bar() as progress:
+            done = convert(
+                opened,
+                target,
+                kind=kind,
+                decode=decode,
+                max_unreadable=max_unreadable,
+                progress=progress,
+            )
+    _report(target, kind, done, json=json)
     return ExitCode.BAD_INPUT if done.unreadable else ExitCode.OK
 
 
-def _report(target: Path, kind: str, done: Conversion, *, json: bool) -> None:
+def _report(target: Path, kind: str, done: "Conversion", *, json: bool) -> None:
     if json:
         unreadable = {str(index): message for index, message in done.unreadable.items()}
         print_json(
@@ -100,7 +93,7 @@ def _report(target: Path, kind: str, done: Conversion, *, json: bool) -> None:
     _note_unreadable(done.unreadable)
 
 
-def _say_summary(source: Path, summary: DatasetSummary) -> None:
+def _say_summary(source: Path, summary: "DatasetSummary") -> None:
     say(f"{source}: {summary.images} images of {summary.identities} identities")
     say(f"without identity: {summary.unlabelled}")
     if summary.per_identity:

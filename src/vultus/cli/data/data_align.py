@@ -1,26 +1,63 @@
 """`vultus data align`: raw photos made into aligned crops to train on."""
 
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.alignment.crop_templates import TEMPLATES
-from vultus.cli.data.data_source import DepthOption, kind_of_target, watching
-from vultus.cli.options import DetectorOption, ModelOption, ModelOptions
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
-from vultus.core.choices import CROP_ENDINGS, CROP_SELECTS, DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from vultus.core.errors import CalibrationError
-from vultus.curation.align.align_photos import Alignment, align_photos
-from vultus.curation.align.alignment_file import AlignmentSettings
-from vultus.curation.align.photo_source import AlignTools
-from vultus.curation.audit.audit_thresholds import SAME_FMR
-from vultus.data.formats.folder import FolderDataset
-from vultus.data.formats.writers import WRITERS
-from vultus.pipeline.recognizer import Recognizer
+from vultus.cli.data.data_source import DepthOption
+from vultus.cli.options import ModelOptions
+from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.core.choices import (
+    CROP_ENDINGS,
+    CROP_SELECTS,
+    DEFAULT_TEMPLATE,
+    TEMPLATE_NAMES,
+    WRITER_NAMES,
+)
+
+if TYPE_CHECKING:
+    from vultus.curation.align.align_photos import Alignment
+    from vultus.curation.align.alignment_file import AlignmentSettings
 
 _SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropOptions:
+    """How the crops are made."""
+
+    select: Annotated[
+        str,
+        typer.Option(
+            help=f"Which face of several: {', '.join(CROP_SELECTS)} (nearest to the person's "
+            "centre)."
+        ),
+    ] = "largest"
+    template: Annotated[str, typer.Option(help=f"One of {', '.join(TEMPLATE_NAMES)}.")] = (
+        DEFAULT_TEMPLATE
+    )
+    ending: Annotated[
+        str,
+        typer.Option("--format", help=f"Of the crops: {', '.join(e[1:] for e in CROP_ENDINGS)}."),
+    ] = "png"
+    quality: Annotated[int, typer.Option(help="1 to 100, for webp and jpg.")] = 95
+    depth: DepthOption = None
+
+    def settings(self, models: ModelOptions) -> "AlignmentSettings":
+        """What is written beside the crops."""
+        from vultus.curation.align.alignment_file import AlignmentSettings
+
+        return AlignmentSettings(
+            template=self.template,
+            detector=models.detector,
+            select=self.select,
+            model=models.model if self.select == "person" else "",
+            ending=f".{self.ending}",
+            quality=self.quality,
+            depth=self.depth if self.depth is not None else 0,
+        )
 
 
 def align(
@@ -35,67 +72,43 @@ def align(
         Path,
         typer.Argument(help="A folder, or a file for zip; new, or begun before.", metavar="OUTPUT"),
     ],
+    crops: CropOptions,
+    models: ModelOptions,
     to: Annotated[
-        str, typer.Option("--to", help=f"auto, {', '.join(WRITERS)}; auto: .zip says it.")
+        str, typer.Option(help=f"auto, {', '.join(WRITER_NAMES)}; auto: .zip says it.")
     ] = "auto",
-    select: Annotated[
-        str,
-        typer.Option(
-            "--select",
-            help=f"Which face: {', '.join(CROP_SELECTS)} (nearest to the person's centre).",
-        ),
-    ] = "largest",
-    template: Annotated[
-        str, typer.Option("--template", help=f"One of {', '.join(sorted(TEMPLATES))}.")
-    ] = "arcface-112",
-    detector: DetectorOption = DEFAULT_DETECTOR,
-    model: ModelOption = DEFAULT_EMBEDDER,
-    ending: Annotated[
-        str,
-        typer.Option("--format", help=f"Of the crops: {', '.join(e[1:] for e in CROP_ENDINGS)}."),
-    ] = "png",
-    quality: Annotated[int, typer.Option("--quality", help="1 to 100, for webp and jpg.")] = 95,
-    depth: DepthOption = None,
     retry: Annotated[
         bool, typer.Option("--retry-failed", help="Try photos again that failed before.")
     ] = False,
     json: JsonOption = False,
 ) -> int:
     """Make aligned crops from raw photos; run again after a stop, it goes on where it was."""
-    kind = kind_of_target(output) if to == "auto" else to
-    recognizer = ModelOptions(model=model, detector=detector).open()
-    settings = AlignmentSettings(
-        template=template,
-        detector=detector,
-        select=select,
-        model=model if select == "person" else "",
-        ending=f".{ending}",
-        quality=quality,
-        depth=depth if depth is not None else 0,
-    )
-    result = align_photos(
-        FolderDataset(photos, depth=depth),
-        output,
-        AlignTools(
-            recognizer,
-            min_similarity=_least_similarity(recognizer) if select == "person" else None,
-            watch=watching("aligning"),
-        ),
-        settings,
-        kind=kind,
-        retry=retry,
-    )
+    from vultus.curation.align.align_photos import align_photos
+    from vultus.curation.align.person_alignment import least_similarity
+    from vultus.curation.align.photo_source import AlignTools
+    from vultus.data.formats.convert import target_kind
+    from vultus.data.formats.folder import FolderDataset
+
+    recognizer = models.open()
+    by_person = crops.select == "person"
+    with progress_bar() as progress:
+        result = align_photos(
+            FolderDataset(photos, depth=crops.depth),
+            output,
+            AlignTools(
+                recognizer,
+                min_similarity=least_similarity(recognizer) if by_person else None,
+                progress=progress,
+            ),
+            crops.settings(models),
+            kind=target_kind(output) if to == "auto" else to,
+            retry=retry,
+        )
     _report(result, output, json=json)
     return ExitCode.BAD_INPUT if result.failures else ExitCode.OK
 
 
-def _least_similarity(recognizer: Recognizer) -> float | None:
-    with suppress(CalibrationError):
-        return recognizer.threshold(SAME_FMR).similarity
-    return None
-
-
-def _report(result: Alignment, output: Path, *, json: bool) -> None:
+def _report(result: "Alignment", output: Path, *, json: bool) -> None:
     if json:
         print_json(
             {

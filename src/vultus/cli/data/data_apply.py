@@ -1,20 +1,16 @@
 """`vultus data apply` and `vultus data undo`: what a manifest says, done and taken back."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.cli.data.data_source import kind_of_target, watching
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
+from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.core.choices import WRITER_NAMES
 from vultus.core.errors import InputError
-from vultus.curation.apply.apply import apply_in_place, apply_to_copy
-from vultus.curation.apply.apply import undo as undo_application
-from vultus.curation.apply.changes import Changes, plan_changes
-from vultus.curation.audit.findings import KINDS
-from vultus.curation.audit.manifest import Manifest, read_manifest
-from vultus.data.base import FaceDataset, open_dataset
-from vultus.data.formats.writers import WRITERS
+
+if TYPE_CHECKING:
+    from vultus.curation.apply.changes import Changes
 
 _SHOWN = 10
 
@@ -26,14 +22,13 @@ def apply(
     to: Annotated[
         Path | None,
         typer.Option(
-            "--to",
             help="Write a changed copy here. Default: change the folder in place.",
             metavar="TARGET",
             show_default=False,
         ),
     ] = None,
     target_kind: Annotated[
-        str, typer.Option("--to-kind", help=f"Of the copy: auto, {', '.join(WRITERS)}.")
+        str, typer.Option("--to-kind", help=f"Of the copy: auto, {', '.join(WRITER_NAMES)}.")
     ] = "auto",
     kinds: Annotated[
         list[str] | None,
@@ -46,9 +41,7 @@ def apply(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(
-            "--source", help="Where the data set is now, if it was moved.", show_default=False
-        ),
+        typer.Option(help="Where the data set is now, if it was moved.", show_default=False),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
     json: JsonOption = False,
@@ -57,28 +50,25 @@ def apply(
 
     In place nothing is deleted: what is dropped lies in a folder beside the data set.
     """
-    chosen = _kinds(kinds)
-    read = read_manifest(manifest)
-    root = Path(read.header.source) if source is None else source
+    from vultus.curation.apply.apply import apply_in_place, apply_to_copy, read_plan
+    from vultus.data.formats import convert
 
-    def plan() -> tuple[FaceDataset, Changes]:
-        dataset = _open(read, root)
-        return dataset, plan_changes(read, dataset, kinds=chosen)
-
+    plan = read_plan(manifest, source=source, kinds=_kinds(kinds))
     if dry_run:
-        changes = plan()[1]
-        _report("would change", root, changes_of(changes), json=json)
+        _report("would change", plan.root, _counts(plan.work_out()[1]), json=json)
     elif to is not None:
-        dataset, changes = plan()
-        kind = kind_of_target(to) if target_kind == "auto" else target_kind
-        done = apply_to_copy(dataset, changes, to, kind=kind, watch=watching("writing"))
-        counts = {**changes_of(changes), "images": done.images, "identities": done.identities}
+        dataset, changes = plan.work_out()
+        kind = convert.target_kind(to) if target_kind == "auto" else target_kind
+        with progress_bar() as progress:
+            done = apply_to_copy(dataset, changes, to, kind=kind, progress=progress)
+        counts = {**_counts(changes), "images": done.images, "identities": done.identities}
         _report("written", to, counts, json=json)
     else:
-        journal = apply_in_place(root, manifest, plan, kinds=chosen, watch=watching("moving"))
+        with progress_bar() as progress:
+            journal = apply_in_place(plan, progress=progress)
         dropped = sum(move.aside for move in journal.moves)
         counts = {"dropped": dropped, "moved": len(journal.moves) - dropped}
-        _report("changed", root, counts, journal=journal.folder, json=json)
+        _report("changed", plan.root, counts, journal=journal.folder, json=json)
     return ExitCode.OK
 
 
@@ -89,7 +79,10 @@ def undo(
     json: JsonOption = False,
 ) -> int:
     """Take back an application, complete or stopped half-way; every file is again where it was."""
-    done = undo_application(side, watch=watching("moving back"))
+    from vultus.curation.apply.apply import undo as undo_application
+
+    with progress_bar() as progress:
+        done = undo_application(side, progress=progress)
     if json:
         print_json(
             {"source": str(done.root), "files": done.files, "changed_since": list(done.changed)}
@@ -101,28 +94,18 @@ def undo(
     return ExitCode.BAD_INPUT if done.changed else ExitCode.OK
 
 
-def changes_of(changes: Changes) -> dict[str, int]:
+def _counts(changes: "Changes") -> dict[str, int]:
     """How many images are dropped, and how many change their identity."""
     return {"dropped": len(changes.dropped), "moved": len(changes.moved)}
 
 
 def _kinds(kinds: list[str] | None) -> frozenset[str] | None:
+    from vultus.curation.audit.findings import KINDS
+
     unknown = sorted(set(kinds or []) - set(KINDS))
     if unknown:
         raise InputError(f"--only must be one of {', '.join(KINDS)}, got {', '.join(unknown)}")
     return frozenset(kinds) if kinds else None
-
-
-def _open(manifest: Manifest, root: Path) -> FaceDataset:
-    header = manifest.header
-    dataset = open_dataset(root, header.kind, **header.settings)
-    named = all(name.startswith("record-") for f in manifest.findings for name in f.images or ())
-    if len(dataset) != header.n_images and named and manifest.findings:
-        raise InputError(
-            f"{root} has {len(dataset):,} images and had {header.n_images:,} when it was audited, "
-            "and the manifest knows images by their number; audit it again"
-        )
-    return dataset
 
 
 def _report(

@@ -1,38 +1,61 @@
 """`vultus calibrate`: a site's own thresholds, FPIR and match probability for a model."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from vultus.cli.options import (
-    DetectorOption,
-    ModelOption,
-    ModelOptions,
-    PrecisionOption,
-    SelectOption,
+from vultus.cli.options import ModelOptions, PrecisionOption, SelectOption
+from vultus.cli.output import (
+    ExitCode,
+    JsonOption,
+    note,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
 )
-from vultus.cli.output import ExitCode, JsonOption, note, out, print_json, progress_bar, say
-from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from vultus.core.choices import DEFAULT_FPIR
 from vultus.core.errors import InputError
-from vultus.core.files import write_text
-from vultus.evaluation.calibration.fpir import GalleryPlan
-from vultus.evaluation.calibration.plots import plot_gallery_thresholds, plot_reliability
-from vultus.evaluation.calibration.run import (
-    CalibrationPlan,
-    CalibrationResult,
-    LabelledFaces,
-)
-from vultus.evaluation.calibration.run import calibrate as run_calibration
-from vultus.evaluation.measures.intervals import Interval
-from vultus.evaluation.plots import save_figure
-from vultus.models.cards import is_model_name
-from vultus.models.store import ModelStore
-from vultus.pipeline.measuring.labelled_faces import embedded_faces, photographed_faces
+
+if TYPE_CHECKING:
+    from vultus.evaluation.measures.intervals import Interval
+    from vultus.pipeline.measuring import CalibrationPlan, CalibrationResult
 
 
-def calibrate(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """The error rates that the calibration must carry."""
+
+    fmr: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="False match rate to be carried; repeatable. Else 1e-2, 1e-3 ... as people allow.",
+        ),
+    ] = None
+    fpir: Annotated[
+        float, typer.Option(help="With --gallery-size: FPIR to be carried, (0, 1).")
+    ] = DEFAULT_FPIR
+    gallery_size: Annotated[int | None, typer.Option(help="People that will be enrolled.")] = None
+    photos_per_person: Annotated[int, typer.Option(help="With --gallery-size: photos of each.")] = 1
+    seed: Annotated[int, typer.Option(help="Of the split into two halves.")] = 0
+
+    def plan(self) -> "CalibrationPlan":
+        """What is to be measured."""
+        from vultus.evaluation.calibration.fpir import GalleryPlan
+        from vultus.pipeline.measuring import CalibrationPlan
+
+        galleries: tuple[GalleryPlan, ...] = ()
+        if self.gallery_size is not None:
+            galleries = (GalleryPlan(self.fpir, self.gallery_size, self.photos_per_person),)
+        return CalibrationPlan(tuple(self.fmr or ()), galleries, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faces:
+    """The people to calibrate on."""
+
     root: Annotated[
         Path | None,
         typer.Argument(
@@ -40,39 +63,25 @@ def calibrate(
             help="Folder or zip with a folder of photos per person.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     embeddings: Annotated[
         Path | None,
         typer.Option(
-            "--embeddings",
             metavar="FILE",
             help="Instead of DIR: a file of `vultus embed`, photos in a folder per person.",
         ),
-    ] = None,
-    model: ModelOption = DEFAULT_EMBEDDER,
-    detector: DetectorOption = DEFAULT_DETECTOR,
-    precision: PrecisionOption = "f32",
-    select: SelectOption = "central",
+    ] = None
+    select: SelectOption = "central"
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The photos are aligned crops already.")
-    ] = False,
-    fmr: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--fmr",
-            help="False match rate to be carried; repeatable. Else 1e-2, 1e-3 ... as people allow.",
-        ),
-    ] = None,
-    fpir: Annotated[
-        float, typer.Option("--fpir", help="With --gallery-size: FPIR to be carried, (0, 1).")
-    ] = 0.01,
-    gallery_size: Annotated[
-        int | None, typer.Option("--gallery-size", help="People that will be enrolled.")
-    ] = None,
-    photos_per_person: Annotated[
-        int, typer.Option("--photos-per-person", help="With --gallery-size: photos of each.")
-    ] = 1,
-    seed: Annotated[int, typer.Option("--seed", help="Of the split into two halves.")] = 0,
+    ] = False
+
+
+def calibrate(
+    faces: Faces,
+    models: ModelOptions,
+    claims: Claims,
+    precision: PrecisionOption = "f32",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -82,30 +91,30 @@ def calibrate(
             help="Where to write it; else into the model store, where every command finds it.",
         ),
     ] = None,
-    plots: Annotated[
-        Path | None, typer.Option("--plots", help="Folder to write pictures to.")
-    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder to write pictures to.")] = None,
     json: JsonOption = False,
 ) -> int:
     """Set a model's thresholds on half of the people in DIR, and check them on the other half."""
-    galleries: tuple[GalleryPlan, ...] = ()
-    if gallery_size is not None:
-        galleries = (GalleryPlan(fpir, gallery_size, photos_per_person),)
-    plan = CalibrationPlan(tuple(fmr or ()), galleries, seed=seed)
-    if root is not None and embeddings is None:
-        recognizer = ModelOptions(model=model, detector=detector).open(precision=precision)
-        found_by = None if aligned else detector
-        with progress_bar() as progress:
-            faces = photographed_faces(
-                root, recognizer, detector=found_by, select=select, progress=progress
-            )
-    elif embeddings is not None and root is None:
-        faces = embedded_faces(embeddings)
-    else:
+    from vultus.pipeline import measuring
+
+    plan = claims.plan()
+    if (faces.root is None) == (faces.embeddings is None):
         raise InputError("calibrate takes DIR or --embeddings FILE, one of them")
-    target = _target(output, faces)
-    result = run_calibration(faces, plan)
-    _write(result, target)
+    if faces.root is not None:
+        with progress_bar() as progress:
+            labelled = measuring.photographed_faces(
+                faces.root,
+                models.open(precision=precision),
+                aligned=faces.aligned,
+                select=faces.select,
+                progress=progress,
+            )
+    elif faces.embeddings is not None:
+        labelled = measuring.embedded_faces(faces.embeddings)
+    space = labelled.embeddings.space
+    target = measuring.calibration_file(space) if output is None else output
+    result = measuring.calibrate(labelled, plan)
+    measuring.save_calibration(result.calibration, target)
     if plots is not None:
         _write_plots(result, plots)
     if json:
@@ -115,35 +124,14 @@ def calibrate(
     return ExitCode.OK
 
 
-def _target(output: Path | None, faces: LabelledFaces) -> Path:
-    if output is not None:
-        return output
-    model = faces.embeddings.space.model
-    if not is_model_name(model):
-        raise InputError(f"the embeddings name no model of the store but {model!r}: give --output")
-    return ModelStore().calibration_path(model)
+def _write_plots(result: "CalibrationResult", folder: Path) -> None:
+    from vultus.pipeline.measuring.pictures import write_calibration_plots
 
-
-def _write(result: CalibrationResult, target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the calibration cannot be written to {target}: {error}") from error
-    write_text(target, result.calibration.to_json())
-
-
-def _write_plots(result: CalibrationResult, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    save_figure(plot_reliability(result.probability), folder / "reliability.png")
-    curves = result.calibration.fpir_curves
-    if curves is None or not result.fpir:
+    if len(write_calibration_plots(result, folder)) == 1:
         note("no picture of thresholds by gallery size: too few people for any FPIR")
-        return
-    figure = plot_gallery_thresholds(curves, fpir=result.fpir[0].plan.fpir)
-    save_figure(figure, folder / "gallery_thresholds.png")
 
 
-def _report(result: CalibrationResult, target: Path) -> dict[str, Any]:
+def _report(result: "CalibrationResult", target: Path) -> dict[str, Any]:
     values = result.calibration.to_dict()
     # The curves behind them stay in the file.
     del values["gallery_rates"], values["evidence"]
@@ -155,7 +143,7 @@ def _report(result: CalibrationResult, target: Path) -> dict[str, Any]:
     }
 
 
-def _print(result: CalibrationResult, target: Path) -> None:
+def _print(result: "CalibrationResult", target: Path) -> None:
     calibration = result.calibration
     data = calibration.data
     say(f"{calibration.space}")
@@ -164,9 +152,9 @@ def _print(result: CalibrationResult, target: Path) -> None:
         f"{data.n_people_held_out:,} others ({data.n_photos_held_out:,}) checked them; "
         f"{data.failures:,} photos without a face were left out"
     )
-    out.print(_fmr_table(result))
+    _print_fmr(result)
     if result.fpir:
-        out.print(_fpir_table(result))
+        _print_fpir(result)
     else:
         say("too few people for any FPIR: identify keeps to the thresholds above")
     fitted = calibration.match_probability
@@ -180,12 +168,10 @@ def _print(result: CalibrationResult, target: Path) -> None:
     say(f"written to {target}")
 
 
-def _fmr_table(result: CalibrationResult) -> Table:
-    table = Table(title="verify", title_justify="left")
-    for column in ("FMR at most", "threshold", "FMR, 95 %", "of others, 95 %", "TAR", "holds"):
-        table.add_column(column, justify="right")
-    for check in result.fmr:
-        table.add_row(
+def _print_fmr(result: "CalibrationResult") -> None:
+    head = ("FMR at most", "threshold", "FMR, 95 %", "of others, 95 %", "TAR", "holds")
+    rows = [
+        (
             f"{check.target_fmr:.0e}",
             f"{check.stated.threshold:.4f}",
             _rate(check.stated.fmr, check.stated_interval),
@@ -193,27 +179,28 @@ def _fmr_table(result: CalibrationResult) -> Table:
             f"{check.held_out.tar:.2%}",
             "yes" if check.holds else "NO",
         )
-    return table
+        for check in result.fmr
+    ]
+    print_table(head, rows, title="verify", justify="right")
 
 
-def _fpir_table(result: CalibrationResult) -> Table:
-    table = Table(title="identify", title_justify="left")
-    for column in ("people", "photos", "threshold", "FPIR, 95 %", "of others, 95 %", "holds"):
-        table.add_column(column, justify="right")
-    for check in result.fpir:
-        seen = "too few"
-        if check.held_out is not None and check.held_out_interval is not None:
-            seen = _rate(check.held_out, check.held_out_interval)
-        table.add_row(
+def _print_fpir(result: "CalibrationResult") -> None:
+    head = ("people", "photos", "threshold", "FPIR, 95 %", "of others, 95 %", "holds")
+    rows = [
+        (
             f"{check.plan.gallery_size:,}",
             str(check.plan.photos_per_person),
             f"{check.threshold.similarity:.4f}",
             _rate(check.plan.fpir, check.stated_interval),
-            seen,
+            "too few"
+            if check.held_out is None or check.held_out_interval is None
+            else _rate(check.held_out, check.held_out_interval),
             {True: "yes", False: "NO", None: "-"}[check.holds],
         )
-    return table
+        for check in result.fpir
+    ]
+    print_table(head, rows, title="identify", justify="right")
 
 
-def _rate(rate: float, interval: Interval) -> str:
+def _rate(rate: float, interval: "Interval") -> str:
     return f"{rate:.1e} ({interval.low:.1e} - {interval.high:.1e})"

@@ -12,6 +12,7 @@ import numpy as np
 from vultus.alignment.crop_templates import crop_template
 from vultus.core.choices import CROP_ENDINGS, CROP_SELECTS, Selection
 from vultus.core.errors import InputError, VultusError
+from vultus.core.progress import tracked
 from vultus.curation.align.alignment_file import (
     REPORT,
     SETTINGS,
@@ -97,7 +98,8 @@ def align_photos(
         done = _done(photos, names, report, work, settings, retry=retry)
         todo = [index for index in _by_person(photos) if names[index] not in done]
         align = align_by_person if settings.select == "person" else _align_each
-        _report_rows(report, align(photos, tools.watch(todo), tools, CropWriter(work, settings)))
+        told = tracked(todo, "aligning", total=len(todo), progress=tools.progress)
+        _report_rows(report, align(photos, told, tools, CropWriter(work, settings)))
         final = [row for name, row in Report(report.path).rows.items() if name in known]
         if kind != "folder":
             _pack(work, target, settings, kind)

@@ -1,6 +1,7 @@
 """Alignment where the face that is meant is the one that a person's photos have in common."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -8,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.alignment.align import align_faces
-from vultus.core.errors import VultusError
+from vultus.core.errors import CalibrationError, VultusError
 from vultus.core.faces import Faces, Image
 from vultus.curation.align.alignment_file import Row
 from vultus.curation.align.crop_writer import CropWriter, failure_row
 from vultus.curation.align.photo_source import AlignTools, detected_photos, read_photo
+from vultus.curation.audit.audit_thresholds import SAME_FMR
 from vultus.curation.audit.identity_groups import normalised_mean
 from vultus.data.base import UNLABELLED
 from vultus.data.formats.folder import FolderDataset
 from vultus.pipeline.analyser import Analyser
+from vultus.pipeline.recognizer import Recognizer
 
 _ROUNDS = 3
 """How often at most the faces nearest to a person's centre are chosen anew."""
@@ -31,6 +34,13 @@ class _Found:
     index: int
     faces: Faces
     vectors: Floats
+
+
+def least_similarity(recognizer: Recognizer) -> float | None:
+    """The similarity of one person's photos at a false match rate of `SAME_FMR`; None: unknown."""
+    with suppress(CalibrationError):
+        return recognizer.threshold(SAME_FMR).similarity
+    return None
 
 
 def align_by_person(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vultus.core.errors import ImageError, VultusError
 from vultus.core.faces import Faces, Image
-from vultus.data.formats.convert import Watch
+from vultus.core.progress import Progress
 from vultus.data.formats.folder import FolderDataset
 from vultus.image.io import read_image
 from vultus.pipeline.analyser import Analyser
@@ -22,12 +22,12 @@ class AlignTools:
         analyser: Finds the faces; for the choice by person embeds them, too.
         min_similarity: For the choice by person: where a photo shows several faces and none is that
             much like the person's other photos, it gives no crop; None for no limit.
-        watch: Sees the indices of the photos go by.
+        progress: Told how many photos are done.
     """
 
     analyser: Analyser
     min_similarity: float | None = None
-    watch: Watch = iter
+    progress: Progress | None = None
 
 
 def detected_photos(

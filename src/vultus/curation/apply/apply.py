@@ -2,12 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vultus.core.errors import ImageError, InputError
-from vultus.curation.apply.changes import Changes
+from vultus.core.progress import Progress
+from vultus.curation.apply.changes import Changes, plan_changes
 from vultus.curation.apply.journal import (
     Journal,
     Move,
@@ -17,18 +18,21 @@ from vultus.curation.apply.journal import (
     take_back,
     write_journal,
 )
-from vultus.curation.apply.journal import Watch as WatchMoves
-from vultus.data.base import FaceDataset
-from vultus.data.formats.convert import Conversion, Watch, convert
+from vultus.curation.audit.manifest import Manifest, read_manifest
+from vultus.data.base import FaceDataset, open_dataset
+from vultus.data.formats.convert import Conversion, convert
 from vultus.data.formats.files import FolderFiles
 from vultus.data.formats.folder import FolderDataset
 from vultus.models.digest import sha256_file
 
-_PlanChanges = Callable[[], tuple[FaceDataset, Changes]]
-
 
 def apply_to_copy(
-    dataset: FaceDataset, changes: Changes, target: Path, *, kind: str, watch: Watch = iter
+    dataset: FaceDataset,
+    changes: Changes,
+    target: Path,
+    *,
+    kind: str,
+    progress: Progress | None = None,
 ) -> Conversion:
     """Write the changed data set elsewhere; the original stays as it is.
 
@@ -39,13 +43,64 @@ def apply_to_copy(
         changes: To it.
         target: A new folder or file; it appears when it is complete.
         kind: A name of `vultus.data.formats.writers.WRITERS`.
-        watch: Sees the indices go by.
+        progress: Told how many images are done.
 
     Raises:
         InputError: If nothing is left, an image cannot be read, or the target cannot be written.
     """
     changed = _ChangedDataset(dataset, changes)
-    return convert(changed, target, kind=kind, max_unreadable=0.0, watch=watch)
+    return convert(changed, target, kind=kind, max_unreadable=0.0, progress=progress)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A manifest, as far as it is to be applied, and the data set that it is about.
+
+    Attributes:
+        path: The manifest's file.
+        manifest: What it says.
+        root: Where the data set is.
+        kinds: Only findings of these kinds; None for all.
+    """
+
+    path: Path
+    manifest: Manifest
+    root: Path
+    kinds: frozenset[str] | None = None
+
+    def work_out(self) -> tuple[FaceDataset, Changes]:
+        """Open the data set and work out where every image goes; nothing is done yet.
+
+        Raises:
+            InputError: If it is no longer the data set that was audited, or as `plan_changes`.
+        """
+        header = self.manifest.header
+        dataset = open_dataset(self.root, header.kind, **header.settings)
+        findings = self.manifest.findings
+        numbered = any(n.startswith("record-") for f in findings for n in f.images or ())
+        if len(dataset) != header.n_images and numbered:
+            raise InputError(
+                f"{self.root} has {len(dataset):,} images and had {header.n_images:,} when it was "
+                "audited, and the manifest knows images by their number; audit it again"
+            )
+        return dataset, plan_changes(self.manifest, dataset, kinds=self.kinds)
+
+
+def read_plan(
+    manifest: Path, *, source: Path | None = None, kinds: frozenset[str] | None = None
+) -> Plan:
+    """Read a manifest that is to be applied.
+
+    Args:
+        manifest: A file of `vultus data audit`, actions edited.
+        source: Where the data set is now; None: where it was when it was audited.
+        kinds: Only findings of these kinds; None for all.
+
+    Raises:
+        InputError: If it is no manifest.
+    """
+    read = read_manifest(manifest)
+    return Plan(manifest, read, Path(read.header.source) if source is None else source, kinds)
 
 
 def side_folder(root: Path, manifest: Path, kinds: frozenset[str] | None) -> Path:
@@ -57,32 +112,23 @@ def side_folder(root: Path, manifest: Path, kinds: frozenset[str] | None) -> Pat
     return root.with_name(f"{root.name}.applied-{_made_by(manifest, kinds)[:8]}")
 
 
-def apply_in_place(
-    root: Path,
-    manifest: Path,
-    plan: _PlanChanges,
-    *,
-    kinds: frozenset[str] | None = None,
-    watch: WatchMoves = iter,
-) -> Journal:
+def apply_in_place(plan: Plan, *, progress: Progress | None = None) -> Journal:
     """Move files inside a folder of identities, and out of it into a folder beside it.
 
     All moves are written down before the first one. If this is stopped, at whatever point, the
     same call goes on, and `undo` takes back what was done; nothing is ever deleted or overwritten.
 
     Args:
-        root: The folder of identities.
-        manifest: The file that is applied; with ``kinds`` it names the folder beside.
-        plan: Opens the data set and works out the changes; only called for a fresh start.
-        kinds: Only findings of these kinds; None for all.
-        watch: Sees the moves go by.
+        plan: What to apply to what; it is only worked out for a fresh start.
+        progress: Told how many moves are done.
 
     Raises:
         InputError: If the data set is no folder, the manifest was applied already, another
             application was stopped half-way, a file is a link, or the disk refuses.
     """
-    root = root.resolve()
-    side, made_by = side_folder(root, manifest, kinds), _made_by(manifest, kinds)
+    root, manifest = plan.root.resolve(), plan.path
+    made_by = _made_by(manifest, plan.kinds)
+    side = side_folder(root, manifest, plan.kinds)
     if side.exists():
         journal = read_journal(side)
         if journal.done:
@@ -91,11 +137,11 @@ def apply_in_place(
             )
     else:
         _refuse_unfinished(root)
-        dataset, changes = plan()
+        dataset, changes = plan.work_out()
         journal = Journal(side, root, made_by, _moves(dataset, changes, root))
         check_places(journal)
         write_journal(journal)
-    carry_out(journal, watch=watch)
+    carry_out(journal, progress=progress)
     return journal
 
 
@@ -114,19 +160,19 @@ class Undone:
     changed: tuple[str, ...]
 
 
-def undo(side: Path, *, watch: WatchMoves = iter) -> Undone:
+def undo(side: Path, *, progress: Progress | None = None) -> Undone:
     """Take back an application, complete or not; every file is again where it was.
 
     Args:
         side: The folder that `apply_in_place` made.
-        watch: Sees the moves go by.
+        progress: Told how many moves are done.
 
     Raises:
         InputError: If it is no such folder, or files were moved by something else since (nothing is
             moved then).
     """
     journal = read_journal(side)
-    take_back(journal, watch=watch)
+    take_back(journal, progress=progress)
     changed = tuple(
         move.start
         for move in journal.moves

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from vultus.core.errors import InputError
 from vultus.core.files import appearing, sync_folder, write_bytes
+from vultus.core.progress import Progress, tracked
 from vultus.core.settings_reader import parse_json_lines, read, read_text
 from vultus.curation.image_names import is_plain_text
 from vultus.image.io import EXTENSIONS
@@ -16,8 +17,6 @@ from vultus.image.io import EXTENSIONS
 _JOURNAL = "journal.jsonl"
 _DONE = "done"
 _REMOVED = "removed"
-
-Watch = Callable[[list["Move"]], Iterable["Move"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def read_journal(folder: Path) -> Journal:
     return Journal(folder, Path(head.root), head.made_by, moves)
 
 
-def carry_out(journal: Journal, *, watch: Watch = iter) -> None:
+def carry_out(journal: Journal, *, progress: Progress | None = None) -> None:
     """Make the moves that are not made yet.
 
     Each is one rename, so that after a stop every file is at its start or at its end. Done again,
@@ -126,7 +125,8 @@ def carry_out(journal: Journal, *, watch: Watch = iter) -> None:
     """
     check_places(journal)
     folders: set[Path] = set()
-    for move in watch(journal.moves):
+    moves = journal.moves
+    for move in tracked(moves, "moving", total=len(moves), progress=progress):
         start, end = journal.places(move)
         if os.path.lexists(end):
             continue
@@ -137,7 +137,7 @@ def carry_out(journal: Journal, *, watch: Watch = iter) -> None:
     write_bytes(journal.folder / _DONE, b"")
 
 
-def take_back(journal: Journal, *, watch: Watch = iter) -> None:
+def take_back(journal: Journal, *, progress: Progress | None = None) -> None:
     """Put every file back where it was, then remove the journal's folder.
 
     It works at any point: also when not all moves were made, and when it was stopped itself.
@@ -148,7 +148,8 @@ def take_back(journal: Journal, *, watch: Watch = iter) -> None:
     """
     check_places(journal)
     folders: set[Path] = set()
-    for move in watch(journal.moves):
+    moves = journal.moves
+    for move in tracked(moves, "moving back", total=len(moves), progress=progress):
         start, end = journal.places(move)
         if os.path.lexists(start):
             continue

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.progress import Progress
 from vultus.core.thresholds import ThresholdTable
 from vultus.curation.audit.alike import halves_ratio
 from vultus.curation.audit.audit_thresholds import AuditThresholds, audit_thresholds, measured_table
@@ -27,7 +28,6 @@ from vultus.curation.audit.non_faces import FaceCheck, Look, find_non_faces, fin
 from vultus.curation.audit.overlap import OverlapRules, find_overlap
 from vultus.curation.image_names import image_names
 from vultus.data.base import FaceDataset
-from vultus.data.formats.convert import Watch
 from vultus.detection.base import Detector
 from vultus.embedding.embedder import Embedder
 
@@ -47,7 +47,7 @@ class AuditTools:
             several; None for its own name.
         look: At which crops the detector looks: ``"suspects"`` or ``"all"``.
         fpir: Chance that an image of nobody here is taken for somebody, (0, 1).
-        watch: Sees the indices of images go by.
+        progress: Told how many images are done.
     """
 
     embedder: Embedder
@@ -57,7 +57,7 @@ class AuditTools:
     detector_name: str | None = None
     look: Look = "suspects"
     fpir: float = 0.01
-    watch: Watch = iter
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +148,7 @@ def audit(
 
 def _audited(dataset: FaceDataset, tools: AuditTools, prefix: str = "") -> AuditedSet:
     names = image_names(dataset)
-    features = read_features(dataset, tools.embedder, cache=tools.cache, watch=tools.watch)
+    features = read_features(dataset, tools.embedder, cache=tools.cache, progress=tools.progress)
     return AuditedSet(dataset, names, features, prefix)
 
 
@@ -169,7 +169,7 @@ def _non_faces(
     """Findings of crops without a face; rows that are to be dropped are no longer alive."""
     if tools.detector is None:
         return []
-    check = FaceCheck(tools.detector, _name(tools), tools.cache, tools.look, tools.watch)
+    check = FaceCheck(tools.detector, _name(tools), tools.cache, tools.look, tools.progress)
     found = find_non_faces(audited, groups, thresholds, check, alive=alive)
     alive[[row for row, finding in found.items() if finding.action == "drop"]] = False
     return list(found.values())

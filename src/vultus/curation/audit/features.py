@@ -13,11 +13,11 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Image
+from vultus.core.progress import Progress, tracked
 from vultus.curation.audit.feature_store import FeatureStore
 from vultus.curation.audit.thumbnails import THUMBNAIL_PX, thumbnail
 from vultus.data.base import FaceDataset
 from vultus.data.decode import decode_image
-from vultus.data.formats.convert import Watch
 from vultus.embedding.embedder import Embedder
 
 _CHUNK = 256
@@ -43,7 +43,7 @@ class ImageFeatures:
 
 
 def read_features(
-    dataset: FaceDataset, embedder: Embedder, *, cache: Path, watch: Watch = iter
+    dataset: FaceDataset, embedder: Embedder, *, cache: Path, progress: Progress | None = None
 ) -> ImageFeatures:
     """Read every image and embed those that the cache does not know.
 
@@ -54,7 +54,7 @@ def read_features(
         dataset: Crops aligned to the embedder's template.
         embedder: Makes the vectors.
         cache: Folder of `FeatureStore` files.
-        watch: Sees the indices go by.
+        progress: Told how many images are done.
 
     Raises:
         InputError: If no image can be used: the data set does not hold crops of this template.
@@ -73,7 +73,7 @@ def read_features(
     digests: dict[int, bytes] = {}
     problems: dict[int, str] = {}
     pending: dict[bytes, Image] = {}
-    for index in watch(range(len(dataset))):
+    for index in tracked(range(len(dataset)), "reading", total=len(dataset), progress=progress):
         try:
             data = dataset.encoded(index)
             digest = hashlib.sha256(data).digest()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.faces import Faces, Image
+from vultus.core.progress import Progress, tracked
 from vultus.curation.audit.audit_thresholds import AuditThresholds
 from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.feature_store import FeatureStore
@@ -17,7 +18,6 @@ from vultus.curation.audit.features import images_in_chunks
 from vultus.curation.audit.findings import Finding
 from vultus.curation.audit.identity_groups import IdentityGroups
 from vultus.curation.audit.similar_pairs import Floats, Ints
-from vultus.data.formats.convert import Watch
 from vultus.detection.base import Detector
 
 _MARGIN = 0.25
@@ -46,14 +46,14 @@ class FaceCheck:
         name: What the cache and the reasons call it.
         cache: Folder for its answers.
         look: At which crops.
-        watch: Sees the indices go by.
+        progress: Told how many images are done.
     """
 
     detector: Detector
     name: str
     cache: Path
     look: Look = "suspects"
-    watch: Watch = iter
+    progress: Progress | None = None
 
 
 def _face_scores(audited: AuditedSet, rows: Ints, check: FaceCheck) -> Floats:
@@ -62,7 +62,7 @@ def _face_scores(audited: AuditedSet, rows: Ints, check: FaceCheck) -> Floats:
     Args:
         audited: The crops.
         rows: (c,) int64, which of them to look at.
-        check: How to look at them; ``watch`` sees those go by that the cache does not know.
+        check: How to look at them; ``progress`` is told of those that the cache does not know.
 
     Returns:
         (c,) float32 in [0, 1]; 0 where no face of about the right size lies about the middle.
@@ -75,7 +75,9 @@ def _face_scores(audited: AuditedSet, rows: Ints, check: FaceCheck) -> Floats:
     }
     new = {digest: index for digest, index in new.items() if digest not in store}
     digest_of = {index: digest for digest, index in new.items()}
-    for indices, images in images_in_chunks(audited.dataset, check.watch(list(digest_of))):
+    new_ones = list(digest_of)
+    told = tracked(new_ones, "looking for faces", total=len(new_ones), progress=check.progress)
+    for indices, images in images_in_chunks(audited.dataset, told):
         scores = _crop_scores(images, check.detector)
         for index, score in zip(indices, scores.tolist(), strict=True):
             store.add(digest_of[index], {"score": score})

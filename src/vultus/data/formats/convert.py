@@ -1,7 +1,6 @@
 """From one format of data set to another; the bytes of the images stay as they are."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import numpy as np
 from vultus.core.checks import check_range
 from vultus.core.errors import ImageError, InputError
 from vultus.core.files import appearing, writing
+from vultus.core.progress import Progress, tracked
 from vultus.data.base import UNLABELLED, FaceDataset
 from vultus.data.decode import decode_image
 from vultus.data.formats.writers import WRITERS, AddImage, image_ending
-
-Watch = Callable[[Sequence[int]], Iterable[int]]
-"""Hands on what it is given, and may show how far that has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def convert(
     kind: str,
     decode: bool = False,
     max_unreadable: float = 0.01,
-    watch: Watch = iter,
+    progress: Progress | None = None,
 ) -> Conversion:
     """Copy a data set into another format.
 
@@ -53,7 +50,7 @@ def convert(
         kind: A name of `vultus.data.formats.writers.WRITERS`.
         decode: Decode each image to see whether it can be; else only its first bytes are looked at.
         max_unreadable: Share of images that may be left out as they cannot be read, [0, 1].
-        watch: Sees the indices go by.
+        progress: Told how many images are done.
 
     Raises:
         InputError: If too many images cannot be read, there is something at ``target``, it cannot
@@ -64,7 +61,8 @@ def convert(
     cap = check_range("max_unreadable", max_unreadable, low=0, high=1) * len(dataset)
     unreadable: dict[int, str] = {}
     with appearing(target) as part, WRITERS[kind](part) as add:
-        for index in watch(_by_identity(dataset)):
+        order = _by_identity(dataset)
+        for index in tracked(order, "converting", total=len(order), progress=progress):
             try:
                 _copy(dataset, index, add, decode=decode)
             except ImageError as error:
@@ -76,6 +74,11 @@ def convert(
                     ) from error
     kept = np.delete(dataset.labels, list(unreadable))
     return Conversion(len(kept), len(set(kept.tolist()) - {UNLABELLED}), unreadable)
+
+
+def target_kind(target: Path) -> str:
+    """The format that the name of a target asks for: ``"zip"``, ``"list"`` or ``"folder"``."""
+    return {".zip": "zip", ".tsv": "list", ".txt": "list"}.get(target.suffix.lower(), "folder")
 
 
 def write_list(dataset: FaceDataset, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""One model on one protocol, from options to figures: what `evaluate` and `report` share."""
+"""One model on one protocol: figures, and what a report keeps of them."""
 
 import platform
 import time
@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from vultus import __version__
-from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Flip, Precision, Selection
+from vultus.core.choices import Selection
 from vultus.core.errors import InputError
 from vultus.core.files import check_target
 from vultus.core.progress import Progress
-from vultus.embedding.embedder import open_embedder
-from vultus.evaluation.protocols import PROTOCOLS
 from vultus.evaluation.protocols.base import (
     EmbeddedPhotos,
     EmbedPhotos,
@@ -26,45 +23,8 @@ from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.report.record import EvaluationRecord, RunCost, record_evaluation
 from vultus.models.digest import sha256_file
 from vultus.pipeline.measuring.photos import embed_with
-from vultus.pipeline.measuring.settings import parse_settings
 from vultus.pipeline.measuring.stored import RecordedEmbeddings, StoredEmbeddings
 from vultus.pipeline.recognizer import Recognizer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """The options of one evaluation.
-
-    Attributes:
-        protocol: Name of a protocol.
-        root: Its photos.
-        pairs: Its list of pairs; None finds it in the root.
-        model: Name or ONNX file of the embedder; None takes the default, or the one of
-            ``embeddings``.
-        detector: Name of the detector.
-        precision: Of the embedder.
-        select: Which face of a photo is meant.
-        aligned: The photos are aligned crops already.
-        flip: What the embedder does with the mirrored view; None takes the model card's way.
-        embeddings: File of embeddings to take instead of photos; their model is measured.
-        save_embeddings: File to write the protocol's embeddings to.
-        settings: Of the protocol, ``name=value`` each.
-        far: Rate of ``tar_at_far``; None takes the default of `ProtocolResult.figures`.
-    """
-
-    protocol: str
-    root: Path
-    pairs: Path | None = None
-    model: str | None = None
-    detector: str = DEFAULT_DETECTOR
-    precision: Precision = "f32"
-    select: Selection = "central"
-    aligned: bool = False
-    flip: Flip | None = None
-    embeddings: Path | None = None
-    save_embeddings: Path | None = None
-    settings: tuple[str, ...] = ()
-    far: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,74 +53,82 @@ class EvaluationRun:
         )
 
 
-def run_evaluation(settings: RunSettings, *, progress: Progress | None = None) -> EvaluationRun:
+def measure(
+    protocol: EvaluationProtocol,
+    recognizer: Recognizer,
+    *,
+    select: Selection = "central",
+    far: float | None = None,
+    save_embeddings: Path | None = None,
+    progress: Progress | None = None,
+) -> EvaluationRun:
     """Embed the photos of a protocol with a model, and measure.
 
+    The quality gate is not applied: what cannot be judged counts as it comes.
+
     Args:
-        settings: What to measure on what.
+        protocol: Of `PROTOCOLS`, e.g. ``PROTOCOLS.create("lfw", root=Path("lfw.zip"))``.
+        recognizer: Detects, aligns and embeds.
+        select: Which face of a photo is meant where the protocol does not say.
+        far: Rate of ``tar_at_far``; None takes the default of `ProtocolResult.figures`.
+        save_embeddings: File to write the photos' embeddings to, for `measure_stored`.
         progress: Told how many photos are done.
 
     Raises:
         VultusError: Whatever opening the model or reading the protocol's files raises.
     """
-    options: dict[str, Any] = {"root": settings.root, "aligned": settings.aligned}
-    if settings.pairs is not None:
-        options["pairs"] = settings.pairs
-    options |= parse_settings(PROTOCOLS.get(settings.protocol), settings.settings)
-    if settings.save_embeddings is not None:
-        check_target(settings.save_embeddings)
-    protocol = PROTOCOLS.create(settings.protocol, **options)
-    stored = _stored_file(settings)
-    if stored is not None:
-        return _run_stored(protocol, stored, settings)
-    model = DEFAULT_EMBEDDER if settings.model is None else settings.model
-    recognizer = Recognizer(
-        detector=settings.detector,
-        embedder=open_embedder(model, flip=settings.flip, precision=settings.precision),
-        gate=None,
-    )
-    embed = _Timed(embed_with(recognizer, select=settings.select, progress=progress))
+    if save_embeddings is not None:
+        check_target(save_embeddings)  # before hours of embedding, not after
+    embed = _Timed(embed_with(recognizer, select=select, progress=progress))
     recorded = RecordedEmbeddings(embed)
-    result = protocol.run(embed if settings.save_embeddings is None else recorded)
-    if settings.save_embeddings is not None:
-        recorded.save(settings.save_embeddings)
+    result = protocol.run(embed if save_embeddings is None else recorded)
+    if save_embeddings is not None:
+        recorded.save(save_embeddings)
     figures = RunFigures(
-        detector=None if settings.aligned else settings.detector,
-        select=None if settings.aligned else settings.select,
+        detector=None if embed.aligned else recognizer.detector_name,
+        select=None if embed.aligned else select,
         runtime=recognizer.embedder.description,
-        **vars(result.figures(far=settings.far)),
+        **vars(result.figures(far=far)),
     )
     size = recognizer.embedder.card.size_bytes
     cost = RunCost(embed.seconds, None if size is None else float(size))
     return EvaluationRun(result, figures, cost)
 
 
-def _stored_file(settings: RunSettings) -> Path | None:
-    """The file of embeddings to take, if any; a root of embeddings is one."""
-    if settings.embeddings is not None:
-        return settings.embeddings
-    return settings.root if settings.root.suffix == ".npz" else None
+def measure_stored(
+    protocol: EvaluationProtocol,
+    path: Path,
+    *,
+    select: Selection = "central",
+    far: float | None = None,
+    model: str | None = None,
+) -> EvaluationRun:
+    """Measure with embeddings from a file instead of photos.
 
+    Args:
+        protocol: As `measure`.
+        path: A file of `vultus embed` or of ``save_embeddings``.
+        select: Which face of a photo is meant where the file holds several.
+        far: As `measure`.
+        model: Name of the model that must have made them; None takes any.
 
-def _run_stored(protocol: EvaluationProtocol, path: Path, settings: RunSettings) -> EvaluationRun:
-    if settings.save_embeddings is not None or settings.flip is not None:
-        raise InputError(
-            f"{path} holds embeddings already; leave --save-embeddings and --flip away"
-        )
-    embed = StoredEmbeddings(path, select=settings.select)
+    Raises:
+        InputError: If it is no such file, of another model, or lacks photos of the protocol.
+    """
+    embed = StoredEmbeddings(path, select=select)
     space = embed.embeddings.space
-    if settings.model is not None and settings.model != space.model:
+    if model is not None and model != space.model:
         raise InputError(
-            f"{path} must hold embeddings of model {settings.model!r}, it holds those of "
+            f"{path} must hold embeddings of model {model!r}, it holds those of "
             f"{space.model!r}; leave --model away to measure that"
         )
     result = protocol.run(embed)
     figures = RunFigures(
         detector=None,
-        select=settings.select,
+        select=select,
         runtime=f"stored embeddings, {path.name}",
         embeddings=StoredFile(path.name, sha256_file(path)),
-        **vars(result.figures(far=settings.far)),
+        **vars(result.figures(far=far)),
     )
     return EvaluationRun(result, figures, RunCost())
 
@@ -171,13 +139,20 @@ def now() -> str:
 
 
 class _Timed:
-    """Embeds as another callable does, and knows how long it took without the statistics."""
+    """Embeds as another callable does, and knows what the statistics do not.
+
+    Attributes:
+        seconds: How long it took.
+        aligned: All photos were aligned crops, so that nothing was detected.
+    """
 
     def __init__(self, embed: EmbedPhotos) -> None:
         self._embed = embed
         self.seconds = 0.0
+        self.aligned = True
 
     def __call__(self, photos: Photos, *, aligned: bool) -> EmbeddedPhotos:
+        self.aligned &= aligned
         start = time.perf_counter()
         embedded = self._embed(photos, aligned=aligned)
         self.seconds += time.perf_counter() - start

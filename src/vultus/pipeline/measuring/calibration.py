@@ -1,4 +1,4 @@
-"""Labelled faces for `vultus calibrate`: from a folder per person, or a file of embeddings."""
+"""A site's calibration: labelled faces from photos or a file, and where the result is kept."""
 
 import hashlib
 from collections import Counter
@@ -7,12 +7,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vultus.core.choices import Selection
+from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import InputError
+from vultus.core.files import write_text
 from vultus.core.progress import Progress
 from vultus.embedding.embedding_file import load_embeddings
 from vultus.evaluation.calibration.run import LabelledFaces
 from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.matching.calibration import Calibration
+from vultus.models.cards import is_model_name
 from vultus.models.digest import sha256_file
+from vultus.models.store import ModelStore
 from vultus.pipeline.measuring.photos import embed_with
 from vultus.pipeline.recognizer import Recognizer
 
@@ -21,8 +26,8 @@ def photographed_faces(
     root: Path,
     recognizer: Recognizer,
     *,
-    detector: str | None,
-    select: Selection,
+    aligned: bool = False,
+    select: Selection = "central",
     progress: Progress | None = None,
 ) -> LabelledFaces:
     """Embed a folder (or zip) of photos, a folder per person.
@@ -30,7 +35,7 @@ def photographed_faces(
     Args:
         root: The folder; two folders of one name in different places are two people.
         recognizer: Detects, aligns and embeds.
-        detector: Its detector's name, for the record; None for crops that are aligned already.
+        aligned: The photos are aligned crops already; nothing is detected.
         select: Which face of a photo is meant.
         progress: Told how many photos are done.
 
@@ -40,7 +45,7 @@ def photographed_faces(
     photos = PhotoRoot(root)
     people = np.array([_person(name) for name in photos.names])
     embedded = embed_with(recognizer, select=select, progress=progress)(
-        photos.photos(photos.names), aligned=detector is None
+        photos.photos(photos.names), aligned=aligned
     )
     if embedded.failed.all():
         raise InputError(f"no face was found on any of the {len(photos.names):,} photos of {root}")
@@ -49,7 +54,7 @@ def photographed_faces(
         people[~embedded.failed],
         root.resolve().name,
         _digest(photos),
-        detector,
+        None if aligned else recognizer.detector_name,
         int(embedded.failed.sum()),
     )
 
@@ -71,6 +76,32 @@ def embedded_faces(path: Path) -> LabelledFaces:
     return LabelledFaces(
         embeddings[kept], people, path.name, sha256_file(path), None, len(faces) - len(kept)
     )
+
+
+def calibration_file(space: EmbeddingSpace) -> Path:
+    """Where the model store keeps the calibration of a model, so that every recogniser finds it.
+
+    Raises:
+        InputError: If the embeddings are of no model that can be in the store.
+    """
+    if not is_model_name(space.model):
+        raise InputError(
+            f"the embeddings name no model of the store but {space.model!r}: give --output"
+        )
+    return ModelStore().calibration_path(space.model)
+
+
+def save_calibration(calibration: Calibration, path: Path) -> None:
+    """Write a calibration that `Recognizer.use_calibration` reads; makes the folder when needed.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the calibration cannot be written to {path}: {error}") from error
+    write_text(path, calibration.to_json())
 
 
 def _person(photo: str) -> str:

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from vultus import Recognizer
+from vultus.core.errors import InputError, NoFaceError
+from vultus.core.faces import Image
+from vultus.image.io import write_image
+from vultus.pipeline.enrolment import enroll_folder, folder_gallery
+from vultus.pipeline.photos import Skipped
+
+
+@pytest.fixture
+def people(hopper: Image, collins: Image, rocket: Image, tmp_path: Path) -> Path:
+    root = tmp_path / "people"
+    for name, image in (
+        ("eileen/1.png", collins),
+        ("grace/1.png", hopper),
+        ("grace/2.png", rocket),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(root / name, image)
+    return root
+
+
+def test_a_folder_is_enrolled_and_searched(
+    people: Path, hopper: Image, rocket: Image, tiny_model: Path
+) -> None:
+    recognizer = Recognizer(embedder=tiny_model, gate=None)
+    skipped, told = Skipped(), list[int]()
+    with folder_gallery(
+        recognizer,
+        people,
+        on_error=skipped,
+        progress=lambda what, done, total: told.append(done),
+    ) as gallery:
+        assert told == [0, 1, 2]
+        assert [(p.identity, p.n_photos) for p in gallery.identities()] == [
+            ("eileen", 1),
+            ("grace", 1),
+        ]
+        unknown = Skipped()
+        found = list(
+            recognizer.identify_many(
+                [hopper[:, ::-1], rocket], gallery, threshold=0.5, on_error=unknown
+            )
+        )
+        assert [[answer.identity for answer in answers] for _, answers in found] == [["grace"]]
+        assert unknown.photos == [{"photo": "photo 2", "error": "no face found"}]
+        with pytest.raises(NoFaceError):
+            list(recognizer.identify_many([rocket], gallery, threshold=0.5))
+    assert [item["photo"] for item in skipped.photos] == [str(people / "grace" / "2.png")]
+
+
+def test_what_is_no_folder_of_people_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    recognizer = Recognizer(embedder=tiny_model, gate=None)
+    with recognizer.open_gallery(tmp_path / "gallery.db") as gallery:
+        with pytest.raises(InputError, match="there is no folder"):
+            enroll_folder(recognizer, gallery, tmp_path / "none")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(InputError, match="one folder of photos per person"):
+            enroll_folder(recognizer, gallery, tmp_path / "empty")
