@@ -33,7 +33,7 @@ def test_what_was_not_measured_is_refused_with_a_way_out() -> None:
 def test_a_table_must_be_monotone_and_measured() -> None:
     with pytest.raises(InputError, match="higher FMR"):
         ThresholdTable(
-            (Threshold(0.3, fmr=0.1, n_impostor=9), Threshold(0.4, fmr=0.2, n_impostor=9))
+            (Threshold(0.3, fmr=0.1, n_impostor=90), Threshold(0.4, fmr=0.2, n_impostor=90))
         )
     with pytest.raises(InputError, match="must state the fmr"):
         ThresholdTable((Threshold(0.3),))
@@ -54,3 +54,31 @@ def test_zero_is_a_threshold_like_any_other() -> None:
 def test_text_names_rate_sample_and_origin() -> None:
     assert str(TABLE.at_fmr(1e-3)) == "0.4000 (FMR 1.0e-03 on 100,000 impostor pairs, a set)"
     assert "no false match rate known" in str(Threshold(0.2))
+
+
+@pytest.mark.parametrize(
+    ("similarity", "fmr", "n_impostor", "message"),
+    [
+        (-1, 1e-6, 1, "rule of three"),
+        (0.5, 1e-3, 2_900, "2,900 comparisons carry 0.001"),
+        (0.5, 0.0, 3_000, "rule of three"),
+        (-1, 1e-6, 10_000_000, r"accepts at least 0.5 of all strangers"),
+        (-0.5, 0.3, 10_000_000, r"accepts at least 0.33"),
+    ],
+)
+def test_claims_that_cannot_be_are_refused(
+    similarity: float, fmr: float, n_impostor: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        ThresholdTable((Threshold(similarity, fmr=fmr, n_impostor=n_impostor),))
+
+
+def test_one_threshold_has_one_rate() -> None:
+    twice = (Threshold(0.4, fmr=0.2, n_impostor=90), Threshold(0.4, fmr=0.1, n_impostor=90))
+    with pytest.raises(InputError, match="must have one FMR"):
+        ThresholdTable(twice)
+
+
+def test_a_claim_may_be_as_strict_as_its_comparisons_carry() -> None:
+    table = ThresholdTable((Threshold(-1, fmr=1, n_impostor=1), Threshold(0.5, 1e-3, 3_000)))
+    assert table.at_fmr(1e-3).similarity == 0.5

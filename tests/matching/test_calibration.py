@@ -17,7 +17,7 @@ FULL = Calibration(
     SPACE,
     "2026-11-23T12:00:00+00:00",
     CalibrationData("people", "f" * 64, 100, 400, 101, 410, 3, "mtcnn", 0),
-    ThresholdTable((Threshold(0.3, 1e-2, 1000, "a"), Threshold(0.4, 1e-3, 1000, "b"))),
+    ThresholdTable((Threshold(0.3, 1e-2, 1000, "a"), Threshold(0.4, 4e-3, 1000, "b"))),
     FpirCurves((PhotoLevel(1, (CURVE,), 100, 100, 400),), "made up"),
     MatchProbability("isotonic", np.array([0.1, 0.5]), np.array([-3.0, 5.0])),
     {"fmr": [{"target_fmr": 0.01}]},
@@ -58,6 +58,10 @@ def test_another_space_is_refused_by_the_name_of_what_differs() -> None:
         ({"gallery_rates": {"levels": []}}, r"gallery_rates\.origin is missing"),
         ({"data": None}, "data must be a table, got None"),
         ({"evidnce": 1}, "has no 'evidnce'; did you mean 'evidence'"),
+        (
+            {"thresholds": [{"similarity": -1, "fmr": 1e-6, "n_impostor": 1}]},
+            "at least 3 / n_impostor",
+        ),
     ],
 )
 def test_a_damaged_file_is_one_error(

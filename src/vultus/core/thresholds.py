@@ -1,10 +1,14 @@
 """Thresholds on similarity, each with the false match rate that it was measured at."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
+
+_ROUNDING = 1e-3
+"""Rates are written down rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,12 @@ class ThresholdTable:
     rate is at most the one asked for, or refuses.
 
     Attributes:
-        points: Measured thresholds, in any order; a stricter one may not have a higher rate.
+        points: Measured thresholds, in any order.
+
+    Raises:
+        InputError: If a point states a rate that its comparisons cannot carry (fewer than
+            3 / fmr, the rule of three) or that no faces have, or a higher threshold states a
+            higher rate than a lower one.
     """
 
     points: tuple[Threshold, ...] = ()
@@ -72,9 +81,14 @@ class ThresholdTable:
                 "every threshold of a table must state the fmr that it was measured at"
             )
         ordered = tuple(sorted(self.points, key=lambda point: point.similarity))
-        rates = [_rate(point) for point in ordered]
+        for point in ordered:
+            _check_claim(point)
+        rates = [stated_rate(point) for point in ordered]
         if rates != sorted(rates, reverse=True):
             raise InputError(f"a higher threshold cannot have a higher FMR, got {rates}")
+        for before, after in pairwise(ordered):
+            if before.similarity == after.similarity:
+                raise InputError(f"one threshold must have one FMR, got {before} and {after}")
         object.__setattr__(self, "points", ordered)
 
     def at_fmr(self, fmr: float) -> Threshold:
@@ -89,7 +103,7 @@ class ThresholdTable:
         """
         check_range("fmr", fmr, low=0, high=1, low_open=True)
         for point in self.points:
-            if _rate(point) <= fmr:
+            if stated_rate(point) <= fmr:
                 return point
         if not self.points:
             raise CalibrationError(
@@ -102,5 +116,32 @@ class ThresholdTable:
         )
 
 
-def _rate(point: Threshold) -> float:
+def least_claim(n_impostor: int) -> float:
+    """The lowest false match rate that so many impostor comparisons can carry: 3 / n, at most 1.
+
+    The rule of three: with no false match among n, the rate is below 3 / n with 95 % confidence.
+    """
+    return min(1.0, 3 / n_impostor)
+
+
+def _check_claim(point: Threshold) -> None:
+    rate, n_impostor = stated_rate(point), point.n_impostor or 1
+    if rate < least_claim(n_impostor) * (1 - _ROUNDING):
+        raise InputError(
+            f"a threshold's fmr must be at least 3 / n_impostor (the rule of three), got {point}: "
+            f"{n_impostor:,} comparisons carry {least_claim(n_impostor):.2g}"
+        )
+    # The cosines of all pairs of unit vectors are not below 0 on average, so that at t < 0 a share
+    # of at least |t| / (1 + |t|) is accepted.
+    below = max(0.0, -point.similarity)
+    least = below / (1 + below)
+    if rate < least * (1 - _ROUNDING):
+        raise InputError(
+            f"a threshold of {point.similarity:g} accepts at least {least:.2g} of all strangers, "
+            f"got {point}"
+        )
+
+
+def stated_rate(point: Threshold) -> float:
+    """The false match rate of a point of a table; 1 where none is known."""
     return 1.0 if point.fmr is None else point.fmr

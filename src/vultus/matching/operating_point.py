@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError
-from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.core.thresholds import Threshold, ThresholdTable, stated_rate
 from vultus.matching.calibration import Calibration
 
 
@@ -58,9 +58,7 @@ def fpir_of_fmr(fmr: float, *, gallery_size: int) -> float:
 def threshold_for_fpir(table: ThresholdTable, *, fpir: float, gallery_size: int) -> Threshold:
     """The lowest measured threshold that keeps the FPIR of a gallery at or below a target.
 
-    See `fmr_for_fpir` for what is assumed. A point measured with no false match at all counts
-    with 3 / n_impostor, the upper end of its 95 % interval ("rule of three"): no finite sample
-    shows a rate of zero.
+    See `fmr_for_fpir` for what is assumed.
 
     Args:
         table: The model's measured thresholds.
@@ -75,7 +73,7 @@ def threshold_for_fpir(table: ThresholdTable, *, fpir: float, gallery_size: int)
     size = max(check_positive_int("gallery_size", gallery_size, minimum=0), 1)
     target = fmr_for_fpir(fpir, gallery_size=size)
     for point in table.points:
-        if _rate(point) <= target:
+        if stated_rate(point) <= target:
             return point
     if not table.points:
         raise CalibrationError(
@@ -83,7 +81,7 @@ def threshold_for_fpir(table: ThresholdTable, *, fpir: float, gallery_size: int)
             "pass threshold=... or calibrate it"
         )
     strictest = table.points[-1]
-    reach = fpir_of_fmr(_rate(strictest), gallery_size=size)
+    reach = fpir_of_fmr(stated_rate(strictest), gallery_size=size)
     raise CalibrationError(
         f"FPIR <= {fpir:.3g} among {size:,} people needs a threshold of FMR <= {target:.3g}; the "
         f"strictest known is {strictest}, which carries FPIR >= {reach:.3g}. Ask for that, "
@@ -163,9 +161,3 @@ def _beyond(calibration: Calibration, rule: Threshold, error: CalibrationError) 
         raise error
     origin = f"model card: {rule.origin}; the calibration of {calibration.data.name} does not"
     return dataclasses.replace(rule, origin=f"{origin} reach that far")
-
-
-def _rate(point: Threshold) -> float:
-    if point.fmr is None or point.n_impostor is None:
-        return 1.0
-    return point.fmr if point.fmr > 0 else min(3 / point.n_impostor, 1.0)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.errors import CalibrationError, InputError
-from vultus.core.thresholds import Threshold
+from vultus.core.thresholds import Threshold, least_claim
 from vultus.evaluation.measures.intervals import Interval, check_claim, rate_interval
 from vultus.evaluation.measures.scores import Scores, check_scores, count_at_or_above
 
@@ -131,7 +131,9 @@ class OperatingPoint:
         return rate_interval(self.n_true_matches, self.n_genuine)
 
     def to_threshold(self, origin: str) -> Threshold:
-        """The rule for recognition, with its FMR and the number of impostor comparisons.
+        """The rule for recognition, with the number of impostor comparisons and the FMR they carry.
+
+        That is the rate that was measured, and 3 / n (the rule of three) where that is higher.
 
         Args:
             origin: Where the scores come from, in words.
@@ -144,7 +146,8 @@ class OperatingPoint:
                 f"no score is accepted at FMR {self.target_fmr}: the {self.n_impostor:,} impostor "
                 "scores reach or pass every genuine one; look at the highest impostor pairs"
             )
-        return Threshold(self.threshold, self.fmr, self.n_impostor, origin)
+        rate = max(self.fmr, least_claim(self.n_impostor))
+        return Threshold(self.threshold, rate, self.n_impostor, origin)
 
     def to_dict(self) -> dict[str, Any]:
         """Rates, counts and intervals, fit for JSON (an infinite threshold becomes None)."""
