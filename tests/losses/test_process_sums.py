@@ -10,7 +10,7 @@ from vultus.losses import LOSSES
 from vultus.losses.base import IGNORED
 from vultus.losses.centres.center import center_update
 from vultus.losses.margins.adaptive import AdaCos, AdaFace
-from vultus.losses.process_sums import sum_over_ranks
+from vultus.losses.process_sums import sum_over_processes
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,7 +80,7 @@ def check_empty(rank: int) -> None:
 
 def test_alone_the_sum_is_a_copy() -> None:
     values = torch.ones(2, requires_grad=True)
-    total = sum_over_ranks(values)
+    total = sum_over_processes(values)
     assert total.tolist() == [1, 1]
     assert not total.requires_grad
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
-from vultus.losses.process_sums import every_rank_has_rows
+from vultus.losses.process_sums import every_process_has_rows
 
 IGNORED = -1
 """A row with this label takes no part in any loss."""
@@ -63,7 +63,7 @@ class Loss(nn.Module, ABC):
             random margins go on after a resume.
     """
 
-    spans_ranks: ClassVar[bool] = False
+    spans_processes: ClassVar[bool] = False
     """Whether `compute` sums over the processes of a distributed run while it trains. They must
     then call `forward` together, and a batch that is empty on one counts for nothing on all."""
 
@@ -92,13 +92,13 @@ class Loss(nn.Module, ABC):
             InputError: If shapes or dtypes do not match, or a label is out of range; on every
                 process if the loss spans them.
         """
-        spans = self.spans_ranks and self.training
+        spans = self.spans_processes and self.training
         try:
             check_features(features, dim=self.dim)
             check_labels(labels, num_labels=self.num_labels, rows=len(features))
         except InputError:
             if spans:
-                every_rank_has_rows(0, failed=True, device=features.device)
+                every_process_has_rows(0, failed=True, device=features.device)
             raise
         with torch.autocast(features.device.type, enabled=False):
             precise = features.to(torch.promote_types(features.dtype, torch.float32))
@@ -107,7 +107,7 @@ class Loss(nn.Module, ABC):
                 precise, labels = precise[kept], labels[kept]
             usable = len(labels) > 0
             if spans:
-                usable = every_rank_has_rows(len(labels), device=features.device)
+                usable = every_process_has_rows(len(labels), device=features.device)
             if not usable:
                 return LossOutput(features.float().sum() * 0, {})
             output = self.compute(precise, labels.long())

@@ -7,11 +7,11 @@ from vultus.core.errors import InputError
 
 
 @torch.no_grad()
-def sum_over_ranks(values: Tensor) -> Tensor:
+def sum_over_processes(values: Tensor) -> Tensor:
     """Element-wise sum over all processes; the values themselves where there is only one.
 
     Args:
-        values: Same shape and dtype on every rank; not modified.
+        values: Same shape and dtype on every process; not modified.
 
     Returns:
         A detached tensor.
@@ -22,7 +22,7 @@ def sum_over_ranks(values: Tensor) -> Tensor:
     return total
 
 
-def every_rank_has_rows(rows: int, *, failed: bool = False, device: torch.device) -> bool:
+def every_process_has_rows(rows: int, *, failed: bool = False, device: torch.device) -> bool:
     """Whether all processes have something to sum; asked before sums, so that none waits for ever.
 
     Args:
@@ -33,7 +33,7 @@ def every_rank_has_rows(rows: int, *, failed: bool = False, device: torch.device
     Raises:
         InputError: If another process cannot take its batch.
     """
-    told = sum_over_ranks(torch.tensor([int(failed), int(rows == 0)], device=device))
+    told = sum_over_processes(torch.tensor([int(failed), int(rows == 0)], device=device))
     failures, empty = told.tolist()
     if failures and not failed:
         raise InputError(

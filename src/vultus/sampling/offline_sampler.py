@@ -9,10 +9,11 @@ from torch import Tensor
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import ConfigError, TrainingError
 from vultus.mining.triplets import Triplets
-from vultus.sampling.sampler import Batch, BatchSampler, Share
+from vultus.sampling.sampler import SAMPLERS, Batch, BatchSampler, Share
 from vultus.sampling.samplers import Labels
 
 
+@SAMPLERS.register("offline")
 class OfflineTripletSampler(BatchSampler):
     """Batches of mined triplets: anchors first, then their positives, then their negatives.
 

@@ -11,6 +11,7 @@ from torch.utils.data import Sampler
 
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import ConfigError, InputError
+from vultus.core.registry import Registry
 
 Batch = list[int]
 """Indices of a data set."""
@@ -189,3 +190,7 @@ class BatchSampler(Sampler[Batch], ABC):
         self.epoch = state["epoch"]
         done = state["position"] * state["world_size"]
         self.position = -(-done // self.share.world_size)
+
+
+SAMPLERS: Registry[BatchSampler] = Registry("samplers")
+"""Batch samplers by the name that a recipe uses."""

@@ -8,12 +8,13 @@ import torch
 
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
-from vultus.sampling.sampler import Batch, BatchSampler, Share
+from vultus.sampling.sampler import SAMPLERS, Batch, BatchSampler, Share
 
 Labels = Sequence[int] | npt.NDArray[np.integer] | torch.Tensor
 _Indices = npt.NDArray[np.int64]
 
 
+@SAMPLERS.register("shuffled")
 class ShuffledSampler(BatchSampler):
     """Every sample exactly once an epoch, on one process or many; for classification.
 
@@ -67,6 +68,7 @@ class ShuffledSampler(BatchSampler):
         return [part.tolist() for part in np.array_split(order, self.num_batches())]
 
 
+@SAMPLERS.register("pk")
 class PKSampler(BatchSampler):
     """P identities with K images each.
 
@@ -128,6 +130,7 @@ class PKSampler(BatchSampler):
         ]
 
 
+@SAMPLERS.register("facenet")
 class FaceNetSampler(BatchSampler):
     """Many images of a few identities, filled up with random faces as negatives.
 
@@ -200,6 +203,7 @@ class FaceNetSampler(BatchSampler):
         return list(chosen)
 
 
+@SAMPLERS.register("balanced")
 class ClassBalancedSampler(BatchSampler):
     """Each identity equally often, whatever its number of images.
 

@@ -8,21 +8,13 @@ from torch import nn
 
 from vultus.backbones.base import Backbone
 from vultus.core.errors import ConfigError, InputError
-from vultus.core.registry import Registry
 from vultus.data.augmentation.mixup import Mixup
 from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import FaceDataset
 from vultus.data.loading.batch_loader import BatchLoader
 from vultus.data.loading.device_loader import DeviceCrops, DeviceFaceLoader
 from vultus.data.loading.loader import FaceLoader
-from vultus.sampling.offline_sampler import OfflineTripletSampler
-from vultus.sampling.sampler import BatchSampler
-from vultus.sampling.samplers import (
-    ClassBalancedSampler,
-    FaceNetSampler,
-    PKSampler,
-    ShuffledSampler,
-)
+from vultus.sampling import SAMPLERS, BatchSampler
 from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.heads import build_objective
 from vultus.training.objectives.objective import LossObjective, Objective
@@ -30,19 +22,6 @@ from vultus.training.optimisation.optimizers import Optimizers, build_optimizers
 from vultus.training.process.distributed import World
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.stage_config import StageConfig
-
-SAMPLERS: Registry[BatchSampler] = Registry("samplers")
-"""Batch samplers by the name that a recipe uses."""
-
-for _name, _sampler in {
-    "balanced": ClassBalancedSampler,
-    "facenet": FaceNetSampler,
-    "offline": OfflineTripletSampler,
-    "pk": PKSampler,
-    "shuffled": ShuffledSampler,
-}.items():
-    SAMPLERS.register(_name)(_sampler)
-
 
 _SMALL = 8
 """Classes and dimension of the losses that are built only to see that their settings are right."""
@@ -142,8 +121,7 @@ class StageBuilder:
                     config,
                     num_classes=_SMALL,
                     dim=_SMALL,
-                    template=self.recipe.input.template,
-                    size_hw=self.recipe.input.size_hw,
+                    crops=self.recipe.input,
                 )
                 if self.recipe.data.non_faces is not None:
                     _check_knows_non_faces(objective)
@@ -158,8 +136,7 @@ class StageBuilder:
                 config,
                 num_classes=self._num_people(),
                 dim=self.backbone.dim,
-                template=self.recipe.input.template,
-                size_hw=self.recipe.input.size_hw,
+                crops=self.recipe.input,
                 seed=self.recipe.run.seed,
                 group=self.world.group,
             ).to(self.world.device)

@@ -6,14 +6,14 @@ from torch import Tensor
 from vultus.core.checks import check_range
 from vultus.losses.base import LossOutput, register_loss
 from vultus.losses.centres.classification import Softmax
-from vultus.losses.process_sums import sum_over_ranks
+from vultus.losses.process_sums import sum_over_processes
 
 
 def center_update(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     """By how much each centre should move: sum over its faces of (x - c) / (1 + their number).
 
     Args:
-        features: (n, d); under torch.distributed the faces of all ranks count.
+        features: (n, d); under torch.distributed the faces of all processes count.
         labels: (n,) int64.
         centers: (C, d).
 
@@ -24,7 +24,7 @@ def center_update(features: Tensor, labels: Tensor, centers: Tensor) -> Tensor:
     """
     counted = torch.cat([features, features.new_ones(len(features), 1)], dim=1)
     sums = features.new_zeros(len(centers), counted.shape[1]).index_add_(0, labels, counted)
-    sums = sum_over_ranks(sums)
+    sums = sum_over_processes(sums)
     numbers = sums[:, -1:]
     return (sums[:, :-1] - numbers * centers) / (1 + numbers)
 
@@ -50,7 +50,7 @@ class CenterSoftmax(Softmax):
         centers: (C, d) buffer, moved once a training step by `center_update`; starts at 0.
     """
 
-    spans_ranks = True
+    spans_processes = True
     centers: Tensor
 
     def __init__(

@@ -23,7 +23,7 @@ from vultus.losses.margins.target_logit_adaptive import (
     MagFaceLogit,
     MvLogit,
 )
-from vultus.losses.process_sums import sum_over_ranks
+from vultus.losses.process_sums import sum_over_processes
 
 
 @register_loss(
@@ -45,7 +45,7 @@ class ElasticFace(MarginSoftmax):
         hardest_first: Give the largest of the drawn margins to the face with the smallest cosine.
 
     Attributes:
-        seed: Of the draws, with ``step``; give each rank its own.
+        seed: Of the draws, with ``step``; give each process its own.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class CurricularFace(MarginSoftmax):
         grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
 
     Attributes:
-        level: 0-d buffer, running mean of the un-margined target cosine (over all ranks).
+        level: 0-d buffer, running mean of the un-margined target cosine (over all processes).
         ema_rate: How fast it moves: 0.01.
     """
 
-    spans_ranks = True
+    spans_processes = True
     ema_rate = 0.01
     level: Tensor
 
@@ -142,7 +142,7 @@ class CurricularFace(MarginSoftmax):
         if self.training:
             with torch.no_grad():
                 count = cos_target.new_tensor(float(len(cos_target)))
-                total, rows = sum_over_ranks(torch.stack([cos_target.sum(), count])).unbind()
+                total, rows = sum_over_processes(torch.stack([cos_target.sum(), count])).unbind()
                 self.level.lerp_((total / rows).to(self.level.dtype), self.ema_rate)
         # A copy: it may be evaluated again (in a fused backward) after the buffer moves.
         return CurricularLogit(self.margin_rad, self.level.clone())
@@ -200,11 +200,11 @@ class AdaCos(MarginSoftmax):
         dim: Length of a feature.
 
     Attributes:
-        dynamic_scale: 0-d buffer, the scale in use; ln(B) and the median are means over all ranks'
-            batches.
+        dynamic_scale: 0-d buffer, the scale in use; ln(B) and the median are means over the
+            batches of all processes.
     """
 
-    spans_ranks = True
+    spans_processes = True
     dynamic_scale: Tensor
 
     def __init__(self, *, num_classes: int, dim: int) -> None:
@@ -232,7 +232,7 @@ class AdaCos(MarginSoftmax):
         others = logits.scatter(1, labels[:, None], -math.inf)
         log_mean = torch.logsumexp(others.flatten(), dim=0) - math.log(len(labels))
         median = torch.acos(own.clamp(-1, 1)).median().clamp_max(math.pi / 4)
-        total = sum_over_ranks(torch.stack([log_mean, median, torch.ones_like(median)]))
+        total = sum_over_processes(torch.stack([log_mean, median, torch.ones_like(median)]))
         log_mean, median = (total[:2] / total[2]).unbind()
         # Few classes can make B less than 1, and the scale negative.
         self.dynamic_scale.copy_((log_mean / torch.cos(median)).clamp_min(1))
@@ -314,12 +314,12 @@ class AdaFace(MarginSoftmax):
         grad: ``"exact"``, or ``"detached"`` to take the target logit's derivative as 1.
 
     Attributes:
-        norm_mean: 0-d buffer, running mean of the lengths (over all ranks); starts at 20.
+        norm_mean: 0-d buffer, running mean of the lengths (over all processes); starts at 20.
         norm_std: 0-d buffer, running standard deviation; starts at 100.
         ema_rate: How fast they move: 0.01.
     """
 
-    spans_ranks = True
+    spans_processes = True
     ema_rate = 0.01
     norm_mean: Tensor
     norm_std: Tensor
@@ -352,7 +352,7 @@ class AdaFace(MarginSoftmax):
 
     @torch.no_grad()
     def _update(self, norms: Tensor) -> None:
-        count, total, squares = sum_over_ranks(
+        count, total, squares = sum_over_processes(
             torch.stack([norms.new_tensor(float(len(norms))), norms.sum(), norms.square().sum()])
         ).unbind()
         mean = total / count

@@ -84,16 +84,19 @@ class MarginHead(Loss):
         """How many classes a training step sums over."""
         return self.num_classes
 
+    @property
+    def fixed_scale(self) -> float | None:
+        """s; None where it is learned, or the features' own lengths."""
+        return self.scale if isinstance(self.scale, float) else None
+
     def expected_first_loss(self, *, fraction: float = 1.0) -> float | None:
         """`expected_initial_loss`, or None where nobody knows or s^2 / 2d is not small enough.
 
         Args:
             fraction: Of the margin at the first step.
         """
-        margin, scale = self.target_logit, self.scale
-        if not isinstance(scale, float) or scale**2 / (2 * self.dim) > 5.0:
-            return None
-        if margin.changes_negatives:
+        margin, scale = self.target_logit, self.fixed_scale
+        if scale is None or scale**2 / (2 * self.dim) > 5.0 or margin.changes_negatives:
             return None
         drop = -float(margin.scaled(fraction)(torch.zeros(1), torch.ones(1)))
         return expected_initial_loss(
@@ -146,18 +149,17 @@ class MarginSoftmax(MarginHead):
             num_classes, dim, centers=check_positive_int("centers", centers)
         )
 
+    @property
+    def fixed_scale(self) -> float | None:
+        """See `MarginHead.fixed_scale`."""
+        return super().fixed_scale if self.normalizes_features else None
+
     def fixed_margin(self) -> tuple[TargetLogit, float] | None:
         """Target logit and scale for a fused head; None if that cannot compute this loss."""
-        if not (self.same_for_all and self.normalizes_features and self.weight.ndim == 2):
+        scale = self.fixed_scale
+        if scale is None or not self.same_for_all or self.weight.ndim != 2:
             return None
-        return (
-            (self._graded(self.target_logit), self.scale) if isinstance(self.scale, float) else None
-        )
-
-    def expected_first_loss(self, *, fraction: float = 1.0) -> float | None:
-        """See `MarginHead`; a scale that is the features' length nobody knows beforehand."""
-        known = self.normalizes_features
-        return super().expected_first_loss(fraction=fraction) if known else None
+        return self._graded(self.target_logit), scale
 
     def effective_target_logit(self, cos_target: Tensor, norms: Tensor) -> TargetLogit:
         """`target_logit_for`, after the margin schedule and ``grad``: what goes into the logits."""

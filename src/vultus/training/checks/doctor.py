@@ -2,9 +2,8 @@
 
 import math
 
-from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.margins.bounds import cosface_minimum_scale
-from vultus.losses.margins.margin_softmax import MarginSoftmax
+from vultus.losses.margins.margin_softmax import MarginHead
 from vultus.losses.pairwise.triplet import Triplet
 from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.mined_loss import MinedLoss
@@ -18,17 +17,14 @@ def settings_notes(objective: Objective) -> list[str]:
     if isinstance(objective, DistillationObjective):
         return [] if objective.labelled is None else settings_notes(objective.labelled)
     loss = objective.first if isinstance(objective, LossObjective) else None
-    if not isinstance(loss, (MarginSoftmax, FusedMarginSoftmax)):
-        return []
-    if isinstance(loss, MarginSoftmax) and not loss.normalizes_features:
-        return []
-    if not isinstance(loss.scale, float) or loss.num_classes < 2:
+    scale = loss.fixed_scale if isinstance(loss, MarginHead) else None
+    if loss is None or scale is None or loss.num_classes < 2:
         return []
     least = cosface_minimum_scale(loss.num_classes, probability=0.9)
-    if loss.scale >= least:
+    if scale >= least:
         return []
     return [
-        f"warning: scale {loss.scale:g} is below {least:.1f}, from which on {loss.num_classes} "
+        f"warning: scale {scale:g} is below {least:.1f}, from which on {loss.num_classes} "
         "classes can be told apart with probability 0.9; the loss cannot become small"
     ]
 

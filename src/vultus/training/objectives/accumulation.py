@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vultus.data.loading.batch import FaceBatch
 from vultus.losses.base import IGNORED
-from vultus.losses.process_sums import sum_over_ranks
+from vultus.losses.process_sums import sum_over_processes
 
 
 class BatchWeight(NamedTuple):
@@ -48,7 +48,7 @@ def batch_weights(
     labelled = [(batch.labels != IGNORED).sum() for batch in batches]
     readable = [batch.readable_rows().sum() for batch in batches]
     own = torch.stack([torch.stack(labelled), torch.stack(readable)]).to(device).float()
-    everyone = sum_over_ranks(own)
+    everyone = sum_over_processes(own)
     counted = processes * own
     if spans:
         counted[0] = everyone[0]

@@ -15,6 +15,7 @@ from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.mined_loss import MinedLoss
 from vultus.training.objectives.objective import LossObjective, Objective
 from vultus.training.objectives.teacher import open_teacher
+from vultus.training.recipe.config import InputConfig
 from vultus.training.recipe.stage_config import HeadConfig, NamedConfig, StageConfig
 
 
@@ -23,8 +24,7 @@ def build_objective(
     *,
     num_classes: int,
     dim: int,
-    template: str = "arcface-112",
-    size_hw: tuple[int, int] | None = None,
+    crops: InputConfig = InputConfig(),  # noqa: B008 - immutable
     seed: int = 0,
     group: ProcessGroup | None = None,
 ) -> Objective:
@@ -34,8 +34,7 @@ def build_objective(
         config: The stage.
         num_classes: Number of identities.
         dim: Length of a feature.
-        template: Alignment template of the training crops.
-        size_hw: Height and width of the student's input; None leaves a live teacher's unchecked.
+        crops: What the student takes; a live teacher must take crops of that size.
         seed: Of Partial FC's and the miner's draws.
         group: The processes of the run.
 
@@ -48,11 +47,13 @@ def build_objective(
             config, config.loss, num_classes=num_classes, dim=dim, seed=seed, group=group
         )
     if config.distillation is not None:
-        teacher = open_teacher(config.distillation, template=template, device=torch.device("cpu"))
-        if config.distillation.live and size_hw not in (None, teacher.size_hw):
+        teacher = open_teacher(
+            config.distillation, template=crops.template, device=torch.device("cpu")
+        )
+        if config.distillation.live and crops.size_hw != teacher.size_hw:
             raise ConfigError(
                 f"distillation.live needs input.size_hw as the teacher's, {teacher.size_hw}, got "
-                f"{size_hw}; leave out live, and the teacher is asked once about whole crops"
+                f"{crops.size_hw}; leave out live, and the teacher is asked once about whole crops"
             )
         return DistillationObjective(
             config.distillation, dim=dim, teacher_dim=teacher.space.dim, labelled=labelled

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from vultus.losses.process_sums import sum_over_ranks
+from vultus.losses.process_sums import sum_over_processes
 
 
 @torch.no_grad()
@@ -37,7 +37,7 @@ def gradient_norm(
     total = torch.stack(whole).sum() if whole else torch.zeros((), device=device)
     if sharded:
         own = torch.stack(parts).sum() if parts else torch.zeros((), device=device)
-        total = total + sum_over_ranks(own)
+        total = total + sum_over_processes(own)
     return total.sqrt()
 
 
