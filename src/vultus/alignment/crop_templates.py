@@ -99,6 +99,6 @@ def crop_template(name: str) -> CropTemplate:
     Raises:
         InputError: If there is none.
     """
-    if name not in TEMPLATES:
+    if name not in tuple(TEMPLATES):  # a recipe may hold what has no hash
         raise InputError(f"template must be one of {', '.join(TEMPLATES)}, got {name!r}")
     return TEMPLATES[name]
