@@ -1,8 +1,12 @@
 """The documentation says what the code does: command line, guides, README."""
 
+import importlib
 import re
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from scripts import recipe_table
 from vultus.cli.main import commands
@@ -11,6 +15,7 @@ from vultus.models.store import ModelStore
 from vultus.training.recipe.recipe_file import recipe_names
 
 ROOT = Path(__file__).resolve().parent.parent
+_ENTRY_POINTS = ("vultus.augmentations", "vultus.detectors")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
 
 
@@ -39,6 +44,56 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_what_examples_import_is_there() -> None:
+    imports = re.compile(r"^ *(?:>>> )?from (vultus[\w.]*) import \(?([\w\s,]+?)\)?$", re.MULTILINE)
+    found = [
+        (module, name.split(" as ")[0].strip())
+        for page in [*PAGES, *(ROOT / "docs" / "reference").glob("*.md")]
+        for module, names in imports.findall(page.read_text("utf-8"))
+        for name in names.split(",")
+        if name.strip()
+    ]
+    assert len(found) > 50
+    assert [
+        f"{module}.{name}" for module, name in found if not _leads_somewhere(module, name)
+    ] == []
+
+
+@pytest.mark.parametrize("folder", ["docs", "src", "benchmarks"])
+def test_names_of_modules_lead_somewhere(folder: str) -> None:
+    """Not in the changelog: it tells what modules were called."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"] if folder == "docs" else []
+    pages += [p for p in (ROOT / folder).rglob("*") if p.suffix in (".md", ".py")]
+    wrong = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in pages
+        if "_build" not in page.parts and "api" not in page.parts
+        for name in set(re.findall(r"\bvultus(?:\.[A-Za-z_]\w*)+", page.read_text("utf-8")))
+        if name not in _ENTRY_POINTS and not _leads_somewhere(*name.rpartition(".")[::2])
+    ]
+    assert wrong == []
+
+
+def _leads_somewhere(owner: str, name: str) -> bool:
+    """Whether ``owner.name`` is a module, or something that can be reached from one."""
+    parts = [*owner.split("."), name]
+    while not _is_module(parts):
+        parts.pop()
+    thing: object = importlib.import_module(".".join(parts))
+    for part in [*owner.split("."), name][len(parts) :]:
+        if not hasattr(thing, part):
+            return part in getattr(thing, "__annotations__", {})  # an attribute of instances
+        thing = getattr(thing, part)
+    return True
+
+
+def _is_module(parts: list[str]) -> bool:
+    try:
+        return find_spec(".".join(parts)) is not None
+    except ModuleNotFoundError:  # one on the way is no package
+        return False
 
 
 def test_every_registered_loss_is_documented() -> None:
