@@ -129,6 +129,27 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     return list(found)
 
 
+def walk_images(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Go through a folder and all below it; links to folders are not followed.
+
+    Yields:
+        A folder, and the names of the folders and of the images in it, without the hidden ones.
+    """
+    for parent, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield Path(parent), folders, [name for name in names if is_image_name(name)]
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name, without its folders, is taken for an image."""
+    return not is_hidden(name) and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def is_hidden(name: str) -> bool:
+    """Whether files and folders of this name are passed over: also what macOS adds to zips."""
+    return name.startswith((".", "__MACOSX"))
+
+
 def _array_to_rgb(array: npt.NDArray[Any]) -> Image:
     if array.dtype != np.uint8:
         advice = {
@@ -187,26 +208,17 @@ def _open_file(path: str | Path) -> BinaryIO:
 
 def _expand(path: str | Path) -> list[Path]:
     if os.path.isdir(path):
-        matches = sorted(_walk(Path(path)))
+        found = walk_images(Path(path))
+        matches = sorted(parent / name for parent, _, names in found for name in names)
         searched = f"no image below the folder {path}"
     elif os.path.exists(path):
         return [Path(path)]
     elif glob.has_magic(str(path)):
         hits = (Path(hit) for hit in glob.iglob(str(path), recursive=True))
-        matches = sorted(hit for hit in hits if _is_photo(hit.name) and hit.is_file())
+        matches = sorted(hit for hit in hits if is_image_name(hit.name) and hit.is_file())
         searched = f"no image matches the pattern {path}"
     else:
         raise ImageError(f"no such file or folder: {path}")
     if not matches:
         raise ImageError(f"{searched} (known endings: {' '.join(sorted(EXTENSIONS))})")
     return matches
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in names if _is_photo(name))
-
-
-def _is_photo(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -283,7 +284,8 @@ def copy_in(source: Path, target: Path, *, card: ModelCard) -> None:
     """
     check_space(target.parent, source.stat().st_size)
     with source.open("rb") as stream:
-        place_copy(stream, target, sha256=card.sha256, max_bytes=card.size_bytes or MAX_FILE_BYTES)
+        chunks = iter(partial(stream.read, _CHUNK), b"")
+        place_copy(chunks, target, sha256=card.sha256, max_bytes=card.size_bytes or MAX_FILE_BYTES)
 
 
 def copy_from_mirror(card: ModelCard, target: Path, *, mirrors: Sequence[Path]) -> None:

@@ -4,23 +4,20 @@ import errno
 import hashlib
 import os
 import shutil
-import stat
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
 
-from vultus.core.errors import DigestError, DownloadError, ModelError
+from vultus.core.errors import DigestError, DownloadError, InputError, ModelError, OutputError
 from vultus.core.files import check_target, sync_folder, writing
+from vultus.core.mapped_file import MappedFile
+from vultus.core.zip_file import ZipMember, member_chunks, zip_members
 from vultus.models.digest import stamp
 
 MAX_FILE_BYTES = 4 << 30
 """More than any model needs: the limit where a card does not know its file's size."""
 
 _SPARE_BYTES = 1 << 20
-_CHUNK = 1 << 20
 
 
 def check_space(folder: Path, needed_bytes: int) -> None:
@@ -83,11 +80,11 @@ def _check_digest(target: Path, found: str, sha256: str) -> None:
         )
 
 
-def place_copy(source: BinaryIO, target: Path, *, sha256: str, max_bytes: int) -> None:
-    """Copy a stream to ``target`` by way of a file beside it.
+def place_copy(chunks: Iterable[bytes], target: Path, *, sha256: str, max_bytes: int) -> None:
+    """Copy bytes to ``target`` by way of a file beside it.
 
     Args:
-        source: Where the bytes come from.
+        chunks: The bytes, piece by piece.
         target: The file to make.
         sha256: What its bytes must hash to.
         max_bytes: Stop when more than this comes.
@@ -99,7 +96,7 @@ def place_copy(source: BinaryIO, target: Path, *, sha256: str, max_bytes: int) -
     """
     digest, copied = hashlib.sha256(), 0
     with full_disk_named(target), writing(target) as file:
-        while chunk := source.read(_CHUNK):
+        for chunk in chunks:
             copied += len(chunk)
             if copied > max_bytes:
                 raise ModelError(f"{target.name} must be at most {max_bytes:,} bytes, got more")
@@ -132,45 +129,30 @@ def extract_member(
     """
     limit = MAX_FILE_BYTES if size_bytes is None else size_bytes
     try:
-        with zipfile.ZipFile(archive) as pack:
-            info = _find(pack, member, archive)
-            if info.file_size > limit:
-                raise ModelError(
-                    f"{archive.name}: {member} must unpack to at most {limit:,} bytes, "
-                    f"got {info.file_size:,}"
-                )
-            check_space(target.parent, info.file_size)
-            with pack.open(info) as stream:
-                place_copy(cast(BinaryIO, stream), target, sha256=sha256, max_bytes=limit)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        members, _ = zip_members(archive)
+        info = _find(members, member, archive)
+        if info.size > limit:
+            raise ModelError(
+                f"{archive.name}: {member} must unpack to at most {limit:,} bytes, "
+                f"got {info.size:,}"
+            )
+        check_space(target.parent, info.size)
+        chunks = member_chunks(MappedFile(archive), info, max_bytes=limit)
+        place_copy(chunks, target, sha256=sha256, max_bytes=limit)
+    except OutputError:
+        raise
+    except InputError as error:
         raise ModelError(f"{archive.name} must be a sound zip file: {error}") from error
 
 
-def _find(pack: zipfile.ZipFile, member: str, archive: Path) -> zipfile.ZipInfo:
-    entries = pack.infolist()
-    for entry in entries:
-        _check_entry(entry, archive)
-    wanted = PurePosixPath(member).name
-    found = [entry for entry in entries if entry.filename == member] or [
-        entry for entry in entries if PurePosixPath(entry.filename).name == wanted
+def _find(members: list[ZipMember], wanted: str, archive: Path) -> ZipMember:
+    last = PurePosixPath(wanted).name
+    found = [member for member in members if member.name == wanted] or [
+        member for member in members if PurePosixPath(member.name).name == last
     ]
     if len(found) != 1:
         raise ModelError(
-            f"{archive.name} must hold {member} once, holds {len(found)} of that name "
-            f"among {len(entries)} files"
+            f"{archive.name} must hold {wanted} once, holds {len(found)} of that name "
+            f"among {len(members)} files"
         )
     return found[0]
-
-
-def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
-    name = entry.orig_filename
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if "\0" in name or ":" in name or ".." in parts or name[:1] in ("/", "\\"):
-        trick = "a path that leads out of its folder"
-    elif stat.S_ISLNK(entry.external_attr >> 16):
-        trick = "a link"
-    elif entry.flag_bits & 0x1:
-        trick = "an encrypted file"
-    else:
-        return
-    raise ModelError(f"{archive.name} holds {trick} ({name!r}); such a pack is refused")

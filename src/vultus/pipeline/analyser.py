@@ -15,7 +15,6 @@ from vultus.core.errors import QualityError
 from vultus.core.faces import Faces, Image
 from vultus.detection.base import Detector, open_detector
 from vultus.embedding.embedder import Embedder, open_embedder
-from vultus.image.io import read_image
 from vultus.models.cards import ModelCard
 from vultus.pipeline.photos import (
     AnalysedPhoto,
@@ -24,6 +23,7 @@ from vultus.pipeline.photos import (
     PhotoSource,
     load_chunks,
     photo_name,
+    read_photo,
 )
 from vultus.pipeline.selection import select_face
 from vultus.quality.gate import QualityGate
@@ -101,7 +101,7 @@ class Analyser:
         Raises:
             ImageError: If the photo cannot be read.
         """
-        return self.detector.detect(read_image(photo))
+        return self.detector.detect(read_photo(photo))
 
     def detect_many(
         self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
@@ -113,9 +113,9 @@ class Analyser:
             on_error: Called for each unreadable photo, which is then left out; None raises.
         """
         for chunk in load_chunks(photos, on_error=on_error):
-            found = self.detector.detect_batch([image for _, image in chunk])
-            for (name, image), faces in zip(chunk, found, strict=True):
-                yield DetectedPhoto(name, image, faces)
+            found = self.detector.detect_batch([photo.image for photo in chunk])
+            for photo, faces in zip(chunk, found, strict=True):
+                yield DetectedPhoto(photo.name, photo.image, faces, photo.place)
 
     def analyse(
         self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
@@ -127,15 +127,16 @@ class Analyser:
             on_error: Called for each unreadable photo, which is then left out; None raises.
         """
         for chunk in load_chunks(photos, on_error=on_error):
-            images = [image for _, image in chunk]
+            images = [photo.image for photo in chunk]
             found = self.detector.detect_batch(images)
             crops = [self._align(image, faces) for image, faces in zip(images, found, strict=True)]
             embedded = self.embedder.embed(AlignedCrops.concatenate(crops))
             start = 0
-            for (name, image), faces, aligned in zip(chunk, found, crops, strict=True):
+            for photo, faces, aligned in zip(chunk, found, crops, strict=True):
                 rows = embedded[start : start + len(faces)]
                 start += len(faces)
-                yield self._measured(DetectedPhoto(name, image, faces), aligned, rows)
+                detected = DetectedPhoto(photo.name, photo.image, faces, photo.place)
+                yield self._measured(detected, aligned, rows)
 
     def embed(self, photo: PhotoSource) -> Embeddings:
         """Embed every face of one photo, in the order of `detect`; the gate is not applied."""
@@ -188,5 +189,12 @@ class Analyser:
         reasons = [()] * len(crops) if gate is None else gate.judge(quality)
         graded = dataclasses.replace(embeddings, quality=np.asarray(quality.score, np.float32))
         return AnalysedPhoto(
-            photo.name, photo.image, photo.faces, crops, quality, tuple(reasons), graded
+            photo.name,
+            photo.image,
+            photo.faces,
+            crops,
+            quality,
+            tuple(reasons),
+            graded,
+            photo.place,
         )

@@ -1,10 +1,11 @@
 """Photos on their way through the pipeline: loaded in bounded chunks, then with what was found."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from PIL import Image as PilImage
 
@@ -15,8 +16,25 @@ from vultus.core.faces import Faces, Image
 from vultus.image.io import read_image
 from vultus.quality.measures import FaceQuality
 
-PhotoSource = str | Path | bytes | Image | PilImage.Image
-"""Whatever `vultus.image.io.read_image` takes: a path, bytes, an RGB array or a PIL image."""
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A photo that is fetched when its turn comes: out of a zip, by its place in a data set.
+
+    What goes wrong then is said of this photo, as of a file that cannot be read.
+
+    Attributes:
+        name: What results and messages call it.
+        fetch: Gives its path or its bytes.
+    """
+
+    name: str
+    fetch: Callable[[], str | Path | bytes]
+
+
+PhotoSource = str | Path | bytes | Image | PilImage.Image | StoredPhoto
+"""Whatever `vultus.image.io.read_image` takes (a path, bytes, an RGB array or a PIL image), or a
+photo that is fetched when its turn comes."""
 
 ErrorHandler = Callable[[str, VultusError], None]
 """Called with a photo's name and what is wrong with it; the photo is then left out."""
@@ -34,11 +52,13 @@ class DetectedPhoto:
         name: The path as given, or ``photo 1``, ``photo 2`` ... for photos without one.
         image: (h, w, 3) uint8, RGB.
         faces: What the detector found; may be empty.
+        place: Of the photo among those that were given, from 0; those left out count.
     """
 
     name: str
     image: Image
     faces: Faces
+    place: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +73,7 @@ class AnalysedPhoto:
         quality: What was measured on each.
         refusals: Why the quality gate refuses each face; an empty tuple where it does not.
         embeddings: The faces as vectors, ``quality`` filled with the combined score.
+        place: As in `DetectedPhoto`.
     """
 
     name: str
@@ -62,11 +83,26 @@ class AnalysedPhoto:
     quality: FaceQuality
     refusals: tuple[tuple[str, ...], ...]
     embeddings: Embeddings
+    place: int
+
+
+class LoadedPhoto(NamedTuple):
+    """One photo, read.
+
+    Attributes:
+        place: As in `DetectedPhoto`.
+        name: As in `DetectedPhoto`.
+        image: (h, w, 3) uint8, RGB.
+    """
+
+    place: int
+    name: str
+    image: Image
 
 
 def load_chunks(
     photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
-) -> Iterator[list[tuple[str, Image]]]:
+) -> Iterator[list[LoadedPhoto]]:
     """Read photos, some ahead of the consumer, in chunks that bound memory.
 
     A chunk ends at `CHUNK_PHOTOS` photos or `CHUNK_PIXELS` pixels, whichever comes first, so that
@@ -77,19 +113,21 @@ def load_chunks(
         on_error: What to do with an unreadable photo; None raises its `ImageError`.
 
     Yields:
-        Lists of (name, image), never empty, in the order given.
+        Lists, never empty, in the order given.
 
     Raises:
         InputError: If ``photos`` is a single source rather than a collection of them.
         ImageError: If a photo cannot be read and ``on_error`` is None.
     """
-    if isinstance(photos, (str, bytes, Path, PilImage.Image)) or hasattr(photos, "shape"):
+    if isinstance(photos, (str, bytes, Path, PilImage.Image, StoredPhoto)) or hasattr(
+        photos, "shape"
+    ):
         raise InputError(f"photos must be a list of photos, got one {type(photos).__name__}")
-    chunk: list[tuple[str, Image]] = []
+    chunk: list[LoadedPhoto] = []
     pixels = 0
-    for name, image in _read_ahead(photos, on_error):
-        chunk.append((name, image))
-        pixels += image.shape[0] * image.shape[1]
+    for photo in _read_ahead(photos, on_error):
+        chunk.append(photo)
+        pixels += photo.image.shape[0] * photo.image.shape[1]
         if len(chunk) >= CHUNK_PHOTOS or pixels >= CHUNK_PIXELS:
             yield chunk
             chunk, pixels = [], 0
@@ -98,30 +136,44 @@ def load_chunks(
 
 
 def photo_name(source: PhotoSource, number: int) -> str:
-    """The path as given, or ``photo <number>`` for what has no path."""
+    """The path as given, or ``photo <number>`` for what has neither path nor name."""
+    if isinstance(source, StoredPhoto):
+        return source.name
     return str(source) if isinstance(source, (str, Path)) else f"photo {number}"
+
+
+def read_photo(source: PhotoSource) -> Image:
+    """Fetch a photo, if it must be, and decode it.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    return read_image(source.fetch() if isinstance(source, StoredPhoto) else source)
 
 
 def _read_ahead(
     photos: Iterable[PhotoSource], on_error: ErrorHandler | None
-) -> Iterator[tuple[str, Image]]:
+) -> Iterator[LoadedPhoto]:
     with ThreadPoolExecutor(_READERS) as pool:
-        pending: list[tuple[str, Any]] = []
-        for number, source in enumerate(photos, start=1):
-            pending.append((photo_name(source, number), pool.submit(read_image, source)))
+        pending: deque[tuple[int, str, Future[Image]]] = deque()
+        for place, source in enumerate(photos):
+            name = photo_name(source, place + 1)
+            pending.append((place, name, pool.submit(read_photo, source)))
             if len(pending) > 2 * _READERS:
-                yield from _finished(*pending.pop(0), on_error)
-        for name, future in pending:
-            yield from _finished(name, future, on_error)
+                yield from _finished(*pending.popleft(), on_error)
+        while pending:
+            yield from _finished(*pending.popleft(), on_error)
 
 
-def _finished(name: str, future: Any, on_error: ErrorHandler | None) -> Iterator[tuple[str, Image]]:
+def _finished(
+    place: int, name: str, future: Future[Image], on_error: ErrorHandler | None
+) -> Iterator[LoadedPhoto]:
     try:
         image = future.result()
     except VultusError as error:
         tell(on_error, name, error)
         return
-    yield name, image
+    yield LoadedPhoto(place, name, image)
 
 
 def tell(on_error: ErrorHandler | None, name: str, error: VultusError) -> None:

@@ -185,10 +185,10 @@ def _align_each(
     """Rows of photos whose face is chosen by its place in the photo."""
     failures: list[Row] = []
 
-    def failed(index: int, error: VultusError) -> None:
-        failures.append(failure_row(photos.files.names[index], str(error)))
+    def failed(name: str, error: VultusError) -> None:
+        failures.append(failure_row(name, str(error)))
 
-    for index, image, faces in detected_photos(photos, indices, tools.analyser, failed=failed):
+    for index, image, faces in detected_photos(photos, indices, tools.analyser, on_error=failed):
         yield from failures
         failures.clear()
         name = photos.files.names[index]

@@ -63,10 +63,10 @@ def align_by_person(
     """
     failures: list[Row] = []
 
-    def failed(index: int, error: VultusError) -> None:
-        failures.append(failure_row(photos.files.names[index], str(error)))
+    def failed(name: str, error: VultusError) -> None:
+        failures.append(failure_row(name, str(error)))
 
-    found = detected_photos(photos, indices, tools.analyser, failed=failed)
+    found = detected_photos(photos, indices, tools.analyser, on_error=failed)
     for label, group in groupby(found, key=lambda photo: int(photos.labels[photo[0]])):
         people = []
         for index, image, faces in group:

@@ -1,17 +1,16 @@
 """Raw photos on their way through the detector, known by their place in the data set."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from vultus.core.errors import ImageError, VultusError
 from vultus.core.faces import Faces, Image
 from vultus.core.progress import Progress
 from vultus.data.formats.folder import FolderDataset
 from vultus.image.io import read_image
 from vultus.pipeline.analyser import Analyser
-from vultus.pipeline.photos import PhotoSource
-
-_Failed = Callable[[int, VultusError], None]
+from vultus.pipeline.photos import ErrorHandler, PhotoSource, StoredPhoto
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,43 +30,33 @@ class AlignTools:
 
 
 def detected_photos(
-    photos: FolderDataset, indices: Iterable[int], analyser: Analyser, *, failed: _Failed
+    photos: FolderDataset,
+    indices: Iterable[int],
+    analyser: Analyser,
+    *,
+    on_error: ErrorHandler,
 ) -> Iterator[tuple[int, Image, Faces]]:
-    """Find the faces of photos, in batches; memory does not grow with their number.
+    """Find the faces of photos, in batches; memory does not grow with the photos themselves.
 
     Args:
         photos: A folder or zip.
         indices: Which of them, consumed as needed.
         analyser: Finds the faces.
-        failed: Called for each photo that cannot be read, which is then left out.
+        on_error: Called with the name below the root of each photo that cannot be read, which is
+            then left out.
 
     Yields:
         Index, photo and faces, in the order of the indices.
     """
-    places: dict[str, int] = {}
+    taken: list[int] = []
 
     def sources() -> Iterator[PhotoSource]:
-        number = 0
         for index in indices:
-            path = photos.path(index)
-            if path is not None:
-                places[str(path)] = index
-                yield path
-                continue
-            try:
-                data = photos.encoded(index)
-            except ImageError as error:
-                failed(index, error)
-                continue
-            number += 1
-            places[f"photo {number}"] = index  # what the analyser calls what has no path
-            yield data
-
-    def on_error(name: str, error: VultusError) -> None:
-        failed(places.pop(name), error)
+            taken.append(index)
+            yield StoredPhoto(photos.files.names[index], partial(_stored, photos, index))
 
     for photo in analyser.detect_many(sources(), on_error=on_error):
-        yield places.pop(photo.name), photo.image, photo.faces
+        yield taken[photo.place], photo.image, photo.faces
 
 
 def read_photo(photos: FolderDataset, index: int) -> Image:
@@ -76,5 +65,9 @@ def read_photo(photos: FolderDataset, index: int) -> Image:
     Raises:
         ImageError: If it cannot be read.
     """
+    return read_image(_stored(photos, index))
+
+
+def _stored(photos: FolderDataset, index: int) -> Path | bytes:
     path = photos.path(index)
-    return read_image(photos.encoded(index) if path is None else path)
+    return photos.encoded(index) if path is None else path

@@ -2,9 +2,6 @@
 
 import os
 import stat
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -12,18 +9,16 @@ from typing import Protocol
 import numpy as np
 
 from vultus.core.errors import ImageError, InputError
-from vultus.data.formats.mapped import MappedFile
+from vultus.core.mapped_file import MappedFile
+from vultus.core.zip_file import ZipMember, is_zip, read_member, zip_members
 from vultus.data.formats.name_table import NameTable
-from vultus.image.io import EXTENSIONS
+from vultus.image.io import EXTENSIONS, is_hidden, is_image_name, walk_images
 
 MAX_IMAGE_BYTES = 1 << 26
-"""No image of a training set is taken that has more bytes than this (64 MiB)."""
+"""No image of a data set or protocol is taken that has more bytes than this (64 MiB)."""
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """Never waits, so that a named pipe among the images is refused instead."""
-
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
-_ENCRYPTED = 0x1
 
 
 class ImageFiles(Protocol):
@@ -44,16 +39,19 @@ def open_files(root: Path) -> ImageFiles:
     """Find the images below a folder or inside a zip.
 
     Raises:
-        InputError: If it is neither, cannot be read, or holds no image.
+        InputError: If it is neither, cannot be read, holds no image, or is a zip that is damaged or
+            whose names lead out of it.
     """
     if root.is_dir():
         files: ImageFiles = FolderFiles(root)
-    elif zipfile.is_zipfile(root):
+    elif is_zip(root):
         files = ZipFiles(root)
     else:
         raise InputError(f"{root} must be a folder or a zip of images")
     if not len(files.names):
-        raise InputError(f"{root} holds no image ({' '.join(sorted(EXTENSIONS))})")
+        raise InputError(
+            f"{root} must hold images ({' '.join(sorted(EXTENSIONS))}), found none in it"
+        )
     return files
 
 
@@ -67,11 +65,9 @@ class FolderFiles:
         self.empty_folders = tuple(sorted(empty))
 
     def _walk(self, empty: list[str]) -> Iterator[str]:
-        for parent, folders, files in os.walk(self.root):
-            folders[:] = [folder for folder in folders if not _is_hidden(folder)]
-            below = PurePosixPath(Path(parent).relative_to(self.root).as_posix())
-            images = [name for name in files if _is_image(name)]
-            if not images and not folders and parent != str(self.root):
+        for parent, folders, images in walk_images(self.root):
+            below = PurePosixPath(parent.relative_to(self.root).as_posix())
+            if not images and not folders and parent != self.root:
                 empty.append(str(below))
             yield from (str(below / name) for name in images)
 
@@ -111,85 +107,43 @@ def _read_all(descriptor: int, size: int) -> bytes:
 
 
 class ZipFiles:
-    """The images inside a zip, stored or deflated.
-
-    Members are read straight from the mapped file: `zipfile` would keep a position that forked
-    workers share, and costs as much a file as decoding a small crop.
+    """The images inside a zip, stored or deflated; forked workers may read it at once.
 
     Raises:
-        InputError: If the file is no zip, or cannot be read.
+        InputError: If the file is no zip, is damaged, or holds names that lead out of it.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = MappedFile(path)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                infos = archive.infolist()
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} cannot be read as a zip: {error}") from error
-        images = sorted(
-            (info for info in infos if _is_visible_image(info.filename)), key=lambda i: i.filename
-        )
-        self.names = NameTable(info.filename for info in images)
-        self.empty_folders = _empty_folders(infos)
-        # A row a member: start of its local header, packed size, size, CRC-32, method, flags.
-        self._members = np.array(
-            [
-                (i.header_offset, i.compress_size, i.file_size, i.CRC, i.compress_type, i.flag_bits)
-                for i in images
-            ],
-            np.int64,
-        ).reshape(len(images), 6)
+        members, folders = zip_members(path)
+        images = sorted(member for member in members if _is_visible_image(member.name))
+        self.names = NameTable(image.name for image in images)
+        self.empty_folders = _empty_folders(members, folders)
+        # A row a member, the fields of `ZipMember` without its name.
+        self._members = np.array([image[1:] for image in images], np.int64).reshape(len(images), 6)
 
     def read(self, index: int) -> bytes:
         """The bytes of a member, checked against its CRC-32."""
-        start, packed_size, size, crc, method, flags = self._members[index].tolist()
-        known = method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not flags & _ENCRYPTED
-        if not known or max(size, packed_size) > MAX_IMAGE_BYTES:
-            raise ImageError(
-                f"{self.source(index)} must be stored or deflated, not encrypted, "
-                f"and have at most {MAX_IMAGE_BYTES:,} bytes"
-            )
-        header = self._file.read(start, _LOCAL_HEADER.size)
-        if len(header) != _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-            raise ImageError(f"{self.source(index)} has no header where the zip says it starts")
-        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-        start += _LOCAL_HEADER.size + name_length + extra_length
-        data = self._file.read(start, packed_size)
-        if method == zipfile.ZIP_DEFLATED:
-            data = self._inflate(data, size, index)
-        if len(data) != size or zlib.crc32(data) != crc:
-            raise ImageError(f"{self.source(index)} is damaged: size or checksum differ")
-        return data
-
-    def _inflate(self, packed: bytes, size: int, index: int) -> bytes:
+        member = ZipMember(self.names[index], *self._members[index].tolist())
         try:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
-        except zlib.error as error:
-            raise ImageError(f"{self.source(index)} is damaged: {error}") from error
+            return read_member(self._file, member, max_bytes=MAX_IMAGE_BYTES)
+        except InputError as error:
+            raise ImageError(str(error)) from error
 
     def source(self, index: int) -> str:
         """The zip's path and the member's name."""
         return f"{self._file.path}/{self.names[index]}"
 
 
-def _empty_folders(infos: list[zipfile.ZipInfo]) -> tuple[str, ...]:
-    used = {str(parent) for info in infos for parent in PurePosixPath(info.filename).parents}
-    folders = (info.filename.rstrip("/") for info in infos if info.is_dir())
+def _empty_folders(members: list[ZipMember], folders: list[str]) -> tuple[str, ...]:
+    names = [*(member.name for member in members), *folders]
+    used = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     return tuple(sorted(f for f in folders if f not in used and not _is_below_hidden(f)))
 
 
 def _is_visible_image(name: str) -> bool:
-    return _is_image(name.rsplit("/", 1)[-1]) and not _is_below_hidden(name)
+    return is_image_name(name.rsplit("/", 1)[-1]) and not _is_below_hidden(name)
 
 
 def _is_below_hidden(name: str) -> bool:
-    return any(_is_hidden(part) for part in name.split("/"))
-
-
-def _is_image(name: str) -> bool:
-    return not _is_hidden(name) and os.path.splitext(name)[1].lower() in EXTENSIONS
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX"))
+    return any(is_hidden(part) for part in name.split("/"))

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import ImageError, InputError
+from vultus.core.mapped_file import MappedFile
 from vultus.data.formats.files import MAX_IMAGE_BYTES
-from vultus.data.formats.mapped import MappedFile
 
 _MAGIC = struct.pack("<I", 0xCED7230A)
 _PREFIX = struct.Struct("<4sI")

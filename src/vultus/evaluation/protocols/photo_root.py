@@ -1,14 +1,14 @@
 """A folder or a zip of photos, whose files are found by name; or names of photos alone."""
 
-import zipfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from vultus.core.errors import InputError
+from vultus.core.zip_file import is_zip
+from vultus.data.formats.files import FolderFiles, ImageFiles, open_files
 from vultus.embedding.embedding_file import read_embedding_file
 from vultus.evaluation.protocols.photos import PhotoFile, Photos
-from vultus.image.io import EXTENSIONS
 
 
 class PhotoRoot:
@@ -25,28 +25,21 @@ class PhotoRoot:
         names: Paths of all photos relative to the root, with ``/``, sorted.
 
     Raises:
-        InputError: If it is neither, or holds no photo.
+        InputError: If it is neither, holds no photo, or is a damaged or hostile zip.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._zip: zipfile.ZipFile | None = None
-        if root.is_dir():
-            found = [path.relative_to(root).as_posix() for path in root.rglob("*")]
-        elif root.suffix == ".npz":
-            found = _stored_names(root)
-        elif zipfile.is_zipfile(root):
-            self._zip = zipfile.ZipFile(root)
-            found = self._zip.namelist()
-        else:
+        self._files: ImageFiles | None = None
+        if root.suffix == ".npz" and not root.is_dir():
+            self.names = _stored_names(root)
+            return
+        if not root.is_dir() and not is_zip(root):
             raise InputError(
                 f"root must be a folder or a zip of photos, or an .npz of embeddings, got {root}"
             )
-        self.names = sorted(name for name in found if _is_photo(name))
-        if not self.names:
-            raise InputError(
-                f"root must hold photos ({' '.join(sorted(EXTENSIONS))}), found none in {root}"
-            )
+        self._files = open_files(root)
+        self.names = list(self._files.names)
 
     def find(self, name: str) -> str:
         """The one photo that a protocol file means.
@@ -75,8 +68,8 @@ class PhotoRoot:
         )
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.names)
+    def _known(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
 
     @cached_property
     def _stems(self) -> dict[str, list[str]]:
@@ -94,18 +87,13 @@ class PhotoRoot:
 
         Raises:
             InputError: If there are embeddings only.
+            ImageError: If the photo is damaged inside the zip, or too large.
         """
-        if self._zip is not None:
-            return self._zip.read(name)
-        if self.root.suffix == ".npz":
+        if self._files is None:
             raise InputError(f"{self.root} holds embeddings only; {name} cannot be read from it")
-        return self.root / name
-
-
-def _is_photo(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return path.suffix.lower() in EXTENSIONS and not hidden
+        if isinstance(self._files, FolderFiles):
+            return self.root / name
+        return self._files.read(self._known[name])
 
 
 def _stored_names(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vultus.core.choices import Selection
 from vultus.core.embeddings import EmbeddingSpace
-from vultus.core.errors import InputError
+from vultus.core.errors import ImageError, InputError
 from vultus.core.files import write_text
 from vultus.core.progress import Progress
 from vultus.embedding.embedding_file import load_embeddings
@@ -112,7 +112,10 @@ def _digest(photos: PhotoRoot) -> str:
     """Of every photo's name and bytes, in the order of names."""
     whole = hashlib.sha256()
     for name in photos.names:
-        photo = photos.read(name)
+        try:
+            photo = photos.read(name)
+        except ImageError:  # inside a zip; it counts as a failure already
+            photo = b""
         if isinstance(photo, Path):
             digest = sha256_file(photo)
         else:

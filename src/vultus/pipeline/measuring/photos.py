@@ -1,9 +1,9 @@
 """One embedding a photo, for protocols: a recogniser as `vultus.evaluation` wants it."""
 
 import logging
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,9 @@ from vultus.core.errors import InputError, NoFaceError, SeveralFacesError, Vultu
 from vultus.core.faces import Faces
 from vultus.core.progress import Progress, tracked
 from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
-from vultus.evaluation.protocols.photos import PhotoFile, Photos
+from vultus.evaluation.protocols.photos import Photos
 from vultus.image.io import read_image
-from vultus.pipeline.photos import DetectedPhoto, photo_name
+from vultus.pipeline.photos import DetectedPhoto, StoredPhoto
 from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import choose_face
 
@@ -88,23 +88,18 @@ def embed_with(
 def _faces(
     recognizer: Recognizer, photos: Photos, select: Selection, progress: Progress | None
 ) -> Iterator[_Crop]:
-    # A photo may be given several times; its places are used up in order.
-    places: dict[str, deque[int]] = {}
-
-    def numbered() -> Iterator[PhotoFile]:
-        for place, photo in enumerate(photos):
-            places.setdefault(photo_name(photo, place + 1), deque()).append(place)
-            yield photo
-
+    stored = (
+        StoredPhoto(name, partial(photos.__getitem__, place))
+        for place, name in enumerate(photos.names)
+    )
     template = recognizer.embedder.card.template
-    told = tracked(numbered(), "finding faces", total=len(photos), progress=progress)
+    told = tracked(stored, "finding faces", total=len(photos), progress=progress)
     for photo in recognizer.detect_many(told, on_error=_note):
-        place = places[photo.name].popleft()
-        box = None if photos.boxes is None else photos.boxes[place]
+        box = None if photos.boxes is None else photos.boxes[photo.place]
         chosen = _chosen(photo, select, box)
         if chosen is not None:
             crop = align_faces(photo.image, photo.faces[chosen], template=template)
-            yield _Crop(place, crop, float(photo.faces.scores[chosen]))
+            yield _Crop(photo.place, crop, float(photo.faces.scores[chosen]))
 
 
 def _chosen(
@@ -130,11 +125,10 @@ def _ready(
     """Photos that are crops, or whose landmarks are known."""
     template = recognizer.embedder.card.template
     identity = np.eye(2, 3, dtype=np.float32)[None]
-    for place, photo in enumerate(
-        tracked(photos, "embedding", total=len(photos), progress=progress)
-    ):
+    places = tracked(range(len(photos)), "embedding", total=len(photos), progress=progress)
+    for place in places:
         try:
-            image = read_image(photo)
+            image = read_image(photos[place])
             if landmarks is None:
                 crop = AlignedCrops(image[None], identity, template)
             else:
