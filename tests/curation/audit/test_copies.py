@@ -10,8 +10,7 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.curation.audit.copies import CopyPairs, copy_pairs, keep_best, measure_copy_rule
-from vultus.curation.audit.features import embed_images
-from vultus.curation.audit.thumbnails import correlations, thumbnail
+from vultus.curation.audit.features import correlations, embed_images, thumbnail
 from vultus.data.decode import decode_image
 from vultus.embedding.embedder import Embedder
 from vultus.image.encode import encoded

@@ -6,9 +6,13 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.curation.audit.alike import alike_identities, halves_ratio
 from vultus.curation.audit.audit_thresholds import AuditThresholds, audit_thresholds, measured_table
-from vultus.curation.audit.identity_groups import IdentityGroups, group_identities
+from vultus.curation.audit.identity_groups import (
+    IdentityGroups,
+    alike_identities,
+    group_identities,
+    halves_ratio,
+)
 from vultus.curation.audit.labels import LabelFaults, label_faults
 
 DIM = 32

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from vultus.core.progress import Progress
 from vultus.core.thresholds import ThresholdTable
-from vultus.curation.audit.alike import halves_ratio
 from vultus.curation.audit.audit_thresholds import AuditThresholds, audit_thresholds, measured_table
 from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.copies import (
@@ -22,7 +21,7 @@ from vultus.curation.audit.copies import (
 )
 from vultus.curation.audit.features import embed_images, read_features
 from vultus.curation.audit.findings import KINDS, Finding
-from vultus.curation.audit.identity_groups import IdentityGroups, group_identities
+from vultus.curation.audit.identity_groups import IdentityGroups, group_identities, halves_ratio
 from vultus.curation.audit.labels import find_label_faults
 from vultus.curation.audit.non_faces import FaceCheck, Look, find_non_faces, find_unreadable
 from vultus.curation.audit.overlap import OverlapRules, find_overlap

@@ -11,8 +11,7 @@ from vultus.core.checks import check_positive_int, check_range
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.curation.audit.alike import FALLBACK_RATIO, alike_identities
-from vultus.curation.audit.identity_groups import group_identities
+from vultus.curation.audit.identity_groups import FALLBACK_RATIO, alike_identities, group_identities
 from vultus.evaluation.measures.allpairs import all_pairs
 from vultus.evaluation.measures.rates import operating_point
 from vultus.matching.operating_point import threshold_for_fpir

@@ -12,10 +12,10 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.curation.audit.audited_set import AuditedSet
+from vultus.curation.audit.features import Bytes, correlations, has_pattern, thumbnail
 from vultus.curation.audit.findings import Finding
 from vultus.curation.audit.identity_groups import IdentityGroups
 from vultus.curation.audit.similar_pairs import Floats, Ints, pairs_above
-from vultus.curation.audit.thumbnails import Bytes, correlations, has_pattern, thumbnail
 from vultus.data.decode import decode_image
 from vultus.image.encode import encoded
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -15,12 +16,17 @@ from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Image
 from vultus.core.progress import Progress, tracked
 from vultus.curation.audit.feature_store import FeatureStore
-from vultus.curation.audit.thumbnails import THUMBNAIL_PX, thumbnail
 from vultus.data.base import FaceDataset
 from vultus.data.decode import decode_image
 from vultus.embedding.embedder import Embedder
 
 _CHUNK = 256
+
+_THUMBNAIL_PX = 16
+_FLAT = 4.0
+"""Standard deviation, in grey levels, below which a picture has no pattern to compare."""
+
+Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +37,7 @@ class ImageFeatures:
         rows: (m,) int64, indices of the readable images in the data set, rising.
         digests: Their SHA-256 digests, 32 bytes each.
         embeddings: Of them.
-        thumbnails: (m, 256) uint8, of them; see `vultus.curation.audit.thumbnails`.
+        thumbnails: (m, 256) uint8, of them; see `thumbnail`.
         problems: Reason by index, for each image that cannot be used.
     """
 
@@ -67,7 +73,7 @@ def read_features(
         fields={
             "vector": (np.float32, (embedder.space.dim,)),
             "norm": (np.float32, ()),
-            "thumbnail": (np.uint8, (THUMBNAIL_PX**2,)),
+            "thumbnail": (np.uint8, (_THUMBNAIL_PX**2,)),
         },
     )
     digests: dict[int, bytes] = {}
@@ -124,6 +130,47 @@ def images_in_chunks(
         yield chunk, [dataset.image(i) for i in chunk]
 
 
+def thumbnail(image: Image) -> Bytes:
+    """Shrink an image to 16 x 16 grey pixels by averaging.
+
+    Args:
+        image: (h, w, 3) uint8, RGB.
+
+    Returns:
+        (256,) uint8, row by row.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    size = (_THUMBNAIL_PX, _THUMBNAIL_PX)
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8).reshape(-1)
+
+
+def has_pattern(picture: Bytes) -> bool:
+    """Whether there is anything in a (256,) thumbnail to compare."""
+    return bool(picture.std() >= _FLAT)
+
+
+def correlations(a: Bytes, b: Bytes) -> npt.NDArray[np.float32]:
+    """How alike the patterns of row i of ``a`` and row i of ``b`` are, mirrored or not.
+
+    Correlation does not see brightness and contrast, which copies often differ in.
+
+    Args:
+        a: (n, 256) uint8.
+        b: (n, 256) uint8.
+
+    Returns:
+        (n,) float32 in [-1, 1]: the higher of the two correlations, with ``b`` as it is and
+        mirrored left to right.
+    """
+    square = b.reshape(len(b), _THUMBNAIL_PX, _THUMBNAIL_PX)
+    mirrored = square[:, :, ::-1].reshape(len(b), -1)
+    first = _standardised(a)
+    as_it_is, reflected = (
+        np.einsum("nd,nd->n", first, _standardised(other)) / a.shape[1] for other in (b, mirrored)
+    )
+    return np.asarray(np.clip(np.maximum(as_it_is, reflected), -1, 1), np.float32)
+
+
 def _crop(data: bytes, embedder: Embedder) -> Image:
     image = decode_image(data)
     wanted = crop_template(embedder.card.template).size_hw
@@ -153,3 +200,9 @@ def _no_crops(dataset: FaceDataset, problems: dict[int, str], embedder: Embedder
         f"none of the {len(dataset):,} images is a crop of {embedder.card.template} that can be "
         f"read; {dataset.source(index)}: {problem}. Raw photos are aligned by `vultus data align`"
     )
+
+
+def _standardised(pictures: Bytes) -> npt.NDArray[np.float32]:
+    values = pictures.astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    return np.asarray(values / np.maximum(values.std(axis=1, keepdims=True), _FLAT), np.float32)

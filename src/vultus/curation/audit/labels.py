@@ -6,11 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vultus.curation.audit.alike import AlikePair, alike_identities
 from vultus.curation.audit.audit_thresholds import AuditThresholds
 from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.findings import Finding
-from vultus.curation.audit.identity_groups import IdentityGroups, normalised_mean
+from vultus.curation.audit.identity_groups import (
+    AlikePair,
+    IdentityGroups,
+    alike_identities,
+    normalised_mean,
+)
 from vultus.curation.audit.similar_pairs import BestOthers, Floats, Ints, best_others
 
 
@@ -109,7 +113,7 @@ def find_label_faults(
         audited: The data set.
         groups: Of its rows; those with group -1 are not looked at.
         thresholds: See `AuditThresholds`.
-        ratio: See `vultus.curation.audit.alike.alike_identities`.
+        ratio: See `vultus.curation.audit.identity_groups.alike_identities`.
     """
     pairs = alike_identities(
         audited.vectors, groups, threshold=thresholds.match.similarity, ratio=ratio

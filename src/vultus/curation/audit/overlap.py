@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.thresholds import ThresholdTable
-from vultus.curation.audit.alike import alike_identities
 from vultus.curation.audit.audit_thresholds import audit_thresholds
 from vultus.curation.audit.audited_set import AuditedSet
 from vultus.curation.audit.copies import CopyRule, copy_pairs
 from vultus.curation.audit.findings import Finding
-from vultus.curation.audit.identity_groups import IdentityGroups, group_identities
+from vultus.curation.audit.identity_groups import IdentityGroups, alike_identities, group_identities
 from vultus.curation.audit.similar_pairs import Ints, best_others
 
 
@@ -23,7 +22,7 @@ class OverlapRules:
         copy: Two images are one picture.
         table: The model's thresholds; people are compared at the FPIR among those of the other set.
         fpir: That FPIR.
-        ratio: See `vultus.curation.audit.alike.alike_identities`.
+        ratio: See `vultus.curation.audit.identity_groups.alike_identities`.
     """
 
     copy: CopyRule
