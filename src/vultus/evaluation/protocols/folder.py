@@ -17,11 +17,14 @@ from vultus.evaluation.protocols.base import (
     EmbedPhotos,
 )
 from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.half_enrolled import search_half_enrolled
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, pair_scores
-from vultus.evaluation.protocols.search_figures import identification_figures
+from vultus.evaluation.protocols.search_figures import (
+    GallerySearches,
+    identification_figures,
+    search_embedded,
+)
 
 _MAX_PAIRS = 6000
 
@@ -67,7 +70,7 @@ class PersonFolder:
             raise InputError(f"a face was found on fewer than two of the {len(names)} photos")
         table = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
         generator = np.random.default_rng(self._seed)
-        found = search_half_enrolled(embedded, self._people)
+        found = _search_half_enrolled(embedded, self._people)
         figures = summarise(table.curve(), pairs=table, generator=generator)
         return ProtocolResult(
             "folder",
@@ -87,6 +90,26 @@ class PersonFolder:
                 embedded, self._people, names, table, None if found is None else found.searches
             ),
         )
+
+
+def _search_half_enrolled(
+    embedded: EmbeddedPhotos, people: npt.NDArray[Any]
+) -> GallerySearches | None:
+    """Enrol the first photo of every second person; None if no search is for one of them."""
+    names, who = np.unique(people, return_inverse=True)
+    firsts = np.unique(who, return_index=True)[1]
+    enrolled = firsts[::2]
+    probes = np.setdiff1d(np.arange(len(people)), firsts[np.arange(len(names)) % 2 == 0])
+    if not np.isin(who[probes], who[enrolled]).any():
+        return None
+    searches = search_embedded(
+        embedded,
+        probes,
+        enrolled,
+        probe_identities=who[probes],
+        gallery_identities=who[enrolled],
+    )
+    return GallerySearches("every second person", searches, who[probes], len(enrolled))
 
 
 def _accuracy(

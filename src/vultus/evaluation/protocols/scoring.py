@@ -20,6 +20,8 @@ from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult, photo_qualities
 from vultus.models.digest import sha256_file
 
+LISTED_IMPOSTORS = 1000
+
 
 def pair_scores(
     embedded: EmbeddedPhotos, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
@@ -163,7 +165,34 @@ def genuine_pairs(people: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.concatenate(pairs).astype(np.int64)
 
 
-LISTED_IMPOSTORS = 1000
+def listed_evidence(
+    photos: Sequence[str],
+    *,
+    genuine: tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]],
+    impostors: tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]],
+    qualities: Mapping[str, npt.NDArray[np.float64]],
+    searches: Searches | None,
+) -> Evidence:
+    """All genuine comparisons, and the highest impostor comparisons: `LISTED_IMPOSTORS` at most.
+
+    Args:
+        photos: Name of each.
+        genuine: (g, 2) places of photos, and (g,) scores.
+        impostors: (i, 2) places of photos, and (i,) scores or more, highest first.
+        qualities: As `Evidence` has them.
+        searches: 1:N searches, or None.
+    """
+    pairs, scores = impostors[0][:LISTED_IMPOSTORS], impostors[1][:LISTED_IMPOSTORS]
+    places = np.concatenate([genuine[0], pairs])
+    return Evidence(
+        tuple(photos),
+        places[:, 0],
+        places[:, 1],
+        np.arange(len(places)) < len(genuine[0]),
+        np.concatenate([genuine[1], scores]),
+        qualities,
+        searches,
+    )
 
 
 def all_pairs_evidence(
@@ -173,7 +202,7 @@ def all_pairs_evidence(
     table: AllPairs,
     searches: Searches | None,
 ) -> Evidence:
-    """All genuine pairs, and the highest impostor pairs.
+    """`listed_evidence` of photos that all met each other.
 
     Args:
         embedded: The photos.
@@ -182,16 +211,11 @@ def all_pairs_evidence(
         table: Every photo against every other.
         searches: 1:N searches, or None.
     """
-    found = table.tail[:LISTED_IMPOSTORS]
     genuine = genuine_pairs(people)
-    scores = pair_scores(embedded, genuine[:, 0], genuine[:, 1])
-    pairs = np.concatenate([genuine, table.tail_pairs[: len(found)]])
-    return Evidence(
-        tuple(photos),
-        pairs[:, 0],
-        pairs[:, 1],
-        np.arange(len(pairs)) < len(genuine),
-        np.concatenate([scores, found]),
-        photo_qualities(embedded.embeddings, embedded.failed),
-        searches,
+    return listed_evidence(
+        photos,
+        genuine=(genuine, pair_scores(embedded, genuine[:, 0], genuine[:, 1])),
+        impostors=(table.tail_pairs, table.tail),
+        qualities=photo_qualities(embedded.embeddings, embedded.failed),
+        searches=searches,
     )

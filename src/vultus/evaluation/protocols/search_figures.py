@@ -1,4 +1,4 @@
-"""The figures of 1:N searches, over one gallery or as the mean of several."""
+"""1:N searches and their figures, over one gallery or as the mean of several."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,12 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.identification import Searches, cmc, open_set_curve
+from vultus.evaluation.measures.identification import (
+    Searches,
+    cmc,
+    open_set_curve,
+    search_gallery,
+)
 from vultus.evaluation.measures.intervals import (
     Interval,
     mean_rate_interval,
@@ -16,6 +21,7 @@ from vultus.evaluation.measures.intervals import (
 )
 from vultus.evaluation.measures.rates import OperatingPoint, operating_point
 from vultus.evaluation.measures.summary import claimable
+from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.figures import (
     IdentificationFigures,
     OpenSetFigures,
@@ -47,6 +53,34 @@ class GallerySearches:
     def __post_init__(self) -> None:
         check_array("people", self.people, dtype=np.int64, shape=(len(self.searches),))
         check_positive_int("n_enrolled", self.n_enrolled)
+
+
+def search_embedded(
+    embedded: EmbeddedPhotos,
+    probes: npt.NDArray[np.int64],
+    enrolled: npt.NDArray[np.int64],
+    *,
+    probe_identities: npt.NDArray[np.int64],
+    gallery_identities: npt.NDArray[np.int64],
+) -> Searches:
+    """Search some of the photos (or templates) among others.
+
+    Args:
+        embedded: All of them.
+        probes: (p,) int64, places of those to search for.
+        enrolled: (g,) int64, places of those that are enrolled.
+        probe_identities: (p,) int64, who each probe is.
+        gallery_identities: (g,) int64, who each enrolled one is.
+    """
+    rows, failed = embedded.rows(), embedded.failed
+    return search_gallery(
+        embedded.embeddings[rows[probes[~failed[probes]]]],
+        embedded.embeddings[rows[enrolled[~failed[enrolled]]]],
+        probe_identities=probe_identities,
+        gallery_identities=gallery_identities,
+        failed_probes=failed[probes],
+        failed_gallery=failed[enrolled],
+    )
 
 
 def identification_figures(

@@ -11,7 +11,7 @@ import pytest
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.evaluation.protocols import PROTOCOLS
-from vultus.evaluation.protocols.ijb.ijb_meta import read_faces, read_pairs, read_subjects
+from vultus.evaluation.protocols.ijb.ijb_files import read_faces, read_pairs, read_subjects
 from vultus.evaluation.protocols.ijb.ijb_templates import linked_people
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.image.io import read_image, write_image
@@ -309,10 +309,10 @@ def test_memory_holds_some_templates_at_a_time(
     whole = PROTOCOLS.create("ijb-c", root=ijbc).run(embed).to_dict()
     embed.asked.clear()
     monkeypatch.setattr(
-        "vultus.evaluation.protocols.grouped.embed_sets.__kwdefaults__", {"portion": 9}
+        "vultus.evaluation.protocols.base.embed_sets.__kwdefaults__", {"portion": 9}
     )
-    monkeypatch.setattr("vultus.evaluation.protocols.ijb.ijb_pairs.PAIRS_AT_ONCE", 7)
-    monkeypatch.setattr("vultus.evaluation.protocols.ijb.ijb_meta.LINES_AT_ONCE", 11)
+    monkeypatch.setattr("vultus.evaluation.protocols.ijb.ijb_templates.PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr("vultus.evaluation.protocols.ijb.ijb_files.LINES_AT_ONCE", 11)
     assert PROTOCOLS.create("ijb-c", root=ijbc).run(embed).to_dict() == whole
     assert max(len(photos) for photos in embed.asked) <= 9 + 3
 

@@ -217,7 +217,9 @@ def test_memory_holds_a_portion_of_the_distractors(
     megaface: Path, embed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = _run(megaface, embed)
-    monkeypatch.setattr("vultus.evaluation.protocols.megaface.megaface.PORTION", 7)
+    monkeypatch.setattr(
+        "vultus.evaluation.protocols.base.embed_in_portions.__kwdefaults__", {"portion": 7}
+    )
     embed.asked.clear()
     portions = _run(megaface, embed)
     assert portions["distractors"] == whole["distractors"]

@@ -120,7 +120,7 @@ def test_few_videos_at_a_time(ytf: Path, embed: Any, monkeypatch: pytest.MonkeyP
     whole = PROTOCOLS.create("ytf", root=ytf).run(embed).to_dict()
     assert len(embed.asked) == 1
     monkeypatch.setattr(
-        "vultus.evaluation.protocols.grouped.embed_sets.__kwdefaults__", {"portion": 10}
+        "vultus.evaluation.protocols.base.embed_sets.__kwdefaults__", {"portion": 10}
     )
     assert PROTOCOLS.create("ytf", root=ytf).run(embed).to_dict() == whole
     assert {len(photos) for photos in embed.asked[1:]} == {10}

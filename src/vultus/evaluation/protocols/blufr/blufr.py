@@ -23,11 +23,14 @@ from vultus.evaluation.protocols.blufr.blufr_splits import (
     read_blufr_lists,
 )
 from vultus.evaluation.protocols.figures import ProtocolExtras, Setting
-from vultus.evaluation.protocols.half_enrolled import search_embedded
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, archive, digests
-from vultus.evaluation.protocols.search_figures import GallerySearches, identification_figures
+from vultus.evaluation.protocols.search_figures import (
+    GallerySearches,
+    identification_figures,
+    search_embedded,
+)
 
 FAR, FPIR = 1e-3, 1e-2
 
@@ -138,11 +141,15 @@ class Blufr:
 
     def _search(self, embedded: EmbeddedPhotos, number: int) -> GallerySearches:
         trial = self._trials[number]
-        searches = search_embedded(embedded, self._people, trial.gallery, trial.probes)
-        n_enrolled = len(np.unique(self._people[trial.gallery]))
-        return GallerySearches(
-            f"trial {number + 1}", searches, self._people[trial.probes], n_enrolled
+        people, enrolled = self._people[trial.probes], self._people[trial.gallery]
+        searches = search_embedded(
+            embedded,
+            trial.probes,
+            trial.gallery,
+            probe_identities=people,
+            gallery_identities=enrolled,
         )
+        return GallerySearches(f"trial {number + 1}", searches, people, len(np.unique(enrolled)))
 
 
 def _find_lists(root: Path) -> Path | None:

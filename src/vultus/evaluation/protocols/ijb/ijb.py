@@ -7,33 +7,39 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.identification import join_searches, search_gallery
+from vultus.evaluation.measures.identification import join_searches
 from vultus.evaluation.measures.summary import summarise
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, embed_sets
 from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.grouped import embed_sets
-from vultus.evaluation.protocols.ijb.ijb_layout import find_photos, meta_folder, read_galleries
-from vultus.evaluation.protocols.ijb.ijb_meta import read_faces, read_landmarks, read_pairs
-from vultus.evaluation.protocols.ijb.ijb_pairs import ComparedTemplates, compare_templates
-from vultus.evaluation.protocols.ijb.ijb_templates import fuse_templates
+from vultus.evaluation.protocols.ijb.ijb_files import (
+    find_photos,
+    meta_folder,
+    read_faces,
+    read_galleries,
+    read_landmarks,
+    read_pairs,
+)
+from vultus.evaluation.protocols.ijb.ijb_templates import (
+    ComparedTemplates,
+    compare_templates,
+    fuse_templates,
+)
 from vultus.evaluation.protocols.photos import Photos
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult
-from vultus.evaluation.protocols.scoring import digests
+from vultus.evaluation.protocols.scoring import digests, listed_evidence
 from vultus.evaluation.protocols.search_figures import (
     GallerySearches,
     gallery_figures,
     identification_figures,
+    search_embedded,
 )
-
-_LISTED_IMPOSTORS = 1000
 
 
 class Ijb:
     """Templates from the meta files of IJB, see `ijb_c`.
 
     Args:
-        name: For the result.
-        prefix: With which the files' names begin.
+        name: For the result; without its hyphen the beginning of the files' names.
         root: The folder with ``meta`` and ``loose_crop``, or the folder above.
         images: Folder, zip or ``.npz`` of the photos; None takes ``loose_crop``.
         mode: What weighs a face in its template.
@@ -47,7 +53,6 @@ class Ijb:
     def __init__(
         self,
         name: str,
-        prefix: str,
         *,
         root: Path,
         images: Path | None,
@@ -56,6 +61,7 @@ class Ijb:
         aligned: bool,
     ) -> None:
         self.name = name
+        prefix = name.replace("-", "")
         self._mode, self._aligned = mode, aligned
         meta = meta_folder(root, prefix)
         listed = [
@@ -121,17 +127,15 @@ class Ijb:
         probes = self._faces.places(np.array(list(self._probes), np.int64), "the list of probes")
         subjects = np.array(list(self._probes.values()), np.int64)
         people = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
-        rows, failed = templates.rows(), templates.failed
         found = []
         for name, gallery in self._galleries.items():
             enrolled = self._faces.places(np.array(list(gallery), np.int64), f"gallery {name}")
-            searches = search_gallery(
-                templates.embeddings[rows[probes[~failed[probes]]]],
-                templates.embeddings[rows[enrolled[~failed[enrolled]]]],
+            searches = search_embedded(
+                templates,
+                probes,
+                enrolled,
                 probe_identities=subjects,
                 gallery_identities=np.array(list(gallery.values()), np.int64),
-                failed_probes=failed[probes],
-                failed_gallery=failed[enrolled],
             )
             n_enrolled = len(set(gallery.values()))
             found.append(GallerySearches(name, searches, people, n_enrolled))
@@ -143,21 +147,16 @@ class Ijb:
         norms: npt.NDArray[np.float64],
         galleries: Sequence[GallerySearches],
     ) -> Evidence:
-        """All genuine pairs, and the highest impostor pairs."""
-        tail = compared.impostors.tail_pairs[:_LISTED_IMPOSTORS]
-        genuine = self._pairs.genuine
-        first, second = (
-            np.concatenate([side[genuine].astype(np.int64), tail[:, column]])
-            for column, side in enumerate((self._pairs.first, self._pairs.second))
-        )
-        return Evidence(
-            tuple(f"template {number}" for number in self._faces.templates.tolist()),
-            first,
-            second,
-            np.arange(len(first)) < int(genuine.sum()),
-            np.concatenate([compared.genuine, compared.impostors.tail[: len(tail)]]),
-            {"feature norm": norms},
-            join_searches([gallery.searches for gallery in galleries]) if galleries else None,
+        pairs = np.stack([self._pairs.first, self._pairs.second], axis=1)[self._pairs.genuine]
+        impostors = compared.impostors
+        return listed_evidence(
+            [f"template {number}" for number in self._faces.templates.tolist()],
+            genuine=(pairs.astype(np.int64), compared.genuine),
+            impostors=(impostors.tail_pairs, impostors.tail),
+            qualities={"feature norm": norms},
+            searches=join_searches([gallery.searches for gallery in galleries])
+            if galleries
+            else None,
         )
 
 
@@ -185,7 +184,7 @@ def ijb_b(
     Source:
         C. Whitelam et al., IARPA Janus Benchmark-B, CVPR Workshops 2017.
     """
-    return Ijb("ijb-b", "ijbb", root=root, images=images, mode=mode, detect=detect, aligned=aligned)
+    return Ijb("ijb-b", root=root, images=images, mode=mode, detect=detect, aligned=aligned)
 
 
 @PROTOCOLS.register("ijb-c")
@@ -221,4 +220,4 @@ def ijb_c(
     Source:
         B. Maze et al., IARPA Janus Benchmark-C, ICB 2018.
     """
-    return Ijb("ijb-c", "ijbc", root=root, images=images, mode=mode, detect=detect, aligned=aligned)
+    return Ijb("ijb-c", root=root, images=images, mode=mode, detect=detect, aligned=aligned)

@@ -1,28 +1,100 @@
 """MegaFace, challenge 1: a few probes among up to a million distractors."""
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.distractors import DistractorStream, check_sizes
+from vultus.evaluation.measures.distractors import (
+    DistractorScores,
+    DistractorStream,
+    ProbeIntervals,
+    check_sizes,
+)
+from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import (
     PROTOCOLS,
     EmbeddedPhotos,
     EmbedPhotos,
+    embed_in_portions,
 )
-from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.grouped import PORTION
+from vultus.evaluation.protocols.figures import DistractorFigures, ProtocolExtras
 from vultus.evaluation.protocols.megaface.megaface_parts import DISTRACTORS, PROBES, find_part
-from vultus.evaluation.protocols.megaface.megaface_scores import ProbeScores
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult
+from vultus.evaluation.protocols.scoring import (
+    LISTED_IMPOSTORS,
+    genuine_pairs,
+    listed_evidence,
+    pair_scores,
+)
+from vultus.evaluation.protocols.search_figures import GallerySearches, rank_figures
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-_LISTED_IMPOSTORS = 1000
+
+
+class ProbeScores:
+    """Probes, whose they are, and their scores against each other and the distractors.
+
+    Args:
+        probes: The photos to search for.
+        people: (n,) of any dtype that sorts, who is on each.
+        scores: Of those that did not fail against the distractors.
+
+    Attributes:
+        probes: As given.
+        scores: As given.
+        pairs: (g, 2) int64, places of every two photos of one person.
+        genuine: (g,) float32, their similarity; ``-inf`` for a pair that failed.
+    """
+
+    def __init__(
+        self, probes: EmbeddedPhotos, people: npt.NDArray[Any], scores: DistractorScores
+    ) -> None:
+        self.probes = probes
+        self._people = np.unique(people, return_inverse=True)[1].astype(np.int64)
+        self.scores = scores
+        self.pairs = genuine_pairs(self._people)
+        self.genuine = pair_scores(probes, self.pairs[:, 0], self.pairs[:, 1])
+
+    def searches(self, size: int) -> GallerySearches:
+        """Every photo searched for among so many distractors and each other photo in turn."""
+        probes = np.concatenate([self.pairs[:, 0], self.pairs[:, 1]])
+        mates = np.concatenate([self.genuine, self.genuine])
+        rows = self.probes.rows()[probes]
+        failed = rows < 0
+        found = np.isfinite(mates)
+        top = np.full(len(probes), -np.inf)
+        highest = self.scores.highest[self.scores.sizes.index(size)][:, 0]
+        top[~failed] = np.maximum(highest[rows[~failed]], mates[~failed])
+        # A failed probe has no row; its mate's score is -inf, which alone makes it a miss.
+        ranks = self.scores.ranks(np.where(found, rows, 0), mates, size=size)
+        searches = Searches(
+            np.ones(len(probes), np.bool_), ranks, mates.astype(np.float64), top, failed
+        )
+        return GallerySearches(f"{size}", searches, self._people[probes], size + 1)
+
+    def rank_figures(self, size: int, generator: np.random.Generator) -> DistractorFigures:
+        """How often the mate is among the first k."""
+        gallery = self.searches(size)
+        return DistractorFigures(
+            n_distractors=size,
+            n_searches=len(gallery.searches),
+            rank=rank_figures([gallery], generator=generator),
+        )
+
+    def intervals(self) -> ProbeIntervals:
+        """Of the error rates."""
+        return ProbeIntervals(
+            self.scores.impostors,
+            self._people[~self.probes.failed],
+            self.scores.sizes[-1],
+            self.genuine,
+            self._people[self.pairs[:, 0]],
+        )
 
 
 @PROTOCOLS.register("megaface")
@@ -107,10 +179,12 @@ class MegaFace:
         stream = DistractorStream(probes.embeddings, sizes=self._sizes)
         counts = {"photos": 0, "failed": 0}
         numbers = []
-        for portion, places in self._portions(embed, order):
+        distractors = self._distractors.photos.take(order)
+        for portion in embed_in_portions(embed, distractors, aligned=self._aligned):
             found, used = _needed(portion, self._sizes[-1] - stream.n_distractors)
             stream.add(found)
-            numbers.append(places[:used][~portion.failed[:used]])
+            places = order[counts["photos"] : counts["photos"] + used]
+            numbers.append(places[~portion.failed[:used]])
             counts["photos"] += used
             counts["failed"] += int(portion.failed[:used].sum())
             if stream.n_distractors == self._sizes[-1]:
@@ -118,13 +192,6 @@ class MegaFace:
         measured = ProbeScores(probes, self._people, stream.finish())
         compared = np.concatenate(numbers)
         return self._result(measured, compared, counts)
-
-    def _portions(
-        self, embed: EmbedPhotos, order: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[EmbeddedPhotos, npt.NDArray[np.int64]]]:
-        for start in range(0, len(order), PORTION):
-            places = order[start : start + PORTION]
-            yield embed(self._distractors.photos.take(places), aligned=self._aligned), places
 
     def _result(
         self,
@@ -166,9 +233,8 @@ class MegaFace:
         )
 
     def _evidence(self, measured: ProbeScores, compared: npt.NDArray[np.int64]) -> Evidence:
-        """All genuine pairs, and the highest impostor pairs."""
         probes, impostors = measured.probes, measured.scores.impostors
-        tail = impostors.tail_pairs[:_LISTED_IMPOSTORS]
+        tail = impostors.tail_pairs[:LISTED_IMPOSTORS]
         numbers, columns = np.unique(tail[:, 1], return_inverse=True)
         rows = np.flatnonzero(~probes.failed)
         n_probes = len(probes.failed)
@@ -176,15 +242,12 @@ class MegaFace:
         norms = np.full(n_probes + len(names), np.nan)
         norms[:n_probes] = -np.inf
         norms[rows] = probes.embeddings.norms
-        pairs = measured.pairs
-        return Evidence(
+        return listed_evidence(
             (*self._probes.photos.names, *names),
-            np.concatenate([pairs[:, 0], rows[tail[:, 0]]]),
-            np.concatenate([pairs[:, 1], n_probes + columns]),
-            np.arange(len(pairs) + len(tail)) < len(pairs),
-            np.concatenate([measured.genuine, impostors.tail[: len(tail)]]),
-            {"feature norm": norms},
-            measured.searches(measured.scores.sizes[-1]).searches,
+            genuine=(measured.pairs, measured.genuine),
+            impostors=(np.stack([rows[tail[:, 0]], n_probes + columns], axis=1), impostors.tail),
+            qualities={"feature norm": norms},
+            searches=measured.searches(measured.scores.sizes[-1]).searches,
         )
 
 

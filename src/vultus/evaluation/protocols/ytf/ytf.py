@@ -11,9 +11,8 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos
+from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, embed_sets
 from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.grouped import embed_sets
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import Photos
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult

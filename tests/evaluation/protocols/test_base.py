@@ -3,8 +3,7 @@ import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.base import EmbeddedPhotos
-from vultus.evaluation.protocols.grouped import embed_in_portions, embed_sets
+from vultus.evaluation.protocols.base import EmbeddedPhotos, embed_in_portions, embed_sets
 from vultus.evaluation.protocols.photos import Photos
 
 SPACE = EmbeddingSpace("numbers", "0" * 64, "none", 2)
