@@ -10,8 +10,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from vultus.cli.demo.demo_photos import write_demo_photos
 from vultus.core.choices import DEFAULT_EMBEDDER
+from vultus.image.demo_photos import write_demo_photos
 from vultus.models.store import ModelStore
 
 HERE = Path(__file__).resolve().parent

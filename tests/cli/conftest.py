@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vultus.cli.demo.demo_photos import write_demo_photos
 from vultus.cli.main import main
+from vultus.image.demo_photos import write_demo_photos
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,41 @@ def test_every_command_has_help_and_all_but_the_plots_have_json() -> None:
         assert "--json" in options or path.startswith("vultus plot "), path
 
 
+HEAVY = ("numpy", "cv2", "PIL", "onnxruntime", "openvino", "onnx", "torch", "scipy", "jinja2")
+
+LIGHT = """
+import sys
+from vultus.cli.main import main
+assert main(sys.argv[1:-1]) == 0
+print(sorted(set(sys.argv[-1].split()) & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        *([*path.split()[1:], "--help"] for path in leaves(commands, "vultus")),
+    ],
+    ids=" ".join,
+)
+def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
+    command = [sys.executable, "-c", LIGHT, *arguments, " ".join(HEAVY)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_a_command_the_help_is_shown(run: Run) -> None:
+    outcome = run()
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Usage: vultus" in outcome.out
+    for group in ("data", "gallery", "models", "plot"):
+        outcome = run(group)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == f"error: Missing command; see `vultus {group} --help`\n"
+
+
 def test_the_installed_command_runs() -> None:
     code = "from vultus.cli.main import main; raise SystemExit(main())"
     command = [sys.executable, "-c", code, "--help"]

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from vultus.core.choices import Storage
 from vultus.core.errors import InputError, ModelError
 from vultus.export import parity
 from vultus.export.parity import Parity, check_parity, compare, sample_crops
-from vultus.export.storage import Storage
 
 
 def unit(rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

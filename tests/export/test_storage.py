@@ -4,7 +4,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from vultus.export.storage import Storage, store_weights
+from vultus.core.choices import Storage
+from vultus.export.storage import store_weights
 from vultus.runtime.providers import installed_engines
 from vultus.runtime.session import open_session
 

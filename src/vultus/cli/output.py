@@ -84,9 +84,10 @@ def say_fields(fields: Mapping[str, str]) -> None:
         console().print(line, soft_wrap=True)
 
 
-def note(text: str) -> None:
+def note(text: str, *, style: str | None = None) -> None:
     """Print plain text to stderr, where it does not mix with results."""
-    console(stderr=True).print(visible(text), markup=False, emoji=False, soft_wrap=True)
+    err = console(stderr=True)
+    err.print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
 
 
 def fail(message: str, code: ExitCode = ExitCode.BAD_INPUT) -> ExitCode:
@@ -104,6 +105,7 @@ def print_table(
     *,
     title: str | None = None,
     justify: Literal["left", "right"] = "left",
+    lines: bool = True,
     style: Callable[[str], str] | None = None,
 ) -> None:
     """Print a table to stdout; cells are folded, never cut.
@@ -113,15 +115,19 @@ def print_table(
         rows: Cells of plain text.
         title: Above the table.
         justify: Of all columns.
+        lines: Without them only the last column is folded.
         style: Gives the colour of a cell by its text; "" for none.
     """
+    from rich.box import HEAVY_HEAD, SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     shown = None if title is None else Text(visible(title))
-    table = Table(title=shown, title_justify="left")
+    box = HEAVY_HEAD if lines else SIMPLE_HEAD
+    table = Table(title=shown, title_justify="left", box=box, pad_edge=lines)
     for name in head:
-        table.add_column(Text(name), justify=justify, overflow="fold")
+        kept = not lines and name != head[-1]
+        table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=kept)
     for row in rows:
         table.add_row(*(Text(visible(cell), style(cell) if style else "") for cell in row))
     console().print(table)
@@ -168,9 +174,3 @@ def report_skipped(skipped: Sequence[Mapping[str, str]], *, quiet: bool = False)
         return
     for item in skipped:
         note(f"skipped {item['photo']}: {item['error']}")
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("out", "err"):  # for the commands that are not moved yet
-        return console(stderr=name == "err")
-    raise AttributeError(name)

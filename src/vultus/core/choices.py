@@ -25,6 +25,12 @@ Runtime = Literal["auto", "onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16"]
 """The arithmetic inside the graph; inputs and outputs are the graph's own dtypes either way."""
 
+Weights = Literal["auto", "last", "ema", "best"]
+"""Which of a run's weights; ``"auto"``: the running mean if there is one, else the last."""
+
+Storage = Literal["f32", "f16", "int8"]
+"""How a file keeps its weights. All of them are computed with in float32."""
+
 DEFAULT_DETECTOR = "mtcnn"
 DEFAULT_EMBEDDER = "vultus-s2"
 DEFAULT_TEMPLATE = "arcface-112"

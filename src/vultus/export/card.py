@@ -10,14 +10,13 @@ from typing import Any
 import torch
 
 from vultus import __version__
-from vultus.core.choices import Flip
+from vultus.core.choices import Flip, Storage, Weights
 from vultus.export.parity import Parity
-from vultus.export.storage import Storage
 from vultus.models.cards import Licence
 from vultus.models.store import ModelStore
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
-from vultus.training.run.result import Weights, weights_file
+from vultus.training.run.result import weights_file
 from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)

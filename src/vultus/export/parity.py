@@ -13,12 +13,12 @@ import torch
 
 from vultus.alignment.crop_templates import LandmarkTemplate, crop_template
 from vultus.backbones.base import Backbone
+from vultus.core.choices import Storage
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import ImageError, InputError, ModelError
 from vultus.data import FaceDataset, open_dataset
 from vultus.data.synthetic import SyntheticFaces
 from vultus.embedding.embedder import Embedder
-from vultus.export.storage import Storage
 from vultus.models.cards import ModelCard
 from vultus.runtime.providers import installed_engines
 from vultus.runtime.session import open_session

@@ -1,14 +1,11 @@
 """Smaller files: weights stored in 16 or 8 bits, computed with in float32."""
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Storage = Literal["f32", "f16", "int8"]
-"""How a file keeps its weights. All of them are computed with in float32."""
+from vultus.core.choices import Storage
 
 _SMALL = 1024
 """Tensors with fewer numbers stay as they are: nothing is gained there."""

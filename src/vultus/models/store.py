@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vultus.core.choices import Task
 from vultus.core.errors import (
@@ -37,6 +37,8 @@ from vultus.models.imported import (
 from vultus.models.licence import accept_licence
 from vultus.models.lock import file_lock
 from vultus.models.settings import Policy, mirror_folders, offline_switch, store_policy, store_root
+
+Place = Literal["built in", "store", "mirror", "changed"]
 
 _LOCK = ".lock"
 _CALIBRATION = "calibration.json"
@@ -119,6 +121,22 @@ class ModelStore:
                 raise DigestError(f"{error}; `vultus models pull {name}` fetches it anew") from None
             stamp(stored, card.sha256)
         return stored
+
+    def place(self, name: str) -> Place | None:
+        """Where the model's file is; ``"changed"`` if it is in the store and not what it was.
+
+        Raises:
+            RegistryError: If the name is unknown.
+        """
+        try:
+            found = self.find(name)
+        except DigestError:
+            return "changed"
+        if found is None:
+            return None
+        if found.is_relative_to(built_in_files()):
+            return "built in"
+        return "store" if found.is_relative_to(self.root) else "mirror"
 
     def path(self, name: str) -> Path:
         """The model's file on this machine: in the store, else in a mirror; never downloads.

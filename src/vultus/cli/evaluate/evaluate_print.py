@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
-from vultus.cli.output import out, say
+from vultus.cli.output import print_table, say
 from vultus.evaluation.measures.intervals import Interval
 from vultus.evaluation.protocols.figures import (
     ComparisonFigures,
@@ -87,40 +85,39 @@ def _print_points(title: str, figures: ComparisonFigures) -> None:
         f"{figures.equal_error_rate:.3%} (95 % {_ends(eer, '.3%')}), AUC "
         f"{figures.area_under_curve:.5f} ({_ends(area, '.5f')})"
     )
-    table = Table()
-    for column in ("FMR at most", "threshold", "FMR", "95 %", "TAR", "95 %", "intervals"):
-        table.add_column(column, justify="right")
+    if not figures.operating_points:
+        say("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
+        return
+    head = ("FMR at most", "threshold", "FMR", "95 %", "TAR", "95 %", "intervals")
+    rows = []
     for point in figures.operating_points:
         methods = (point.fmr_interval.method, point.tar_interval.method)
-        table.add_row(
-            f"{point.target_fmr:.0e}",
-            "inf" if point.threshold is None else f"{point.threshold:.4f}",
-            f"{point.fmr:.2e}",
-            _ends(point.fmr_interval, ".1e"),
-            f"{point.tar:.2%}",
-            _ends(point.tar_interval),
-            ", ".join(method.split()[0] for method in methods),
+        rows.append(
+            (
+                f"{point.target_fmr:.0e}",
+                "inf" if point.threshold is None else f"{point.threshold:.4f}",
+                f"{point.fmr:.2e}",
+                _ends(point.fmr_interval, ".1e"),
+                f"{point.tar:.2%}",
+                _ends(point.tar_interval),
+                ", ".join(method.split()[0] for method in methods),
+            )
         )
-    if figures.operating_points:
-        out.print(table)
-    else:
-        say("too few impostor comparisons for any rate (3 / n must be at most 0.1)")
+    print_table(head, rows, justify="right")
 
 
 def _print_distractors(rows: Sequence[DistractorFigures]) -> None:
     if not rows:
         return
-    table = Table(
-        title=f"mate among the first k, {rows[0].n_searches:,} searches", title_justify="left"
-    )
     ranks = list(rows[0].rank)
-    for column in ("distractors", *(word for rank in ranks for word in (f"rank-{rank}", "95 %"))):
-        table.add_column(column, justify="right")
+    head = ["distractors", *(word for rank in ranks for word in (f"rank-{rank}", "95 %"))]
+    cells = []
     for row in rows:
         known = [row.rank[rank] for rank in ranks]
-        cells = [(f"{found.rate:.2%}", _ends(found.interval)) for found in known]
-        table.add_row(f"{row.n_distractors:,}", *(text for cell in cells for text in cell))
-    out.print(table)
+        found = [(f"{rate.rate:.2%}", _ends(rate.interval)) for rate in known]
+        cells.append([f"{row.n_distractors:,}", *(text for pair in found for text in pair)])
+    title = f"mate among the first k, {rows[0].n_searches:,} searches"
+    print_table(head, cells, title=title, justify="right")
 
 
 def _print_searches(figures: EvaluationFigures) -> None:

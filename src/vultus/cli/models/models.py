@@ -1,21 +1,28 @@
 """`vultus models`: the files that Vultus runs, where they come from and what they allow."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
-from vultus.cli.output import JsonOption, err, out, print_json
+from vultus.cli.output import (
+    ExitCode,
+    JsonOption,
+    console,
+    print_json,
+    print_table,
+    say,
+    say_fields,
+    visible,
+)
 from vultus.core.choices import Task
 from vultus.core.errors import DigestError
-from vultus.matching.calibration import load_calibration
-from vultus.models.built_in import built_in_files
-from vultus.models.cards import ModelCard
-from vultus.models.store import ModelStore
+
+if TYPE_CHECKING:
+    from vultus.models.cards import ModelCard
+    from vultus.models.store import ModelStore
 
 NameArgument = Annotated[str, typer.Argument(help="A name of `vultus models list`.")]
 NamesArgument = Annotated[list[str], typer.Argument(help="Names of `vultus models list`.")]
@@ -23,41 +30,43 @@ NamesArgument = Annotated[list[str], typer.Argument(help="Names of `vultus model
 
 def list_models(
     task: Annotated[
-        Task | None, typer.Option("--task", help="Only models of this task.", show_default=False)
+        Task | None, typer.Option(help="Only models of this task.", show_default=False)
     ] = None,
     json: JsonOption = False,
 ) -> None:
     """List the known models, and which are on this machine."""
-    store = ModelStore()
+    store = _store()
     rows = [_row(store, store.card(name)) for name in store.names(task)]
     if json:
         print_json(rows)
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "task", "here", "commercial", "tried"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("description")
-    for row in rows:
-        marks = ("yes" if row[key] else "no" for key in ("commercial_use", "verified"))
-        table.add_row(row["name"], row["task"], row["here"], *marks, escape(row["description"]))
-    out.print(table)
+    head = ("name", "task", "here", "commercial", "tried", "description")
+    marks = ("commercial_use", "verified")
+    cells = [
+        (
+            row["name"],
+            row["task"],
+            row["here"],
+            *(_text(row[mark]) for mark in marks),
+            row["description"],
+        )
+        for row in rows
+    ]
+    print_table(head, cells, lines=False)
 
 
 def show(name: NameArgument, json: JsonOption = False) -> None:
     """Show a model's card: licence, origin, digest, input, thresholds; and its calibration here."""
-    store = ModelStore()
+    store = _store()
     card = store.card(name)
-    values = card.to_dict() | {"here": _place(store, name)}
+    values = card.to_dict() | {"here": store.place(name) or ""}
     path = store.calibration_path(name)
     if path.is_file():
         values["calibration"] = _calibration(path, json=json)
     if json:
         print_json(values)
         return
-    for key, value in values.items():
-        if value == "":
-            continue
-        out.print(f"[bold]{key}[/]: {escape(_text(value))}", soft_wrap=True)
+    say_fields({key: _text(value) for key, value in values.items() if value != ""})
 
 
 def pull(
@@ -69,22 +78,11 @@ def pull(
     json: JsonOption = False,
 ) -> None:
     """Bring models into the store, from a mirror or the network."""
-    store = ModelStore()
+    store = _store()
     pulled = []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+    with _download_bars() as bar:
         for name in names:
-            bar = progress.add_task(name, total=None)
-
-            def advance(done: int, total: int | None, bar: Any = bar) -> None:
-                progress.update(bar, completed=done, total=total)
-
-            path = store.pull(name, accept=accept_licence, progress=advance)
+            path = store.pull(name, accept=accept_licence, progress=bar(name))
             pulled.append({"name": name, "path": str(path), "sha256": store.card(name).sha256})
     _print_rows(pulled, json=json)
 
@@ -96,41 +94,41 @@ def verify(
     json: JsonOption = False,
 ) -> int:
     """Read model files again and compare their SHA-256; exit code 2 if one is not right."""
-    store = ModelStore()
+    store = _store()
     rows: list[dict[str, Any]] = []
-    for name in names or [name for name in store.names() if _place(store, name)]:
+    for name in names or [name for name in store.names() if store.place(name)]:
         try:
             rows.append({"name": name, "path": str(store.verify(name)), "right": True})
         except DigestError as error:
             rows.append({"name": name, "error": str(error), "right": False})
     _print_rows(rows, json=json)
-    return 0 if all(row["right"] for row in rows) else 2
+    return ExitCode.OK if all(row["right"] for row in rows) else ExitCode.BAD_INPUT
 
 
 def path(name: NameArgument, json: JsonOption = False) -> None:
     """Print where a model's file is; downloads nothing."""
-    found = ModelStore().path(name)
+    found = _store().path(name)
     if json:
         print_json({"name": name, "path": str(found)})
     else:
-        out.print(str(found), markup=False, soft_wrap=True)
+        say(str(found))
 
 
 def remove(name: NameArgument, json: JsonOption = False) -> None:
     """Delete a model's file and calibration from the store (and the card, if imported)."""
-    store = ModelStore()
+    store = _store()
     store.remove(name)
     if json:
         print_json({"name": name, "removed": True})
     else:
-        out.print(f"{name}: removed from {store.root}", markup=False, soft_wrap=True)
+        say(f"{name}: removed from {store.root}")
 
 
-def _row(store: ModelStore, card: ModelCard) -> dict[str, Any]:
+def _row(store: "ModelStore", card: "ModelCard") -> dict[str, Any]:
     return {
         "name": card.name,
         "task": card.task,
-        "here": _place(store, card.name),
+        "here": store.place(card.name) or "",
         "commercial_use": card.licence.commercial_use,
         "verified": card.verified,
         "licence": card.licence.name,
@@ -138,21 +136,33 @@ def _row(store: ModelStore, card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _place(store: ModelStore, name: str) -> str:
-    """Where the model's file is; "changed" if so in the store, "" if nowhere."""
-    try:
-        found = store.find(name)
-    except DigestError:
-        return "changed"
-    if found is None:
-        return ""
-    if found.is_relative_to(built_in_files()):
-        return "built in"
-    return "store" if found.is_relative_to(store.root) else "mirror"
+def _store() -> "ModelStore":
+    from vultus.models.store import ModelStore
+
+    return ModelStore()
+
+
+@contextmanager
+def _download_bars() -> Iterator[Callable[[str], Callable[[int, int | None], None]]]:
+    """Makes a bar a model, in bytes, on a terminal's stderr."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    err = console(stderr=True)
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+
+        def bar(name: str) -> Callable[[int, int | None], None]:
+            task = shown.add_task(visible(name), total=None)
+            return lambda done, total: shown.update(task, completed=done, total=total)
+
+        yield bar
 
 
 def _calibration(path: Path, *, json: bool) -> Any:
     """All of it for JSON; what it stands on and its thresholds for reading."""
+    from vultus.matching.calibration import load_calibration
+
     found = load_calibration(path)
     if json:
         return found.to_dict()
@@ -191,4 +201,4 @@ def _print_rows(rows: list[dict[str, Any]], *, json: bool) -> None:
     for row in rows:
         right = "" if row.get("right", True) else "NOT RIGHT: "
         detail = row.get("error", row.get("path"))
-        out.print(f"{row['name']}: {right}{detail}", markup=False, soft_wrap=True)
+        say(f"{row['name']}: {right}{detail}")

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vultus.cli.output import ExitCode, err, out
+from vultus.cli.output import ExitCode, note, say
 from vultus.cli.train.training_extra import require_training_extra
 from vultus.core.errors import InputError
-from vultus.core.settings_reader import parse_assignment, parse_word
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")]
 
@@ -20,7 +19,7 @@ def target_logit(output: OutputOption) -> int:
     from vultus.training.toys.plots import save_png, target_logit_figure
 
     save_png(target_logit_figure(), output)
-    out.print(str(output), markup=False, soft_wrap=True)
+    say(str(output))
     return ExitCode.OK
 
 
@@ -54,15 +53,17 @@ def toy(
     toys = []
     for name, settings in _columns(loss, sweep):
         trained = train_toy(points, name, settings=settings, steps=steps, seed=seed)
-        err.print(f"{name} {settings}: {trained.accuracy:.1%} in their class", markup=False)
+        note(f"{name} {settings}: {trained.accuracy:.1%} in their class")
         toys.append(trained)
     save_png(toy_figure(toys), output)
-    out.print(str(output), markup=False, soft_wrap=True)
+    say(str(output))
     return ExitCode.OK
 
 
 def _columns(losses: Sequence[str], sweep: str | None) -> list[tuple[str, dict[str, Any]]]:
     """Name and settings of each column: every loss, times every value of the sweep."""
+    from vultus.core.settings_reader import parse_assignment, parse_word
+
     columns: list[tuple[str, dict[str, Any]]] = []
     for text in losses:
         name, _, rest = text.partition(":")

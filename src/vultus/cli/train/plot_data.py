@@ -1,17 +1,18 @@
 """`vultus plot augmentations` and `vultus plot synthetic-faces`: what a training run sees."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.cli.output import ExitCode, out
-from vultus.core.faces import Image
-from vultus.image.io import read_image, write_image
+from vultus.cli.output import ExitCode, say
 
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", help="Image file to write: .png, .webp, .jpg.")
 ]
+if TYPE_CHECKING:
+    from vultus.core.faces import Image
+
 QUALITY = 85
 """Of WebP and JPEG: a sheet is looked at, not measured."""
 
@@ -43,8 +44,7 @@ def augmentations(
 
         chosen = Augmentation.from_tables(load_recipe(recipe).augment)
     sheet = augmentation_sheet(_crop(crop), columns=columns, seed=seed, augmentation=chosen)
-    write_image(output, sheet, quality=QUALITY)
-    out.print(str(output), markup=False, soft_wrap=True)
+    _write(output, sheet)
     return ExitCode.OK
 
 
@@ -63,12 +63,20 @@ def synthetic_faces(
 
     faces = SyntheticFaces(identities=identities, images=columns, seed=seed, difficulty=difficulty)
     sheet = identity_sheet(faces, identities=identities, columns=columns)
-    write_image(output, sheet, quality=QUALITY)
-    out.print(str(output), markup=False, soft_wrap=True)
+    _write(output, sheet)
     return ExitCode.OK
 
 
-def _crop(path: Path | None) -> Image:
+def _write(path: Path, sheet: "Image") -> None:
+    from vultus.image.io import write_image
+
+    write_image(path, sheet, quality=QUALITY)
+    say(str(path))
+
+
+def _crop(path: Path | None) -> "Image":
+    from vultus.image.io import read_image
+
     if path is not None:
         return read_image(path)
     from vultus.data.synthetic import SyntheticFaces

@@ -3,11 +3,11 @@
 import math
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-
-from vultus.cli.output import err, note
+from vultus.cli.output import console, note, visible
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from vultus.training.run.observers import StepRecord
     from vultus.training.validation import EvaluationResult
 
@@ -30,7 +30,11 @@ class TrainProgress:
     """
 
     def __init__(self) -> None:
-        columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"))
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        err = console(stderr=True)
+        text = TextColumn("{task.description}", markup=False)
+        columns = (BarColumn(20), MofNCompleteColumn(), text)
         self._progress = Progress(*columns, console=err, transient=True)
         self._task: TaskID | None = None
         self._live = err.is_terminal
@@ -50,13 +54,13 @@ class TrainProgress:
             note(f"step {record.step}/{record.total_steps} {text}")
             return
         self._progress.update(
-            self._task, description=text, completed=record.step, total=record.total_steps
+            self._task, description=visible(text), completed=record.step, total=record.total_steps
         )
 
     def on_evaluation(self, step: int, result: "EvaluationResult") -> None:
         """Say what an evaluation gave."""
         interval = result.accuracy.interval
-        self._say(
+        note(
             f"step {step}: {result.name}: accuracy {result.accuracy.mean:.2%} "
             f"(95 % interval {interval.low:.2%} to {interval.high:.2%}, "
             f"{result.accuracy.n_pairs} pairs)"
@@ -64,17 +68,11 @@ class TrainProgress:
 
     def on_note(self, step: int, text: str) -> None:
         """Say it."""
-        self._say(f"step {step}: {text}")
+        note(f"step {step}: {text}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._progress.stop()
-
-    def _say(self, text: str) -> None:
-        if self._task is None:
-            note(text)
-        else:
-            self._progress.console.print(text, markup=False, soft_wrap=True)
 
 
 def step_text(record: "StepRecord") -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -12,15 +12,13 @@ from torch import Tensor, nn
 
 from vultus.backbones import BACKBONES
 from vultus.backbones.base import Backbone
+from vultus.core.choices import Weights
 from vultus.core.errors import ConfigError
 from vultus.core.files import appearing, write_text
 from vultus.training.recipe.config import InitialConfig
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
 from vultus.training.run.run_folder import RunFolder
-
-Weights = Literal["auto", "last", "ema", "best"]
-"""Which of a run's weights; ``"auto"``: the running mean if there is one, else the last."""
 
 
 def build_backbone(recipe: Recipe) -> Backbone:

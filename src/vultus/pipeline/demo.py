@@ -1,4 +1,4 @@
-"""The steps of the demo; each gives a section for the page and the terminal."""
+"""The main job on real photos: each step gives a section for a page and the terminal."""
 
 import itertools
 import tempfile
@@ -10,14 +10,16 @@ import numpy as np
 
 from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import CalibrationError
+from vultus.core.errors import CalibrationError, ModelError
 from vultus.core.faces import Image
+from vultus.core.progress import Progress, tracked
 from vultus.core.results import Verification
 from vultus.image.draw import draw_faces
+from vultus.image.io import list_images
 from vultus.matching.clustering import cluster
 from vultus.matching.verify import verify
 from vultus.pages.blocks import Picture, Section
-from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto
+from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto, ErrorHandler
 from vultus.pipeline.recognizer import Recognizer
 
 MOST_PICTURES = 48
@@ -52,6 +54,56 @@ class _Compared:
     @property
     def decision(self) -> str:
         return "same" if self.answer.same_person else "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """What the steps gave.
+
+    Attributes:
+        sections: One a step.
+        space: The embedding space, or that there is none.
+        missing: Why nothing but detection was shown; "" where all was.
+    """
+
+    sections: tuple[Section, ...]
+    space: str
+    missing: str = ""
+
+
+def demonstrate(
+    recognizer: Recognizer,
+    folder: Path,
+    *,
+    on_error: ErrorHandler,
+    progress: Progress | None = None,
+) -> Demonstration:
+    """Detect, verify, identify, refuse and cluster; only detect where there is no embedder.
+
+    Args:
+        recognizer: What to show.
+        folder: Photos: a folder per person, or just photos.
+        on_error: Told which photos cannot be read.
+        progress: Told how many photos are done.
+    """
+    paths = list_images([folder])
+    try:
+        space = str(recognizer.embedder.space)
+    except ModelError as error:
+        step = detect_step(recognizer.detect_many(paths, on_error=on_error))
+        return Demonstration((step,), "no embedder", str(error))
+    told = tracked(paths, "analysing", total=len(paths), progress=progress)
+    analysed = list(recognizer.analyse(told, on_error=on_error))
+    clusters, named = cluster_step(recognizer, analysed)
+    people = _people(analysed, folder) or named
+    steps = (
+        detect_step(analysed),
+        verify_step(recognizer, people),
+        identify_step(recognizer, people, analysed),
+        refuse_step(analysed),
+        clusters,
+    )
+    return Demonstration(steps, space)
 
 
 def portraits_of(photo: AnalysedPhoto) -> list[Portrait]:
@@ -224,3 +276,14 @@ def _identified(
                 label = f"{Path(photo.name).parent.name}/{Path(photo.name).stem}"
                 rows.append([label, str(i), enrolled, who, f"{best:.4f}"])
     return rows
+
+
+def _people(analysed: Sequence[AnalysedPhoto], folder: Path) -> dict[str, list[Portrait]]:
+    """The people whose photos lie in a folder of their own, with the faces that can be judged."""
+    people: dict[str, list[Portrait]] = {}
+    for photo in analysed:
+        parts = Path(photo.name).relative_to(folder).parts
+        portraits = portraits_of(photo)
+        if len(parts) > 1 and len(portraits) == 1:
+            people.setdefault(parts[0], []).extend(portraits)
+    return people
