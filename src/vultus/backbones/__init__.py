@@ -1,8 +1,7 @@
 """Backbones: ``(b, 3, h, w)`` normalised images to ``(b, dim)`` features."""
 
 from vultus.backbones import attention as _attention  # noqa: F401 - each import registers its networks
-from vultus.backbones import facenet_nn1 as _facenet_nn1  # noqa: F401
-from vultus.backbones import facenet_nn2 as _facenet_nn2  # noqa: F401
+from vultus.backbones import facenet as _facenet  # noqa: F401
 from vultus.backbones import inception_resnet as _inception_resnet  # noqa: F401
 from vultus.backbones import iresnet as _iresnet  # noqa: F401
 from vultus.backbones import mobilefacenet as _mobilefacenet  # noqa: F401
