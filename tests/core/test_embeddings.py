@@ -102,3 +102,10 @@ def test_a_set_of_templates_holds_each_person_once() -> None:
         TemplateSet(vectors * np.float32(2), ("Ada", "Bob"), SPACE)
     with pytest.raises(InputError, match="at least one"):
         TemplateSet.from_templates([])
+
+
+def test_as_an_array_they_are_their_vectors() -> None:
+    made = random_embeddings(3)
+    np.testing.assert_array_equal(np.asarray(made), made.vectors)
+    assert np.asarray(made, np.float64).dtype == np.float64
+    assert np.array(made).flags.writeable

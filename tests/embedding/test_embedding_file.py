@@ -101,3 +101,10 @@ def test_one_source_per_embedding(tmp_path: Path) -> None:
         save_embeddings(tmp_path / "no" / "e.npz", graded_embeddings(1), sources=sources(1))
     with pytest.raises(InputError, match="there is no file"):
         load_embeddings(tmp_path / "e.npz")
+
+
+def test_paths_may_be_text(tmp_path: Path) -> None:
+    embeddings = Embeddings.empty(EmbeddingSpace("toy", "0" * 64, "none", 4))
+    name = str(tmp_path / "a.npz")
+    save_embeddings(name, embeddings, sources=[])
+    assert len(load_embeddings(name)[0]) == len(read_embedding_file(name).embeddings) == 0

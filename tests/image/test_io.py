@@ -425,3 +425,19 @@ def test_what_matches_nothing_is_an_error(tmp_path: Path) -> None:
         list_images("folder")
     with pytest.raises(InputError, match="got none"):
         list_images([])
+
+
+def test_open_files_are_photos_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, photo())
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(read_image(file), photo())
+    np.testing.assert_array_equal(read_image(io.BytesIO(path.read_bytes())), photo())
+    with path.open(encoding="latin-1") as text, pytest.raises(InputError, match="mode 'rb'"):
+        read_image(text)  # type: ignore[arg-type]
+    with path.open("rb") as file, pytest.raises(ImageError, match=r"a\.png has"):
+        read_image(file, max_pixels=3)
+    with path.open("rb") as closed:
+        pass
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image(closed)

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import pickle
 from pathlib import Path
 
 import cv2
@@ -220,3 +221,18 @@ def test_the_public_embedder_tells_two_people_apart(
     )
     assert recognizer.verify(hopper, np.asarray(turned, np.uint8), fmr=1e-4).same_person
     assert not recognizer.verify(hopper, collins, fmr=1e-2).same_person
+
+
+def test_a_used_recognizer_goes_to_other_processes_by_its_names(
+    hopper: Image, tiny_model: Path
+) -> None:
+    used = Recognizer(embedder=tiny_model, threads=1)
+    expected = used.embed(hopper)
+    there = pickle.loads(pickle.dumps(used))
+    assert there.gate == used.gate
+    np.testing.assert_allclose(there.embed(hopper).vectors, expected.vectors, atol=1e-6)
+
+
+def test_an_open_model_says_that_it_stays(tiny_model: Path) -> None:
+    with pytest.raises(InputError, match="give the Recognizer the model's name"):
+        pickle.dumps(Recognizer(embedder=open_embedder(tiny_model, threads=1)))

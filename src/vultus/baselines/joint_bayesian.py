@@ -126,22 +126,24 @@ class JointBayesian:
         own = self._own(first)[:, None] + self._own(second)[None, :]
         return _constant(self.between) + own + products
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write to an ``.npz`` file, replacing one that is there.
 
         Raises:
             InputError: If the folder does not exist.
         """
+        path = Path(path)
         arrays = {name: getattr(self, name) for name in self.__slots__}
         save_head(path, arrays, kind=KIND)
 
     @classmethod
-    def load(cls, path: Path) -> "JointBayesian":
+    def load(cls, path: str | Path) -> "JointBayesian":
         """Read what `save` wrote.
 
         Raises:
             InputError: If there is no such file or it is not of this kind.
         """
+        path = Path(path)
         head = cls(**load_head(path, kind=KIND, names=cls.__slots__))
         if head.basis.shape != (len(head.mean), len(head.between)) or (head.between < 0).any():
             raise InputError(f"{path} is damaged: its arrays do not fit each other")

@@ -87,22 +87,24 @@ class PcaSvm:
         scores: Floats = _pair_features(first, second) @ self.weights + self.bias
         return scores
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write to an ``.npz`` file, replacing one that is there.
 
         Raises:
             InputError: If the folder does not exist.
         """
+        path = Path(path)
         arrays = {name: getattr(self.pca, name) for name in ("mean", "axes", "variances")}
         save_head(path, {**arrays, "weights": self.weights, "bias": self.bias}, kind=KIND)
 
     @classmethod
-    def load(cls, path: Path) -> "PcaSvm":
+    def load(cls, path: str | Path) -> "PcaSvm":
         """Read what `save` wrote.
 
         Raises:
             InputError: If there is no such file or it is not of this kind.
         """
+        path = Path(path)
         mean, axes, variances, weights, bias = load_head(path, kind=KIND, names=_ARRAYS).values()
         k = len(variances)
         fits = axes.shape == (k, len(mean)) and weights.shape == (2 * k,) and bias.shape == ()

@@ -98,6 +98,10 @@ class Embeddings(Rows):
             check_array("quality", self.quality, dtype=np.float32, shape=shape)
         freeze_arrays(self)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """``np.asarray(embeddings)`` is ``vectors``."""
+        return np.array(self.vectors, dtype, copy=copy)
+
     @classmethod
     def from_raw(
         cls,

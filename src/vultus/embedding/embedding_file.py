@@ -51,7 +51,7 @@ class EmbeddingFile:
 
 
 def save_embeddings(
-    path: Path,
+    path: str | Path,
     embeddings: Embeddings,
     *,
     sources: Sequence[FaceSource],
@@ -74,6 +74,7 @@ def save_embeddings(
         InputError: If there is not one source per embedding.
         OutputError: If the file cannot be written.
     """
+    path = Path(path)
     if len(sources) != len(embeddings):
         raise InputError(
             f"sources must be one per embedding, got {len(sources)} for {len(embeddings)}"
@@ -101,22 +102,24 @@ def save_embeddings(
         np.savez(file, **arrays)
 
 
-def load_embeddings(path: Path) -> tuple[Embeddings, list[FaceSource]]:
+def load_embeddings(path: str | Path) -> tuple[Embeddings, list[FaceSource]]:
     """Read the embeddings of a file and their sources.
 
     Raises:
         InputError: If there is no such file or it is not of this format.
     """
+    path = Path(path)
     file = read_embedding_file(path)
     return file.embeddings, list(file.sources)
 
 
-def read_embedding_file(path: Path) -> EmbeddingFile:
+def read_embedding_file(path: str | Path) -> EmbeddingFile:
     """Read all that `save_embeddings` wrote.
 
     Raises:
         InputError: If there is no such file or it is not of this format.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}

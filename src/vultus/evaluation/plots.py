@@ -231,8 +231,9 @@ def plot_reject(
     return figure
 
 
-def save_figure(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: str | Path) -> None:
     """Write a picture; the file's ending chooses the format (png, svg, pdf)."""
+    path = Path(path)
     with writing(path) as stream:
         figure.savefig(stream, format=path.suffix[1:].lower() or "png", dpi=_DPI)
 

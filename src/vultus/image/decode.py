@@ -136,7 +136,7 @@ def open_image(stream: BinaryIO, name: str, *, max_pixels: int) -> PilImage.Imag
         stream.seek(0)
     if size == 0:
         raise ImageError(f"{name} is empty (0 bytes)")
-    if size > max_pixels * _BYTES_PER_PIXEL + (1 << 24):
+    if size > most_bytes(max_pixels):
         raise ImageError(
             f"{name} has {size:,} bytes, more than an image of {max_pixels:,} pixels can need"
         )
@@ -152,6 +152,11 @@ def open_image(stream: BinaryIO, name: str, *, max_pixels: int) -> PilImage.Imag
         raise
     check_pixel_count(opened.size, name, max_pixels=max_pixels)
     return opened
+
+
+def most_bytes(max_pixels: int) -> int:
+    """The length of the longest file that so many pixels can need."""
+    return max_pixels * _BYTES_PER_PIXEL + (1 << 24)
 
 
 def load_pixels(opened: PilImage.Image, name: str, *, max_pixels: int) -> None:

@@ -16,7 +16,7 @@ from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import ImageError, InputError, OutputError
 from vultus.core.faces import Image
 from vultus.core.files import writing
-from vultus.image.decode import check_pixel_count, load_pixels, open_image
+from vultus.image.decode import check_pixel_count, load_pixels, most_bytes, open_image
 from vultus.image.rgb import composite_on_white, pillow_to_rgb
 
 MAX_PIXELS = 50_000_000
@@ -34,7 +34,9 @@ _WRITERS = {
 
 
 def read_image(
-    source: str | Path | bytes | npt.NDArray[Any] | PilImage.Image, *, max_pixels: int = MAX_PIXELS
+    source: str | Path | bytes | BinaryIO | npt.NDArray[Any] | PilImage.Image,
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> Image:
     """Read a photo as upright RGB.
 
@@ -43,7 +45,8 @@ def read_image(
     applied, alpha is composited on white, grey and palette become RGB, 16 bit is scaled to 8 bit.
 
     Args:
-        source: Path of a file, the bytes of a file, a PIL image, or an array: (h, w, 3) uint8 RGB,
+        source: Path of a file, the bytes of a file, a file opened for bytes (read from where it
+            stands on), a PIL image, or an array: (h, w, 3) uint8 RGB,
             (h, w, 4) uint8 RGBA with straight alpha, (h, w) or (h, w, 1) uint8 grey. An RGB array
             is passed on as a view of the same memory; OpenCV's are BGR and need
             ``image[..., ::-1]`` first.
@@ -69,8 +72,11 @@ def read_image(
             return _loaded_to_rgb(opened, name, max_pixels)
     if isinstance(source, (str, Path)):
         return _read_file(source, max_pixels)
+    if hasattr(source, "read"):
+        return _read_stream(source, max_pixels)
     raise InputError(
-        f"an image must be a path, bytes, a NumPy array or a PIL image, got {type(source).__name__}"
+        "an image must be a path, bytes, a file, a NumPy array or a PIL image, "
+        f"got {type(source).__name__}"
     )
 
 
@@ -183,6 +189,19 @@ def _read_file(path: str | Path, max_pixels: int) -> Image:
         _open_file(path) as stream,
         open_image(stream, name, max_pixels=max_pixels) as opened,
     ):
+        return _loaded_to_rgb(opened, name, max_pixels)
+
+
+def _read_stream(stream: BinaryIO, max_pixels: int) -> Image:
+    name = str(getattr(stream, "name", "the file"))
+    try:
+        # Copied, because an upload or a socket cannot go back, and decoders do.
+        data: object = stream.read(most_bytes(max_pixels) + 1)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{name} cannot be read: {error}") from error
+    if not isinstance(data, bytes):
+        raise InputError(f"{name} must be open for bytes (mode 'rb'), its read() gave text")
+    with open_image(io.BytesIO(data), name, max_pixels=max_pixels) as opened:
         return _loaded_to_rgb(opened, name, max_pixels)
 
 

@@ -30,7 +30,7 @@ def page_environment() -> "Environment":
     )
 
 
-def write_page(path: Path, template: str, values: Mapping[str, object]) -> None:
+def write_page(path: str | Path, template: str, values: Mapping[str, object]) -> None:
     """Write a page into one file, whole or not at all; a file that is there is replaced.
 
     The page is written while it is made, so that iterators among the values may be longer than
@@ -44,6 +44,7 @@ def write_page(path: Path, template: str, values: Mapping[str, object]) -> None:
     Raises:
         InputError: If the folder does not exist, or the disk refuses.
     """
+    path = Path(path)
     page = page_environment().get_template(template)
     with writing(path) as stream:
         # Names of files that are not UTF-8 hold lone surrogates, which no encoding takes.

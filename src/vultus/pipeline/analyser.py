@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,10 @@ class Analyser:
     def detector_name(self) -> str:
         """As it was asked for, with its model where one was named: ``yunet:yunet-n-dynamic``."""
         return self._detector if isinstance(self._detector, str) else self._detector.name
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling, as other processes get it: models opened by name are opened there anew."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("detector", "embedder")}
 
     @cached_property
     def detector(self) -> Detector:

@@ -17,7 +17,7 @@ from vultus.pipeline.recognizer import Recognizer
 def enroll_folder(
     recognizer: Recognizer,
     gallery: Gallery,
-    folder: Path,
+    folder: str | Path,
     *,
     on_error: ErrorHandler | None = None,
     select: Selection = "only",
@@ -39,6 +39,7 @@ def enroll_folder(
     Raises:
         InputError: If there is no such folder, or it has no folder inside.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; it must hold one folder per person")
     people = sorted(path for path in folder.iterdir() if path.is_dir())

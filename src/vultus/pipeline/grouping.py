@@ -126,8 +126,9 @@ def check_new_folder(folder: Path) -> None:
         raise InputError(f"the groups need a new or empty folder, {folder} is not empty")
 
 
-def write_group_sheet(groups: PhotoGroups, path: Path) -> None:
+def write_group_sheet(groups: PhotoGroups, path: str | Path) -> None:
     """Write one HTML file with every person's faces."""
+    path = Path(path)
     sections = [
         Section(
             f"Person {number} ({len(person)})",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image as PilImage
 
@@ -32,9 +32,9 @@ class StoredPhoto:
     fetch: Callable[[], str | Path | bytes]
 
 
-PhotoSource = str | Path | bytes | Image | PilImage.Image | StoredPhoto
-"""Whatever `vultus.image.io.read_image` takes (a path, bytes, an RGB array or a PIL image), or a
-photo that is fetched when its turn comes."""
+PhotoSource = str | Path | bytes | BinaryIO | Image | PilImage.Image | StoredPhoto
+"""Whatever `vultus.image.io.read_image` takes (a path, bytes, a file, an RGB array or a PIL
+image), or a photo that is fetched when its turn comes."""
 
 ErrorHandler = Callable[[str, VultusError], None]
 """Called with a photo's name and what is wrong with it; the photo is then left out."""

@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.errors import ModelError, ProviderError
-from vultus.runtime.providers import PROVIDERS, check_same_process, import_onnxruntime
+from vultus.core.errors import InputError, ModelError, ProviderError
+from vultus.runtime.providers import (
+    OPEN_MODELS_STAY,
+    PROVIDERS,
+    check_same_process,
+    import_onnxruntime,
+)
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
 _ERRORS_ONLY = 3
@@ -73,6 +78,9 @@ class OnnxRuntimeSession:
         self._specs = spec_by_name(self.inputs)
         count = "default threads" if threads is None else f"{threads} threads"
         self.description = f"ONNX Runtime {ort.__version__} {own} f32, {count}"
+
+    def __reduce__(self) -> str:
+        raise InputError(OPEN_MODELS_STAY)
 
     def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         """Compute all outputs, in the graph's order; see `vultus.runtime.session.Session`."""

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.choices import Precision
-from vultus.core.errors import ModelError, ProviderError
+from vultus.core.errors import InputError, ModelError, ProviderError
 from vultus.runtime.providers import (
+    OPEN_MODELS_STAY,
     PROVIDERS,
     check_same_process,
     import_openvino,
@@ -76,6 +77,9 @@ class OpenVinoSession:
         self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
         self._specs = spec_by_name(self.inputs)
         self.description = _describe(ov, self._compiled, device)
+
+    def __reduce__(self) -> str:
+        raise InputError(OPEN_MODELS_STAY)
 
     def run(self, feeds: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
         """Compute all outputs, in the graph's order; see `vultus.runtime.session.Session`."""

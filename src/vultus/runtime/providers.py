@@ -19,6 +19,11 @@ Engine = Literal["onnxruntime", "openvino"]
 
 RUNTIME_VARIABLE = "VULTUS_RUNTIME"
 
+OPEN_MODELS_STAY = (
+    "an open model cannot be pickled or copied: give the Recognizer the model's name, and each "
+    "process opens it for itself"
+)
+
 _IMPORT_LOCK = Lock()
 
 _core_processes: set[int] = set()

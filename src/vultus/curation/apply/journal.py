@@ -89,12 +89,13 @@ def write_journal(journal: Journal) -> None:
             os.fsync(stream.fileno())
 
 
-def read_journal(folder: Path) -> Journal:
+def read_journal(folder: str | Path) -> Journal:
     """Read the journal in a folder.
 
     Raises:
         InputError: If there is none, or it is damaged or names files outside of its data set.
     """
+    folder = Path(folder)
     path = folder / _JOURNAL
     if not path.is_file():
         raise InputError(

@@ -56,12 +56,13 @@ class Manifest:
     lines: tuple[int, ...]
 
 
-def write_manifest(path: Path, header: ManifestHeader, findings: Iterable[Finding]) -> None:
+def write_manifest(path: str | Path, header: ManifestHeader, findings: Iterable[Finding]) -> None:
     """Write a manifest; it appears whole, an older one of that name is replaced.
 
     Raises:
         InputError: If the folder does not exist or the disk refuses.
     """
+    path = Path(path)
     first = {
         "format": _FORMAT,
         "source": header.source,
@@ -77,7 +78,7 @@ def write_manifest(path: Path, header: ManifestHeader, findings: Iterable[Findin
             stream.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: str | Path) -> Manifest:
     """Read a manifest that somebody may have edited.
 
     Empty lines and lines that begin with ``#`` are left out; so a finding can be dropped by
@@ -86,6 +87,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         InputError: If it is no manifest, or a line is wrong; the message names the line.
     """
+    path = Path(path)
     if path.is_file() and path.stat().st_size > _MAX_BYTES:
         raise InputError(f"{path} must be a manifest, of at most {_MAX_BYTES:,} bytes")
     text = read_text(path, error=InputError)

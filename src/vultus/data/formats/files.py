@@ -35,13 +35,14 @@ class ImageFiles(Protocol):
         """The whole name of a file."""
 
 
-def open_files(root: Path) -> ImageFiles:
+def open_files(root: str | Path) -> ImageFiles:
     """Find the images below a folder or inside a zip.
 
     Raises:
         InputError: If it is neither, cannot be read, holds no image, or is a zip that is damaged or
             whose names lead out of it.
     """
+    root = Path(root)
     if root.is_dir():
         files: ImageFiles = FolderFiles(root)
     elif is_zip(root):

@@ -35,7 +35,7 @@ _BROKEN = (
 """What unpickling raises for bytes that are no pickle, or one cut short."""
 
 
-def read_pair_set(path: Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
+def read_pair_set(path: str | Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
     """Read encoded images and flags.
 
     Args:
@@ -48,6 +48,7 @@ def read_pair_set(path: Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
         InputError: If it is no such file, names anything but lists, bytes and flags, or has more
             than 2 GiB.
     """
+    path = Path(path)
     try:
         with open(path, "rb") as stream:
             if path.stat().st_size > _MAX_BYTES:

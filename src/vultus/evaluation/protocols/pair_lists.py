@@ -60,7 +60,7 @@ def consecutive_folds(
     return folds
 
 
-def read_lfw_pairs(path: Path) -> list[Pair]:
+def read_lfw_pairs(path: str | Path) -> list[Pair]:
     """Read LFW's ``pairs.txt``.
 
     The first line gives folds and pairs of each kind per fold; then, fold by fold, lines
@@ -69,6 +69,7 @@ def read_lfw_pairs(path: Path) -> list[Pair]:
     Raises:
         InputError: If a line or the count of lines does not fit; the message names the line.
     """
+    path = Path(path)
     lines = read_lines(path)
     header = [int(word) for word in lines[0].split() if word.isdigit()] if lines else []
     if len(header) not in (1, 2) or len(header) != len(lines[0].split()):
@@ -89,7 +90,7 @@ def read_lfw_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-def read_pair_list(path: Path) -> list[Pair]:
+def read_pair_list(path: str | Path) -> list[Pair]:
     """Read a list of pairs in either of two layouts.
 
     - ``photo photo label [fold]`` on one line, separated by tabs, or by blanks where there is no
@@ -99,6 +100,7 @@ def read_pair_list(path: Path) -> list[Pair]:
     Raises:
         InputError: If a line fits neither; the message names it.
     """
+    path = Path(path)
     lines = read_lines(path)
     if not lines:
         raise InputError(f"{path} must hold pairs, got an empty file")

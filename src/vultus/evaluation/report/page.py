@@ -22,7 +22,7 @@ _PRIVATE = "This page names photos of people{pictures}. Pass it on only to those
 
 
 def write_report(
-    path: Path,
+    path: str | Path,
     comparison: Comparison,
     *,
     speed: bool = False,
@@ -43,6 +43,7 @@ def write_report(
         InputError: If the folder does not exist, or the disk refuses.
         MissingDependencyError: If matplotlib is not installed.
     """
+    path = Path(path)
     sources = {} if photos is None else photos
     styles = series_styles(comparison.labels)
     values = {

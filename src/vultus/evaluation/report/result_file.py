@@ -13,25 +13,27 @@ from vultus.evaluation.report.record import EvaluationRecord, StoredCurve
 FORMAT = "vultus-evaluation-1"
 
 
-def save_record(path: Path, record: EvaluationRecord) -> None:
+def save_record(path: str | Path, record: EvaluationRecord) -> None:
     """Write a record; an existing file is replaced.
 
     Raises:
         InputError: If the folder does not exist.
     """
+    path = Path(path)
     curves = {name: StoredCurve.of(curve) for name, curve in record.curves.items()}
     content = {"format": FORMAT, **to_json(record), "curves": to_json(curves)}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
-def load_record(path: Path) -> EvaluationRecord:
+def load_record(path: str | Path) -> EvaluationRecord:
     """Read what `save_record` wrote, of this version or another.
 
     Raises:
         InputError: If the file cannot be read, is no such file, or a figure or a curve is missing
             or of another kind; the message says which.
     """
+    path = Path(path)
     text = read_text(path, error=InputError)
     content = parse_json(text, source=str(path), error=InputError)
     found = content.pop("format", None) if isinstance(content, dict) else None

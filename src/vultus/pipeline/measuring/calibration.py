@@ -91,12 +91,13 @@ def calibration_file(space: EmbeddingSpace) -> Path:
     return ModelStore().calibration_path(space.model)
 
 
-def save_calibration(calibration: Calibration, path: Path) -> None:
+def save_calibration(calibration: Calibration, path: str | Path) -> None:
     """Write a calibration that `Recognizer.use_calibration` reads; makes the folder when needed.
 
     Raises:
         InputError: If it cannot be written.
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

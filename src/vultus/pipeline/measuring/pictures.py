@@ -8,8 +8,9 @@ from vultus.evaluation.plots import plot_det, plot_roc, plot_scores, save_figure
 from vultus.evaluation.protocols.result import ProtocolResult
 
 
-def write_protocol_plots(result: ProtocolResult, folder: Path) -> list[Path]:
+def write_protocol_plots(result: ProtocolResult, folder: str | Path) -> list[Path]:
     """Draw ROC, DET and the histogram of scores; the folder is made when needed."""
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     curves = {result.protocol: result.comparisons.curve}
     if result.all_pairs is not None:
@@ -26,8 +27,9 @@ def write_protocol_plots(result: ProtocolResult, folder: Path) -> list[Path]:
     return [folder / name for name in figures]
 
 
-def write_calibration_plots(result: CalibrationResult, folder: Path) -> list[Path]:
+def write_calibration_plots(result: CalibrationResult, folder: str | Path) -> list[Path]:
     """Draw how reliable the probabilities are, and, where measured, thresholds by gallery size."""
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "reliability.png"]
     save_figure(plot_reliability(result.probability), written[0])

@@ -38,7 +38,8 @@ class StoredEmbeddings:
         InputError: If it is no such file.
     """
 
-    def __init__(self, path: Path, *, select: Selection) -> None:
+    def __init__(self, path: str | Path, *, select: Selection) -> None:
+        path = Path(path)
         file = read_embedding_file(path)
         self.path = path
         self.embeddings = file.embeddings
@@ -138,12 +139,13 @@ class RecordedEmbeddings:
         self._parts.append(embedded.embeddings)
         return embedded
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write everything to a file that `StoredEmbeddings` reads.
 
         Raises:
             InputError: If nothing was embedded, or the folder does not exist.
         """
+        path = Path(path)
         sources = [
             FaceSource(name, 0, NOWHERE, None, score)
             for name, score in zip(self._names, self._scores, strict=True)

@@ -189,8 +189,9 @@ def file_observers(folder: RunFolder) -> list[Observer]:
     return observers
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
+def read_log(path: str | Path) -> list[dict[str, Any]]:
     """The lines of a log; one that was cut short by a crash ends it."""
+    path = Path(path)
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

@@ -10,7 +10,7 @@ from vultus.core.errors import InputError
 from vultus.evaluation.protocols.pair_lists import Pair, read_lines
 
 
-def read_ytf_pairs(path: Path) -> list[Pair]:
+def read_ytf_pairs(path: str | Path) -> list[Pair]:
     """Read ``splits.txt``: ``split, pair, name/video, name/video, same`` a line, same 1 or 0.
 
     The number of the pair may be left out; a first line of words is a heading.
@@ -21,6 +21,7 @@ def read_ytf_pairs(path: Path) -> list[Pair]:
     Raises:
         InputError: If a line does not fit; the message names it.
     """
+    path = Path(path)
     lines = read_lines(path)
     pairs = []
     for number, line in enumerate(lines, start=1):
