@@ -67,6 +67,9 @@ class Loss(nn.Module, ABC):
     """Whether `compute` sums over the processes of a distributed run while it trains. They must
     then call `forward` together, and a batch that is empty on one counts for nothing on all."""
 
+    takes_ignored: ClassVar[bool] = False
+    """Whether `compute` is given the rows labelled `IGNORED` too, and leaves them out itself."""
+
     def __init__(self, *, num_classes: int, dim: int) -> None:
         super().__init__()
         self.num_classes = check_positive_int("num_classes", num_classes)
@@ -92,35 +95,41 @@ class Loss(nn.Module, ABC):
             InputError: If shapes or dtypes do not match, or a label is out of range; on every
                 process if the loss spans them.
         """
-        spans = self.spans_processes and self.training
         try:
             check_features(features, dim=self.dim)
             check_labels(labels, num_labels=self.num_labels, rows=len(features))
         except InputError:
-            if spans:
-                every_process_has_rows(0, failed=True, device=features.device)
+            self.refuse(features.device)
             raise
         with torch.autocast(features.device.type, enabled=False):
             precise = features.to(torch.promote_types(features.dtype, torch.float32))
-            kept = labels != IGNORED
-            if not bool(kept.all()):
-                precise, labels = precise[kept], labels[kept]
-            usable = len(labels) > 0
-            if spans:
-                usable = every_process_has_rows(len(labels), device=features.device)
-            if not usable:
-                return LossOutput(features.float().sum() * 0, {})
+            if not self.takes_ignored:
+                kept = labels != IGNORED
+                if not bool(kept.all()):
+                    precise, labels = precise[kept], labels[kept]
+                if not self._usable(len(labels), features.device):
+                    return LossOutput(features.float().sum() * 0, {})
             output = self.compute(precise, labels.long())
         if self.training:
             self.step += 1
         return output
+
+    def refuse(self, device: torch.device) -> None:
+        """Tell the processes that wait for this one's batch that it cannot take it."""
+        if self.spans_processes and self.training:
+            every_process_has_rows(0, failed=True, device=device)
+
+    def _usable(self, rows: int, device: torch.device) -> bool:
+        if self.spans_processes and self.training:
+            return every_process_has_rows(rows, device=device)
+        return rows > 0
 
     @abstractmethod
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """The loss itself, on checked arguments.
 
         Args:
-            features: (n, dim) float32 or float64, n at least 1.
+            features: (n, dim) float32 or float64; n at least 1, unless the loss `takes_ignored`.
             labels: (n,) int64, all in range.
         """
 

@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.losses.base import IGNORED, LossOutput, check_features, check_labels
+from vultus.losses.base import IGNORED, LossOutput
 from vultus.losses.many_classes.fused import (
     ClassLayout,
     MarginRows,
@@ -56,6 +56,10 @@ class FusedMarginSoftmax(MarginHead):
             DistributedDataParallel around the network divides by it. True unless set otherwise.
     """
 
+    takes_ignored = (
+        True  # all processes join their batches first, and an empty one may be among them
+    )
+
     def __init__(
         self,
         *,
@@ -73,36 +77,16 @@ class FusedMarginSoftmax(MarginHead):
         self.classes = class_range(num_classes, rank=rank, world_size=world_size)
         self.weight = nn.Parameter(_initial_centers(self.classes, dim, group=group))
 
-    def forward(self, features: Tensor, labels: Tensor) -> LossOutput:
-        """The mean over the batch of all processes, who must call this together.
-
-        Args:
-            features: (n, dim) floating, of this process.
-            labels: (n,) integer in [0, num_classes), or `IGNORED`.
-
-        Returns:
-            Loss, and ``feature_norm``, ``target_angle_deg`` and, where the margin leaves the
-            negatives alone, ``accuracy`` (a tie with the target counts as wrong).
-
-        Raises:
-            InputError: If shapes or dtypes do not match, or a label is out of range; on every
-                process if they share the classes.
-        """
-        try:
-            check_features(features, dim=self.dim)
-            check_labels(labels, num_labels=self.num_labels, rows=len(features))
-        except InputError:
-            refuse_batch(self.group, features.device)
-            raise
-        with torch.autocast(features.device.type, enabled=False):
-            precise = features.to(torch.promote_types(features.dtype, torch.float32))
-            output = self.compute(precise, labels.long())
-        if self.training:
-            self.step += 1
-        return output
+    def refuse(self, device: torch.device) -> None:
+        """See `Loss.refuse`."""
+        refuse_batch(self.group, device)
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
-        """The loss of checked arguments, `IGNORED` rows among them."""
+        """The mean over the batch of all processes, who must call this together.
+
+        Beside ``feature_norm`` and ``target_angle_deg`` there is ``accuracy`` where the margin
+        leaves the negatives alone; a tie with the target counts as wrong.
+        """
         everyone, targets = self._batch_of_all(features, labels)
         layout = ClassLayout(start=self.classes.start, group=self.group)
         target_logit = self._target_logit_of_batch(everyone, targets)

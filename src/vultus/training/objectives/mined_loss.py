@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vultus.core.errors import ConfigError
-from vultus.losses.base import Loss, LossOutput, check_features, check_labels
+from vultus.losses.base import Loss, LossOutput
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.pairwise.margin_based import MarginBased
 from vultus.losses.pairwise.triplet import Triplet
@@ -25,6 +25,8 @@ class MinedLoss(Loss):
         ConfigError: If the loss takes no triplets.
     """
 
+    takes_ignored = True  # a miner may need every row in its place
+
     def __init__(self, inner: Loss, miner: Miner, *, seed: int = 0) -> None:
         if not isinstance(inner, (MarginBased, Triplet)):
             raise ConfigError(
@@ -35,17 +37,6 @@ class MinedLoss(Loss):
         self.inner = inner
         self.miner = miner
         self.seed = seed
-
-    def forward(self, features: Tensor, labels: Tensor) -> LossOutput:
-        """See `Loss.forward`; rows to leave out keep their place, since miners may need it."""
-        check_features(features, dim=self.dim)
-        check_labels(labels, num_labels=self.num_labels, rows=len(features))
-        with torch.autocast(features.device.type, enabled=False):
-            precise = features.to(torch.promote_types(features.dtype, torch.float32))
-            output = self.compute(precise, labels.long())
-        if self.training:
-            self.step += 1
-        return output
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """Mine, then the loss of what was found."""
