@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, check_range, frozen
+from vultus.core.checks import check_array, check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
 from vultus.core.thresholds import Threshold
 
@@ -69,8 +70,7 @@ class FpirCurve:
             raise InputError("a curve must hold rising similarities with falling fpirs, got others")
         if not 0 < self.fpirs[-1] <= self.fpirs[0] < 1:
             raise InputError("fpirs must be in (0, 1), got others")
-        object.__setattr__(self, "similarities", frozen(self.similarities))
-        object.__setattr__(self, "fpirs", frozen(self.fpirs))
+        freeze_arrays(self)
 
     def log_hazard(self, similarity: float) -> float:
         """ln(-ln(1 - FPIR)) at a threshold; never lower than what was measured.

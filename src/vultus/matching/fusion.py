@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, check_range, frozen
+from vultus.core.checks import check_array, check_positive_int, check_range
 from vultus.core.embeddings import Embeddings, Template
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +28,7 @@ class Fusion:
 
     def __post_init__(self) -> None:
         check_array("weights", self.weights, dtype=np.float32, shape=(len(self.reasons),))
-        object.__setattr__(self, "weights", frozen(self.weights))
+        freeze_arrays(self)
 
     @property
     def refused(self) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_range, frozen
+from vultus.core.checks import check_array, check_range
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
 
 FitMethod = Literal["isotonic", "logistic"]
@@ -44,7 +45,7 @@ class MatchProbability:
             values = getattr(self, name)
             if (np.diff(values) < 0).any():
                 raise InputError(f"{name} must not fall from knot to knot, got others")
-            object.__setattr__(self, name, frozen(values))
+        freeze_arrays(self)
 
     def llr(self, similarity: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Natural log-likelihood ratio of each similarity, any shape; above 0: one person."""

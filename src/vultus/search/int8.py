@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, check_same_space
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.search.tiles import similarity_tiles
 
 _LEVELS = 127
@@ -35,7 +36,7 @@ class CompactTemplates:
         zero = np.flatnonzero(~self.codes.any(axis=1))
         if len(zero):
             raise InputError(f"codes must not have an all-zero row, got one at {int(zero[0])}")
-        object.__setattr__(self, "codes", frozen(self.codes))
+        freeze_arrays(self)
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -67,14 +67,14 @@ def test_tail_is_complete_and_knows_its_pairs() -> None:
     embeddings, who = _people(150, people=12)
     _, impostor = _split(embeddings, who)
     pairs = all_pairs(embeddings, identities=who, tail=50)
-    assert len(pairs.tail) == 50
-    np.testing.assert_allclose(pairs.tail, np.sort(impostor)[::-1][:50], atol=1e-6)
-    first, second = pairs.tail_pairs.T
+    assert len(pairs.impostors.tail) == 50
+    np.testing.assert_allclose(pairs.impostors.tail, np.sort(impostor)[::-1][:50], atol=1e-6)
+    first, second = pairs.impostors.tail_pairs.T
     assert (who[first] != who[second]).all()
     assert (first < second).all()
     again = np.einsum("nd,nd->n", embeddings.vectors[first], embeddings.vectors[second])
-    np.testing.assert_allclose(again, pairs.tail, atol=1e-6)
-    assert len({tuple(pair) for pair in pairs.tail_pairs.tolist()}) == 50
+    np.testing.assert_allclose(again, pairs.impostors.tail, atol=1e-6)
+    assert len({tuple(pair) for pair in pairs.impostors.tail_pairs.tolist()}) == 50
 
 
 @pytest.mark.usefixtures("_small_tiles")
@@ -96,7 +96,7 @@ def test_input_order_does_not_matter() -> None:
     shuffled = np.random.default_rng(4).permutation(100)
     one = all_pairs(embeddings, identities=who, tail=30)
     two = all_pairs(embeddings[shuffled], identities=who[shuffled], tail=30)
-    np.testing.assert_allclose(one.tail, two.tail, atol=1e-6)
+    np.testing.assert_allclose(one.impostors.tail, two.impostors.tail, atol=1e-6)
     np.testing.assert_allclose(one.genuine, two.genuine, atol=1e-6)
     assert one.n_impostor == two.n_impostor
 
@@ -105,7 +105,7 @@ def test_constant_embeddings_stay_within_memory_and_say_so() -> None:
     raw = np.ones((300, 16), np.float32)
     pairs = all_pairs(Embeddings.from_raw(raw, SPACE), identities=np.arange(300) // 2, tail=10)
     # All scores are equal: none is above the first one dropped.
-    assert len(pairs.tail) == 0
+    assert len(pairs.impostors.tail) == 0
     curve = pairs.curve()
     assert curve.n_false_matches.tolist() == [0, 300 * 299 // 2 - 150]
     assert operating_point(curve, fmr=1e-3).threshold == math.inf
@@ -118,7 +118,7 @@ def test_edges_of_bins_are_counted_exactly() -> None:
     raw[0, 0] = raw[1, 0] = raw[2, 1] = 1
     raw[3, 0] = -1
     pairs = all_pairs(Embeddings.from_raw(raw, SPACE), identities=np.array([0, 1, 2, 0]), tail=1)
-    assert pairs.tail.tolist() == [1.0]
+    assert pairs.impostors.tail.tolist() == [1.0]
     curve = pairs.curve()
     for threshold, expected in ((1.0, 1), (0.0, 4), (-1.0, 5)):
         assert point_at(curve, threshold=threshold).n_false_matches == expected
@@ -137,7 +137,7 @@ def test_failed_photos_cost_genuine_comparisons_and_gain_nothing() -> None:
     assert pairs.n_genuine == whole.n_genuine + extra
     assert pairs.n_impostor == whole.n_impostor
     assert pairs.curve().tar[-1] == pytest.approx(whole.n_genuine / pairs.n_genuine)
-    assert not np.isin(pairs.tail_pairs, [0, 30, 62]).any()
+    assert not np.isin(pairs.impostors.tail_pairs, [0, 30, 62]).any()
     lowest = float(pairs.genuine[-1])
     interval = pairs.tar_interval(lowest, generator=np.random.default_rng(0), draws=200)
     assert interval.low < point_at(pairs.curve(), threshold=lowest).tar <= interval.high

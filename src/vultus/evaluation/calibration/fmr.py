@@ -58,7 +58,7 @@ def threshold_table(pairs: AllPairs, *, origin: str) -> ThresholdTable:
 
     The people must not have been used to train the model, and should be like those that it will
     meet. Two names for one person, or a photo filed under the wrong name, raise the strictest
-    thresholds: look at the pictures of ``pairs.tail_pairs[:50]`` first.
+    thresholds: look at the pictures of ``pairs.impostors.tail_pairs[:50]`` first.
 
     Args:
         pairs: Every face against every other, of `all_pairs`.

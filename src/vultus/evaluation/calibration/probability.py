@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.measures.allpairs import AllPairs
 from vultus.matching.match_probability import MatchProbability
 
@@ -42,13 +43,13 @@ class ScoreCounts:
             check_array(name, counts, dtype=np.float64, shape=(_N_BINS,))
             if not counts.sum() > 0:
                 raise InputError(f"{name} must hold at least one score, got none")
-            object.__setattr__(self, name, frozen(counts))
+        freeze_arrays(self)
 
     @classmethod
     def from_pairs(cls, pairs: AllPairs) -> "ScoreCounts":
         """The scores of every face against every other; comparisons that failed have none."""
-        fine = len(pairs.impostor_counts) // _N_BINS
-        impostor = pairs.impostor_counts.reshape(_N_BINS, fine).sum(axis=1).astype(np.float64)
+        counts = pairs.impostors.counts.reshape(_N_BINS, -1)
+        impostor = counts.sum(axis=1).astype(np.float64)
         return cls(_histogram(pairs.genuine), impostor)
 
     @classmethod

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_positive_int, frozen
+from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.measures.intervals import Z_95, Interval, rate_interval
 from vultus.matching.fusion import fuse
 from vultus.search.tiles import similarity_rows
@@ -64,8 +65,7 @@ class StrangerSearches:
     photos_per_person: int
 
     def __post_init__(self) -> None:
-        for name in ("probes", "probe_people", "templates", "template_people"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze_arrays(self)
 
     @property
     def n_strangers(self) -> int:

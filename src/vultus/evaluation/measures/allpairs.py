@@ -5,15 +5,16 @@ counted into bins of width 2^-15; the highest impostor scores, on which all low 
 are kept one by one with their pair, and so are all genuine scores (`score_stream`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.checks import check_array, check_positive_int
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.measures.intervals import (
     BOOTSTRAP_DRAWS,
     Floats,
@@ -33,50 +34,39 @@ class AllPairs:
     Attributes:
         genuine: (g,) float32, all genuine scores that could be computed, falling.
         genuine_identities: (g,) int64, whose each is: index into the sorted distinct identities.
-        tail: (t,) float32, the highest impostor scores, falling: every one above ``tail_floor``.
-        tail_pairs: (t, 2) int64, the two faces of each, as rows of the input.
-        tail_floor: Impostor scores at or below it are only in ``impostor_counts``.
-        impostor_counts: (65536,) int64, impostor scores in [k / 32768 - 1, (k + 1) / 32768 - 1);
-            1.0 falls in the last bin.
+        impostors: Impostor scores; pairs are rows of the input.
         genuine_trials: (people,) int64, genuine comparisons of each identity, those with a failed
             face included.
-        n_impostor: Impostor comparisons that were made.
         identities: (n,) int64, of every compared face; others -1.
     """
 
     genuine: npt.NDArray[np.float32]
     genuine_identities: npt.NDArray[np.int64]
-    tail: npt.NDArray[np.float32]
-    tail_pairs: npt.NDArray[np.int64]
-    tail_floor: float
-    impostor_counts: npt.NDArray[np.int64]
+    impostors: ImpostorScores
     genuine_trials: npt.NDArray[np.int64]
-    n_impostor: int
     identities: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        for name in ("genuine", "genuine_identities", "tail", "tail_pairs", "impostor_counts"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
-        for name in ("genuine_trials", "identities"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze_arrays(self)
 
     @property
     def n_genuine(self) -> int:
         """How many genuine comparisons, those with a failed face included."""
         return int(self.genuine_trials.sum())
 
+    @property
+    def n_impostor(self) -> int:
+        """How many impostor comparisons were made."""
+        return len(self.impostors)
+
+    @property
+    def tail_floor(self) -> float:
+        """The pairs behind an FMR are known above this threshold only."""
+        return self.impostors.tail_floor
+
     def curve(self) -> RocCurve:
-        """The ROC: exact at each of its thresholds.
-
-        Above ``tail_floor`` every distinct score is one; below it the edges of the bins are.
-
-        Raises:
-            InputError: If there is no genuine or no impostor comparison.
-        """
-        impostors = ImpostorScores(
-            self.tail, self.tail_pairs, self.tail_floor, self.impostor_counts
-        )
-        return impostors.curve(self.genuine, n_genuine=self.n_genuine)
+        """The ROC, see `ImpostorScores.curve`."""
+        return self.impostors.curve(self.genuine, n_genuine=self.n_genuine)
 
     def fmr_interval(
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
@@ -91,7 +81,8 @@ class AllPairs:
                 f"the pairs behind this FMR are not kept: threshold {threshold:.4f} must be above "
                 f"{self.tail_floor:.4f}; keep a longer tail"
             )
-        people = self.identities[self.tail_pairs[self.tail >= threshold]]
+        pairs = self.impostors.tail_pairs[self.impostors.tail >= threshold]
+        people = self.identities[pairs]
         sizes = np.bincount(self.identities[self.identities >= 0]).astype(np.float64)
 
         def fmr(came: Floats) -> float | None:
@@ -198,18 +189,14 @@ def _collect(
     owners = np.concatenate([np.zeros(0, np.int64), *stream.genuine_people])
     falling = np.argsort(-genuine, kind="stable")
     impostors = stream.impostors.collect()
-    pairs = rows[impostors.tail_pairs]
+    pairs = np.sort(rows[impostors.tail_pairs], axis=1)
     # Ties in the order of the input, so that the same data give the same table.
-    order = np.lexsort((pairs.max(axis=1), pairs.min(axis=1), -impostors.tail))
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], -impostors.tail))
     sizes = np.bincount(people)
     return AllPairs(
         genuine[falling],
         owners[falling],
-        impostors.tail[order],
-        np.sort(pairs[order], axis=1),
-        impostors.tail_floor,
-        impostors.counts,
+        replace(impostors, tail=impostors.tail[order], tail_pairs=pairs[order]),
         (sizes * (sizes - 1) // 2).astype(np.int64),
-        len(impostors),
         np.where(failed, -1, people),
     )

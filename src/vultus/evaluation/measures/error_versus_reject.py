@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_range, frozen
+from vultus.core.checks import check_array, check_range
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.scores import check_scores
 
@@ -39,8 +40,7 @@ class RejectCurve:
     def __post_init__(self) -> None:
         if not self.rejected.shape == self.fnmr.shape == self.n_left.shape != (0,):
             raise InputError("rejected, fnmr and n_left of a reject curve must be of one length")
-        for name in ("rejected", "fnmr", "n_left"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze_arrays(self)
 
     def at(self, rejected: float) -> float:
         """FNMR when at most this share is refused, in [0, 1)."""

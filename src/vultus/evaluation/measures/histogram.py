@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.rates import RocCurve
 
@@ -38,8 +39,7 @@ class ScoreHistogram:
             check_array(name, counts, dtype=np.int64, shape=(len(self.edges) - 1,))
             if (counts < 0).any():
                 raise InputError(f"{name} counts of a histogram must not be negative")
-            object.__setattr__(self, name, frozen(counts))
-        object.__setattr__(self, "edges", frozen(self.edges))
+        freeze_arrays(self)
 
 
 def score_histogram(curve: RocCurve, *, bins: int = 100) -> ScoreHistogram:

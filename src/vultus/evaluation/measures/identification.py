@@ -13,6 +13,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int, frozen
 from vultus.core.embeddings import Embeddings, check_same_space
 from vultus.core.errors import InputError
+from vultus.core.rows import Rows, freeze_arrays
 from vultus.core.settings_reader import Numbers
 from vultus.evaluation.measures.intervals import Interval, rate_interval
 from vultus.evaluation.measures.rates import RocCurve, roc_curve
@@ -24,7 +25,7 @@ NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Searches:
+class Searches(Rows):
     """What every search found; one row per probe.
 
     Attributes:
@@ -48,11 +49,7 @@ class Searches:
         check_array("failed", self.failed, dtype=np.bool_, shape=shape)
         for name in ("mate_scores", "top_scores"):
             check_array(name, getattr(self, name), dtype=np.float64, shape=shape, finite=False)
-        for name in ("mated", "mate_ranks", "mate_scores", "top_scores", "failed"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
-
-    def __len__(self) -> int:
-        return len(self.mated)
+        freeze_arrays(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,18 +163,7 @@ def search_gallery(
                 gallery_identities=gallery_identities,
             )
         )
-    return join_searches(parts)
-
-
-def join_searches(parts: list[Searches]) -> Searches:
-    """Searches of several blocks as one."""
-    return Searches(
-        np.concatenate([part.mated for part in parts]),
-        np.concatenate([part.mate_ranks for part in parts]),
-        np.concatenate([part.mate_scores for part in parts]),
-        np.concatenate([part.top_scores for part in parts]),
-        np.concatenate([part.failed for part in parts]),
-    )
+    return Searches.concatenate(parts)
 
 
 def cmc(searches: Searches, *, max_rank: int = 20) -> CmcCurve:

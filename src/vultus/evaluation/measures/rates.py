@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, frozen
+from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.rows import freeze_arrays
 from vultus.core.thresholds import Threshold, least_claim
 from vultus.evaluation.measures.intervals import Interval, check_claim, rate_interval
 from vultus.evaluation.measures.scores import Scores, check_scores, count_at_or_above
@@ -53,13 +54,12 @@ class RocCurve:
             check_array(name, counts, dtype=np.int64, shape=self.thresholds.shape)
             if counts[0] != 0 or (np.diff(counts) < 0).any() or counts[-1] > limit:
                 raise InputError(f"{name} must rise from 0 to at most {limit}, got others")
-            object.__setattr__(self, name, frozen(counts))
         if self.n_false_matches[-1] != self.n_impostor:
             raise InputError(
                 f"at the last threshold all {self.n_impostor} impostors must match, "
                 f"got {self.n_false_matches[-1]}"
             )
-        object.__setattr__(self, "thresholds", frozen(self.thresholds))
+        freeze_arrays(self)
 
     @property
     def fmr(self) -> npt.NDArray[np.float64]:

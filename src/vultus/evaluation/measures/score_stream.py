@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_positive_int, frozen
+from vultus.core.checks import check_positive_int
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.measures.rates import RocCurve
 from vultus.evaluation.measures.scores import count_at_or_above
 
@@ -42,8 +43,7 @@ class ImpostorScores:
     counts: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        for name in ("tail", "tail_pairs", "counts"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze_arrays(self)
 
     def __len__(self) -> int:
         return int(self.counts.sum())

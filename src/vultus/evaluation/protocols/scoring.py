@@ -215,7 +215,7 @@ def all_pairs_evidence(
     return listed_evidence(
         photos,
         genuine=(genuine, pair_scores(embedded, genuine[:, 0], genuine[:, 1])),
-        impostors=(table.tail_pairs, table.tail),
+        impostors=(table.impostors.tail_pairs, table.impostors.tail),
         qualities=photo_qualities(embedded.embeddings, embedded.failed),
         searches=searches,
     )

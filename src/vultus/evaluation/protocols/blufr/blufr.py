@@ -8,7 +8,7 @@ import numpy as np
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
-from vultus.evaluation.measures.identification import join_searches
+from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import (
     PROTOCOLS,
@@ -103,7 +103,7 @@ class Blufr:
         galleries = [self._search(embedded, number) for number in range(len(self._trials))]
         whole = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
         generator = np.random.default_rng(0)
-        searches = join_searches([gallery.searches for gallery in galleries])
+        searches = Searches.concatenate([gallery.searches for gallery in galleries])
         return ProtocolResult(
             "blufr",
             embedded.embeddings.space,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import frozen
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.protocols.pair_lists import read_lines
 
 LIST_FILES = ("image_list.txt", "labels.txt", "test_set.txt", "gallery_set.txt", "probe_set.txt")
@@ -36,8 +36,7 @@ class BlufrTrial:
     probes: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        for name in ("test", "gallery", "probes"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze_arrays(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

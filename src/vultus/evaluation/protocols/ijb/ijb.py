@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.identification import join_searches
+from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, embed_sets
 from vultus.evaluation.protocols.figures import ProtocolExtras
@@ -154,7 +154,7 @@ class Ijb:
             genuine=(pairs.astype(np.int64), compared.genuine),
             impostors=(impostors.tail_pairs, impostors.tail),
             qualities={"feature norm": norms},
-            searches=join_searches([gallery.searches for gallery in galleries])
+            searches=Searches.concatenate([gallery.searches for gallery in galleries])
             if galleries
             else None,
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import frozen
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.protocols.pair_lists import read_lines
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import PhotoFile
@@ -35,8 +35,7 @@ class TemplateFaces:
     media: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        for name in ("templates", "sizes", "media"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze_arrays(self)
 
     def places(self, templates: npt.NDArray[np.int64], where: str) -> npt.NDArray[np.int64]:
         """Places of templates by their numbers.
