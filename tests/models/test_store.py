@@ -35,6 +35,7 @@ PULL = """
 import logging, sys
 from vultus.models.store import ModelStore
 logging.basicConfig(level=logging.INFO)
+logging.getLogger("filelock").setLevel(logging.DEBUG)
 print(ModelStore(sys.argv[1]).fetch("toy"))
 """
 
@@ -406,5 +407,5 @@ def _wait_for_waiting(*processes: "subprocess.Popen[str]") -> None:
             for key, _ in ready:
                 line = key.fileobj.readline()  # type: ignore[union-attr]
                 assert line, "a process ended instead of waiting"
-                if "waiting for another process" in line:
+                if "not acquired" in line:
                     return

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import os
 import re
 import ssl
 import time
@@ -15,16 +16,17 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from vultus.core.errors import DigestError, DownloadError, ModelNotFoundError
+from vultus.core.files import sync_folder
 from vultus.models.cards import ModelCard
-from vultus.models.digest import delete, find_file
+from vultus.models.digest import delete, find_file, stamp
 from vultus.models.licence import check_accepted
 from vultus.models.placement import (
     MAX_FILE_BYTES,
     check_space,
     extract_member,
     full_disk_named,
-    place,
     place_copy,
+    wrong_digest,
 )
 
 _log = logging.getLogger(__name__)
@@ -83,39 +85,32 @@ def download(
         DownloadError: If it cannot be had; what had arrived is kept for the next try.
         DigestError: If the bytes are not those promised; they are deleted.
     """
-    settings = DownloadSettings() if settings is None else settings
+    import pooch  # takes a while to import, and only downloads need it
+
     _check_url(url, plain_allowed=True)
-    transfer = _Transfer(url, target, size_bytes, progress, settings.timeout_s)
-    was_begun = transfer.arrived() > 0
-    _complete(transfer, settings)
-    try:
-        place(transfer.part, target, sha256=sha256)
-    except DigestError:
-        if not was_begun:
-            raise
-        # The old beginning may have been the bad part; it is deleted, so start once more.
-        _complete(transfer, settings)
-        place(transfer.part, target, sha256=sha256)
-
-
-def _complete(transfer: "_Transfer", settings: DownloadSettings) -> None:
-    for attempt in range(settings.attempts):
+    pooch.get_logger().setLevel("WARNING")  # what it would print, `progress` says
+    downloader = _Downloader(
+        url, target, size_bytes, progress, DownloadSettings() if settings is None else settings
+    )
+    # The beginning that an earlier run left may be the bad part; then all of it comes once more.
+    tries = 2 if downloader.arrived() > 0 else 1
+    for left in reversed(range(tries)):
         try:
-            transfer.run()
+            # It gives the downloader a name of its own, checks what came, and renames it.
+            pooch.retrieve(
+                url, f"sha256:{sha256}", target.name, target.parent, downloader=downloader
+            )
             break
-        except _BrokenOffError as error:
-            _log.info("download of %s broke off (%s)", transfer.url, error)
-            if attempt + 1 == settings.attempts:
-                raise DownloadError(
-                    f"{transfer.url}: gave up after {settings.attempts} tries ({error}); "
-                    f"{transfer.arrived():,} bytes are kept, the next try goes on from there"
-                ) from error
-            time.sleep(settings.backoff_s * 2**attempt)
-    transfer.forget_version()
+        except ValueError as error:
+            found = re.findall("[0-9a-f]{64}", str(error))[-1]
+            if not left:
+                raise wrong_digest(target, found, sha256) from error
+    sync_folder(target.parent)
+    stamp(target, sha256)
 
 
-class _Transfer:
-    """Brings the bytes of one address into the part file, over one or more connections."""
+class _Downloader:
+    """Brings the bytes of one address into a part file, over one or more connections."""
 
     def __init__(
         self,
@@ -123,25 +118,44 @@ class _Transfer:
         target: Path,
         size_bytes: int | None,
         progress: Progress | None,
-        timeout_s: float,
+        settings: DownloadSettings,
     ) -> None:
         self.url = url
         self.part = target.with_name(target.name + ".part")
         self._version = target.with_name(target.name + ".part.etag")
         self._size_bytes = size_bytes
         self._progress = progress
-        self._timeout_s = timeout_s
+        self._settings = settings
         self._opener = urllib.request.build_opener(_SafeRedirects)
+
+    def __call__(self, url: str, output_file: str, _: object) -> None:
+        """Download the whole, or go on where it broke off; called by pooch."""
+        for attempt in range(self._settings.attempts):
+            try:
+                self._connect()
+                break
+            except _BrokenOffError as error:
+                _log.info("download of %s broke off (%s)", url, error)
+                if attempt + 1 == self._settings.attempts:
+                    raise DownloadError(
+                        f"{url}: gave up after {attempt + 1} tries ({error}); "
+                        f"{self.arrived():,} bytes are kept, the next try goes on from there"
+                    ) from error
+                time.sleep(self._settings.backoff_s * 2**attempt)
+        self._forget_version()
+        with self.part.open("rb+") as file:
+            os.fsync(file.fileno())
+        self.part.replace(output_file)
 
     def arrived(self) -> int:
         """Bytes in the part file."""
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def forget_version(self) -> None:
+    def _forget_version(self) -> None:
         """Delete the note of which version the part file belongs to."""
         self._version.unlink(missing_ok=True)
 
-    def run(self) -> None:
+    def _connect(self) -> None:
         """One connection; returns only when all bytes are there."""
         if self._size_bytes is not None and self.arrived() == self._size_bytes:
             return
@@ -155,7 +169,7 @@ class _Transfer:
         try:
             return cast(
                 http.client.HTTPResponse,
-                self._opener.open(self._request(), timeout=self._timeout_s),
+                self._opener.open(self._request(), timeout=self._settings.timeout_s),
             )
         except urllib.error.HTTPError as error:
             with error:
@@ -228,7 +242,7 @@ class _Transfer:
             return
         if wanted is None or total > wanted or (exact and total != wanted):
             self.part.unlink(missing_ok=True)
-            self.forget_version()
+            self._forget_version()
             limit = f"{MAX_FILE_BYTES:,} at most" if wanted is None else f"{wanted:,}"
             raise DigestError(f"{self.url} must give {limit} bytes, gives {total:,}; not taken")
 
@@ -237,7 +251,7 @@ class _Transfer:
         if etag.startswith('"') and etag.isascii():
             self._version.write_text(etag, encoding="ascii")
         else:
-            self.forget_version()
+            self._forget_version()
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
+
 from vultus.core.errors import LicenceError, ModelError
 from vultus.core.files import write_text
 from vultus.models.cards import ModelCard
-from vultus.models.lock import file_lock
 
 ENVIRONMENT_VARIABLE = "VULTUS_ACCEPT_LICENCES"
 """Names of models, separated by commas, whose licences count as accepted."""
@@ -51,7 +52,7 @@ def accept_licence(root: Path, card: ModelCard) -> None:
         ModelError: If the record cannot be read.
     """
     root.mkdir(parents=True, exist_ok=True)
-    with file_lock(root / "licences.lock"):
+    with FileLock(root / "licences.lock"):
         records = dict(_records(root))
         records[card.name] = {
             "licence": card.licence.name,

@@ -2,14 +2,13 @@
 
 import errno
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from vultus.core.errors import DigestError, DownloadError, InputError, ModelError, OutputError
-from vultus.core.files import check_target, sync_folder, writing
+from vultus.core.files import writing
 from vultus.core.mapped_file import MappedFile
 from vultus.core.zip_file import ZipMember, member_chunks, zip_members
 from vultus.models.digest import stamp
@@ -48,36 +47,12 @@ def full_disk_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def place(part: Path, target: Path, *, sha256: str) -> None:
-    """Check a finished file and give it its name in one step; a wrong one is deleted.
-
-    Args:
-        part: The file, in the folder of ``target``.
-        target: Its name from now on; never seen half-written, whatever happens.
-        sha256: What its bytes must hash to.
-
-    Raises:
-        DigestError: If they do not.
-    """
-    with part.open("rb+") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    try:
-        _check_digest(target, found, sha256)
-    except DigestError:
-        part.unlink()
-        raise
-    part.replace(check_target(target))
-    sync_folder(target.parent)
-    stamp(target, sha256)
-
-
-def _check_digest(target: Path, found: str, sha256: str) -> None:
-    if found != sha256:
-        raise DigestError(
-            f"{target.name} must have SHA-256 {sha256}, got {found}; the file was deleted. "
-            "Whoever served it has another file under this name"
-        )
+def wrong_digest(target: Path, found: str, sha256: str) -> DigestError:
+    """What to raise when other bytes came than were promised; they are not kept."""
+    return DigestError(
+        f"{target.name} must have SHA-256 {sha256}, got {found}; the file was deleted. "
+        "Whoever served it has another file under this name"
+    )
 
 
 def place_copy(chunks: Iterable[bytes], target: Path, *, sha256: str, max_bytes: int) -> None:
@@ -102,7 +77,8 @@ def place_copy(chunks: Iterable[bytes], target: Path, *, sha256: str, max_bytes:
                 raise ModelError(f"{target.name} must be at most {max_bytes:,} bytes, got more")
             digest.update(chunk)
             file.write(chunk)
-        _check_digest(target, digest.hexdigest(), sha256)
+        if digest.hexdigest() != sha256:
+            raise wrong_digest(target, digest.hexdigest(), sha256)
     stamp(target, sha256)
 
 

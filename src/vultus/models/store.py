@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
+
 from vultus.core.choices import Task
 from vultus.core.errors import (
     DigestError,
@@ -35,7 +37,6 @@ from vultus.models.imported import (
     write_card,
 )
 from vultus.models.licence import accept_licence
-from vultus.models.lock import file_lock
 from vultus.models.settings import Policy, mirror_folders, offline_switch, store_policy, store_root
 
 Place = Literal["built in", "store", "mirror", "changed"]
@@ -198,7 +199,7 @@ class ModelStore:
         if mirrored is None:
             check_downloadable(card, root=self.root, offline=self.offline)
         self._make_folder(stored.parent)
-        with file_lock(stored.parent / _LOCK):
+        with FileLock(stored.parent / _LOCK):
             if _is_right(stored, card):  # another process brought it while we waited
                 return stored
             if mirrored is not None:
@@ -252,7 +253,7 @@ class ModelStore:
             self._check_name_is_free(card)
         stored = self._stored(card)
         self._make_folder(stored.parent)
-        with file_lock(stored.parent / _LOCK):
+        with FileLock(stored.parent / _LOCK):
             if not _is_right(stored, card):
                 copy_in(source, stored, card=card)
             if values is not None:
@@ -272,7 +273,7 @@ class ModelStore:
         folder = self._stored(self.card(name)).parent
         if not folder.is_dir():
             raise ModelNotFoundError(f"model {name!r} is not in the store {self.root}")
-        with file_lock(folder / _LOCK):
+        with FileLock(folder / _LOCK):
             for path in folder.iterdir():
                 if path.name != _LOCK:
                     path.unlink()

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from vultus.alignment.crop_templates import crop_template
 from vultus.core.choices import CROP_ENDINGS, CROP_SELECTS, Selection
@@ -30,7 +31,6 @@ from vultus.data.base import UNLABELLED
 from vultus.data.formats.convert import convert
 from vultus.data.formats.folder import UNLABELLED_FOLDER, FolderDataset
 from vultus.data.formats.writers import WRITERS
-from vultus.models.lock import file_lock
 from vultus.pipeline.selection import select_face
 
 ROWS_AT_ONCE = 32
@@ -93,7 +93,7 @@ def align_photos(
     _begin(work, settings)
     names = list(photos.files.names)
     known = set(names)
-    with file_lock(work / ".lock"):
+    with FileLock(work / ".lock"):
         report = Report(work / REPORT)
         done = _done(photos, names, report, work, settings, retry=retry)
         todo = [index for index in _by_person(photos) if names[index] not in done]
