@@ -3,6 +3,7 @@
 import importlib
 import re
 import runpy
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,6 +75,40 @@ def test_names_of_modules_lead_somewhere(folder: str) -> None:
         if name not in _ENTRY_POINTS and not _leads_somewhere(*name.rpartition(".")[::2])
     ]
     assert wrong == []
+
+
+def test_the_picture_of_folders_is_the_layers_and_the_folders() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    picture = re.search(r"```text\n(.*?)```", page, re.DOTALL)
+    assert picture is not None
+    drawn = [
+        {line.split("/")[0] for line in group.splitlines()} for group in picture[1].split("\n\n")
+    ]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    package = ROOT / "src" / "vultus"
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    layers = [
+        {name.strip(" ()").removeprefix("vultus.") for name in layer.split("|")} & folders
+        for layer in contracts["contracts"][0]["layers"]
+    ]
+    assert drawn == [layer for layer in layers if layer]
+    assert set.union(*drawn) == folders
+
+
+def test_what_the_guide_for_contributors_names_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    page = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    words = re.findall(r"`([^`\n]+)`", page)
+    package = ROOT / "src" / "vultus"
+    paths = [word for word in words if re.fullmatch(r"[\w.]+(/[\w.<>]+)*/?", word) and "/" in word]
+    folders = "|".join(path.parent.name for path in package.glob("*/__init__.py"))
+    names = [word for word in words if re.fullmatch(rf"(?:{folders})(?:\.\w+)+", word)]
+    assert len(paths) > 40
+    assert len(names) > 40
+    # A name in <> is up to who adds the file; its folder must be there.
+    real = [path.rpartition("/")[0] if "<" in path else path for path in paths]
+    assert [p for p in real if not (ROOT / p).exists() and not (package / p).exists()] == []
+    assert [n for n in names if not _leads_somewhere(*f"vultus.{n}".rpartition(".")[::2])] == []
 
 
 def _leads_somewhere(owner: str, name: str) -> bool:
