@@ -13,6 +13,8 @@ from vultus.core.faces import Image
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.image.io import read_image
+from vultus.matching.calibration import Calibration, CalibrationData
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
 
@@ -104,3 +106,37 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_embedder(tiny_model: Path) -> Embedder:
     """The tiny model, open."""
     return open_embedder(tiny_model, threads=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_calibration(tiny_embedder: Embedder) -> Calibration:
+    """Of a site of 400 people: stricter than the tiny model's card, and not as far-reaching.
+
+    FMR 1e-2 and 3e-3 alone; FPIR 0.01 at 0.5 + 0.1 log10(N), 0.05 more for three photos.
+    """
+    table = ThresholdTable(
+        (
+            Threshold(0.7, fmr=1e-2, n_impostor=5000, origin="this site"),
+            Threshold(0.85, fmr=3e-3, n_impostor=5000, origin="this site"),
+        )
+    )
+    levels = [
+        PhotoLevel(
+            photos,
+            tuple(
+                FpirCurve(
+                    size,
+                    shift + 0.1 * np.log10(size) + np.array([0.3, 0.5, 0.55]),
+                    np.array([0.3, 0.01, 0.005]),
+                )
+                for size in (1, 10, 100)
+            ),
+            400,
+            400,
+            800,
+        )
+        for photos, shift in ((1, 0.0), (3, 0.05))
+    ]
+    data = CalibrationData("people", "f" * 64, 400, 800, 400, 800, 0, None, 0)
+    curves = FpirCurves(tuple(levels), "this site")
+    return Calibration(tiny_embedder.space, "2026-11-23T00:00:00+00:00", data, table, curves)

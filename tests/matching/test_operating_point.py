@@ -1,10 +1,20 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.matching.operating_point import fmr_for_fpir, fpir_of_fmr, threshold_for_fpir
+from vultus.embedding.embedder import Embedder
+from vultus.matching.calibration import Calibration
+from vultus.matching.operating_point import (
+    fmr_for_fpir,
+    fpir_of_fmr,
+    threshold_for_fmr,
+    threshold_for_fpir,
+    threshold_for_gallery,
+)
 
 TABLE = ThresholdTable(
     tuple(
@@ -55,3 +65,76 @@ def test_an_empty_table_and_bad_rates_are_refused() -> None:
             threshold_for_fpir(TABLE, fpir=fpir, gallery_size=3)
     with pytest.raises(InputError, match="gallery_size"):
         threshold_for_fpir(TABLE, fpir=0.1, gallery_size=-1)
+
+
+@pytest.fixture
+def card(tiny_embedder: Embedder) -> ThresholdTable:
+    return tiny_embedder.thresholds
+
+
+def test_the_site_comes_before_the_card(
+    card: ThresholdTable, tiny_calibration: Calibration
+) -> None:
+    site = threshold_for_fmr(card, fmr=1e-2, calibration=tiny_calibration)
+    assert site.similarity == 0.7
+    assert threshold_for_fmr(card, fmr=1e-2).similarity == 0.8
+
+
+def test_beyond_the_sites_reach_the_card_answers_if_it_is_not_laxer(
+    card: ThresholdTable, tiny_calibration: Calibration
+) -> None:
+    rule = threshold_for_fmr(card, fmr=1e-3, calibration=tiny_calibration)
+    assert rule.similarity == 0.9
+    assert rule.origin == (
+        "model card: made up for tests; the calibration of people does not reach that far"
+    )
+    lax, strict = tiny_calibration.thresholds.points
+    stricter = replace(
+        tiny_calibration, thresholds=ThresholdTable((lax, replace(strict, similarity=0.93)))
+    )
+    with pytest.raises(CalibrationError, match=r"fmr >= 0\.003"):
+        threshold_for_fmr(card, fmr=1e-3, calibration=stricter)
+    assert threshold_for_fmr(card, fmr=1e-4, calibration=stricter).similarity == 0.95
+
+
+@pytest.mark.parametrize(
+    ("people", "expected"), [({}, 0.5), ({1: 10}, 0.6), ({1: 100}, 0.7), ({3: 100}, 0.75)]
+)
+def test_the_threshold_follows_the_gallery(
+    card: ThresholdTable,
+    tiny_calibration: Calibration,
+    people: dict[int, int],
+    expected: float,
+) -> None:
+    rule = threshold_for_gallery(
+        card, fpir=0.01, people_by_photos=people, calibration=tiny_calibration
+    )
+    assert rule.similarity == pytest.approx(expected, abs=1e-6)
+
+
+def test_too_few_people_for_an_fpir_leave_the_formula_on_their_own_pairs(
+    card: ThresholdTable, tiny_calibration: Calibration
+) -> None:
+    def rule(fpir: float, site: Calibration) -> Threshold:
+        return threshold_for_gallery(card, fpir=fpir, people_by_photos={1: 2}, calibration=site)
+
+    measured = rule(0.0075, tiny_calibration)  # takes 400 people
+    assert measured.origin == "FPIR 0.0075 among 2 people; this site"
+    few = rule(0.007, tiny_calibration)
+    assert few.similarity == 0.85
+    assert few.origin == "FPIR 0.007 among 2 people by formula, not measured; this site"
+    assert rule(0.007, replace(tiny_calibration, fpir_curves=None)) == few
+
+
+def test_a_gallery_beyond_the_people_falls_back_to_the_card(
+    card: ThresholdTable, tiny_calibration: Calibration
+) -> None:
+    def rule(fpir: float) -> Threshold:
+        return threshold_for_gallery(
+            card, fpir=fpir, people_by_photos={1: 10}, calibration=tiny_calibration
+        )
+
+    assert rule(0.005).similarity == 0.95  # takes 600 people
+    assert rule(0.005).origin.startswith("model card: FPIR 0.005 among 10 people by formula")
+    with pytest.raises(CalibrationError, match="takes a calibration on 30,000 people"):
+        rule(1e-4)

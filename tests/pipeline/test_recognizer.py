@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
     CalibrationError,
     GallerySpaceError,
@@ -16,11 +17,14 @@ from vultus.core.errors import (
     NoFaceError,
     QualityError,
     SeveralFacesError,
+    SpaceMismatchError,
     VultusError,
 )
 from vultus.core.faces import Faces, Image
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
+from vultus.matching.calibration import Calibration
+from vultus.models.store import ModelStore
 from vultus.pipeline.recognizer import Recognizer
 from vultus.quality.gate import QualityGate
 
@@ -236,3 +240,66 @@ def test_a_used_recognizer_goes_to_other_processes_by_its_names(
 def test_an_open_model_says_that_it_stays(tiny_model: Path) -> None:
     with pytest.raises(InputError, match="give the Recognizer the model's name"):
         pickle.dumps(Recognizer(embedder=open_embedder(tiny_model, threads=1)))
+
+
+def test_a_gallery_alone_decides_as_the_recognizer_does(
+    tiny_embedder: Embedder, tiny_calibration: Calibration, tmp_path: Path
+) -> None:
+    recognizer = Recognizer(embedder=tiny_embedder)
+    recognizer.use_calibration(tiny_calibration)
+    gallery = Gallery.open(tmp_path / "g.db", space=tiny_embedder.space)
+    raw = np.random.default_rng(5).normal(size=(11, 32)) + 1
+    probe, *people = Embeddings.from_raw(raw, gallery.space)
+    for number, person in enumerate(people):
+        gallery.enroll(f"p{number}", person)
+    table, site = tiny_embedder.thresholds, tiny_calibration
+    for fpir in (0.0075, 0.007, 0.005):  # measured, by formula, of the card
+        [answer] = gallery.identify(probe, table=table, calibration=site, fpir=fpir)
+        assert answer.threshold == recognizer.gallery_threshold(gallery, fpir=fpir)
+        assert answer.fpir == fpir
+    [answer] = gallery.identify(probe, calibration=site, fpir=0.0075)
+    assert answer.threshold.origin == "FPIR 0.0075 among 10 people; this site"
+    with pytest.raises(CalibrationError, match="takes a calibration on 600 people"):
+        gallery.identify(probe, calibration=site, fpir=0.005)
+
+
+def test_a_calibration_of_another_space_decides_nothing_in_a_gallery(
+    tiny_embedder: Embedder, tiny_calibration: Calibration, tmp_path: Path
+) -> None:
+    gallery = Gallery.open(tmp_path / "g.db", space=tiny_embedder.space)
+    space = dataclasses.replace(tiny_calibration.space, model="other")
+    other = dataclasses.replace(tiny_calibration, space=space)
+    with pytest.raises(SpaceMismatchError, match="different model"):
+        gallery.identify(Embeddings.empty(gallery.space), calibration=other)
+
+
+def test_the_stores_calibration_is_found_and_checked(
+    tiny_embedder: Embedder,
+    tiny_calibration: Calibration,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
+    assert Recognizer(embedder=tiny_embedder).calibration is None
+    path = ModelStore().calibration_path("tiny")
+    path.parent.mkdir(parents=True)
+    text = tiny_calibration.to_json()
+    path.write_text(text, encoding="utf-8")
+    recognizer = Recognizer(embedder=tiny_embedder)
+    assert recognizer.threshold(1e-2).similarity == 0.7
+    recognizer.use_calibration(None)
+    assert recognizer.threshold(1e-2).similarity == 0.8
+    path.write_text(text.replace(tiny_embedder.space.weights_sha256, "0" * 64), encoding="utf-8")
+    with pytest.raises(SpaceMismatchError, match="weights_sha256"):
+        Recognizer(embedder=tiny_embedder).threshold(1e-2)
+
+
+def test_another_detector_is_warned_of(
+    tiny_embedder: Embedder, tiny_calibration: Calibration, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = dataclasses.replace(tiny_calibration.data, detector="yunet")
+    found = dataclasses.replace(tiny_calibration, data=data)
+    Recognizer(embedder=tiny_embedder, detector="yunet").use_calibration(found)
+    assert caplog.text == ""
+    Recognizer(embedder=tiny_embedder, detector="mtcnn").use_calibration(found)
+    assert "found by yunet, not by mtcnn" in caplog.text
