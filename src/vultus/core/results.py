@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
+from vultus.core.rows import freeze_arrays
 from vultus.core.thresholds import Threshold
 
 
@@ -127,7 +128,7 @@ class Clustering:
 
     def __post_init__(self) -> None:
         check_array("labels", self.labels, dtype=np.int32, shape=("n",))
-        object.__setattr__(self, "labels", frozen(self.labels))
+        freeze_arrays(self)
 
     @property
     def n_clusters(self) -> int:

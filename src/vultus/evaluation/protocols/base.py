@@ -7,10 +7,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.registry import Registry
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.protocols.photos import Photos
 from vultus.evaluation.protocols.result import ProtocolResult
 
@@ -41,10 +42,9 @@ class EmbeddedPhotos:
                 f"embeddings must have one row for each of the {found} photos that did not fail, "
                 f"got {len(self.embeddings)}"
             )
-        object.__setattr__(self, "failed", frozen(self.failed))
         if self.detector_scores is not None:
             check_array("detector_scores", self.detector_scores, dtype=np.float32, shape=(found,))
-            object.__setattr__(self, "detector_scores", frozen(self.detector_scores))
+        freeze_arrays(self)
 
     def rows(self) -> npt.NDArray[np.int64]:
         """(n,) row of each photo in ``embeddings``, -1 where it failed."""

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, frozen
+from vultus.core.checks import check_array
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
+from vultus.core.rows import freeze_arrays
 from vultus.evaluation.measures.accuracy import FoldAccuracy
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.rates import (
@@ -73,11 +74,9 @@ class Evidence:
                     f"{name} must be places of the {len(self.photos)} photos, "
                     f"got {places.min()} .. {places.max()}"
                 )
-            object.__setattr__(self, name, frozen(places))
-        for name in ("genuine", "scores"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
         for name, values in self.qualities.items():
             check_array(name, values, dtype=np.float64, shape=(len(self.photos),), finite=False)
+        freeze_arrays(self)
 
 
 def photo_qualities(
