@@ -45,7 +45,9 @@ def test_groups_are_copied_and_shown(photos: list[Path], tiny_model: Path, tmp_p
     with pytest.raises(InputError, match="not empty"):
         copy_groups(groups, tmp_path / "out")
     write_group_sheet(groups, tmp_path / "sheet.html")
-    assert "2 people in 3 faces" in (tmp_path / "sheet.html").read_text()
+    sheet = (tmp_path / "sheet.html").read_text()
+    assert "2 people in 3 faces" in sheet
+    assert "holds photos of people" in sheet
 
 
 def test_without_a_handler_the_first_photo_without_a_face_raises(

@@ -21,6 +21,10 @@ def test_the_demo_without_an_embedder_shows_detection_and_says_what_is_missing(
     page = (tmp_path / "demo" / "index.html").read_text()
     assert "Detection" in page
     assert "Verification" not in page
+    assert "holds photos of people" not in page  # they are public figures; one's own are not
+    own = ("--photos", tmp_path / "demo" / "photos" / HOPPER, "--model", "mobilefacenet-y1")
+    assert run("demo", "-o", tmp_path / "own", *own).code == 0
+    assert "holds photos of people" in (tmp_path / "own" / "index.html").read_text()
 
 
 def test_the_demo_needs_no_file_from_elsewhere_and_decides_rightly(
