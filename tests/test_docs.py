@@ -4,8 +4,12 @@ import importlib
 import re
 import runpy
 import tomllib
+from contextlib import suppress
+from functools import reduce
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +39,32 @@ def test_the_table_of_recipes_is_current_and_complete() -> None:
 def test_every_command_is_named_in_a_guide_or_the_readme() -> None:
     prose = "".join(path.read_text(encoding="utf-8") for path in PAGES)
     assert [name for name in commands.commands if f"vultus {name}" not in prose] == []
+
+
+def test_every_command_has_a_python_twin_that_can_be_imported() -> None:
+    page = (ROOT / "docs" / "guide" / "python_twins.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(vultus[^`]*)` \| (.*) \|$", page, re.MULTILINE))
+    assert sorted(rows) == sorted(_leaves(commands, "vultus"))
+    for command, twins in rows.items():
+        names = re.findall(r"`(vultus\.[\w.]+)`", twins)
+        assert names, command
+        assert [name for name in names if not callable(_object(name))] == []
+
+
+def _leaves(command: Any, path: str) -> list[str]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [path]
+    return [leaf for name in below for leaf in _leaves(below[name], f"{path} {name}")]
+
+
+def _object(dotted: str) -> Any:
+    """What a dotted name means: ``package.module.Class.method``."""
+    parts = dotted.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        with suppress(ModuleNotFoundError):
+            return reduce(getattr, parts[end:], import_module(".".join(parts[:end])))
+    raise ModuleNotFoundError(dotted)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -83,22 +83,32 @@ class ModelOptions:
     model: ModelOption = DEFAULT_EMBEDDER
     detector: DetectorOption = DEFAULT_DETECTOR
 
-    def open(self, *, precision: Precision = "f32") -> "Recognizer":
+    def open(self) -> "Recognizer":
+        """The recogniser, which refuses no face; its models are loaded when first needed."""
+        from vultus.pipeline.recognizer import Recognizer
+
+        return Recognizer(detector=self.detector, embedder=self.model, gate=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderOptions(ModelOptions):
+    """The same, in an arithmetic of one's choice."""
+
+    precision: PrecisionOption = "f32"
+
+    def open(self) -> "Recognizer":
         """The recogniser, which refuses no face; its models are loaded when first needed."""
         from vultus.pipeline.recognizer import Recognizer
 
         return Recognizer(
-            detector=self.detector, embedder=self.model, precision=precision, gate=None
+            detector=self.detector, embedder=self.model, precision=self.precision, gate=None
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecognizerOptions:
+class RecognizerOptions(EmbedderOptions):
     """A recogniser that decides."""
 
-    model: ModelOption = DEFAULT_EMBEDDER
-    detector: DetectorOption = DEFAULT_DETECTOR
-    precision: PrecisionOption = "f32"
     gate: Annotated[
         bool,
         typer.Option(

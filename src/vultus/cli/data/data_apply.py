@@ -1,5 +1,6 @@
 """`vultus data apply` and `vultus data undo`: what a manifest says, done and taken back."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-def apply(
-    manifest: Annotated[
-        Path, typer.Argument(help="Of `vultus data audit`, actions edited.", metavar="MANIFEST")
-    ],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the changed data set goes."""
+
     to: Annotated[
         Path | None,
         typer.Option(
@@ -26,10 +27,17 @@ def apply(
             metavar="TARGET",
             show_default=False,
         ),
-    ] = None,
-    target_kind: Annotated[
-        str, typer.Option("--to-kind", help=f"Of the copy: auto, {', '.join(WRITER_NAMES)}.")
-    ] = "auto",
+    ] = None
+    to_kind: Annotated[str, typer.Option(help=f"Of the copy: auto, {', '.join(WRITER_NAMES)}.")] = (
+        "auto"
+    )
+
+
+def apply(
+    manifest: Annotated[
+        Path, typer.Argument(help="Of `vultus data audit`, actions edited.", metavar="MANIFEST")
+    ],
+    target: Target,
     kinds: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,18 +59,18 @@ def apply(
     In place nothing is deleted: what is dropped lies in a folder beside the data set.
     """
     from vultus.curation.apply.apply import apply_in_place, apply_to_copy, read_plan
-    from vultus.data.formats import convert
+    from vultus.data.formats.convert import target_kind
 
     plan = read_plan(manifest, source=source, kinds=_kinds(kinds))
     if dry_run:
         _report("would change", plan.root, _counts(plan.work_out()[1]), json=json)
-    elif to is not None:
+    elif target.to is not None:
         dataset, changes = plan.work_out()
-        kind = convert.target_kind(to) if target_kind == "auto" else target_kind
+        kind = target_kind(target.to) if target.to_kind == "auto" else target.to_kind
         with progress_bar() as progress:
-            done = apply_to_copy(dataset, changes, to, kind=kind, progress=progress)
+            done = apply_to_copy(dataset, changes, target.to, kind=kind, progress=progress)
         counts = {**_counts(changes), "images": done.images, "identities": done.identities}
-        _report("written", to, counts, json=json)
+        _report("written", target.to, counts, json=json)
     else:
         with progress_bar() as progress:
             journal = apply_in_place(plan, progress=progress)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vultus.cli.options import ModelOptions, PrecisionOption, SelectOption
+from vultus.cli.options import EmbedderOptions, SelectOption
 from vultus.cli.output import (
     ExitCode,
     JsonOption,
@@ -79,9 +79,8 @@ class Faces:
 
 def calibrate(
     faces: Faces,
-    models: ModelOptions,
+    models: EmbedderOptions,
     claims: Claims,
-    precision: PrecisionOption = "f32",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -104,7 +103,7 @@ def calibrate(
         with progress_bar() as progress:
             labelled = measuring.photographed_faces(
                 faces.root,
-                models.open(precision=precision),
+                models.open(),
                 aligned=faces.aligned,
                 select=faces.select,
                 progress=progress,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vultus.cli.options import ModelOptions, PhotosArgument, PrecisionOption
+from vultus.cli.options import EmbedderOptions, PhotosArgument
 from vultus.cli.output import (
     ExitCode,
     JsonOption,
@@ -21,8 +21,7 @@ def embed(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The .npz file to write.", metavar="FILE")
     ],
-    models: ModelOptions,
-    precision: PrecisionOption = "f32",
+    models: EmbedderOptions,
     json: JsonOption = False,
 ) -> int:
     """Embed every face of the photos into one .npz: vectors, norms, quality, boxes, sources.
@@ -34,9 +33,7 @@ def embed(
 
     paths = list_images(photos)
     with progress_bar() as progress:
-        embeddings, skipped = embed_to_file(
-            models.open(precision=precision), paths, output, progress=progress
-        )
+        embeddings, skipped = embed_to_file(models.open(), paths, output, progress=progress)
     if json:
         print_json(
             {
