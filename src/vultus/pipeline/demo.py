@@ -24,6 +24,7 @@ from vultus.pipeline.recognizer import Recognizer
 
 MOST_PICTURES = 48
 MOST_PAIRS = 6
+_PAIR_HEIGHT_PX = 88  # six pairs side by side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +49,16 @@ class _Compared:
     answer: Verification
 
     @property
-    def label(self) -> str:
-        return f"{self.a.label} | {self.b.label}"
+    def row(self) -> list[str]:
+        return [f"{self.a.label} | {self.b.label}", f"{self.answer.similarity:.4f}", self._decision]
 
     @property
-    def decision(self) -> str:
+    def picture(self) -> Picture:
+        crops = np.concatenate([self.a.crop, self.b.crop], axis=1)
+        return Picture(crops, f"{self.answer.similarity:.4f}: {self._decision}", _PAIR_HEIGHT_PX)
+
+    @property
+    def _decision(self) -> str:
         return "same" if self.answer.same_person else "different"
 
 
@@ -151,26 +157,16 @@ def verify_step(recognizer: Recognizer, people: Mapping[str, Sequence[Portrait]]
     rejected = sum(not pair.answer.same_person for pair in impostor)
     genuine.sort(key=lambda pair: pair.answer.similarity)
     impostor.sort(key=lambda pair: -pair.answer.similarity)
-    hardest = [("same", pair) for pair in genuine[:MOST_PAIRS]]
-    hardest += [("other", pair) for pair in impostor[:MOST_PAIRS]]
-    rows = [["pair", "person", "similarity", "decision"]] + [
-        [pair.label, truth, f"{pair.answer.similarity:.4f}", pair.decision]
-        for truth, pair in hardest
-    ]
-    pictures = [
-        Picture(
-            np.concatenate([pair.a.crop, pair.b.crop], axis=1),
-            f"{pair.answer.similarity:.4f}: {pair.decision}",
-            88,
-        )
-        for _, pair in hardest
-    ]
+    shown = {"same": genuine[:MOST_PAIRS], "other": impostor[:MOST_PAIRS]}
+    rows = [["pair", "person", "similarity", "decision"]]
+    for truth, pairs in shown.items():
+        rows += [[name, truth, *rest] for name, *rest in (pair.row for pair in pairs)]
     return Section(
         "Verification (1:1)",
         f"Of {len(genuine)} pairs of one person {accepted} are accepted, of {len(impostor)} pairs "
         f"of two people {rejected} are rejected, at the threshold {threshold}. "
         "The hardest pairs of each kind:",
-        pictures,
+        [pair.picture for pairs in shown.values() for pair in pairs],
         rows,
     )
 
