@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.data.formats.pair_set import read_pair_set, write_pair_set
+from vultus.data.formats.pair_set import distinct_images, read_pair_set, write_pair_set
 
 IMAGES = [np.random.default_rng(k).bytes(300 + k) for k in range(6)]
 FLAGS = [True, False, True]
@@ -30,6 +30,11 @@ def test_written_sets_are_plain_pickles(tmp_path: Path) -> None:
         assert b"numpy" not in path.read_bytes()
         assert read_pair_set(path)[0] == IMAGES
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_images_that_are_stored_several_times_are_known() -> None:
+    assert distinct_images([]) == ([], [])
+    assert distinct_images([b"b", b"a", b"b", b"c", b"a"]) == ([0, 1, 3], [0, 1, 0, 2, 1])
 
 
 def test_pairs_without_both_images_are_not_written(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vultus.core.files import appearing
-from vultus.data.formats.pair_set import read_pair_set
+from vultus.data.formats.pair_set import distinct_images, read_pair_set
 from vultus.data.formats.writers import image_ending
 
 PAIRS_NAME = "pairs.tsv"
@@ -25,19 +25,18 @@ def unpack_pair_set(path: Path, folder: Path) -> tuple[int, int]:
         ImageError: If an image is of no known format.
     """
     images, flags = read_pair_set(path)
-    # A photo that takes part in several pairs is stored several times.
-    names: dict[bytes, str] = {}
-    for image in images:
-        if image not in names:
-            number = len(names) + 1
-            names[image] = f"{number:05}{image_ending(image, f'image {number} of {path}')}"
+    firsts, places = distinct_images(images)
+    names = [
+        f"{number:05}{image_ending(images[place], f'image {number} of {path}')}"
+        for number, place in enumerate(firsts, start=1)
+    ]
     rows = (
         f"{names[first]}\t{names[second]}\t{int(flag)}\n"
-        for first, second, flag in zip(images[::2], images[1::2], flags, strict=True)
+        for first, second, flag in zip(places[::2], places[1::2], flags, strict=True)
     )
     with appearing(folder) as part:
         part.mkdir()
-        for image, name in names.items():
-            (part / name).write_bytes(image)
+        for place, name in zip(firsts, names, strict=True):
+            (part / name).write_bytes(images[place])
         (part / PAIRS_NAME).write_text("".join(rows), encoding="utf-8")
     return len(names), len(flags)

@@ -71,6 +71,27 @@ def read_pair_set(path: str | Path) -> tuple[list[bytes], npt.NDArray[np.bool_]]
     return images, flags
 
 
+def distinct_images(images: Sequence[bytes]) -> tuple[list[int], list[int]]:
+    """Which images of a pair set differ: one that takes part in several pairs is stored each time.
+
+    Args:
+        images: m encoded images.
+
+    Returns:
+        Where each different image comes first, ascending; and m numbers of different images, from
+        0 in that order.
+    """
+    numbers: dict[bytes, int] = {}
+    firsts: list[int] = []
+    places: list[int] = []
+    for place, image in enumerate(images):
+        if image not in numbers:
+            numbers[image] = len(firsts)
+            firsts.append(place)
+        places.append(numbers[image])
+    return firsts, places
+
+
 def write_pair_set(
     path: Path, images: Sequence[bytes], *, flags: Sequence[bool] | npt.NDArray[np.bool_]
 ) -> None:

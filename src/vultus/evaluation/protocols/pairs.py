@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vultus.core.errors import InputError
-from vultus.data.formats.pair_set import read_pair_set
+from vultus.data.formats.pair_set import distinct_images, read_pair_set
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pair_lists import Pair, read_cfp_pairs, read_pair_list
 from vultus.evaluation.protocols.photo_root import PhotoRoot
@@ -196,19 +196,14 @@ def _located(
 
 def _from_bin(name: str, path: Path) -> PairProtocol:
     images, flags = read_pair_set(path)
-    # A photo that takes part in several pairs is stored several times; it is embedded once.
-    places: dict[bytes, int] = {}
-    numbers: dict[str, bytes] = {}
-    for number, image in enumerate(images):
-        if image not in places:
-            places[image] = len(places)
-            numbers[f"{number}"] = image
+    firsts, places = distinct_images(images)  # each is embedded once
+    photos = {f"{number}": images[number] for number in firsts}
     listed = [Pair(f"{2 * i}", f"{2 * i + 1}", bool(genuine)) for i, genuine in enumerate(flags)]
     return PairProtocol(
         name,
         listed,
-        photos={f"{number}": places[image] for number, image in enumerate(images)},
-        sources=Photos(list(numbers), numbers.__getitem__),
+        photos={f"{number}": place for number, place in enumerate(places)},
+        sources=Photos(list(photos), photos.__getitem__),
         aligned=True,
         files=[path],
     )
