@@ -1,6 +1,5 @@
 """Heads in ``.npz`` files: arrays only, no pickled objects."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.files import writing
+from vultus.core.npz_file import read_npz
 
 
 def save_head(path: Path, arrays: dict[str, npt.NDArray[Any]], *, kind: str) -> None:
@@ -37,13 +37,12 @@ def load_head(path: Path, *, kind: str, names: tuple[str, ...]) -> dict[str, npt
     Raises:
         InputError: If there is no such file or it is not of this kind.
     """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            found = str(stored["kind"])
-            arrays = {name: stored[name] for name in names} if found == kind else {}
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        found = str(read_npz(path, ("kind",))["kind"])
+        arrays = read_npz(path, names) if found == kind else {}
+    except InputError as error:
         raise InputError(f"{path} is no {kind} file: {error}") from None
     if found != kind:
         raise InputError(f"{path} must be of kind {kind}, got {found}")

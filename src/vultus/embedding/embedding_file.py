@@ -1,7 +1,6 @@
 """Embeddings in one ``.npz`` file: arrays only, no pickled objects."""
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.core.files import writing
+from vultus.core.npz_file import read_npz
 
 _FORMAT = "vultus-embeddings-1"
 
@@ -120,22 +120,20 @@ def read_embedding_file(path: str | Path) -> EmbeddingFile:
         InputError: If there is no such file or it is not of this format.
     """
     path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        if str(arrays["format"]) != _FORMAT:
-            raise InputError(f"{path} is of format {arrays['format']}, this reads {_FORMAT}")
+        arrays = read_npz(path)
+        found = str(arrays["format"])
+        if found != _FORMAT:
+            raise InputError(f"{path} is of format {found}, this reads {_FORMAT}")
         space = EmbeddingSpace(**json.loads(str(arrays["space"])))
         embeddings = Embeddings(arrays["vectors"], arrays["norms"], space, arrays.get("quality"))
         sources = tuple(_sources(arrays))
         if len(sources) != len(embeddings):
             raise ValueError(f"{len(sources)} sources for {len(embeddings)} embeddings")
         failed = tuple(str(name) for name in arrays.get("failed", ()))
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no file of embeddings: {error}") from None
     return EmbeddingFile(embeddings, sources, failed)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.files import writing
+from vultus.core.npz_file import read_npz
 
 logger = logging.getLogger(__name__)
 
@@ -120,12 +120,11 @@ class FeatureStore:
 
     def _load(self, path: Path) -> None:
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                digests = stored["digests"]
-                arrays = {name: stored[name] for name in self._fields}
+            arrays = read_npz(path, ("digests", *self._fields))
+            digests = arrays.pop("digests")
             if not self._fits(arrays, len(digests)) or digests.shape[1:] != (32,):
-                raise ValueError("arrays of another shape")
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                raise InputError("arrays of another shape")
+        except InputError as error:
             logger.warning("%s is damaged and is not used: %s", path, error)
             return
         for row in digests:
