@@ -1,6 +1,9 @@
+import threading
+from typing import Any
+
 import pytest
 
-from vultus.core.errors import InputError, RegistryError
+from vultus.core.errors import ConfigError, InputError, RegistryError
 from vultus.core.registry import Registry
 
 
@@ -53,3 +56,37 @@ def test_iterates_over_sorted_names() -> None:
     assert list(registry) == ["circle", "square"]
     assert len(registry) == 2
     assert "circle" in registry
+
+
+def test_settings_from_outside_are_read_by_type() -> None:
+    assert shapes().read("square", {"filled": True}, source="shape", side=2) == "2 True"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"side": "2"}, "^shape: side must be an integer, got '2'"),
+        ({"side": 2, "filled": 1}, "^shape: filled must be true or false, got 1"),
+        ({"side": 2, "fild": True}, "^shape: .*did you mean 'filled'"),
+        ({}, "^shape: .*missing a required argument: 'side'"),
+        ({"self": 2}, "^shape: .*no setting 'self'"),
+    ],
+)
+def test_wrong_settings_from_outside_are_one_error(settings: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        shapes().read("square", settings, source="shape")
+
+
+def test_settings_do_not_say_what_the_code_decides() -> None:
+    with pytest.raises(ConfigError, match="shape must not say side, which is 3 here"):
+        shapes().read("square", {"side": 2}, source="shape", side=3)
+
+
+def test_what_no_file_can_hold_is_passed_on() -> None:
+    registry: Registry[object] = Registry("things")
+
+    @registry.register("thing")
+    def thing(*, made: threading.Lock, plain: Any = None) -> object:
+        return made, plain
+
+    assert registry.read("thing", {"made": 3, "plain": [1]}, source="") == (3, [1])

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,16 +14,7 @@ from hypothesis import strategies as st
 
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import ConfigError, InputError
-from vultus.core.settings_reader import (
-    Numbers,
-    TakesRest,
-    parse_assignment,
-    parse_json,
-    parse_json_lines,
-    parse_toml,
-    read,
-    read_text,
-)
+from vultus.core.settings_reader import Numbers, TakesRest, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,49 +146,6 @@ def test_long_values_are_cut() -> None:
     with pytest.raises(ConfigError) as caught:
         outer({"count": "x" * 10_000})
     assert len(str(caught.value)) < 300
-
-
-def test_texts_that_are_no_toml_or_json_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^a\.toml must be TOML: .*line 2"):
-        parse_toml("a = 1\nb = x", source="a.toml")
-    for text in ("{", "[NaN]", "[" * 100_000):
-        with pytest.raises(InputError, match=r"^a\.json must be JSON: "):
-            parse_json(text, source="a.json", error=InputError)
-    lines = '[1]\n\n# no\n{"a": 2}\r\n'
-    assert parse_json_lines(lines, source="") == [(1, [1]), (4, {"a": 2})]
-    with pytest.raises(ConfigError, match=r"^a\.jsonl:2 must be JSON"):
-        parse_json_lines("1\n{", source="a.jsonl")
-    with pytest.raises(ConfigError, match=r"none\.toml cannot be read: No such file"):
-        read_text(tmp_path / "none.toml")
-    (tmp_path / "latin.toml").write_bytes(b"\xe4")
-    with pytest.raises(ConfigError, match=r"latin\.toml must be text in UTF-8"):
-        read_text(tmp_path / "latin.toml")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a=1", 1),
-        ("a=1e-3", 0.001),
-        ("a=true", True),
-        ("a='x y'", "x y"),
-        ("a=x y", "x y"),
-        ("a=/data/faces=2", "/data/faces=2"),
-        ("a=[1, 'b']", [1, "b"]),
-        ("a={b = 1}", {"b": 1}),
-        ("a=", ""),
-        ("a=none", None),
-        ("a=1\nb=2", "1\nb=2"),
-    ],
-)
-def test_an_assignment_is_toml_or_else_text(text: str, value: Any) -> None:
-    assert parse_assignment(text) == ("a", value)
-
-
-@pytest.mark.parametrize("text", ["lr", "=3", " = 3"])
-def test_what_assigns_nothing_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="must be written key=value"):
-        parse_assignment(text)
 
 
 _SCALARS = (

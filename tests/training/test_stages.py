@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from vultus.backbones import BACKBONES
-from vultus.core.errors import ConfigError, InputError, RegistryError
+from vultus.core.errors import ConfigError, RegistryError
 from vultus.data import open_dataset
 from vultus.training.objectives.objective import LossObjective
 from vultus.training.process.distributed import World
@@ -106,7 +106,8 @@ def test_statistics_of_frozen_modules_stand_still_too() -> None:
 def test_mistakes_of_any_stage_are_found_before_the_first(tiny_values: dict[str, Any]) -> None:
     later: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"loss": {"name": "cosfaze"}}, RegistryError, "did you mean 'cosface'"),
-        ({"loss": {"margin_kos": 1}}, InputError, "did you mean 'margin_cos'"),
+        ({"loss": {"margin_kos": 1}}, ConfigError, "^loss: .*did you mean 'margin_cos'"),
+        ({"loss": {"scale": "big"}}, ConfigError, "loss: scale must be a number, got 'big'"),
         ({"sampler": {"batchsize": 3}}, ConfigError, "did you mean 'batch_size'"),
         ({"sampler": {"name": "pk", "identities": 99, "images": 2}}, ConfigError, "at most the 40"),
         ({"frozen": ["stem.*"]}, ConfigError, r"'stem\.\*' matches no parameter"),

@@ -1,11 +1,12 @@
 """Names for things that users choose by name: detectors, losses, backbones, data sets, stores."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from vultus.core.errors import InputError, RegistryError
+from vultus.core.errors import ConfigError, InputError, RegistryError
+from vultus.core.settings_reader import read_arguments
 from vultus.core.text import did_you_mean, unknown_name
 
 T = TypeVar("T")
@@ -83,6 +84,28 @@ class Registry(Generic[T]):
         except TypeError as error:
             raise InputError(f"{self.family} {name!r}: {error} {listed}") from None
         return factory(**settings)
+
+    def read(self, name: str, settings: Mapping[str, Any], *, source: str, **given: Any) -> T:
+        """Make the thing of that name with settings from outside, whose types are checked.
+
+        Args:
+            name: A registered name.
+            settings: From a file or a command line.
+            source: What messages call the place of the settings.
+            given: What no file decides.
+
+        Raises:
+            RegistryError: If the name is unknown.
+            ConfigError: If a setting is unknown or missing, or its value is of another type.
+        """
+        values = read_arguments(self.get(name), settings, source=source)
+        for key in settings:
+            if key in given:
+                raise ConfigError(f"{source} must not say {key}, which is {given[key]!r:.80} here")
+        try:
+            return self.create(name, **given, **values)
+        except InputError as error:
+            raise ConfigError(f"{source}: {error}") from None
 
     def __iter__(self) -> Iterator[str]:
         self._read_entry_points()

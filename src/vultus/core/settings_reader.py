@@ -1,7 +1,8 @@
 """The one way in for values from outside: recipes, cards, tables, records, calibrations.
 
 What a file may hold is said by a class: a frozen dataclass of the standard library (with slots or
-without), which Python code makes, too. `read` makes one from a table of TOML or JSON::
+without), which Python code makes, too. `read` makes one from a table of TOML or JSON, as
+`vultus.core.plain_values` parses it::
 
     @dataclass(frozen=True, kw_only=True)
     class Light:
@@ -28,13 +29,11 @@ pydantic does the work. It is loaded by the first `read`, never by importing thi
 takes longer to load than a face takes to recognise.
 """
 
-import json
+import inspect
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, get_args, get_type_hints
 
 import numpy as np
@@ -59,13 +58,11 @@ _WORDS = {
     "list": "a list",
     "mapping": "a table",
     "model": "a table",
+    "sequence": "a list",
     "string": "text",
     "tuple": "a list",
 }
 """What a value must be, by the first word of pydantic's name for the fault."""
-
-_BARE_FLOAT = re.compile(r"[+-]?(\d+\.|\.\d+)")
-"""Numbers that people write and TOML does not take."""
 
 _MOST = 10
 """Faults that a message shows: who takes a wrong file needs no thousand."""
@@ -117,102 +114,37 @@ def read(
     raise error("\n".join(shown) + (f"\n{source}: and {more} more" if more else "")) from None
 
 
-def parse_toml(text: str, *, source: str, error: type[VultusError] = ConfigError) -> dict[str, Any]:
-    """The tables of a TOML text.
+def read_arguments(
+    factory: Callable[..., Any],
+    settings: Mapping[str, Any],
+    *,
+    source: str,
+    error: type[VultusError] = ConfigError,
+) -> dict[str, Any]:
+    """Settings for a function or class, each as the type that its argument declares.
+
+    Whether there are such arguments is not checked here. Arguments whose type no file could hold
+    (a tensor, a callable) are passed on as they are.
 
     Raises:
-        VultusError: As ``error`` says, if it is no TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
-        raise error(f"{source} must be TOML: {fault}") from fault
-
-
-def parse_assignment(text: str, *, error: type[VultusError] = ConfigError) -> tuple[str, Any]:
-    """``lr=0.1`` as ("lr", 0.1).
-
-    The value is TOML: numbers, true, lists, tables; what is no TOML is taken as text, so text needs
-    no quotes. ``none`` is None. See `parse_word`.
-
-    Raises:
-        VultusError: As ``error`` says, if there is no ``=`` or no key.
+        VultusError: As ``error`` says, if a value is not of its argument's type.
 
     Example:
-        >>> parse_assignment("data.root=/data/faces")
-        ('data.root', '/data/faces')
-        >>> parse_assignment("stage.0.frozen=['stem.*']")
-        ('stage.0.frozen', ['stem.*'])
+        >>> def lamp(*, lumen: float, size_hw: tuple[int, int] = (1, 1)) -> None: ...
+        >>> read_arguments(lamp, {"lumen": 800, "size_hw": [2, 3]}, source="lamp")
+        {'lumen': 800.0, 'size_hw': (2, 3)}
     """
-    key, equals, value = (part.strip() for part in text.partition("="))
-    if not (equals and key):
-        raise error(f"a setting must be written key=value, as optimizer.lr=0.1, got {text!r}")
-    return key, parse_word(value)
+    from pydantic.errors import PydanticSchemaGenerationError
 
-
-def parse_word(text: str) -> Any:
-    """What a word of the command line stands for: a value of TOML, None (``none``), or itself.
-
-    Example:
-        >>> parse_word("1e-3"), parse_word(".5"), parse_word("True"), parse_word("none")
-        (0.001, 0.5, True, None)
-        >>> parse_word("[1, 'b']"), parse_word("/data/faces")
-        ([1, 'b'], '/data/faces')
-    """
-    if text == "none":
-        return None
-    if _BARE_FLOAT.fullmatch(text):
-        return float(text)
-    written = text.lower() if text in ("True", "False") else text
-    try:
-        parsed = tomllib.loads(f"value = {written}")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return text
-    # A line break in the text could smuggle in a second key.
-    return parsed["value"] if len(parsed) == 1 else text
-
-
-def parse_json(text: str, *, source: str, error: type[VultusError] = ConfigError) -> Any:
-    """The value of a JSON text; NaN and infinities, which JSON does not have, are refused.
-
-    Raises:
-        VultusError: As ``error`` says, if it is no JSON.
-    """
-    try:
-        return json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as fault:
-        raise error(f"{source} must be JSON: {fault}") from fault
-
-
-def parse_json_lines(
-    text: str, *, source: str, error: type[VultusError] = ConfigError
-) -> list[tuple[int, Any]]:
-    """The values of a text with one of JSON a line, each behind the number of its line.
-
-    Empty lines, and those that begin with ``#``, are left out.
-
-    Raises:
-        VultusError: As ``error`` says, if a line is no JSON; the message names it.
-    """
-    return [
-        (number, parse_json(line, source=f"{source}:{number}", error=error))
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip() and not line.startswith("#")
-    ]
-
-
-def read_text(path: Path, *, error: type[VultusError] = ConfigError) -> str:
-    """The text of a file.
-
-    Raises:
-        VultusError: As ``error`` says, if it cannot be read or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
-    except OSError as fault:
-        raise error(f"{path} cannot be read: {fault.strerror}") from fault
-    except UnicodeDecodeError as fault:
-        raise error(f"{path} must be text in UTF-8: {fault}") from fault
+    takes = inspect.signature(factory, eval_str=True).parameters
+    read_settings: dict[str, Any] = {}
+    for key, value in settings.items():
+        kind = takes[key].annotation if key in takes else Any
+        try:
+            read_settings[key] = read(kind, value, source=source, where=key, error=error)
+        except PydanticSchemaGenerationError:
+            read_settings[key] = value
+    return read_settings
 
 
 class TakesRest:
@@ -264,10 +196,6 @@ class Numbers:
             return np.array(values, self.dtype)
         except OverflowError as fault:
             raise ValueError(str(fault)) from None
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number of JSON")
 
 
 @cache

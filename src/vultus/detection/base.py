@@ -8,8 +8,8 @@ import numpy as np
 
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
+from vultus.core.plain_values import parse_assignment
 from vultus.core.registry import Registry
-from vultus.core.settings_reader import parse_assignment
 
 
 class Detector(Protocol):

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, SpaceMismatchError
-from vultus.core.settings_reader import parse_json, read, read_text
+from vultus.core.plain_values import parse_json, read_text
+from vultus.core.settings_reader import read
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.matching.fpir_curves import FpirCurves
 from vultus.matching.match_probability import MatchProbability

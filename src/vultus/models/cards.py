@@ -12,7 +12,8 @@ import tomli_w
 
 from vultus.core.choices import Colour, Flip, Task
 from vultus.core.errors import ConfigError
-from vultus.core.settings_reader import parse_toml, read
+from vultus.core.plain_values import parse_toml
+from vultus.core.settings_reader import read
 from vultus.core.thresholds import Threshold, ThresholdTable
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vultus.backbones.base import Backbone
-from vultus.core.errors import ConfigError, InputError
+from vultus.core.errors import ConfigError
 from vultus.data.augmentation.mixup import Mixup
 from vultus.data.augmentation.sequence import Augmentation
 from vultus.data.base import FaceDataset
@@ -202,16 +202,14 @@ class StageBuilder:
         config, settings = stage.sampler, dict(stage.sampler.settings)
         if config.name == "shuffled":  # nobody's images teach nothing where there is no teacher
             settings.setdefault("unlabelled", stage.distillation is not None)
-        try:
-            sampler = SAMPLERS.create(
-                config.name,
-                labels=self.dataset.labels,
-                seed=self.recipe.run.seed + number,
-                share=self.world.share,
-                **settings,
-            )
-        except InputError as error:
-            raise ConfigError(f"sampler: {error}") from None
+        sampler = SAMPLERS.read(
+            config.name,
+            settings,
+            source="sampler",
+            labels=self.dataset.labels,
+            seed=self.recipe.run.seed + number,
+            share=self.world.share,
+        )
         if len(sampler) == 0:
             raise ConfigError(
                 f"sampler {config.name!r} gives no batch from {len(self.dataset)} images; "

@@ -62,7 +62,7 @@ def toy(
 
 def _columns(losses: Sequence[str], sweep: str | None) -> list[tuple[str, dict[str, Any]]]:
     """Name and settings of each column: every loss, times every value of the sweep."""
-    from vultus.core.settings_reader import parse_assignment, parse_word
+    from vultus.core.plain_values import parse_assignment, parse_word
 
     columns: list[tuple[str, dict[str, Any]]] = []
     for text in losses:

@@ -11,7 +11,8 @@ import tomli_w
 
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
-from vultus.core.settings_reader import parse_json_lines, parse_toml, read, read_text
+from vultus.core.plain_values import parse_json_lines, parse_toml, read_text
+from vultus.core.settings_reader import read
 
 SETTINGS = "alignment.toml"
 REPORT = "alignment.jsonl"

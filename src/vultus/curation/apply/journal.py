@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from vultus.core.errors import InputError
 from vultus.core.files import appearing, sync_folder, write_bytes
+from vultus.core.plain_values import parse_json_lines, read_text
 from vultus.core.progress import Progress, tracked
-from vultus.core.settings_reader import parse_json_lines, read, read_text
+from vultus.core.settings_reader import read
 from vultus.curation.image_names import is_plain_text
 from vultus.image.io import EXTENSIONS
 

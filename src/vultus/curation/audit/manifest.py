@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from vultus.core.errors import InputError
 from vultus.core.files import writing
-from vultus.core.settings_reader import parse_json_lines, read, read_text
+from vultus.core.plain_values import parse_json_lines, read_text
+from vultus.core.settings_reader import read
 from vultus.curation.audit.findings import Action, Finding, Kind
 from vultus.curation.image_names import is_plain_text
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
-from vultus.core.settings_reader import parse_json, read, read_text
+from vultus.core.plain_values import parse_json, read_text
+from vultus.core.settings_reader import read
 from vultus.evaluation.protocols.figures import to_json
 from vultus.evaluation.report.record import EvaluationRecord, StoredCurve
 

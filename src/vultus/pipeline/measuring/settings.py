@@ -6,7 +6,8 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from vultus.core.errors import InputError
-from vultus.core.settings_reader import parse_word, read
+from vultus.core.plain_values import parse_word
+from vultus.core.settings_reader import read
 from vultus.core.text import unknown_name
 
 

@@ -74,14 +74,16 @@ def _labelled_objective(
 ) -> LossObjective:
     first = build_loss(loss, config.head, num_classes=num_classes, dim=dim, seed=seed, group=group)
     if config.miner is not None:
-        miner = MINERS.create(config.miner.name, **config.miner.settings)
+        miner = MINERS.read(config.miner.name, config.miner.settings, source="miner")
         first = MinedLoss(first, miner, seed=seed if group is None else seed + get_rank(group))
     warmup = config.margin_warmup
     ramp = None if warmup is None else MarginWarmup(warmup.steps, warmup.delay)
     second = config.second_loss
     if second is None:
         return LossObjective(first, warmup=ramp)
-    added = LOSSES.create(second.name, num_classes=num_classes, dim=dim, **second.settings)
+    added = LOSSES.read(
+        second.name, second.settings, source="second_loss", num_classes=num_classes, dim=dim
+    )
     return LossObjective(first, second=added, factor=second.factor, warmup=ramp)
 
 
@@ -108,7 +110,9 @@ def build_loss(
         ConfigError: If the loss has no fused form.
     """
     if head.kind == "plain":
-        return LOSSES.create(loss.name, num_classes=num_classes, dim=dim, **loss.settings)
+        return LOSSES.read(
+            loss.name, loss.settings, source="loss", num_classes=num_classes, dim=dim
+        )
     target_logit, scale = _fixed_margin(loss)
     shared_by = group if head.sharded else None
     if head.kind == "fused":
@@ -132,7 +136,7 @@ def build_loss(
 
 def _fixed_margin(config: NamedConfig) -> tuple[TargetLogit, float]:
     """Target logit and scale of a loss whose margin is the same for all rows of all batches."""
-    small = LOSSES.create(config.name, num_classes=8, dim=8, **config.settings)
+    small = LOSSES.read(config.name, config.settings, source="loss", num_classes=8, dim=8)
     fixed = small.fixed_margin() if isinstance(small, MarginSoftmax) else None
     if fixed is None:
         raise ConfigError(

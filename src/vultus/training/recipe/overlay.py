@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from vultus.core.errors import ConfigError
-from vultus.core.settings_reader import parse_assignment
+from vultus.core.plain_values import parse_assignment
 from vultus.training.recipe.config import DataConfig
 from vultus.training.recipe.stage_config import NamedConfig, SecondLossConfig
 
@@ -27,7 +27,7 @@ _CHOOSES: Mapping[str, tuple[str, type[NamedConfig] | type[DataConfig]]] = {
 def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """A copy of ``values`` with the overrides laid over it, in their order.
 
-    Each is ``key=value`` as `vultus.core.settings_reader.parse_assignment` reads it; points in the
+    Each is ``key=value`` as `vultus.core.plain_values.parse_assignment` reads it; points in the
     key lead into tables, ``none`` takes the key away, which brings back the default. Numbers in a
     key count the tables of a list from 0; the number behind the last adds one. Another
     ``name`` of a loss, miner, sampler or backbone (or ``data.kind``) drops the settings of the one

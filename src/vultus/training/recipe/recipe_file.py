@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from vultus.core.errors import ConfigError
-from vultus.core.settings_reader import parse_toml, read_text
+from vultus.core.plain_values import parse_toml, read_text
 from vultus.core.text import did_you_mean
 from vultus.training.recipe.overlay import apply_overrides, laid_over
 from vultus.training.recipe.recipe import Recipe

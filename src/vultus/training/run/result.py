@@ -26,13 +26,10 @@ def build_backbone(recipe: Recipe) -> Backbone:
 
     Raises:
         RegistryError: If there is no such backbone.
-        InputError: If a setting of it is unknown or wrong.
+        ConfigError: If a setting of it is unknown or wrong.
     """
-    settings = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in recipe.backbone.settings.items()
-    }
-    return BACKBONES.create(recipe.backbone.name, input_hw=recipe.input.size_hw, **settings)
+    name, settings = recipe.backbone.name, recipe.backbone.settings
+    return BACKBONES.read(name, settings, source="backbone", input_hw=recipe.input.size_hw)
 
 
 def load_backbone(run_folder: str | Path, *, weights: Weights = "auto") -> Backbone:
