@@ -1,5 +1,7 @@
 """All pages: names are only text, nothing is loaded, a file appears whole or not at all."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -68,6 +70,11 @@ def test_a_page_forbids_its_browser_to_load_or_run_anything(tmp_path: Path) -> N
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "script-src" not in policy
+
+
+def test_importing_what_makes_pages_does_not_load_the_engine() -> None:
+    code = "import sys, vultus.pipeline.grouping; sys.exit('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_every_page_takes_its_look_from_one_sheet() -> None:
