@@ -38,7 +38,7 @@ CARD: dict[str, Any] = {
     "std": 128,
     "embedding_dim": 4,
     "flip": "add",
-    "thresholds": [{"similarity": 0.3, "fmr": 0.01, "n_impostor": 9, "origin": "x"}],
+    "thresholds": [{"similarity": 0.3, "fmr": 0.01, "n_impostor": 900, "origin": "x"}],
 }
 SPACE = {"model": "toy", "weights_sha256": "0" * 64, "preprocessing": "none", "dim": 8}
 CURVE = {"size": 10, "similarities": [0.3, 0.4], "fpirs": [0.1, 0.01]}
