@@ -1,5 +1,9 @@
 """What comes from outside is printed as it is: no markup, no control characters."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,30 @@ def test_tables_and_fields_are_literal(capsys: pytest.CaptureFixture[str]) -> No
     assert printed.count(SHOWN) == 3
     assert "[red]head[/]" in printed
     assert f"[/]: {SHOWN}\n" in printed
+
+
+def test_json_is_safe_to_look_at_and_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "[bold]\x1b \x9b \u202e \udcff ü"
+    output.print_json({name: [name]})
+    printed = capsys.readouterr().out
+    assert printed.isprintable() is False  # lines and nothing else
+    assert all(character == "\n" or character.isprintable() for character in printed)
+    assert "ü" in printed
+    assert json.loads(printed) == {name: [name]}
+
+
+def test_a_name_that_is_no_utf8_reaches_no_terminal_raw(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\x9b[31m\xff.jpg"
+    Path(os.fsdecode(path)).write_bytes(b"no photo")
+    for errors in ("strict", "surrogateescape"):
+        environment = {**os.environ, "PYTHONIOENCODING": f"utf-8:{errors}"}
+        for flags in ([], ["--json"]):
+            command = [sys.executable, "-m", "vultus", "detect", os.fsdecode(path), *flags]
+            done = subprocess.run(command, capture_output=True, env=environment, check=False)
+            assert done.returncode == 2
+            printed = (done.stdout + done.stderr).decode("utf-8")
+            assert "\\udc9b[31m\\udcff.jpg" in printed
+            assert all(character == "\n" or character.isprintable() for character in printed)
 
 
 def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

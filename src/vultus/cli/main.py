@@ -124,8 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         An `ExitCode` value. A `VultusError`, and a file or folder that the system refuses, becomes
         one line on stderr, never a stack trace.
     """
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be UTF-8
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files need not be UTF-8; their raw bytes would reach the terminal.
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:

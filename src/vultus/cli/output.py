@@ -27,6 +27,8 @@ _HANDFUL = 10
 # C0 without tab and newline, DEL, C1, and the marks that turn the direction of text.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+_NOT_IN_JSON = re.compile(f"{_CONTROLS.pattern}|[\ud800-\udfff]")
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 
 
@@ -66,8 +68,14 @@ def visible(text: str) -> str:
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON document to stdout, neither wrapped nor coloured."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    """Print one JSON document to stdout, neither wrapped nor coloured.
+
+    Control characters and halves of characters that UTF-8 does not have (names of files in another
+    encoding) become escapes, which a reader of JSON turns back.
+    """
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    escaped = _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    sys.stdout.write(escaped + "\n")
 
 
 def say(text: str, *, style: str | None = None) -> None:
