@@ -1,5 +1,6 @@
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,3 +134,19 @@ def test_text_that_is_no_toml_is_refused() -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "A", "a b", "-a", "x" * 65, "a\n"])
 def test_names_that_are_no_safe_folder_names(name: str) -> None:
     assert not is_model_name(name)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "toy.toml"
+    card = ModelCard.from_dict(GOOD)
+    path.write_text(card.to_toml(), encoding="utf-8")
+    assert ModelCard.from_file(path) == card
+    for content, message in (
+        (b"\xe4", "must be text in UTF-8"),
+        (b"= 3", "must be TOML"),
+        (card.to_toml().replace("template", "tamplate").encode(), "must have template"),
+        (card.to_toml().replace("notes", "nots").encode(), "has no 'nots'; did you mean 'notes'"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=rf"toy\.toml {message}"):
+            ModelCard.from_file(path)

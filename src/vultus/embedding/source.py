@@ -57,7 +57,7 @@ def _card_of(path: Path, store: ModelStore) -> ModelCard:
     digest = known_sha256(path)
     beside = path.with_suffix(".toml")
     if beside.is_file():
-        card = ModelCard.from_toml(beside.read_text(encoding="utf-8"))
+        card = ModelCard.from_file(beside)
         if card.sha256 != digest:
             raise DigestError(f"{path} must have SHA-256 {card.sha256} ({beside}), got {digest}")
         return card

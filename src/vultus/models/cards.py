@@ -5,14 +5,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import tomli_w
 
 from vultus.core.choices import Colour, Flip, Task
 from vultus.core.errors import ConfigError
-from vultus.core.plain_values import parse_toml
+from vultus.core.plain_values import parse_toml, read_text
 from vultus.core.settings_reader import read
 from vultus.core.thresholds import Threshold, ThresholdTable
 
@@ -128,14 +128,18 @@ class ModelCard:
             _refuse("archive_sha256", "given together with archive_member", None)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ModelCard":
+    def from_dict(cls, values: Mapping[str, Any], *, source: str = "") -> "ModelCard":
         """Make a card from plain values, as TOML or JSON give them.
+
+        Args:
+            values: Fields by name.
+            source: What messages call the card; empty for its name.
 
         Raises:
             ConfigError: If a key is unknown (the message names the nearest), missing, or its value
                 is of the wrong type or out of range.
         """
-        source = f"model card {values.get('name', '?')!r}"
+        source = source if source else f"model card {values.get('name', '?')!r}"
         needed = _NEEDED.get(str(values.get("task")), ())
         if missing := [key for key in needed if key not in values]:
             raise ConfigError(f"{source} must have {', '.join(missing)}; add them")
@@ -164,6 +168,15 @@ class ModelCard:
             ConfigError: If it is no TOML, or not a card (see `from_dict`).
         """
         return cls.from_dict(parse_toml(text, source="a model card"))
+
+    @classmethod
+    def from_file(cls, path: Path) -> "ModelCard":
+        """Read a card from a TOML file.
+
+        Raises:
+            ConfigError: If it cannot be read, is no TOML, or not a card (see `from_dict`).
+        """
+        return cls.from_dict(parse_toml(read_text(path), source=str(path)), source=str(path))
 
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, fit for JSON and TOML; `from_dict` reads them back."""

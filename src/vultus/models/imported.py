@@ -90,10 +90,7 @@ def imported_card(root: Path, name: str) -> ModelCard | None:
     path = root / name / _CARD_FILE
     if not path.is_file():
         return None
-    try:
-        card = ModelCard.from_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    card = ModelCard.from_file(path)
     if card.name != name:
         raise ConfigError(f"{path} must be the card of {name!r}, is that of {card.name!r}")
     return card

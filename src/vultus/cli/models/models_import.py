@@ -1,6 +1,5 @@
 """`vultus models import`: put a model file of one's own into the store."""
 
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from vultus.cli.output import JsonOption, print_json, say
 from vultus.core.choices import Colour, Flip
 from vultus.core.errors import ConfigError
+from vultus.core.plain_values import parse_toml, read_text
 
 _REQUIRED = ("name", "template", "colour", "mean", "std", "licence")
 
@@ -77,10 +77,7 @@ def _card_values(given: dict[str, Any], card: Path | None) -> dict[str, Any]:
         "flip": "none",
     }
     if card is not None:
-        try:
-            base |= tomllib.loads(card.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"--card must be a TOML file: {error}") from error
+        base |= parse_toml(read_text(card), source=f"--card {card}")
     values = base | given
     missing = [key for key in _REQUIRED if key not in values]
     if missing and values["task"] == "embedding":
