@@ -1,14 +1,12 @@
 """A folder of one's own with a folder per person: 1:1 and 1:N figures with intervals."""
 
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
-from vultus.evaluation.measures.allpairs import all_pairs
 from vultus.evaluation.measures.face_pairs import draw_pairs
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import (
@@ -17,9 +15,9 @@ from vultus.evaluation.protocols.base import (
     EmbedPhotos,
 )
 from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photo_root import PhotoRoot, people_of
 from vultus.evaluation.protocols.result import ProtocolResult
-from vultus.evaluation.protocols.scoring import all_pairs_evidence, pair_scores
+from vultus.evaluation.protocols.scoring import all_pairs_evidence, compare_all, pair_scores
 from vultus.evaluation.protocols.search_figures import (
     GallerySearches,
     identification_figures,
@@ -52,10 +50,10 @@ class PersonFolder:
 
     def __init__(self, *, root: Path, aligned: bool = False, seed: int = 0) -> None:
         self._photos = PhotoRoot(root)
-        self._people = np.array([PurePosixPath(name).parent.name for name in self._photos.names])
+        self._people = people_of(self._photos.names)
         self._aligned = aligned
         self._seed = seed
-        sizes = np.unique(self._people, return_counts=True)[1]
+        sizes = np.bincount(self._people)
         if len(sizes) < 2 or sizes.max() < 2:
             raise InputError(
                 f"{root} must hold a folder per person, two people and one with two photos at "
@@ -66,9 +64,7 @@ class PersonFolder:
         """Embed the photos and measure."""
         names = self._photos.names
         embedded = embed(self._photos.photos(names), aligned=self._aligned)
-        if (~embedded.failed).sum() < 2:
-            raise InputError(f"a face was found on fewer than two of the {len(names)} photos")
-        table = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
+        table = compare_all(embedded, self._people)
         generator = np.random.default_rng(self._seed)
         found = _search_half_enrolled(embedded, self._people)
         figures = summarise(table.curve(), pairs=table, generator=generator)
@@ -80,7 +76,7 @@ class PersonFolder:
             figures,
             _accuracy(embedded, self._people, generator),
             extras=ProtocolExtras(
-                n_people=len(np.unique(self._people)),
+                n_people=int(self._people.max()) + 1,
                 identification=None
                 if found is None
                 else identification_figures([found], generator=generator),
@@ -93,13 +89,11 @@ class PersonFolder:
 
 
 def _search_half_enrolled(
-    embedded: EmbeddedPhotos, people: npt.NDArray[Any]
+    embedded: EmbeddedPhotos, who: npt.NDArray[np.int64]
 ) -> GallerySearches | None:
     """Enrol the first photo of every second person; None if no search is for one of them."""
-    names, who = np.unique(people, return_inverse=True)
-    firsts = np.unique(who, return_index=True)[1]
-    enrolled = firsts[::2]
-    probes = np.setdiff1d(np.arange(len(people)), firsts[np.arange(len(names)) % 2 == 0])
+    enrolled = np.unique(who, return_index=True)[1][::2]
+    probes = np.setdiff1d(np.arange(len(who)), enrolled)
     if not np.isin(who[probes], who[enrolled]).any():
         return None
     searches = search_embedded(
@@ -113,10 +107,9 @@ def _search_half_enrolled(
 
 
 def _accuracy(
-    embedded: EmbeddedPhotos, people: npt.NDArray[Any], generator: np.random.Generator
+    embedded: EmbeddedPhotos, who: npt.NDArray[np.int64], generator: np.random.Generator
 ) -> FoldAccuracy | None:
     """Accuracy on balanced random pairs, people disjoint between folds; None for too few people."""
-    who = np.unique(people, return_inverse=True)[1].astype(np.int64)
     if who.max() < 3:
         return None
     drawn = draw_pairs(who, pairs=_MAX_PAIRS, generator=generator)

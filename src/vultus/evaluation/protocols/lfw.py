@@ -1,18 +1,16 @@
 """Labeled Faces in the Wild: accuracy over ten folds, and TAR at low FAR over all pairs."""
 
 import dataclasses
-from pathlib import Path, PurePosixPath
-
-import numpy as np
+from pathlib import Path
 
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.allpairs import all_pairs as compare_all
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pair_lists import read_lfw_pairs
-from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photo_root import PhotoRoot, people_of
+from vultus.evaluation.protocols.protocol_files import archive, digests, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
-from vultus.evaluation.protocols.scoring import archive, digests, score_pairs
+from vultus.evaluation.protocols.scoring import compare_all, score_pairs
 
 
 @PROTOCOLS.register("lfw")
@@ -68,14 +66,12 @@ class Lfw:
         )
         if not self._all_pairs:
             return result
-        people = np.array([PurePosixPath(file).parent.name for file in chosen])
-        table = compare_all(embedded.embeddings, identities=people, failed=embedded.failed)
+        table = compare_all(embedded, people_of(chosen))
         return dataclasses.replace(result, all_pairs=summarise(table.curve(), pairs=table))
 
 
 def _find_pairs(root: Path) -> Path:
-    folder = root if root.is_dir() else root.parent
-    path = folder / "pairs.txt"
+    path = folder_of(root) / "pairs.txt"
     if not path.is_file():
         raise InputError(f"LFW's list of pairs must be {path}, or be given with pairs=...")
     return path

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
+from vultus.evaluation.protocols.protocol_files import read_lines
 
 N_FOLDS = 10
 _TRUE = frozenset({"1", "true", "same", "genuine"})
@@ -157,19 +158,6 @@ def read_cfp_pairs(root: Path, *, kind: str = "FP") -> tuple[list[Pair], list[Pa
                     ) from None
                 pairs.append(Pair(*photos, genuine, fold))
     return pairs, files
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, without blanks around them and without empty ones.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must be a readable text file: {error}") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _words(line: str) -> list[str]:

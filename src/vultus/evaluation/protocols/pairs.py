@@ -9,8 +9,9 @@ from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pair_lists import Pair, read_cfp_pairs, read_pair_list
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.protocol_files import digests, first_file, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
-from vultus.evaluation.protocols.scoring import digests, score_pairs
+from vultus.evaluation.protocols.scoring import score_pairs
 
 
 class PairProtocol:
@@ -161,15 +162,14 @@ def _bin_or_list(
 def _listed(root: Path, given: Path | None, names: tuple[str, ...]) -> Path:
     if given is not None:
         return given
-    folder = root if root.is_dir() else root.parent
+    folder = folder_of(root)
     # Published archives keep the list beside the folder of photos.
-    for place in (folder, folder.parent):
-        for name in names:
-            if (place / name).is_file():
-                return place / name
-    raise InputError(
-        f"{folder} must hold {' or '.join(names)}; or give a list with pairs=... (--pairs)"
-    )
+    found = first_file((folder, folder.parent), names)
+    if found is None:
+        raise InputError(
+            f"{folder} must hold {' or '.join(names)}; or give a list with pairs=... (--pairs)"
+        )
+    return found
 
 
 def _from_list(name: str, root: Path, listed: Path, *, aligned: bool) -> PairProtocol:

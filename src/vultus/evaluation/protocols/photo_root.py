@@ -1,8 +1,11 @@
 """A folder or a zip of photos, whose files are found by name; or names of photos alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.zip_file import is_zip
@@ -94,6 +97,12 @@ class PhotoRoot:
         if isinstance(self._files, FolderFiles):
             return self.root / name
         return self._files.read(self._known[name])
+
+
+def people_of(names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """(n,) int64, who is on each photo: people have a folder each, numbered in its order."""
+    folders = [PurePosixPath(name).parent.name for name in names]
+    return np.unique(folders, return_inverse=True)[1].astype(np.int64)
 
 
 def _stored_names(path: Path) -> list[str]:

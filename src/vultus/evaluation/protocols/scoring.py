@@ -1,8 +1,6 @@
 """From a list of pairs and embedded photos to figures."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +9,13 @@ import numpy.typing as npt
 from vultus.core.errors import InputError
 from vultus.core.similarity import paired_similarity
 from vultus.evaluation.measures.accuracy import FoldAccuracy, fold_accuracy
-from vultus.evaluation.measures.allpairs import AllPairs
+from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.rates import roc_curve
 from vultus.evaluation.measures.summary import Summary, summarise
 from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult, photo_qualities
-from vultus.models.digest import sha256_file
 
 LISTED_IMPOSTORS = 1000
 
@@ -114,24 +111,6 @@ def pair_figures(
     return summarise(curve), _accuracy(folds, scores, genuine)
 
 
-def digests(files: Sequence[Path]) -> dict[str, str]:
-    """SHA-256 of protocol files by file name; by path where two have the same name."""
-    names = [path.name for path in files]
-    unique = len(set(names)) == len(names)
-    return {path.name if unique else str(path): sha256_file(path) for path in files}
-
-
-def archive(root: Path) -> list[Path]:
-    """The root where it is a zip, whose digest says which photos were used; else nothing."""
-    return [root] if root.is_file() and root.suffix != ".npz" else []
-
-
-def joint_digest(files: Sequence[Path]) -> str:
-    """SHA-256 of many files as one: of their names and digests, sorted."""
-    lines = sorted(f"{path.name}\n{sha256_file(path)}\n" for path in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
 def _names(places: Mapping[str, int], n_photos: int) -> tuple[str, ...]:
     """The first name of each photo; empty for one that no pair names."""
     names = [""] * n_photos
@@ -151,6 +130,18 @@ def _accuracy(
     else:
         return None
     return fold_accuracy(scores, genuine, folds=numbers) if len(np.unique(numbers)) > 1 else None
+
+
+def compare_all(embedded: EmbeddedPhotos, people: npt.NDArray[np.int64]) -> AllPairs:
+    """Every photo against every other.
+
+    Raises:
+        InputError: If fewer than two have a face.
+    """
+    if (~embedded.failed).sum() < 2:
+        n_photos = len(embedded.failed)
+        raise InputError(f"a face was found on fewer than two of the {n_photos} photos")
+    return all_pairs(embedded.embeddings, identities=people, failed=embedded.failed)
 
 
 def genuine_pairs(people: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

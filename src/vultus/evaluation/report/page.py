@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vultus.evaluation.plot_style import series_styles
 from vultus.evaluation.report.comparison import Comparison, ProtocolGroup
-from vultus.evaluation.report.figures import protocol_figures
+from vultus.evaluation.report.drawings import protocol_figures
 from vultus.evaluation.report.tables import overview_table, protocol_tables, provenance_tables
 from vultus.evaluation.report.worst_pairs import PairPhotos, ShownPair, shown_pairs
 from vultus.pages.page import write_page

@@ -1,7 +1,9 @@
 """The tables of a report: text cells from the figures of the records."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from vultus.evaluation.measures.intervals import Interval
 from vultus.evaluation.protocols.figures import (
     ComparisonFigures,
     EvaluationFigures,
@@ -11,10 +13,42 @@ from vultus.evaluation.protocols.figures import (
     RankFigures,
     RunFigures,
 )
-from vultus.evaluation.report.cells import MISSING, Cell, Table, interval_text, rate_text
 from vultus.evaluation.report.comparison import Entry, ProtocolGroup
 
+MISSING = "\N{EN DASH}"
 OWN, EVERY = "the protocol's comparisons", "every photo against every other"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: what to read first, and what stands below it in small.
+
+    Attributes:
+        text: Plain text.
+        detail: Plain text, may be empty or of several lines.
+    """
+
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose first column names a model or a file.
+
+    Attributes:
+        title: Plain text.
+        head: One a column.
+        rows: As long as the head.
+        note: A paragraph below, may be empty.
+        code: The cells are digests and settings, not figures.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    code: bool = False
 
 
 def overview_table(groups: Sequence[ProtocolGroup]) -> Table:
@@ -76,6 +110,17 @@ def provenance_tables(entries: Sequence[Entry]) -> list[Table]:
     return tables
 
 
+def rate_text(rate: float) -> str:
+    """A small rate as papers write it: ``1e-3``, ``3.2e-4``."""
+    mantissa, _, exponent = f"{rate:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def _interval_text(interval: Interval | None, form: str = ".2%") -> str:
+    """Both ends of an interval; nothing where a file of an older version has none."""
+    return "" if interval is None else f"{interval.low:{form}} {MISSING} {interval.high:{form}}"
+
+
 def _overview(result: EvaluationFigures) -> Cell:
     far, rate = result.far, result.tar_at_far
     tar = "" if far is None or rate is None else f"TAR {rate:.2%} at {rate_text(far)}"
@@ -88,7 +133,7 @@ def _summary(entries: Sequence[Entry], *, speed: bool) -> Table:
     for entry in entries:
         result = entry.record.result
         counts = (result.n_genuine, result.n_impostor, result.n_photos, result.failures)
-        area = interval_text(result.area_under_curve_interval, ".5f")
+        area = _interval_text(result.area_under_curve_interval, ".5f")
         cells = [
             Cell(entry.label),
             _accuracy(result),
@@ -116,11 +161,11 @@ def _accuracy(result: EvaluationFigures) -> Cell:
     if folds is None:
         return Cell(MISSING)
     told = f"{folds.accuracy:.2%} ± {folds.standard_error:.2%}"
-    return Cell(told, interval_text(folds.interval))
+    return Cell(told, _interval_text(folds.interval))
 
 
 def _equal_error(figures: ComparisonFigures) -> Cell:
-    interval = interval_text(figures.equal_error_rate_interval, ".3%")
+    interval = _interval_text(figures.equal_error_rate_interval, ".3%")
     return Cell(f"{figures.equal_error_rate:.3%}", interval)
 
 
@@ -160,7 +205,7 @@ def _point(point: PointFigures | None) -> Cell:
     if point is None:
         return Cell(MISSING)
     place = _threshold(point.threshold, "nothing matches")
-    return Cell(f"{point.tar:.2%}", f"{interval_text(point.tar_interval)}\n{place}")
+    return Cell(f"{point.tar:.2%}", f"{_interval_text(point.tar_interval)}\n{place}")
 
 
 def _threshold(threshold: float | None, nobody: str) -> str:
@@ -198,7 +243,7 @@ def _identification(results: Mapping[str, EvaluationFigures]) -> Iterator[Table]
 def _rank(figures: RankFigures | None) -> Cell:
     if figures is None:
         return Cell(MISSING)
-    return Cell(f"{figures.rate:.2%}", interval_text(figures.interval))
+    return Cell(f"{figures.rate:.2%}", _interval_text(figures.interval))
 
 
 def _fnir(row: OpenSetFigures | None) -> Cell:
@@ -206,7 +251,7 @@ def _fnir(row: OpenSetFigures | None) -> Cell:
         return Cell(MISSING)
     # The thresholds of several galleries would not fit into a cell.
     threshold = "" if row.thresholds else _threshold(row.threshold, "nobody is found")
-    details = (interval_text(row.fnir_interval), threshold)
+    details = (_interval_text(row.fnir_interval), threshold)
     return Cell(f"{row.fnir:.2%}", "\n".join(filter(None, details)))
 
 
@@ -240,7 +285,7 @@ def _trials(results: Mapping[str, EvaluationFigures]) -> Iterator[Table]:
             less = figures.mean_minus_std
             row = (
                 Cell(label, f"{asked} at most {rate_text(rate)}"),
-                Cell(f"{figures.mean:.2%}{spread}", interval_text(figures.interval)),
+                Cell(f"{figures.mean:.2%}{spread}", _interval_text(figures.interval)),
                 Cell(MISSING if less is None else f"{less:.2%}"),
                 Cell(f"{len(figures.thresholds)}"),
             )

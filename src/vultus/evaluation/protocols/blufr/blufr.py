@@ -1,12 +1,11 @@
 """BLUFR: LFW at low false accept rates, verification and open-set identification, ten trials."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from vultus.core.checks import check_positive_int
-from vultus.core.errors import InputError
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.summary import summarise
@@ -23,9 +22,10 @@ from vultus.evaluation.protocols.blufr.blufr_splits import (
     read_blufr_lists,
 )
 from vultus.evaluation.protocols.figures import ProtocolExtras, Setting
-from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photo_root import PhotoRoot, people_of
+from vultus.evaluation.protocols.protocol_files import archive, digests, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
-from vultus.evaluation.protocols.scoring import all_pairs_evidence, archive, digests
+from vultus.evaluation.protocols.scoring import all_pairs_evidence, compare_all
 from vultus.evaluation.protocols.search_figures import (
     GallerySearches,
     identification_figures,
@@ -77,10 +77,9 @@ class Blufr:
         folder = _find_lists(root) if lists is None else lists
         if folder is None:
             self._names = self._photos.names
-            people = np.array([PurePosixPath(name).parent.name for name in self._names])
-            self._people = np.unique(people, return_inverse=True)[1].astype(np.int64)
+            self._people = people_of(self._names)
             generator = np.random.default_rng(seed)
-            self._trials = tuple(draw_trials(people, trials=trials, generator=generator))
+            self._trials = tuple(draw_trials(self._people, trials=trials, generator=generator))
             self._settings: dict[str, Setting] = {"splits": "our own", "seed": seed}
             files = archive(root)
         else:
@@ -96,12 +95,10 @@ class Blufr:
     def run(self, embed: EmbedPhotos) -> ProtocolResult:
         """Embed the photos and measure."""
         embedded = embed(self._photos.photos(self._names), aligned=self._aligned)
-        if (~embedded.failed).sum() < 2:
-            raise InputError(f"a face was found on fewer than two of the {len(self._names)} photos")
+        whole = compare_all(embedded, self._people)
         tables = [self._compare(embedded, trial) for trial in self._trials]
         curves = tuple(table.curve() for table in tables)
         galleries = [self._search(embedded, number) for number in range(len(self._trials))]
-        whole = all_pairs(embedded.embeddings, identities=self._people, failed=embedded.failed)
         generator = np.random.default_rng(0)
         searches = Searches.concatenate([gallery.searches for gallery in galleries])
         return ProtocolResult(
@@ -153,7 +150,7 @@ class Blufr:
 
 
 def _find_lists(root: Path) -> Path | None:
-    folder = root if root.is_dir() else root.parent
+    folder = folder_of(root)
     for place in (folder, folder / "list" / "lfw", folder.parent / "list" / "lfw"):
         if all((place / name).is_file() for name in LIST_FILES):
             return place

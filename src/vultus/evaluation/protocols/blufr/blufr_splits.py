@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.rows import freeze_arrays
-from vultus.evaluation.protocols.pair_lists import read_lines
+from vultus.evaluation.protocols.protocol_files import read_lines
 
 LIST_FILES = ("image_list.txt", "labels.txt", "test_set.txt", "gallery_set.txt", "probe_set.txt")
 _TRAINING_SHARE = 1500 / 5749

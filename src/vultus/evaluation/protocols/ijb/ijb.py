@@ -25,8 +25,9 @@ from vultus.evaluation.protocols.ijb.ijb_templates import (
     fuse_templates,
 )
 from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.protocol_files import digests
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult
-from vultus.evaluation.protocols.scoring import digests, listed_evidence
+from vultus.evaluation.protocols.scoring import listed_evidence
 from vultus.evaluation.protocols.search_figures import (
     GallerySearches,
     gallery_figures,

@@ -11,9 +11,14 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.rows import freeze_arrays
-from vultus.evaluation.protocols.pair_lists import read_lines
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import PhotoFile
+from vultus.evaluation.protocols.protocol_files import (
+    check_all_there,
+    check_complete,
+    first_file,
+    read_lines,
+)
 
 LINES_AT_ONCE = 1 << 20
 
@@ -154,11 +159,7 @@ def read_landmarks(path: Path, names: tuple[str, ...]) -> Faces5:
             raise InputError(f"{path}:{number} must be 'photo x1 y1 ... x5 y5 score', got {line!r}")
         rows[name] = row
     missing = [name for name in names if name not in rows]
-    if missing:
-        raise InputError(
-            f"{path} must have the landmarks of all {len(names):,} photos, it lacks "
-            f"{len(missing):,}, e.g. {missing[0]}"
-        )
+    check_complete(path, names, missing, what="photos' landmarks")
     table = np.stack([rows[name] for name in names])
     return Faces5(np.ascontiguousarray(table[:, :10]).reshape(-1, 5, 2), table[:, 10].copy())
 
@@ -201,10 +202,11 @@ def meta_folder(root: Path, prefix: str) -> Path:
     Raises:
         InputError: If it is not there.
     """
-    for folder in (root / "meta", root / prefix.upper() / "meta", root):
-        if (folder / f"{prefix}_face_tid_mid.txt").is_file():
-            return folder
-    raise InputError(f"{root} must hold meta/{prefix}_face_tid_mid.txt")
+    places = (root / "meta", root / prefix.upper() / "meta", root)
+    found = first_file(places, (f"{prefix}_face_tid_mid.txt",))
+    if found is None:
+        raise InputError(f"{root} must hold meta/{prefix}_face_tid_mid.txt")
+    return found.parent
 
 
 def read_galleries(
@@ -240,12 +242,7 @@ def find_photos(
         InputError: If one is not there.
     """
     if place.is_dir():
-        missing = [name for name in names if not (place / name).is_file()]
-        if missing:
-            raise InputError(
-                f"{place} must hold all {len(names):,} photos, it lacks {len(missing):,}, e.g. "
-                f"{missing[0]}"
-            )
+        check_all_there(place, names, what="photos")
         return names, place.joinpath
     if place.is_file():
         root = PhotoRoot(place)

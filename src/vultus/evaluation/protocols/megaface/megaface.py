@@ -1,7 +1,6 @@
 """MegaFace, challenge 1: a few probes among up to a million distractors."""
 
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from vultus.evaluation.protocols.base import (
 )
 from vultus.evaluation.protocols.figures import DistractorFigures, ProtocolExtras
 from vultus.evaluation.protocols.megaface.megaface_parts import DISTRACTORS, PROBES, find_part
+from vultus.evaluation.protocols.photo_root import people_of
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult
 from vultus.evaluation.protocols.scoring import (
     LISTED_IMPOSTORS,
@@ -41,7 +41,7 @@ class ProbeScores:
 
     Args:
         probes: The photos to search for.
-        people: (n,) of any dtype that sorts, who is on each.
+        people: (n,) int64, who is on each, 0 ...
         scores: Of those that did not fail against the distractors.
 
     Attributes:
@@ -52,12 +52,12 @@ class ProbeScores:
     """
 
     def __init__(
-        self, probes: EmbeddedPhotos, people: npt.NDArray[Any], scores: DistractorScores
+        self, probes: EmbeddedPhotos, people: npt.NDArray[np.int64], scores: DistractorScores
     ) -> None:
         self.probes = probes
-        self._people = np.unique(people, return_inverse=True)[1].astype(np.int64)
+        self._people = people
         self.scores = scores
-        self.pairs = genuine_pairs(self._people)
+        self.pairs = genuine_pairs(people)
         self.genuine = pair_scores(probes, self.pairs[:, 0], self.pairs[:, 1])
 
     def searches(self, size: int) -> GallerySearches:
@@ -164,10 +164,8 @@ class MegaFace:
             noises=distractor_noises,
             clean=clean,
         )
-        self._people = np.array(
-            [PurePosixPath(name).parent.name for name in self._probes.photos.names]
-        )
-        if np.unique(self._people, return_counts=True)[1].max(initial=0) < 2:
+        self._people = people_of(self._probes.photos.names)
+        if np.bincount(self._people).max(initial=0) < 2:
             raise InputError(f"probes must hold a person with two photos, {root} has none")
 
     def run(self, embed: EmbedPhotos) -> ProtocolResult:
@@ -214,7 +212,7 @@ class MegaFace:
             summarise(curve, pairs=intervals, generator=generator),
             None,
             extras=ProtocolExtras(
-                n_people=len(np.unique(self._people)),
+                n_people=int(self._people.max()) + 1,
                 n_probes=len(probes.failed),
                 failed_probes=failed_probes,
                 failed_distractors=counts["failed"],

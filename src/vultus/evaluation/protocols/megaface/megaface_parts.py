@@ -2,15 +2,19 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.pair_lists import read_lines
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import PhotoFile, Photos
-from vultus.evaluation.protocols.scoring import digests
+from vultus.evaluation.protocols.protocol_files import (
+    check_all_there,
+    digests,
+    first_file,
+    read_lines,
+)
 
 _LIST_FOLDERS = (".", "devkit/templatelists", "templatelists")
 
@@ -90,12 +94,13 @@ def find_part(
     """
     place = _folder(root, places) if photos is None else photos
     if listed is None:
-        listed = _file(root, places.lists)
+        listed = first_file((root / name for name in _LIST_FOLDERS), places.lists)
     if noises is None:
-        noises = _file(root, (places.noises,))
+        noises = first_file((root / name for name in _LIST_FOLDERS), (places.noises,))
     read: Callable[[str], PhotoFile]
     if places.huge and listed is not None and place.is_dir():
-        names, read = listed_photos(place, listed), place.joinpath
+        names, read = read_photo_list(listed), place.joinpath
+        check_all_there(place, names, what=f"photos that {listed} names")
     else:
         found = PhotoRoot(place)
         names, read = found.names, found.read
@@ -114,14 +119,6 @@ def _folder(root: Path, places: PartPlaces) -> Path:
         f"{root} must hold the {places.kind} in {' or '.join(places.folders)}; or say where they "
         f"are: --set {places.kind}=PATH"
     )
-
-
-def _file(root: Path, names: Sequence[str]) -> Path | None:
-    for folder in _LIST_FOLDERS:
-        for name in names:
-            if (root / folder / name).is_file():
-                return root / folder / name
-    return None
 
 
 def read_photo_list(path: Path) -> list[str]:
@@ -143,24 +140,6 @@ def read_photo_list(path: Path) -> list[str]:
         raise InputError(
             f"{path} must name photos, each once, got {len(names):,} names, "
             f"{len(set(names)):,} of them different"
-        )
-    return names
-
-
-def listed_photos(root: Path, path: Path) -> list[str]:
-    """The photos in a folder that a list names, in its order, just where the list has them.
-
-    The folder itself, which may hold a million photos, is not read.
-
-    Raises:
-        InputError: If one is not there.
-    """
-    names = read_photo_list(path)
-    missing = [name for name in names if not (root / name).is_file()]
-    if missing:
-        raise InputError(
-            f"{root} must hold all {len(names):,} photos that {path} names, it lacks "
-            f"{len(missing):,}, e.g. {missing[0]}"
         )
     return names
 

@@ -15,8 +15,15 @@ from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPho
 from vultus.evaluation.protocols.figures import ProtocolExtras
 from vultus.evaluation.protocols.photo_root import PhotoRoot
 from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.protocol_files import (
+    check_complete,
+    digests,
+    first_file,
+    folder_of,
+    joint_digest,
+)
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult
-from vultus.evaluation.protocols.scoring import digests, joint_digest, pair_figures
+from vultus.evaluation.protocols.scoring import pair_figures
 from vultus.evaluation.protocols.ytf.ytf_lists import (
     boxes_of,
     frames_by_video,
@@ -117,11 +124,8 @@ class YouTubeFaces:
     def _frames(self, wanted: Sequence[str]) -> list[list[str]]:
         videos = frames_by_video(self._root.names)
         missing = [video for video in wanted if video not in videos]
-        if missing:
-            raise InputError(
-                f"{self._root.root} must hold all {len(wanted):,} videos that {self._list} names, "
-                f"it lacks {len(missing):,}, e.g. {missing[0]}"
-            )
+        what = f"videos that {self._list} names"
+        check_complete(self._root.root, wanted, missing, what=what)
         return [_spaced(videos[video], self._max_frames) for video in wanted]
 
     def _boxes(
@@ -228,8 +232,11 @@ def _frames_folder(root: Path) -> Path:
 
 
 def _find_list(root: Path) -> Path:
-    folder = root if root.is_dir() else root.parent
-    for place in (folder, folder.parent, folder / "meta_data", folder.parent / "meta_data"):
-        if (place / "splits.txt").is_file():
-            return place / "splits.txt"
-    raise InputError(f"the list of pairs must be {folder / 'splits.txt'}, or be given (--pairs)")
+    folder = folder_of(root)
+    places = (folder, folder.parent, folder / "meta_data", folder.parent / "meta_data")
+    found = first_file(places, ("splits.txt",))
+    if found is None:
+        raise InputError(
+            f"the list of pairs must be {folder / 'splits.txt'}, or be given (--pairs)"
+        )
+    return found

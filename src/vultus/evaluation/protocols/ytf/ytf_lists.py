@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.pair_lists import Pair, read_lines
+from vultus.evaluation.protocols.pair_lists import Pair
+from vultus.evaluation.protocols.protocol_files import read_lines
 
 
 def read_ytf_pairs(path: str | Path) -> list[Pair]:

@@ -18,9 +18,9 @@ from vultus.evaluation.plots import (
     plot_reject,
     plot_roc,
 )
-from vultus.evaluation.report.cells import rate_text
 from vultus.evaluation.report.comparison import Entry, ProtocolGroup
 from vultus.evaluation.report.record import EvaluationRecord
+from vultus.evaluation.report.tables import rate_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
