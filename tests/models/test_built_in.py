@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from vultus.models.built_in import built_in_cards, built_in_files
 from vultus.models.cards import ModelCard
+from vultus.models.graph import check_graph, embedder_shapes
 from vultus.models.store import ModelStore
 
 NAMES = [
@@ -104,3 +106,25 @@ def test_what_is_read_in_haste_stands_up_to_the_reader(name: str) -> None:
 def test_recognition_with_a_built_in_model_does_not_load_pydantic() -> None:
     code = "import vultus, sys; vultus.Recognizer(); sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture
+def public_store(public_mirror: str | None, tmp_path: Path) -> ModelStore:
+    if not public_mirror:
+        pytest.skip("needs public model files: set VULTUS_MODELS_MIRROR to their folder")
+    return ModelStore(tmp_path, public_mirror.split(os.pathsep), offline=True)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", list(built_in_cards()))
+def test_a_public_file_is_what_its_card_says(public_store: ModelStore, name: str) -> None:
+    card = public_store.card(name)
+    path = public_store.find(name)
+    if path is None:
+        pytest.skip(f"{card.file_name} is not in the mirror")
+    assert public_store.verify(name) == path
+    assert card.size_bytes in (None, path.stat().st_size)
+    if card.task == "embedding":
+        assert embedder_shapes(path).embedding_dim == card.embedding_dim
+    else:
+        check_graph(path)

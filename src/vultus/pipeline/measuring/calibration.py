@@ -1,6 +1,7 @@
 """A site's calibration: labelled faces from photos or a file, and where the result is kept."""
 
 import hashlib
+import logging
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +21,8 @@ from vultus.models.digest import sha256_file
 from vultus.models.store import ModelStore
 from vultus.pipeline.measuring.photos import embed_with
 from vultus.pipeline.recognizer import Recognizer
+
+logger = logging.getLogger(__name__)
 
 
 def photographed_faces(
@@ -113,13 +116,18 @@ def _digest(photos: PhotoRoot) -> str:
     """Of every photo's name and bytes, in the order of names."""
     whole = hashlib.sha256()
     for name in photos.names:
-        try:
-            photo = photos.read(name)
-        except ImageError:  # inside a zip; it counts as a failure already
-            photo = b""
-        if isinstance(photo, Path):
-            digest = sha256_file(photo)
-        else:
-            digest = hashlib.sha256(photo).hexdigest()
-        whole.update(f"{digest}  {name}\n".encode())
+        whole.update(f"{_photo_digest(photos, name)}  {name}\n".encode())
     return whole.hexdigest()
+
+
+def _photo_digest(photos: PhotoRoot, name: str) -> str:
+    """Of nothing where a photo cannot be read: it counts as a failure already."""
+    try:
+        photo = photos.read(name)
+        if isinstance(photo, bytes):
+            return hashlib.sha256(photo).hexdigest()
+        if photo.is_file():  # a pipe would wait for ever
+            return sha256_file(photo)
+    except (OSError, ImageError) as error:
+        logger.debug("%s has no digest: %s", name, error)
+    return hashlib.sha256().hexdigest()
