@@ -47,7 +47,7 @@ def test_chosen_and_listed_scores_count_like_tiles() -> None:
     scores = _scores((20, 20), seed=3)
     chosen = np.random.default_rng(0).random((20, 20)) < 0.5
     masked, listed = ImpostorStream(tail=30), ImpostorStream(tail=30)
-    masked.add_chosen(scores, chosen, top=100, left=200)
+    masked.add_tile(scores, top=100, left=200, chosen=chosen)
     rows, columns = np.nonzero(chosen)
     for part in np.array_split(np.arange(len(rows)), 3):
         listed.add_listed(scores[chosen][part], rows[part] + 100, columns[part] + 200)

@@ -176,7 +176,7 @@ class _Stream:
         genuine = same & upper
         self.genuine.append(np.clip(scores[genuine], -1, 1))
         self.genuine_people.append(people[rows[np.nonzero(genuine)[0], 0]])
-        self.impostors.add_chosen(scores, ~same & upper, top=top, left=left)
+        self.impostors.add_tile(scores, top=top, left=left, chosen=~same & upper)
 
 
 def _collect(

@@ -97,31 +97,27 @@ class ImpostorStream:
         self._bins = np.empty(0, np.float32)
         self._codes = np.empty((1, 0), np.uint16)
 
-    def add_tile(self, scores: npt.NDArray[np.float32], *, top: int, left: int) -> None:
-        """Count a (rows, columns) tile of a matrix of scores, contiguous in memory.
-
-        Args:
-            scores: (r, c) float32.
-            top: Row of its first row in the matrix.
-            left: Column of its first column.
-        """
-        flat = scores.ravel()
-        self._count(flat)
-        high = np.flatnonzero(flat > self.floor)
-        self._keep(flat, high, top, left, width=scores.shape[1])
-
-    def add_chosen(
+    def add_tile(
         self,
         scores: npt.NDArray[np.float32],
-        chosen: npt.NDArray[np.bool_],
         *,
         top: int,
         left: int,
+        chosen: npt.NDArray[np.bool_] | None = None,
     ) -> None:
-        """Like `add_tile`, of those scores only that ``chosen`` (r, c) marks."""
-        self._count(scores[chosen])
-        high = np.flatnonzero(chosen & (scores > self.floor))
-        self._keep(scores.ravel(), high, top, left, width=scores.shape[1])
+        """Count a tile of a matrix of scores.
+
+        Args:
+            scores: (r, c) float32, contiguous in memory.
+            top: Row of its first row in the matrix.
+            left: Column of its first column.
+            chosen: (r, c) bool, which scores count; None for all.
+        """
+        self._count(scores.ravel() if chosen is None else scores[chosen])
+        high = scores > self.floor
+        places = np.flatnonzero(high if chosen is None else high & chosen)
+        width = scores.shape[1]  # dividing twice by one number is faster than divmod
+        self._buffer(scores.ravel()[places], places // width + top, places % width + left)
 
     def add_listed(
         self, scores: npt.NDArray[np.float32], first: npt.NDArray[Any], second: npt.NDArray[Any]
@@ -165,11 +161,6 @@ class ImpostorStream:
         codes[0] = bins
         counts = cv2.calcHist([codes], [0], None, [_N_BINS], [0, _N_BINS])
         self._counts += counts.ravel().astype(np.int64)
-
-    def _keep(
-        self, flat: npt.NDArray[np.float32], high: Places, top: int, left: int, *, width: int
-    ) -> None:
-        self._buffer(flat[high], high // width + top, high % width + left)
 
     def _buffer(self, scores: npt.NDArray[np.float32], first: Places, second: Places) -> None:
         if len(scores):
