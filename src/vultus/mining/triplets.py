@@ -125,7 +125,7 @@ def _check_labels(labels: Tensor) -> None:
 
 
 def check_distances(distances: Tensor, labels: Tensor) -> Tensor:
-    """Check that distances are floating and (n, n) for n labels, and make them finite.
+    """Check that distances are floating and (n, n) for n labels; make them finite and contiguous.
 
     NaN and infinity become the largest number: valid triplets come of any batch, and what a broken
     one is worth shows in the loss, where whoever trains looks for it.
@@ -139,4 +139,4 @@ def check_distances(distances: Tensor, labels: Tensor) -> Tensor:
             f"distances must be floating of shape ({rows}, {rows}), "
             f"got {distances.dtype} of shape {tuple(distances.shape)}"
         )
-    return distances.nan_to_num(nan=torch.finfo(distances.dtype).max)
+    return distances.contiguous().nan_to_num(nan=torch.finfo(distances.dtype).max)

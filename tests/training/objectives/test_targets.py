@@ -16,6 +16,7 @@ from vultus.data.base import FaceDataset
 from vultus.data.loading.batch import FaceBatch
 from vultus.data.loading.loader import FaceLoader
 from vultus.training.objectives import targets
+from vultus.training.objectives.objective import StageSetting
 from vultus.training.objectives.targets import (
     LiveTargets,
     TargetFolder,
@@ -25,6 +26,7 @@ from vultus.training.objectives.targets import (
 )
 from vultus.training.objectives.teacher import TeacherNetwork
 from vultus.training.process.distributed import World
+from vultus.training.recipe.recipe_file import load_recipe
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -88,11 +90,23 @@ def stop_after(batches: int) -> Callable[[], bool]:
 
 
 def compute(
-    folder: TargetFolder, teacher: Mean, dataset: FaceDataset, *, stop: int = 99, batch: int = 2
+    folder: TargetFolder,
+    teacher: Mean,
+    dataset: FaceDataset,
+    *,
+    stop: int = 99,
+    note: Callable[[str], None] = lambda _: None,
 ) -> bool:
-    return compute_targets(
-        folder, teacher, dataset, world=World(), batch_size=batch, should_stop=stop_after(stop)
+    setting = StageSetting(
+        recipe=load_recipe("arcface-tiny"),
+        dataset=dataset,
+        folder=Path(),
+        world=World(),
+        note=note,
+        should_stop=stop_after(stop),
+        interruptibly=iter,
     )
+    return compute_targets(folder, teacher, setting, batch_size=2)
 
 
 @pytest.fixture
@@ -160,7 +174,7 @@ def test_moved_data_is_the_same_and_other_data_is_not(tmp_path: Path) -> None:
 def test_progress_is_told(grey: Grey, tmp_path: Path) -> None:
     notes: list[str] = []
     folder = TargetFolder.of(tmp_path, Mean(), grey)
-    compute_targets(folder, Mean(), grey, world=World(), note=notes.append)
+    compute(folder, Mean(), grey, note=notes.append)
     assert notes[0] == "teacher: 23 images to embed"
     assert notes[-1].startswith("teacher: 23 of 23 images, ")
 

@@ -90,16 +90,7 @@ class DistillationObjective(Objective):
         cache = self.config.cache
         parent = setting.folder / "teacher" if cache is None else Path(cache).expanduser()
         folder = TargetFolder.of(parent, teacher, setting.dataset)
-        ready = compute_targets(
-            folder,
-            teacher,
-            setting.dataset,
-            world=world,
-            workers=recipe.data.workers,
-            batch_size=self.config.batch_size,
-            note=setting.note,
-            should_stop=setting.should_stop,
-        )
+        ready = compute_targets(folder, teacher, setting, batch_size=self.config.batch_size)
         if ready:
             self._targets = TargetTable(folder)
         return ready

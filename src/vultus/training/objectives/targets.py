@@ -22,8 +22,8 @@ from vultus.data.loading.batch import FaceBatch
 from vultus.data.loading.loader import FaceLoader
 from vultus.data.loading.sizing import resized
 from vultus.sampling.sampler import Batch, BatchSampler
+from vultus.training.objectives.objective import StageSetting
 from vultus.training.objectives.teacher import Teacher
-from vultus.training.process.distributed import World
 from vultus.training.process.precision import autocast
 
 _FORMAT = "vultus-targets-1"
@@ -198,27 +198,16 @@ class LiveTargets:
 
 
 def compute_targets(
-    folder: TargetFolder,
-    teacher: Teacher,
-    dataset: FaceDataset,
-    *,
-    world: World,
-    workers: int = 0,
-    batch_size: int = 64,
-    note: Callable[[str], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    folder: TargetFolder, teacher: Teacher, setting: StageSetting, *, batch_size: int = 64
 ) -> bool:
     """Let the teacher see every image that is not in the folder yet; all processes share the work.
 
     Args:
         folder: Where to.
-        teacher: Who is asked.
-        dataset: The images, without augmentation.
-        world: The processes.
-        workers: Processes that decode images, for each of them.
+        teacher: Who is asked, about the images without augmentation.
+        setting: The images, the processes, who is told how far the first one is, and who is asked
+            before each batch whether to stop.
         batch_size: Images at a time.
-        note: Told how far the first process is.
-        should_stop: Asked before each batch.
 
     Returns:
         The same on all processes: False if one of them was asked to stop.
@@ -226,14 +215,16 @@ def compute_targets(
     Raises:
         InputError: If too many images cannot be read, or the disk refuses.
     """
+    world, dataset, workers = setting.world, setting.dataset, setting.recipe.data.workers
     missing = world.on_first(lambda: _prepare(folder))
     own = missing[world.rank :: world.size]
     done = True
     if own:
-        progress = _Progress(sum(_length(folder, number) for number in own), note)
+        progress = _Progress(sum(_length(folder, number) for number in own), setting.note)
         order = _InOrder(dataset.labels, _batches(folder, own, batch_size))
         loader = FaceLoader(dataset, order, size_hw=teacher.size_hw, workers=workers)
-        done = _fill(folder, teacher, loader, own, progress=progress, should_stop=should_stop)
+        stop = setting.should_stop
+        done = _fill(folder, teacher, loader, own, progress=progress, should_stop=stop)
     return not world.any_rank(not done)
 
 
