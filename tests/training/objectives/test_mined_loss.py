@@ -107,3 +107,10 @@ def test_a_recipe_names_its_miner() -> None:
 def test_a_collapse_is_seen_behind_the_miner() -> None:
     objective = LossObjective(MinedLoss(make("triplet"), MINERS.create("all")))
     assert "collapsed" in str(collapse_note(objective, 0.2))
+
+
+@pytest.mark.parametrize("name", ["all", "batch-hard", "distance-weighted", "hard", "semi-hard"])
+def test_a_feature_that_is_no_number_shows_in_the_loss(features: torch.Tensor, name: str) -> None:
+    features[1, 3] = torch.nan
+    output = MinedLoss(make("triplet"), MINERS.create(name))(features, LABELS)
+    assert output.loss.isnan()  # the guard of a training looks there, and leaves the step out
