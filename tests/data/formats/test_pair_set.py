@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,20 @@ def test_cut_and_missing_files_are_refused(tmp_path: Path) -> None:
             read_pair_set(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_pair_set(tmp_path / "none.bin")
+
+
+def test_a_few_bytes_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "set.bin"
+    remembers = b"\x80\x02]r" + (400_000_000).to_bytes(4, "little") + b"."
+    reads = b"\x80\x04\x8e" + (1 << 40).to_bytes(8, "little")
+    for content, words in ((remembers, "must hold two lists"), (reads, "is no verification set")):
+        path.write_bytes(content)
+        code = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
+        code += "from vultus.data.formats.pair_set import read_pair_set; read_pair_set(sys.argv[1])"
+        done = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60
+        )
+        assert words in done.stderr
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])

@@ -6,6 +6,7 @@ below, and every other name is refused.
 """
 
 import pickle
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,12 +26,15 @@ _PROTOCOL = 4
 _BROKEN = (
     pickle.UnpicklingError,
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
     MemoryError,
+    RecursionError,
     TypeError,
     ValueError,
+    struct.error,
 )
 """What unpickling raises for bytes that are no pickle, or one cut short."""
 
@@ -162,7 +166,10 @@ for _package in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _STANDS_FOR[(_package, "scalar")] = _make_scalar
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):
+    # In Python, because the one in C makes room for as many objects as a file of ten bytes claims
+    # to remember, up to 64 GiB. A set has a few operations an image, so it is no slower.
+
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(stream, encoding="bytes")
 
