@@ -60,23 +60,36 @@ class CropOptions:
         )
 
 
-def align(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """From where to where."""
+
     photos: Annotated[
         Path,
         typer.Argument(
             help="Folder or zip with a folder of photos per person; loose photos have no identity.",
             metavar="PHOTOS",
         ),
-    ],
+    ]
     output: Annotated[
         Path,
         typer.Argument(help="A folder, or a file for zip; new, or begun before.", metavar="OUTPUT"),
-    ],
-    crops: CropOptions,
-    models: ModelOptions,
+    ]
     to: Annotated[
         str, typer.Option(help=f"auto, {', '.join(WRITER_NAMES)}; auto: .zip says it.")
-    ] = "auto",
+    ] = "auto"
+
+    def kind(self) -> str:
+        """The format of the output."""
+        from vultus.data.formats.convert import target_kind
+
+        return target_kind(self.output) if self.to == "auto" else self.to
+
+
+def align(
+    places: Places,
+    crops: CropOptions,
+    models: ModelOptions,
     retry: Annotated[
         bool, typer.Option("--retry-failed", help="Try photos again that failed before.")
     ] = False,
@@ -86,25 +99,24 @@ def align(
     from vultus.curation.align.align_photos import align_photos
     from vultus.curation.align.person_alignment import least_similarity
     from vultus.curation.align.photo_source import AlignTools
-    from vultus.data.formats.convert import target_kind
     from vultus.data.formats.folder import FolderDataset
 
     recognizer = models.open()
     by_person = crops.select == "person"
     with progress_bar() as progress:
         result = align_photos(
-            FolderDataset(photos, depth=crops.depth),
-            output,
+            FolderDataset(places.photos, depth=crops.depth),
+            places.output,
             AlignTools(
                 recognizer,
                 min_similarity=least_similarity(recognizer) if by_person else None,
                 progress=progress,
             ),
             crops.settings(models),
-            kind=target_kind(output) if to == "auto" else to,
+            kind=places.kind(),
             retry=retry,
         )
-    _report(result, output, json=json)
+    _report(result, places.output, json=json)
     return ExitCode.BAD_INPUT if result.failures else ExitCode.OK
 
 

@@ -54,6 +54,14 @@ class Tools:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOptions:
+    """The page with pictures."""
+
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Write the HTML page.")] = True
+    limit: Annotated[int, typer.Option(help="Findings of a kind on the page.")] = 200
+
+
 def audit(
     dataset: SourceOptions,
     output: Annotated[
@@ -61,6 +69,7 @@ def audit(
         typer.Option("--output", "-o", help="Folder for manifest, page and cache.", metavar="DIR"),
     ],
     tools: Tools,
+    shown: PageOptions,
     against: Annotated[
         list[Path] | None,
         typer.Option(
@@ -69,8 +78,6 @@ def audit(
             show_default=False,
         ),
     ] = None,
-    page: Annotated[bool, typer.Option("--page/--no-page", help="Write the HTML page.")] = True,
-    limit: Annotated[int, typer.Option(help="Findings of a kind on the page.")] = 200,
     json: JsonOption = False,
 ) -> int:
     """Find non-faces, wrong labels, people merged or divided, copies, and overlap with another set.
@@ -84,12 +91,12 @@ def audit(
         kind=dataset.kind,
         settings=dataset.settings(),
         against=tuple(against or ()),
-        page=page,
-        limit=limit,
+        page=shown.page,
+        limit=shown.limit,
     )
     with progress_bar() as progress:
         result = audit_to_folder(job, tools.open(output, progress), output)
-    _report(result, output, page=page, json=json)
+    _report(result, output, page=shown.page, json=json)
     return ExitCode.OK
 
 

@@ -77,10 +77,10 @@ class Faces:
     ] = False
 
 
-def calibrate(
-    faces: Faces,
-    models: EmbedderOptions,
-    claims: Claims,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What is written."""
+
     output: Annotated[
         Path | None,
         typer.Option(
@@ -89,8 +89,15 @@ def calibrate(
             metavar="FILE",
             help="Where to write it; else into the model store, where every command finds it.",
         ),
-    ] = None,
-    plots: Annotated[Path | None, typer.Option(help="Folder to write pictures to.")] = None,
+    ] = None
+    plots: Annotated[Path | None, typer.Option(help="Folder to write pictures to.")] = None
+
+
+def calibrate(
+    faces: Faces,
+    models: EmbedderOptions,
+    claims: Claims,
+    written: Written,
     json: JsonOption = False,
 ) -> int:
     """Set a model's thresholds on half of the people in DIR, and check them on the other half."""
@@ -111,11 +118,11 @@ def calibrate(
     elif faces.embeddings is not None:
         labelled = measuring.embedded_faces(faces.embeddings)
     space = labelled.embeddings.space
-    target = measuring.calibration_file(space) if output is None else output
+    target = measuring.calibration_file(space) if written.output is None else written.output
     result = measuring.calibrate(labelled, plan)
     measuring.save_calibration(result.calibration, target)
-    if plots is not None:
-        _write_plots(result, plots)
+    if written.plots is not None:
+        _write_plots(result, written.plots)
     if json:
         print_json(_report(result, target))
     else:

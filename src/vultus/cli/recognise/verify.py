@@ -1,5 +1,6 @@
 """`vultus verify`: are two photos of the same person?"""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,22 +10,33 @@ from vultus.cli.output import ExitCode, JsonOption, print_json, say
 from vultus.core.choices import DEFAULT_PRIOR
 
 
-def verify(
-    a: Annotated[str, typer.Argument(help="One photo.")],
-    b: Annotated[str, typer.Argument(help="The other photo.")],
-    decision: FmrOptions,
-    models: RecognizerOptions,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions(FmrOptions):
+    """Where the line is drawn, and what is known before looking."""
+
     prior: Annotated[
         float,
         typer.Option(help="Chance of a match before looking, (0, 1), for the probability."),
-    ] = DEFAULT_PRIOR,
+    ] = DEFAULT_PRIOR
+
+
+def verify(
+    a: Annotated[str, typer.Argument(help="One photo.")],
+    b: Annotated[str, typer.Argument(help="The other photo.")],
+    decision: VerifyOptions,
+    models: RecognizerOptions,
     select: SelectOption = "only",
     json: JsonOption = False,
 ) -> int:
     """Decide whether two photos show the same person; exit code 0 yes, 1 no, 2 cannot be judged."""
     recognizer = models.open()
     answer = recognizer.verify(
-        a, b, fmr=decision.fmr, threshold=decision.threshold, prior=prior, select=select
+        a,
+        b,
+        fmr=decision.fmr,
+        threshold=decision.threshold,
+        prior=decision.prior,
+        select=select,
     )
     if json:
         print_json({"a": a, "b": b, **answer.to_dict(), "model": str(recognizer.embedder.space)})
