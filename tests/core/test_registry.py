@@ -86,7 +86,12 @@ def test_what_no_file_can_hold_is_passed_on() -> None:
     registry: Registry[object] = Registry("things")
 
     @registry.register("thing")
-    def thing(*, made: threading.Lock, plain: Any = None) -> object:
-        return made, plain
+    def thing(*, made: threading.Thread, bare=None) -> object:  # type: ignore[no-untyped-def]
+        return made, bare
 
-    assert registry.read("thing", {"made": 3, "plain": [1]}, source="") == (3, [1])
+    @registry.register("other")
+    def other(*, made: "Nowhere") -> object:  # type: ignore[name-defined]  # noqa: F821
+        return made
+
+    assert registry.read("thing", {"made": 3, "bare": [1]}, source="") == (3, [1])
+    assert registry.read("other", {"made": 3}, source="") == 3

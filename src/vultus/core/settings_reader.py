@@ -136,7 +136,10 @@ def read_arguments(
     """
     from pydantic.errors import PydanticSchemaGenerationError
 
-    takes = inspect.signature(factory, eval_str=True).parameters
+    try:
+        takes = inspect.signature(factory, eval_str=True).parameters
+    except NameError:  # a plug-in's annotations that only a type checker can resolve
+        return dict(settings)
     read_settings: dict[str, Any] = {}
     for key, value in settings.items():
         kind = takes[key].annotation if key in takes else Any
