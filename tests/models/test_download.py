@@ -133,7 +133,8 @@ def test_wrong_bytes_are_refused_and_deleted(
     server: Any, target: Path, size_bytes: int | None
 ) -> None:
     server.files["/m"] = b"\0" + BODY[1:]
-    with pytest.raises(DigestError, match=SHA256):
+    found = hashlib.sha256(server.files["/m"]).hexdigest()
+    with pytest.raises(DigestError, match=f"must have SHA-256 {SHA256}, got {found}"):
         get(server, target, size_bytes=size_bytes)
     assert list(target.parent.iterdir()) == []
     assert server.requests == 1
@@ -198,6 +199,12 @@ def test_other_redirects_are_not_followed(server: Any, target: Path, address: st
 def test_only_https_is_opened(target: Path, url: str) -> None:
     with pytest.raises(DownloadError, match="must be https"):
         download(url, target, sha256=SHA256)
+
+
+def test_an_address_that_cannot_be_encoded_is_a_download_error(target: Path) -> None:
+    with pytest.raises(DownloadError):
+        download(f"https://{'x' * 70}.example/m", target, sha256=SHA256, settings=FAST)
+    assert list(target.parent.iterdir()) == []
 
 
 def test_too_little_room_is_said_before_a_byte_is_written(

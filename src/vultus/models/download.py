@@ -102,9 +102,11 @@ def download(
             )
             break
         except ValueError as error:
-            found = re.findall("[0-9a-f]{64}", str(error))[-1]
+            found = re.search(r"but got (?:sha256:)?([0-9a-f]{64})", str(error))
+            if found is None:  # not about the digest: an address that cannot be encoded, say
+                raise DownloadError(f"{url}: {error}") from error
             if not left:
-                raise wrong_digest(target, found, sha256) from error
+                raise wrong_digest(target, found[1], sha256) from error
     sync_folder(target.parent)
     stamp(target, sha256)
 
