@@ -8,12 +8,12 @@ from vultus.evaluation.measures.intervals import (
     bootstrap_rate,
     check_claim,
     mean_rate_interval,
-    per_person,
     percentile_interval,
     rate_bounds,
     rate_interval,
     resampled,
     smallest_claim,
+    trials_interval,
 )
 
 
@@ -145,12 +145,18 @@ def _mean_rate_naively(
     return float(low), float(np.quantile(means, 0.975, method="higher"))
 
 
-def test_hits_and_trials_are_counted_per_person() -> None:
-    hits, trials = per_person(
-        np.array([True, False, True, True]), np.array([2, 0, 2, 0]), n_people=4
-    )
-    assert hits.tolist() == [1, 0, 2, 0]
-    assert trials.tolist() == [2, 0, 2, 0]
+def test_trials_one_by_one_are_counted_per_person() -> None:
+    rates = [
+        (np.array([True, False, True, True]), np.array([2, 0, 2, 0])),
+        (np.array([False, True, False]), np.array([3, 0, 3])),
+    ]
+    hits = np.array([[1, 0, 2, 0], [1, 0, 0, 0]])
+    trials = np.array([[2, 0, 2, 0], [1, 0, 0, 2]])
+    found = trials_interval(rates, generator=np.random.default_rng(3), draws=200)
+    assert found == mean_rate_interval(hits, trials, generator=np.random.default_rng(3), draws=200)
+    assert found.low < found.high
+    with pytest.raises(InputError, match="people"):
+        trials_interval([(np.array([True]), np.array([0, 1]))], generator=np.random.default_rng(0))
 
 
 def test_the_interval_agrees_with_loops_over_people() -> None:

@@ -18,9 +18,9 @@ from vultus.evaluation.measures.intervals import (
     BOOTSTRAP_DRAWS,
     Floats,
     Interval,
-    mean_rate_interval,
     percentile_interval,
     resampled,
+    trials_interval,
 )
 from vultus.evaluation.measures.score_stream import TAIL, ImpostorScores, ImpostorStream
 from vultus.search.tiles import similarity_tiles
@@ -193,14 +193,8 @@ class ProbeIntervals:
         self, threshold: float, *, generator: np.random.Generator, draws: int = BOOTSTRAP_DRAWS
     ) -> Interval:
         """95 % interval of the TAR, people drawn with replacement."""
-        n_people = int(self.genuine_people.max()) + 1
-        hits = self.genuine_people[self.genuine >= threshold]
-        return mean_rate_interval(
-            np.bincount(hits, minlength=n_people)[None].astype(np.int64),
-            np.bincount(self.genuine_people, minlength=n_people)[None].astype(np.int64),
-            generator=generator,
-            draws=draws,
-        )
+        trials = [(self.genuine >= threshold, self.genuine_people)]
+        return trials_interval(trials, generator=generator, draws=draws)
 
 
 def check_sizes(sizes: Sequence[int]) -> None:

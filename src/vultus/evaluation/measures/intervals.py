@@ -6,7 +6,7 @@ quote wherever a photo or a person takes part in more than one comparison.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -231,27 +231,6 @@ def percentile_interval(values: Floats, *, level: float = 0.95) -> Interval:
     return Interval(float(low), float(high), level, "bootstrap over identities")
 
 
-def per_person(
-    hits: npt.NDArray[np.bool_], people: npt.NDArray[np.int64], *, n_people: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Hits and trials of each person.
-
-    Args:
-        hits: (n,) bool, one a trial.
-        people: (n,) int64 in 0 .. n_people - 1, whose each trial is.
-        n_people: How many people there are.
-
-    Returns:
-        Two (n_people,) int64: hits, and trials.
-    """
-    check_array("hits", hits, dtype=np.bool_, shape=("n",))
-    check_array("people", people, dtype=np.int64, shape=hits.shape)
-    return (
-        np.bincount(people[hits], minlength=n_people).astype(np.int64),
-        np.bincount(people, minlength=n_people).astype(np.int64),
-    )
-
-
 def mean_rate_interval(
     hits: npt.NDArray[np.int64],
     trials: npt.NDArray[np.int64],
@@ -291,3 +270,34 @@ def mean_rate_interval(
     rates = resampled(mean_rate, len(busy), generator=generator, draws=draws)
     # A rate whose few people are missed by every draw leaves none.
     return percentile_interval(rates) if len(rates) else rate_interval(n_hits, n_trials)
+
+
+def trials_interval(
+    rates: Sequence[tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]],
+    *,
+    generator: np.random.Generator,
+    draws: int = BOOTSTRAP_DRAWS,
+) -> Interval:
+    """`mean_rate_interval` of rates whose trials are given one by one.
+
+    Args:
+        rates: Of each rate, (n,) bool hits and (n,) int64, whose each trial is: the same number for
+            a person in every rate, 0 or more.
+        generator: Source of randomness.
+        draws: How many times to draw.
+
+    Raises:
+        InputError: If shapes or dtypes do not match, or a rate has no trial.
+    """
+    for hits, people in rates:
+        check_array("hits", hits, dtype=np.bool_, shape=("n",))
+        check_array("people", people, dtype=np.int64, shape=hits.shape)
+    n_people = 1 + max(int(people.max(initial=0)) for _, people in rates)
+    found = [np.bincount(people[hits], minlength=n_people) for hits, people in rates]
+    tried = [np.bincount(people, minlength=n_people) for _, people in rates]
+    return mean_rate_interval(
+        np.stack(found).astype(np.int64),
+        np.stack(tried).astype(np.int64),
+        generator=generator,
+        draws=draws,
+    )

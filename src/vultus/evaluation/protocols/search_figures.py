@@ -9,16 +9,13 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.identification import (
+    NEVER,
     Searches,
     cmc,
     open_set_curve,
     search_gallery,
 )
-from vultus.evaluation.measures.intervals import (
-    Interval,
-    mean_rate_interval,
-    per_person,
-)
+from vultus.evaluation.measures.intervals import trials_interval
 from vultus.evaluation.measures.rates import OperatingPoint, operating_point
 from vultus.evaluation.measures.summary import claimable
 from vultus.evaluation.protocols.base import EmbeddedPhotos
@@ -53,6 +50,12 @@ class GallerySearches:
     def __post_init__(self) -> None:
         check_array("people", self.people, dtype=np.int64, shape=(len(self.searches),))
         check_positive_int("n_enrolled", self.n_enrolled)
+
+    def of_mates(
+        self, flags: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """The flags of searches for enrolled people, and who those are."""
+        return flags[self.searches.mated], self.people[self.searches.mated]
 
 
 def search_embedded(
@@ -138,19 +141,12 @@ def rank_figures(
 ) -> dict[str, RankFigures]:
     """How often the mate is among the first k, by k."""
     curves = [cmc(gallery.searches, max_rank=max(ranks)) for gallery in galleries]
-    n_people = _n_people(galleries)
     figures = {}
     for rank in ranks:
-        counts = [
-            per_person(
-                (gallery.searches.mate_ranks <= rank)[gallery.searches.mated],
-                gallery.people[gallery.searches.mated],
-                n_people=n_people,
-            )
-            for gallery in galleries
-        ]
+        found = [gallery.of_mates(gallery.searches.mate_ranks <= rank) for gallery in galleries]
         rate = float(np.mean([curve.rate(rank) for curve in curves]))
-        figures[str(rank)] = RankFigures(rate, _interval(counts, generator))
+        interval = trials_interval(found, generator=generator)
+        figures[str(rank)] = RankFigures(rate, interval)
     return figures
 
 
@@ -165,12 +161,11 @@ def _at_fpir(
         for gallery in galleries
     ]
     missed, false = [], []
-    n_people = _n_people(galleries)
     for gallery, point in zip(galleries, points, strict=True):
-        hit, wrong = _decided(gallery.searches, point, rank)
-        mated, strangers = gallery.searches.mated, _strangers(gallery.searches)
-        missed.append(per_person(~hit[mated], gallery.people[mated], n_people=n_people))
-        false.append(per_person(wrong[strangers], gallery.people[strangers], n_people=n_people))
+        strangers = _strangers(gallery.searches)
+        wrong = gallery.searches.top_scores >= point.threshold
+        false.append((wrong[strangers], gallery.people[strangers]))
+        missed.append(gallery.of_mates(~identified(gallery.searches, point, rank=rank)))
     fnir = float(np.mean([point.fnmr for point in points]))
     thresholds = {
         gallery.name: point.finite_threshold
@@ -180,36 +175,24 @@ def _at_fpir(
     return OpenSetFigures(
         target_fpir=fpir,
         fpir=float(np.mean([point.fmr for point in points])),
-        fpir_interval=_interval(false, generator),
+        fpir_interval=trials_interval(false, generator=generator),
         fnir=fnir,
-        fnir_interval=_interval(missed, generator),
+        fnir_interval=trials_interval(missed, generator=generator),
         tpir=1 - fnir,
         threshold=points[0].finite_threshold if alone else None,
         thresholds=None if alone else thresholds,
     )
 
 
-def _decided(
-    searches: Searches, point: OperatingPoint, rank: int | None
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Mates that are identified, and searches that return anybody."""
-    ranked = searches.mate_ranks <= (np.iinfo(np.int64).max if rank is None else rank)
-    hit = ranked & (searches.mate_scores >= point.threshold) & ~np.isneginf(searches.mate_scores)
-    return hit, searches.top_scores >= point.threshold
-
-
-def _interval(
-    counts: Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
-    generator: np.random.Generator,
-) -> Interval:
-    hits, trials = (np.stack(part) for part in zip(*counts, strict=True))
-    return mean_rate_interval(hits, trials, generator=generator)
+def identified(
+    searches: Searches, point: OperatingPoint, *, rank: int | None
+) -> npt.NDArray[np.bool_]:
+    """(n,) bool, the mate is at or above the threshold and among the first ``rank``."""
+    scores, limit = searches.mate_scores, NEVER if rank is None else rank
+    found: npt.NDArray[np.bool_] = scores >= point.threshold
+    return found & (searches.mate_ranks <= limit) & ~np.isneginf(scores)
 
 
 def _strangers(searches: Searches) -> npt.NDArray[np.bool_]:
     # A stranger without a face was never searched for; it must not lower the FPIR.
     return ~searches.mated & ~searches.failed
-
-
-def _n_people(galleries: Sequence[GallerySearches]) -> int:
-    return 1 + max(int(gallery.people.max()) for gallery in galleries)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from vultus.evaluation.measures.allpairs import AllPairs
 from vultus.evaluation.measures.identification import open_set_curve
-from vultus.evaluation.measures.intervals import Interval, mean_rate_interval, per_person
+from vultus.evaluation.measures.intervals import Interval, mean_rate_interval, trials_interval
 from vultus.evaluation.measures.rates import OperatingPoint, operating_point
 from vultus.evaluation.measures.summary import default_fmr
 from vultus.evaluation.protocols.figures import (
@@ -15,7 +15,7 @@ from vultus.evaluation.protocols.figures import (
     TrialFigures,
     VerificationTrials,
 )
-from vultus.evaluation.protocols.search_figures import GallerySearches
+from vultus.evaluation.protocols.search_figures import GallerySearches, identified
 
 
 def verification_figures(
@@ -78,15 +78,11 @@ def open_set_figures(
     if rate is None:
         return None
     points = [operating_point(curve, fmr=rate) for curve in curves]
-    n_people = 1 + max(int(gallery.people.max()) for gallery in galleries)
-    counts = []
-    for gallery, point in zip(galleries, points, strict=True):
-        searches = gallery.searches
-        hit = (searches.mate_ranks == 1) & (searches.mate_scores >= point.threshold)
-        mated = searches.mated
-        counts.append(per_person(hit[mated], gallery.people[mated], n_people=n_people))
-    hits, trials = (np.stack(part) for part in zip(*counts, strict=True))
-    interval = mean_rate_interval(hits, trials, generator=generator)
+    found = [
+        gallery.of_mates(identified(gallery.searches, point, rank=1))
+        for gallery, point in zip(galleries, points, strict=True)
+    ]
+    interval = trials_interval(found, generator=generator)
     return IdentificationTrials(
         fpir=rate,
         rank=1,

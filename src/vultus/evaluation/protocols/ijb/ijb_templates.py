@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.intervals import Interval, mean_rate_interval, per_person
+from vultus.evaluation.measures.intervals import Interval, trials_interval
 from vultus.evaluation.measures.score_stream import ImpostorScores, ImpostorStream
 from vultus.evaluation.protocols.base import EmbeddedPhotos
 from vultus.evaluation.protocols.ijb.ijb_files import TemplatePairs
@@ -200,10 +200,7 @@ class ComparedTemplates:
 
     def tar_interval(self, threshold: float, *, generator: np.random.Generator) -> Interval:
         """95 % interval of the TAR, people drawn with replacement."""
-        hits, trials = per_person(
-            self.genuine >= threshold, self.people, n_people=int(self.people.max()) + 1
-        )
-        return mean_rate_interval(hits[None], trials[None], generator=generator)
+        return trials_interval([(self.genuine >= threshold, self.people)], generator=generator)
 
 
 def compare_templates(templates: EmbeddedPhotos, pairs: TemplatePairs) -> ComparedTemplates:
