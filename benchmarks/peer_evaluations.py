@@ -32,7 +32,7 @@ from vultus.core.similarity import paired_similarity
 from vultus.embedding.embedding_file import load_embeddings
 from vultus.evaluation.measures.accuracy import fold_accuracy
 from vultus.evaluation.measures.rates import RocCurve, operating_point, point_at, roc_curve
-from vultus.evaluation.protocols.pair_lists import Pair, read_lfw_pairs
+from vultus.evaluation.protocols.pairs.pair_lists import Pair, read_lfw_pairs
 
 Row = tuple[str, str, str]
 """Who says it, of what, and what."""

@@ -7,7 +7,7 @@ import pytest
 
 from vultus.core.errors import InputError
 from vultus.evaluation.protocols.folder import PersonFolder
-from vultus.evaluation.protocols.pairs import pairs
+from vultus.evaluation.protocols.pairs.pairs import pairs
 from vultus.evaluation.protocols.result import Evidence
 
 

@@ -10,7 +10,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
 from vultus.evaluation.protocols.figures import RunFigures
 from vultus.evaluation.protocols.folder import PersonFolder
-from vultus.evaluation.protocols.pairs import pairs
+from vultus.evaluation.protocols.pairs.pairs import pairs
 from vultus.evaluation.protocols.photos import PhotoFile
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.report.record import EvaluationRecord, RunCost, record_evaluation

@@ -28,7 +28,7 @@ def pairs(
 ) -> None:
     """Pack a list of pairs into a .bin verification set, or unpack one into a folder."""
     from vultus.data.formats.pair_folder import PAIRS_NAME, unpack_pair_set
-    from vultus.evaluation.protocols.pair_packing import pack_pair_list
+    from vultus.evaluation.protocols.pairs.pair_packing import pack_pair_list
 
     if (source.suffix == _SUFFIX) == (target.suffix == _SUFFIX):
         raise InputError(f"one of the two must be a {_SUFFIX} file, got {source} and {target}")

@@ -6,7 +6,7 @@ from vultus.evaluation.protocols.folder import PersonFolder
 from vultus.evaluation.protocols.ijb.ijb import Ijb
 from vultus.evaluation.protocols.lfw import Lfw
 from vultus.evaluation.protocols.megaface.megaface import MegaFace
-from vultus.evaluation.protocols.pairs import PairProtocol
+from vultus.evaluation.protocols.pairs.pairs import PairProtocol
 from vultus.evaluation.protocols.ytf.ytf import YouTubeFaces
 
 __all__ = [

@@ -15,7 +15,7 @@ from vultus.evaluation.protocols.base import (
     EmbedPhotos,
 )
 from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.photo_root import PhotoRoot, people_of
+from vultus.evaluation.protocols.photos import PhotoRoot, people_of
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, compare_all, pair_scores
 from vultus.evaluation.protocols.search_figures import (

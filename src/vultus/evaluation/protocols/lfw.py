@@ -6,8 +6,8 @@ from pathlib import Path
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
-from vultus.evaluation.protocols.pair_lists import read_lfw_pairs
-from vultus.evaluation.protocols.photo_root import PhotoRoot, people_of
+from vultus.evaluation.protocols.pairs.pair_lists import read_lfw_pairs
+from vultus.evaluation.protocols.photos import PhotoRoot, people_of
 from vultus.evaluation.protocols.protocol_files import archive, digests, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import compare_all, score_pairs

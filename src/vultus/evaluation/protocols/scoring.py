@@ -14,7 +14,7 @@ from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.rates import roc_curve
 from vultus.evaluation.measures.summary import Summary, summarise
 from vultus.evaluation.protocols.base import EmbeddedPhotos
-from vultus.evaluation.protocols.pair_lists import Pair, consecutive_folds
+from vultus.evaluation.protocols.pairs.pair_lists import Pair, consecutive_folds
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult, photo_qualities
 
 LISTED_IMPOSTORS = 1000

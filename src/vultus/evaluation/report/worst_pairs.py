@@ -6,8 +6,7 @@ from pathlib import Path
 
 from vultus.core.errors import InputError, VultusError
 from vultus.data.formats.pair_set import read_pair_set
-from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.photos import PhotoFile
+from vultus.evaluation.protocols.photos import PhotoFile, PhotoRoot
 from vultus.evaluation.report.record import ScoredPair
 from vultus.image.io import read_image
 from vultus.pages.inline import InlineImage, inline_image

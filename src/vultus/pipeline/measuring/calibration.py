@@ -14,7 +14,7 @@ from vultus.core.files import write_text
 from vultus.core.progress import Progress
 from vultus.embedding.embedding_file import load_embeddings
 from vultus.evaluation.calibration.run import LabelledFaces
-from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photos import PhotoRoot
 from vultus.matching.calibration import Calibration
 from vultus.models.cards import is_model_name
 from vultus.models.digest import sha256_file

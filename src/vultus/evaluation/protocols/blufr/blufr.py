@@ -22,7 +22,7 @@ from vultus.evaluation.protocols.blufr.blufr_splits import (
     read_blufr_lists,
 )
 from vultus.evaluation.protocols.figures import ProtocolExtras, Setting
-from vultus.evaluation.protocols.photo_root import PhotoRoot, people_of
+from vultus.evaluation.protocols.photos import PhotoRoot, people_of
 from vultus.evaluation.protocols.protocol_files import archive, digests, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import all_pairs_evidence, compare_all

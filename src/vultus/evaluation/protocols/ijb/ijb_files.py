@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.core.rows import freeze_arrays
-from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.photos import PhotoFile
+from vultus.evaluation.protocols.photos import PhotoFile, PhotoRoot
 from vultus.evaluation.protocols.protocol_files import (
     check_all_there,
     check_complete,

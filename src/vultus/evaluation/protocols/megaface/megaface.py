@@ -23,7 +23,7 @@ from vultus.evaluation.protocols.base import (
 )
 from vultus.evaluation.protocols.figures import DistractorFigures, ProtocolExtras
 from vultus.evaluation.protocols.megaface.megaface_parts import DISTRACTORS, PROBES, find_part
-from vultus.evaluation.protocols.photo_root import people_of
+from vultus.evaluation.protocols.photos import people_of
 from vultus.evaluation.protocols.result import Evidence, ProtocolResult
 from vultus.evaluation.protocols.scoring import (
     LISTED_IMPOSTORS,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.photos import PhotoFile, Photos
+from vultus.evaluation.protocols.photos import PhotoFile, PhotoRoot, Photos
 from vultus.evaluation.protocols.protocol_files import (
     check_all_there,
     digests,

@@ -13,8 +13,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, embed_sets
 from vultus.evaluation.protocols.figures import ProtocolExtras
-from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.photos import PhotoRoot, Photos
 from vultus.evaluation.protocols.protocol_files import (
     check_complete,
     digests,

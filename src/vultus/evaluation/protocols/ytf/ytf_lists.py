@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.evaluation.protocols.pair_lists import Pair
+from vultus.evaluation.protocols.pairs.pair_lists import Pair
 from vultus.evaluation.protocols.protocol_files import read_lines
 
 

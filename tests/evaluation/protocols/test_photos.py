@@ -8,7 +8,7 @@ import pytest
 from tests.core.hostile_zips import MEMBERS, change, write_zip
 
 from vultus.core.errors import ImageError, InputError
-from vultus.evaluation.protocols.photo_root import PhotoRoot
+from vultus.evaluation.protocols.photos import PhotoRoot
 
 PHOTOS = {"anna/1.jpg": b"one", "anna/2.png": b"two", "bo/1.jpg": b"three"}
 

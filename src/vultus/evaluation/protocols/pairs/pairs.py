@@ -6,9 +6,8 @@ from pathlib import Path
 from vultus.core.errors import InputError
 from vultus.data.formats.pair_set import distinct_images, read_pair_set
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
-from vultus.evaluation.protocols.pair_lists import Pair, read_cfp_pairs, read_pair_list
-from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.photos import Photos
+from vultus.evaluation.protocols.pairs.pair_lists import Pair, read_cfp_pairs, read_pair_list
+from vultus.evaluation.protocols.photos import PhotoRoot, Photos
 from vultus.evaluation.protocols.protocol_files import digests, first_file, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
 from vultus.evaluation.protocols.scoring import score_pairs

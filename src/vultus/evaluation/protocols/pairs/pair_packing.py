@@ -4,9 +4,8 @@ from pathlib import Path
 
 from vultus.data.formats.files import read_image_file
 from vultus.data.formats.pair_set import write_pair_set
-from vultus.evaluation.protocols.pair_lists import read_pair_list
-from vultus.evaluation.protocols.photo_root import PhotoRoot
-from vultus.evaluation.protocols.photos import PhotoFile
+from vultus.evaluation.protocols.pairs.pair_lists import read_pair_list
+from vultus.evaluation.protocols.photos import PhotoFile, PhotoRoot
 
 
 def pack_pair_list(listed: Path, target: Path, *, photos: Path | None = None) -> tuple[int, int]:

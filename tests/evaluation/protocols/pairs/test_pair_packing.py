@@ -6,7 +6,7 @@ import pytest
 
 from vultus.core.errors import InputError
 from vultus.data.formats.pair_set import read_pair_set
-from vultus.evaluation.protocols.pair_packing import pack_pair_list
+from vultus.evaluation.protocols.pairs.pair_packing import pack_pair_list
 from vultus.image.io import write_image
 
 
