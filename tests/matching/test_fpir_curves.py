@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import CalibrationError, InputError
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel, people_for_fpir
+from vultus.core.text import rounded_up
+from vultus.matching.fpir_curves import (
+    FpirCurve,
+    FpirCurves,
+    PhotoLevel,
+    people_for_fpir,
+    smallest_fpir,
+)
 
 N_PEOPLE = 2000
 
@@ -68,6 +75,24 @@ def test_a_claim_beyond_the_people_is_refused_with_their_number() -> None:
     with pytest.raises(CalibrationError, match=r"carry FPIR 0\.0015"):
         RATES.threshold(0.001, people_by_photos={1: 10})
     assert RATES.threshold(0.0015, people_by_photos={1: 10}).similarity > 0
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 5000])
+@pytest.mark.parametrize("fpir", [0.5, 0.1, 0.06, 0.03, 1e-2, 1e-3, 1.7e-4])
+def test_the_number_of_people_is_the_least_that_carries_the_rate(fpir: float, size: int) -> None:
+    n = people_for_fpir(fpir, gallery_size=size)
+    assert smallest_fpir(n, gallery_size=size) <= fpir * (1 + 1e-9)
+    assert smallest_fpir(n - 1, gallery_size=size) > fpir
+
+
+def test_so_many_people_carry_the_rate_that_is_said_to_be_theirs() -> None:
+    for n in range(30, 400):
+        for size in (1, 10, 77):
+            reach = smallest_fpir(n, gallery_size=size)
+            if reach < 0.9:
+                assert people_for_fpir(reach, gallery_size=size) == n
+                assert people_for_fpir(float(rounded_up(reach)), gallery_size=size) <= n
+    assert smallest_fpir(1, gallery_size=1) == math.inf
 
 
 def test_strangers_as_alike_as_one_person_are_named() -> None:

@@ -1,7 +1,12 @@
-"""Text: what was meant, where a name is not known."""
+"""Text of messages: what was meant, how an argument is called, numbers that still hold."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import ROUND_CEILING, Context
 from difflib import get_close_matches
+
+_as_options: ContextVar[bool] = ContextVar("_as_options", default=False)
 
 
 def did_you_mean(name: str, known: Collection[str], *, most: int = 1) -> str:
@@ -28,3 +33,54 @@ def unknown_name(name: object, known: Collection[str]) -> str:
         "'lumens'; did you mean 'lumen'? (there are: kind, lumen)"
     """
     return f"{name!r}{did_you_mean(str(name), known)} (there are: {', '.join(known)})"
+
+
+@contextmanager
+def option_words() -> Iterator[None]:
+    """Inside, `argument` speaks as the command line does."""
+    token = _as_options.set(True)
+    try:
+        yield
+    finally:
+        _as_options.reset(token)
+
+
+def argument(name: str, value: float | str | None = None) -> str:
+    """An argument in the words of whoever called: of Python, or of the command line.
+
+    A message is made of these words where it arises, so that nothing in it has to be found again
+    and replaced: a file may be called ``threshold=....jpg``.
+
+    Args:
+        name: As Python calls it; the command line must have an option of that name.
+        value: What to give; None where that is for the user to say.
+
+    Example:
+        >>> argument("threshold"), argument("select", "largest")
+        ('threshold=...', 'select="largest"')
+        >>> with option_words():
+        ...     argument("threshold"), argument("select", "largest")
+        ('--threshold', '--select largest')
+    """
+    if _as_options.get():
+        option = f"--{name.replace('_', '-')}"
+        return option if value is None else f"{option} {value}"
+    if value is None:
+        return f"{name}=..."
+    return f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
+
+
+def rounded_up(value: float, *, digits: int = 2) -> str:
+    """A number shortened so that it is no smaller: who asks for the rate that is named, gets it.
+
+    Args:
+        value: Positive.
+        digits: How many significant ones.
+
+    Example:
+        >>> rounded_up(0.0811), rounded_up(1e-4), rounded_up(2 / 3, digits=3)
+        ('0.082', '0.0001', '0.667')
+    """
+    # Through repr: 1e-4 is meant, and not the binary fraction a little above it.
+    short = Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(value)))
+    return f"{float(short):.{digits}g}"

@@ -16,9 +16,12 @@ from vultus.core.checks import check_array, check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
+from vultus.core.text import argument, rounded_up
 from vultus.core.thresholds import Threshold
 
 _BISECTIONS = 60
+_ROUNDING = 1e-12
+"""So that 3 / 49 is carried by 49 people."""
 
 
 def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
@@ -41,7 +44,17 @@ def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
     check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
     check_positive_int("gallery_size", gallery_size)
     pairs = 3 * gallery_size / fpir
-    return max(math.ceil(3 / fpir), math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2))
+    n = max(2, math.floor(max(3 / fpir, (1 + math.sqrt(1 + 8 * pairs)) / 2)) - 1)
+    while smallest_fpir(n, gallery_size=gallery_size) > fpir * (1 + _ROUNDING):
+        n += 1
+    return n
+
+
+def smallest_fpir(n_people: int, *, gallery_size: int) -> float:
+    """The lowest FPIR that so many people carry; may be above 1."""
+    if n_people < 2:
+        return math.inf
+    return max(3 / n_people, 6 * gallery_size / (n_people * (n_people - 1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,12 +244,15 @@ class FpirCurves:
 
     def _refusal(self, fpir: float, size: int) -> CalibrationError:
         n = self.levels[0].n_people
-        reach = max(3 / n, 6 * size / (n * (n - 1)))
-        carried = f"They carry FPIR {reach:.2g}: ask for that, " if reach < 1 else ""
+        reach = smallest_fpir(n, gallery_size=size)
+        carried = ""
+        if reach < 1 and float(said := rounded_up(reach)) < 1:
+            carried = f"They carry FPIR {said}: ask for that ({argument('fpir', float(said))}), "
         return CalibrationError(
             f"FPIR {fpir:.3g} among {size:,} people takes a calibration on "
             f"{people_for_fpir(fpir, gallery_size=size):,} people; this one stands on {n:,} "
-            f"({self.origin}). {carried}pass threshold=..., or calibrate on more people"
+            f"({self.origin}). {carried}decide by {argument('threshold')}, set by hand, or "
+            "calibrate on more people (`vultus calibrate`)"
         )
 
     def _hazard(

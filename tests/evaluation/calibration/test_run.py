@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_what_was_asked_for_and_nothing_else(faces: LabelledFaces) -> None:
     [
         ({"fmrs": (1e-5,)}, r"takes 1,552 people .* are 700: 852 more"),
         ({"galleries": (GalleryPlan(0.001, 10),)}, r"takes 6,000 people .* 700: 5,300 more"),
-        ({"galleries": (GalleryPlan(0.01, 5000),)}, r"takes 3,466 people .*: 2,766 more"),
+        ({"galleries": (GalleryPlan(0.01, 5000),)}, r"takes 3,465 people .*: 2,765 more"),
         ({"galleries": (GalleryPlan(0.1, 5, 9),)}, r"9 photo\(s\) each takes 60 .* 0: 60 more"),
     ],
 )
@@ -114,6 +115,28 @@ def test_what_the_people_cannot_carry_is_refused_with_their_number(
 ) -> None:
     with pytest.raises(CalibrationError, match=message):
         calibrate(faces, CalibrationPlan(**settings))
+
+
+def test_with_the_people_told_a_gallery_passes_and_with_one_fewer_not(
+    make_faces: MakeFaces,
+) -> None:
+    for plan in (GalleryPlan(0.1, 10), GalleryPlan(0.09, 11, 2)):
+        asked = CalibrationPlan(galleries=(plan,), share_held_out=0.45)
+        with pytest.raises(CalibrationError) as refused:
+            calibrate(make_faces(41, 3), asked)
+        told = int(re.search(r"takes (\d+) people", str(refused.value))[1])  # type: ignore[index]
+        assert f"there are 41: {told - 41} more" in str(refused.value)
+        calibrate(make_faces(told, 3), asked)
+        with pytest.raises(CalibrationError, match=f"takes {told} people .*: 1 more"):
+            calibrate(make_faces(told - 1, 3), asked)
+
+
+def test_a_gallery_is_refused_before_any_comparison(
+    make_faces: MakeFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("vultus.evaluation.calibration.run.all_pairs")
+    with pytest.raises(CalibrationError, match="takes 6,000 people"):
+        calibrate(make_faces(60, 3), CalibrationPlan(galleries=(GalleryPlan(0.001, 10),)))
 
 
 def test_a_few_people_carry_little(make_faces: MakeFaces) -> None:

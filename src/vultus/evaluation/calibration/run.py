@@ -1,6 +1,5 @@
 """A calibration from labelled faces: some people set the thresholds, the others check them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +34,7 @@ from vultus.evaluation.calibration.split import (
     SHARE_HELD_OUT,
     check_people_for_fmr,
     held_out,
+    people_in_all,
     smallest_fmr,
 )
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
@@ -129,10 +129,17 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
         InputError: If nobody has two photos, or an argument is out of range.
     """
     generator = np.random.default_rng(plan.seed)
-    kept = held_out(faces.identities, generator=generator, share=plan.share_held_out)
+    kept = held_out(
+        faces.identities,
+        generator=generator,
+        share=plan.share_held_out,
+        photo_counts=[gallery.photos_per_person for gallery in plan.galleries],
+    )
     people = np.unique(faces.identities, return_inverse=True)[1].astype(np.int64)
     fit, other = (_Part(faces.embeddings[mask], people[mask]) for mask in (~kept, kept))
     rates_asked = _fmrs(plan, fit, other)
+    for gallery in plan.galleries:
+        _check_gallery(gallery, fit, other, share=plan.share_held_out)
     for part in (fit, other):
         part.compare(max(rates_asked))
     created = datetime.now(UTC)
@@ -182,9 +189,13 @@ class _Part:
         tail = min(_MAX_TAIL, max(TAIL, round(1.5 * largest_fmr * n)))
         self.pairs = all_pairs(self.embeddings, identities=self.people, tail=tail)
 
+    def with_photos(self, least: int) -> int:
+        """How many people have at least so many photos."""
+        return int((self.photo_counts >= least).sum())
+
     def searches(self, photos_per_person: int, *, seed: int) -> StrangerSearches | None:
         """Everybody as a stranger to everybody else; None where too few have so many photos."""
-        if (self.photo_counts >= photos_per_person).sum() < MIN_PEOPLE:
+        if self.with_photos(photos_per_person) < MIN_PEOPLE:
             return None
         return stranger_searches(
             self.embeddings,
@@ -196,12 +207,11 @@ class _Part:
 
 def _fmrs(plan: CalibrationPlan, fit: _Part, other: _Part) -> list[float]:
     fewest = min(fit.n_people, other.n_people)
-    share = fewest / (fit.n_people + other.n_people)
     wanted = (
         plan.fmrs or [fmr for fmr in DECADES if smallest_fmr(fewest) <= fmr <= 1e-2] or DECADES[:1]
     )
     for fmr in wanted:
-        check_people_for_fmr(fmr, n_people=fewest, share=share)
+        check_people_for_fmr(fmr, n_people=fit.n_people + other.n_people, share=plan.share_held_out)
     if not (fit.n_pairable and other.n_pairable):
         raise InputError(
             "calibration needs people with two photos or more on both sides of the split, got "
@@ -229,14 +239,8 @@ def _galleries(
     origin: str,
 ) -> tuple[FpirCurves | None, list[FpirCheck]]:
     if fit.n_people < MIN_PEOPLE:
-        if plan.galleries:
-            _refuse(plan.galleries[0], fit, plan)
         return None, []
     curves = fit_fpir_curves(fit.embeddings, fit.people, generator=generator, origin=origin)
-    for gallery in plan.galleries:
-        enough = int((fit.photo_counts >= gallery.photos_per_person).sum())
-        if enough < people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size):
-            _refuse(gallery, fit, plan)
     own, others = (
         cache(lambda k, part=part: part.searches(k, seed=plan.seed + 1)) for part in (fit, other)
     )
@@ -246,15 +250,19 @@ def _galleries(
     ]
 
 
-def _refuse(gallery: GalleryPlan, fit: _Part, plan: CalibrationPlan) -> None:
-    whole, photos = 1 - plan.share_held_out, gallery.photos_per_person
+def _check_gallery(gallery: GalleryPlan, fit: _Part, other: _Part, *, share: float) -> None:
+    """Refuse a gallery that those who set the threshold cannot carry, before any work."""
+    photos = gallery.photos_per_person
+    setting, have = fit.with_photos(photos), fit.with_photos(photos) + other.with_photos(photos)
     carried = people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size)
-    needed = math.ceil(max(carried, MIN_PEOPLE) / whole)
-    have = round(int((fit.photo_counts >= photos).sum()) / whole)
+    least = max(carried, MIN_PEOPLE)
+    if setting >= least:
+        return
+    needed = people_in_all(least, 0, share=share)
     raise CalibrationError(
         f"FPIR {gallery.fpir:.3g} among {gallery.gallery_size:,} people with {photos} photo(s) "
-        f"each takes {needed:,} people with as many photos ({whole:.0%} of them set the "
-        f"threshold), there are about {have:,}: {needed - have:,} more. Ask for a higher FPIR or "
+        f"each takes {needed:,} people with as many photos ({1 - share:.0%} of them set the "
+        f"threshold), there are {have:,}: {needed - have:,} more. Ask for a higher FPIR or "
         "a smaller gallery"
     )
 
