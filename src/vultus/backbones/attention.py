@@ -15,7 +15,7 @@ from vultus.backbones.base import (
 from vultus.core.checks import check_range
 
 WIDTHS = (256, 512, 1024)
-LAST_WIDTH = 2048
+_LAST_WIDTH = 2048
 
 
 class PreActivationUnit(nn.Module):
@@ -141,13 +141,13 @@ class AttentionNet(Backbone):
             levels = len(WIDTHS) - number
             stages.extend(AttentionModule(width, levels=levels) for _ in range(count))
             channels = width
-        stages.append(PreActivationUnit(channels, LAST_WIDTH, stride=2))
-        stages.extend(PreActivationUnit(LAST_WIDTH, LAST_WIDTH) for _ in range(2))
+        stages.append(PreActivationUnit(channels, _LAST_WIDTH, stride=2))
+        stages.extend(PreActivationUnit(_LAST_WIDTH, _LAST_WIDTH) for _ in range(2))
         self.stages = nn.Sequential(*stages)
-        self.last_bn = nn.BatchNorm2d(LAST_WIDTH)
+        self.last_bn = nn.BatchNorm2d(_LAST_WIDTH)
         self.dropout = nn.Dropout(check_range("dropout", dropout, low=0, high=1, high_open=True))
         height, width = (-(-length // 16) for length in self.input_hw)
-        self.fc = nn.Linear(LAST_WIDTH * height * width, dim)
+        self.fc = nn.Linear(_LAST_WIDTH * height * width, dim)
         self.features = nn.BatchNorm1d(dim)
         # A free scale per feature would undo what the losses do about lengths.
         self.features.weight.requires_grad = False

@@ -8,7 +8,7 @@ from vultus.backbones.base import Backbone, BackboneInfo, check_input_hw, regist
 from vultus.backbones.convolution import ConvReLU
 from vultus.core.checks import check_range
 
-BN_EPSILON = 1e-3  # of the original; PyTorch's own is 1e-5
+_BN_EPSILON = 1e-3  # of the original; PyTorch's own is 1e-5
 
 
 def _conv(
@@ -156,7 +156,7 @@ class InceptionResNetV1(Backbone):
         self.last_bn = nn.BatchNorm1d(dim)
         for module in self.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                module.eps = BN_EPSILON
+                module.eps = _BN_EPSILON
 
     def compute(self, images: Tensor) -> Tensor:
         """(b, 3, h, w) -> (b, dim)."""

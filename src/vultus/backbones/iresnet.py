@@ -110,7 +110,7 @@ PAPER = "Deng et al., ArcFace, CVPR 2019 (improved residual block, head E)"
 README = "arcface_torch, README (FLOPs)"
 ZOO = "OpenVINO Open Model Zoo"
 NOTE = "the zoo counts a converted graph, normalisation folded into convolutions"
-BLOCKS: dict[int, tuple[int, int, int, int]] = {
+_BLOCKS: dict[int, tuple[int, int, int, int]] = {
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
     50: (3, 4, 14, 3),
@@ -118,11 +118,11 @@ BLOCKS: dict[int, tuple[int, int, int, int]] = {
     200: (6, 26, 60, 6),
 }
 """Residual blocks of the four stages by depth."""
-PARAMETERS = {34: 34.129e6, 100: 65.131e6}
-MACS = {18: 2.6e9, 34: 4.467e9, 50: 6.3e9, 100: 12.1e9, 200: 23.5e9}
+_PARAMETERS = {34: 34.129e6, 100: 65.131e6}
+_MACS = {18: 2.6e9, 34: 4.467e9, 50: 6.3e9, 100: 12.1e9, 200: 23.5e9}
 
-for depth, blocks in BLOCKS.items():
-    parameters, macs = PARAMETERS.get(depth), MACS.get(depth)
+for depth, blocks in _BLOCKS.items():
+    parameters, macs = _PARAMETERS.get(depth), _MACS.get(depth)
     register_backbone(
         f"iresnet{depth}",
         BackboneInfo(

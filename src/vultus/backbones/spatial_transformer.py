@@ -16,10 +16,10 @@ from vultus.core.errors import InputError
 
 TransformKind = Literal["similarity", "affine"]
 
-LOCALISATION_SIDE = 64  # pixels; the place of a face needs no finer image
+_LOCALISATION_SIDE = 64  # pixels; the place of a face needs no finer image
 
 
-class Localisation(nn.Module):
+class _Localisation(nn.Module):
     """Small convolutional network from an image to the numbers of its transform.
 
     The last layer starts so near 0 that every image starts within a hundredth of a pixel of the
@@ -39,7 +39,7 @@ class Localisation(nn.Module):
             ConvReLU(32, 64, 3, stride=2, batch_norm=True),
             ConvReLU(64, 32, 1, batch_norm=True),
         )
-        side = LOCALISATION_SIDE // 8
+        side = _LOCALISATION_SIDE // 8
         self.hidden = nn.Linear(32 * side * side, 64)
         self.last = nn.Linear(64, numbers)
         nn.init.normal_(self.last.weight, 0.0, 1e-5)
@@ -47,7 +47,7 @@ class Localisation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(b, 3, h, w) -> (b, numbers), each within +-limit."""
-        sides = (LOCALISATION_SIDE, LOCALISATION_SIDE)
+        sides = (_LOCALISATION_SIDE, _LOCALISATION_SIDE)
         small = functional.interpolate(images, sides, mode="bilinear", align_corners=False)
         raw = self.last(functional.relu(self.hidden(self.layers(small).flatten(1))))
         bounded: Tensor = self.limit * torch.tanh(raw / self.limit)
@@ -141,7 +141,7 @@ class SpatialTransformer(Backbone):
             raise InputError(f'kind must be "similarity" or "affine", got {kind!r}')
         limit = check_range("limit", limit, low=0, high=1, low_open=True)
         self.kind: TransformKind = kind
-        self.localisation = Localisation(4 if kind == "similarity" else 6, limit=limit)
+        self.localisation = _Localisation(4 if kind == "similarity" else 6, limit=limit)
         seen_hw = self.input_hw if inner_hw is None else inner_hw
         self.inner = BACKBONES.create(inner, dim=dim, input_hw=seen_hw)
 

@@ -98,7 +98,7 @@ NOTE = (
     "the authors' definition has 3,712 more, biases of the units that are frozen at 0; "
     "GFLOPs of the zoo halved, they include activations"
 )
-UNITS: dict[int, tuple[int, int, int, int]] = {
+_UNITS: dict[int, tuple[int, int, int, int]] = {
     4: (0, 0, 0, 0),
     20: (1, 2, 4, 1),
     36: (2, 4, 8, 2),
@@ -106,7 +106,7 @@ UNITS: dict[int, tuple[int, int, int, int]] = {
 }
 """Residual units by the number of convolutions, table 2 of the paper."""
 
-for depth, units in UNITS.items():
+for depth, units in _UNITS.items():
     register_backbone(
         f"sphereface{depth}",
         BackboneInfo(
