@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.text import option_words
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder
 from vultus.matching.calibration import Calibration
@@ -44,10 +46,26 @@ def test_a_larger_gallery_needs_a_higher_threshold() -> None:
 
 
 def test_the_error_tells_what_the_table_can_carry_and_that_works() -> None:
-    with pytest.raises(CalibrationError, match=r"FPIR >= 0\.0952") as caught:
+    with pytest.raises(CalibrationError, match=r"FPIR 0\.096\. Ask .*fpir=0\.096") as caught:
         threshold_for_fpir(TABLE, fpir=0.01, gallery_size=10_000)
     assert "10,000 people" in str(caught.value)
-    assert threshold_for_fpir(TABLE, fpir=0.0952, gallery_size=10_000).similarity == 0.6
+    assert threshold_for_fpir(TABLE, fpir=0.096, gallery_size=10_000).similarity == 0.6
+
+
+@given(st.floats(1e-6, 0.9), st.integers(1, 100_000))
+def test_the_rate_that_is_offered_is_carried(fmr: float, size: int) -> None:
+    table = ThresholdTable((Threshold(0.5, fmr=fmr, n_impostor=10**7, origin="a set"),))
+    try:
+        threshold_for_fpir(table, fpir=fmr / 2, gallery_size=size)
+    except CalibrationError as error:
+        message = str(error)
+    with option_words(), pytest.raises(CalibrationError) as caught:
+        threshold_for_fpir(table, fpir=fmr / 2, gallery_size=size)
+    assert "--threshold" in str(caught.value)
+    assert "=..." in message
+    assert "=..." not in str(caught.value)
+    if offered := re.search(r"--fpir ([\d.e-]+)", str(caught.value)):
+        assert threshold_for_fpir(table, fpir=float(offered[1]), gallery_size=size)
 
 
 def test_a_sample_without_a_false_match_carries_the_rule_of_threes_rate() -> None:
@@ -92,7 +110,7 @@ def test_beyond_the_sites_reach_the_card_answers_if_it_is_not_laxer(
     stricter = replace(
         tiny_calibration, thresholds=ThresholdTable((lax, replace(strict, similarity=0.93)))
     )
-    with pytest.raises(CalibrationError, match=r"fmr >= 0\.003"):
+    with pytest.raises(CalibrationError, match=r"fmr=0\.003"):
         threshold_for_fmr(card, fmr=1e-3, calibration=stricter)
     assert threshold_for_fmr(card, fmr=1e-4, calibration=stricter).similarity == 0.95
 

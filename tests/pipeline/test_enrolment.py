@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from vultus import Recognizer
-from vultus.core.errors import InputError, NoFaceError
+from vultus.core.errors import ImageError, InputError, NoFaceError
 from vultus.core.faces import Image
 from vultus.image.io import write_image
-from vultus.pipeline.enrolment import enroll_folder, folder_gallery
-from vultus.pipeline.photos import Skipped
+from vultus.pipeline.enrolment import enroll_folder, folder_gallery, size_note
+from vultus.pipeline.photos import Skipped, tell_note
 
 
 @pytest.fixture
@@ -60,3 +60,29 @@ def test_what_is_no_folder_of_people_is_refused(tmp_path: Path, tiny_model: Path
         (tmp_path / "empty").mkdir()
         with pytest.raises(InputError, match="one folder of photos per person"):
             enroll_folder(recognizer, gallery, tmp_path / "empty")
+
+
+def test_a_person_without_a_photo_is_told_and_others_are_enrolled(
+    people: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    (people / "anna").mkdir()
+    recognizer, skipped = Recognizer(embedder=tiny_model, gate=None), Skipped()
+    with recognizer.open_gallery(tmp_path / "gallery.db") as gallery:
+        enrolled = enroll_folder(recognizer, gallery, people, on_error=skipped)
+        assert enrolled == {"anna": 0, "eileen": 1, "grace": 1}
+        assert skipped.photos[0]["photo"] == str(people / "anna")
+        with pytest.raises(ImageError):
+            enroll_folder(recognizer, gallery, people)
+
+
+def test_who_collects_no_notes_finds_them_in_the_log(
+    people: Path, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recognizer = Recognizer(embedder=tiny_model, gate=None)
+    with recognizer.open_gallery(tmp_path / "gallery.db") as gallery:
+        (people / "grace" / "2.png").unlink()
+        assert size_note(recognizer, gallery, dict.fromkeys("abc", 1)) is None
+        note = size_note(recognizer, gallery, {str(number): 1 for number in range(101)})
+        assert note is not None
+        tell_note(None, note)
+    assert "reaches 101 people" in caplog.text

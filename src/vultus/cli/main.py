@@ -17,6 +17,7 @@ from vultus.core.errors import (
     ProviderError,
     VultusError,
 )
+from vultus.core.text import option_words
 
 # The base of all usage errors; typer carries its own click and gives that class no public name.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -130,7 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        result = commands.main(arguments, prog_name="vultus", standalone_mode=False)
+        with option_words():
+            result = commands.main(arguments, prog_name="vultus", standalone_mode=False)
     except _UsageError as error:
         return fail(_usage(error))
     except VultusError as error:

@@ -20,6 +20,8 @@ from vultus.core.progress import Progress, tracked
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from vultus.pipeline.photos import Note
+
 T = TypeVar("T")
 
 _HANDFUL = 10
@@ -174,6 +176,11 @@ def track(items: Iterable[T], what: str, *, total: int) -> Iterator[T]:
     """Show by a `progress_bar` how far the consumption of ``items`` has come."""
     with progress_bar() as progress:
         yield from tracked(items, what, total=total, progress=progress)
+
+
+def report_note(told: "Note") -> None:
+    """Say on stderr what stops nothing."""
+    note(f"note: {told.text}")
 
 
 def report_skipped(skipped: Sequence[Mapping[str, str]], *, quiet: bool = False) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.text import argument, rounded_up
 
 _ROUNDING = 1e-3
 """Rates are written down rounded."""
@@ -107,12 +108,15 @@ class ThresholdTable:
                 return point
         if not self.points:
             raise CalibrationError(
-                "this model has no calibrated thresholds; pass threshold=... or calibrate it"
+                "this model has no calibrated thresholds; decide by "
+                f"{argument('threshold')}, set by hand, or calibrate it (`vultus calibrate`)"
             )
         strictest = self.points[-1]
+        least = argument("fmr", float(rounded_up(stated_rate(strictest), digits=3)))
         raise CalibrationError(
             f"no threshold is measured at FMR <= {fmr:.3g}; the strictest known is {strictest}. "
-            f"Ask for fmr >= {strictest.fmr:.3g}, pass threshold=..., or calibrate on more people"
+            f"Ask for that ({least}), decide by {argument('threshold')}, set by hand, or calibrate "
+            "on more people (`vultus calibrate`)"
         )
 
 

@@ -7,8 +7,12 @@ from contextlib import suppress
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError
+from vultus.core.text import argument, rounded_up
 from vultus.core.thresholds import Threshold, ThresholdTable, stated_rate
 from vultus.matching.calibration import Calibration
+
+_ROUNDING = 1e-9
+"""So that a rate carries the FPIR that is computed from it."""
 
 
 def fmr_for_fpir(fpir: float, *, gallery_size: int) -> float:
@@ -73,19 +77,20 @@ def threshold_for_fpir(table: ThresholdTable, *, fpir: float, gallery_size: int)
     size = max(check_positive_int("gallery_size", gallery_size, minimum=0), 1)
     target = fmr_for_fpir(fpir, gallery_size=size)
     for point in table.points:
-        if stated_rate(point) <= target:
+        if stated_rate(point) <= target * (1 + _ROUNDING):
             return point
     if not table.points:
         raise CalibrationError(
-            "this model has no calibrated thresholds, so no FPIR can be promised; "
-            "pass threshold=... or calibrate it"
+            "this model has no calibrated thresholds, so no FPIR can be promised; decide by "
+            f"{argument('threshold')}, set by hand, or calibrate it (`vultus calibrate`)"
         )
     strictest = table.points[-1]
-    reach = fpir_of_fmr(stated_rate(strictest), gallery_size=size)
+    reach = rounded_up(fpir_of_fmr(stated_rate(strictest), gallery_size=size))
+    ask = f"Ask for that ({argument('fpir', float(reach))}), " if float(reach) < 1 else ""
     raise CalibrationError(
         f"FPIR <= {fpir:.3g} among {size:,} people needs a threshold of FMR <= {target:.3g}; the "
-        f"strictest known is {strictest}, which carries FPIR >= {reach:.3g}. Ask for that, "
-        "pass threshold=..., or calibrate on more people"
+        f"strictest known is {strictest}, which carries FPIR {reach}. {ask}decide by "
+        f"{argument('threshold')}, set by hand, or calibrate on more people (`vultus calibrate`)"
     )
 
 

@@ -1,16 +1,18 @@
 """Enrolling a folder of people: one folder of photos per person, named after them."""
 
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from vultus.core.choices import Selection
-from vultus.core.errors import InputError
+from vultus.core.choices import DEFAULT_FPIR, Selection
+from vultus.core.errors import CalibrationError, ImageError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
 from vultus.image.io import list_images
-from vultus.pipeline.photos import ErrorHandler
+from vultus.matching.operating_point import threshold_for_gallery
+from vultus.pipeline.photos import ErrorHandler, Note, tell, tell_note
 from vultus.pipeline.recognizer import Recognizer
 
 
@@ -24,6 +26,9 @@ def enroll_folder(
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Enrol every person of a folder of folders.
+
+    Where so many people cannot be searched with the thresholds there are, a note says so before
+    any work (`Skipped.notes`, else the log).
 
     Args:
         recognizer: Makes the embeddings.
@@ -39,18 +44,83 @@ def enroll_folder(
     Raises:
         InputError: If there is no such folder, or it has no folder inside.
     """
+    people = people_of_folder(folder, on_error=on_error)
+    coming = {name: len(photos) for name, photos in people.items() if photos}
+    if note := size_note(recognizer, gallery, coming):
+        tell_note(on_error, note)
+    told = tracked(people.items(), "enrolling", total=len(people), progress=progress)
+    return {
+        name: recognizer.enroll(gallery, name, photos, select=select, on_error=on_error)
+        for name, photos in told
+    }
+
+
+def people_of_folder(
+    folder: str | Path, *, on_error: ErrorHandler | None = None
+) -> dict[str, list[Path]]:
+    """The photos of each person of a folder with one folder per person, named after them.
+
+    Args:
+        folder: Holds one folder per person.
+        on_error: Told of each person's folder that holds no photo; None raises at the first.
+
+    Raises:
+        InputError: If there is no such folder, or it has no folder inside.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; it must hold one folder per person")
     people = sorted(path for path in folder.iterdir() if path.is_dir())
     if not people:
         raise InputError(f"{folder} must hold one folder of photos per person, it holds none")
-    return {
-        person.name: recognizer.enroll(
-            gallery, person.name, list_images([person]), select=select, on_error=on_error
-        )
-        for person in tracked(people, "enrolling", total=len(people), progress=progress)
-    }
+    photos: dict[str, list[Path]] = {}
+    for person in people:
+        photos[person.name] = []
+        try:
+            photos[person.name] = list_images([person])
+        except ImageError as error:
+            tell(on_error, str(person), error)
+    return photos
+
+
+def check_size(
+    recognizer: Recognizer, photos_by_person: Mapping[str, int], *, fpir: float = DEFAULT_FPIR
+) -> None:
+    """Refuse, before any work, a gallery that cannot be searched at an FPIR.
+
+    Args:
+        recognizer: Whose calibration, else card, is asked.
+        photos_by_person: Who will be enrolled, with how many photos.
+        fpir: The chance in (0, 1) that a stranger is given a name, at most.
+
+    Raises:
+        CalibrationError: If neither can carry that for so many people; the message says what they
+            can carry.
+    """
+    threshold_for_gallery(
+        recognizer.embedder.thresholds,
+        fpir=fpir,
+        people_by_photos=Counter(photos_by_person.values()),
+        calibration=recognizer.calibration,
+    )
+
+
+def size_note(recognizer: Recognizer, gallery: Gallery, coming: Mapping[str, int]) -> Note | None:
+    """What to know of a gallery that grows beyond what can be searched; None if it does not.
+
+    Args:
+        recognizer: Whose calibration, else card, is asked.
+        gallery: Who is enrolled already.
+        coming: Who will be, with how many photos.
+    """
+    photos = Counter({person.identity: person.n_photos for person in gallery.identities()})
+    photos.update(coming)
+    try:
+        check_size(recognizer, photos)
+    except CalibrationError as error:
+        text = f"the gallery reaches {len(photos):,} people, and identify will refuse: {error}"
+        return Note("gallery size", text, {"people": len(photos), "fpir": DEFAULT_FPIR})
+    return None
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Photos on their way through the pipeline: loaded in bounded chunks, then with what was found."""
 
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from PIL import Image as PilImage
 
@@ -15,6 +16,8 @@ from vultus.core.errors import InputError, VultusError
 from vultus.core.faces import Faces, Image
 from vultus.image.io import read_image
 from vultus.quality.measures import FaceQuality
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +186,58 @@ def tell(on_error: ErrorHandler | None, name: str, error: VultusError) -> None:
     on_error(name, error)
 
 
-class Skipped:
-    """An `ErrorHandler` that collects the photos that could not be used, so that work goes on."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know that stops nothing.
 
-    def __init__(self) -> None:
+    Attributes:
+        kind: What it is about, in a word or two: ``"gallery size"``.
+        text: In words.
+        details: The same for a program, fit for JSON.
+    """
+
+    kind: str
+    text: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {"kind": self.kind, "text": self.text, **self.details}
+
+
+def tell_note(on_error: ErrorHandler | None, note: Note) -> None:
+    """Add a note to who collects them (`Skipped`), else log it as a warning."""
+    if isinstance(on_error, Skipped):
+        on_error.note(note)
+    else:
+        logger.warning("%s", note.text)
+
+
+class Skipped:
+    """An `ErrorHandler` that collects the photos that could not be used, so that work goes on.
+
+    Args:
+        on_note: Told every note at once, too.
+
+    Attributes:
+        photos: ``photo`` and ``error`` of each.
+        notes: What else there is to know; who has no `Skipped` finds it in the log.
+    """
+
+    def __init__(self, *, on_note: Callable[[Note], None] | None = None) -> None:
         self.photos: list[dict[str, str]] = []
+        self.notes: list[Note] = []
+        self._on_note = on_note
 
     def __call__(self, name: str, error: VultusError) -> None:
         """Note one photo and why."""
         self.photos.append({"photo": name, "error": str(error)})
+
+    def note(self, note: Note) -> None:
+        """Keep what stops nothing."""
+        self.notes.append(note)
+        if self._on_note is not None:
+            self._on_note(note)
 
     def __len__(self) -> int:
         return len(self.photos)

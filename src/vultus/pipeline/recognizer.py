@@ -155,6 +155,8 @@ class Recognizer(Analyser):
                 gallery of this size.
             GallerySpaceError: If the gallery was enrolled with another model or settings.
         """
+        if threshold is None:
+            self.gallery_threshold(gallery, fpir=fpir)  # refused before any work
         analysed = next(self.analyse([photo]))
         return self.identify_faces(analysed, gallery, fpir=fpir, threshold=threshold)
 
@@ -198,6 +200,8 @@ class Recognizer(Analyser):
             on_error: Called for each photo that is unreadable or shows no face, which is then left
                 out; None raises.
         """
+        if threshold is None:
+            self.gallery_threshold(gallery, fpir=fpir)  # refused before any work
         for photo in self.analyse(photos, on_error=on_error):
             if len(photo.faces):
                 yield photo, self.identify_faces(photo, gallery, fpir=fpir, threshold=threshold)

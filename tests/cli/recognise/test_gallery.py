@@ -4,8 +4,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
+from vultus.core.embeddings import Embeddings
+from vultus.embedding.embedder import Embedder
+from vultus.gallery.gallery import Gallery
+
 Run = Callable[..., Any]
 COLLINS = "Eileen Collins"
+
+
+@pytest.fixture
+def crowd(tiny_embedder: Embedder, tmp_path: Path) -> Path:
+    """A gallery of as many people as the tiny model's card carries at FPIR 0.01."""
+    file = tmp_path / "crowd.db"
+    raw = np.random.default_rng(0).normal(size=(100, tiny_embedder.space.dim))
+    with Gallery.open(file, space=tiny_embedder.space) as gallery:
+        for number, row in enumerate(raw):
+            gallery.enroll(f"{number}", Embeddings.from_raw(row[None], tiny_embedder.space))
+    return file
 
 
 def test_a_gallery_from_enrolment_to_erasure(
@@ -28,3 +46,25 @@ def test_a_gallery_from_enrolment_to_erasure(
     assert "Grace" in wrong.err
     assert run("gallery", "remove", file, "Grace").code == 0
     assert run("gallery", "list", file, "--json").json["people"] == []
+
+
+def test_a_gallery_too_large_is_said_at_enrolment_and_before_identifying(
+    run: Run, crowd: Path, original: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ["--model", tiny_model]
+    assert run("gallery", "identify", crowd, original, *model).code in (0, 1)
+    added = run("gallery", "enroll", crowd, original, "--name", "Grace", *model)
+    assert "note: the gallery reaches 101 people" in added.err
+    more = run("gallery", "enroll", crowd, original, "--name", "Grace", *model, "--json")
+    (note,) = more.json["notes"]
+    assert (note["kind"], note["people"]) == ("gallery size", 101)
+    monkeypatch.delattr("vultus.pipeline.analyser.load_chunks")  # nothing can be read from here on
+    refused = run("gallery", "identify", crowd, original, *model)
+    assert refused.code == 2
+    for text in (added.err, note["text"], refused.err):
+        assert "(--fpir 0.011), decide by --threshold, set by hand" in " ".join(text.split())
+        assert "`vultus calibrate`" in text
+        assert "=..." not in text
+    monkeypatch.undo()
+    assert run("gallery", "identify", crowd, original, *model, "--fpir", 0.011).code in (0, 1)
+    assert run("gallery", "identify", crowd, original, *model, "--threshold", 0.9).code in (0, 1)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Run = Callable[..., Any]
 HOPPER, COLLINS = "Grace Hopper", "Eileen Collins"
 
@@ -22,3 +24,17 @@ def test_identify_among_a_folder_of_people(
     missing = run("identify", original, "--gallery", photos / "none", "--model", tiny_model)
     assert missing.code == 2
     assert "--gallery must be" in missing.err
+
+
+def test_a_folder_of_too_many_people_is_refused_before_any_photo_is_read(
+    run: Run, original: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(102):
+        (tmp_path / f"{number}").mkdir()
+        if number:  # nobody is enrolled of a folder without a photo
+            (tmp_path / f"{number}" / "1.jpg").touch()
+    monkeypatch.delattr("vultus.pipeline.analyser.load_chunks")
+    refused = run("identify", original, "--gallery", tmp_path, "--model", tiny_model)
+    assert refused.code == 2
+    assert "among 101 people" in refused.err
+    assert "--fpir 0.011" in refused.err

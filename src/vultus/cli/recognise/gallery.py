@@ -12,6 +12,7 @@ from vultus.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    report_note,
     report_skipped,
     say,
 )
@@ -37,14 +38,16 @@ def enroll(
 ) -> int:
     """Enrol one person from photos, or many from a folder of folders; makes FILE when needed."""
     from vultus.image.io import list_images
-    from vultus.pipeline.enrolment import enroll_folder
+    from vultus.pipeline.enrolment import enroll_folder, size_note
     from vultus.pipeline.photos import Skipped
 
-    recognizer, skipped = models.open(), Skipped()
+    recognizer, skipped = models.open(), Skipped(on_note=None if json else report_note)
     enrolled: dict[str, int] = {}
     with recognizer.open_gallery(file) as gallery, progress_bar() as progress:
         if name is not None:
             paths = list_images(photos)
+            if (crowd := size_note(recognizer, gallery, {name: len(paths)})) is not None:
+                skipped.note(crowd)
             enrolled[name] = recognizer.enroll(
                 gallery, name, paths, select=select, on_error=skipped
             )
@@ -53,7 +56,8 @@ def enroll(
                 recognizer, gallery, folder, on_error=skipped, select=select, progress=progress
             )
     if json:
-        print_json({"enrolled": enrolled, "skipped": skipped.photos})
+        notes = [told.to_dict() for told in skipped.notes]
+        print_json({"enrolled": enrolled, "skipped": skipped.photos, "notes": notes})
     else:
         for person, count in enrolled.items():
             say(f"{person}: {count} {'photo' if count == 1 else 'photos'} enrolled")

@@ -44,6 +44,7 @@ def identify(
         if gallery.is_file():
             people = stack.enter_context(Gallery.open(gallery))
         elif gallery.is_dir():
+            _check_size(recognizer, gallery, decision)
             with progress_bar() as progress:
                 people = stack.enter_context(
                     folder_gallery(recognizer, gallery, on_error=skipped, progress=progress)
@@ -54,6 +55,17 @@ def identify(
             )
         faces = named_faces(recognizer, people, photos, decision, skipped)
     return print_faces(faces, skipped, json=json)
+
+
+def _check_size(recognizer: "Recognizer", folder: Path, decision: FpirOptions) -> None:
+    """Refuse more people than can be searched before any of them is looked at."""
+    from vultus.pipeline.enrolment import check_size, people_of_folder
+    from vultus.pipeline.photos import Skipped
+
+    if decision.threshold is None:
+        people = people_of_folder(folder, on_error=Skipped())
+        counts = {name: len(photos) for name, photos in people.items() if photos}
+        check_size(recognizer, counts, fpir=decision.fpir)
 
 
 def named_faces(

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from vultus.core.errors import InputError
+from vultus.core.text import argument
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pairs.pair_lists import read_lfw_pairs
@@ -73,5 +74,7 @@ class Lfw:
 def _find_pairs(root: Path) -> Path:
     path = folder_of(root) / "pairs.txt"
     if not path.is_file():
-        raise InputError(f"LFW's list of pairs must be {path}, or be given with pairs=...")
+        raise InputError(
+            f"LFW's list of pairs must be {path}, or be given with {argument('pairs')}"
+        )
     return path

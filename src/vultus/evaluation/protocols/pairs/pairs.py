@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vultus.core.errors import InputError
+from vultus.core.text import argument
 from vultus.data.formats.pair_set import distinct_images, read_pair_set
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pairs.pair_lists import Pair, read_cfp_pairs, read_pair_list
@@ -166,7 +167,7 @@ def _listed(root: Path, given: Path | None, names: tuple[str, ...]) -> Path:
     found = first_file((folder, folder.parent), names)
     if found is None:
         raise InputError(
-            f"{folder} must hold {' or '.join(names)}; or give a list with pairs=... (--pairs)"
+            f"{folder} must hold {' or '.join(names)}; or give a list with {argument('pairs')}"
         )
     return found
 
