@@ -22,8 +22,12 @@ EXIT_MEANINGS = {
     ExitCode.OK: "done; for `verify` and `identify`: a match",
     ExitCode.NO_MATCH: "done; for `verify`: two people; for `identify`: someone is unknown",
     ExitCode.BAD_INPUT: "an argument, a file or a photo cannot be used; the rest was done",
-    ExitCode.UNAVAILABLE: "something needed is not here: a model, a licence, an optional package",
+    ExitCode.UNAVAILABLE: "something needed is not here: a model, its download, a licence's "
+    "acceptance, an optional package, memory",
+    ExitCode.INTERNAL: "a fault of Vultus or of a library: to be reported, with the trace that "
+    "`--debug` (or `VULTUS_DEBUG=1`) shows",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
+    ExitCode.BROKEN_PIPE: "who read the output stopped reading, as `vultus ... | head` does",
     ExitCode.TERMINATED: "stopped by SIGTERM; only `train` handles it, and saves first",
 }
 

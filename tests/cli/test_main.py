@@ -1,3 +1,6 @@
+import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +11,9 @@ import pytest
 
 from vultus import __version__
 from vultus.cli.main import commands
+from vultus.cli.output import ExitCode
 from vultus.core.errors import (
+    DownloadError,
     ImageError,
     LicenceError,
     MissingDependencyError,
@@ -41,10 +46,16 @@ def test_wrong_usage_is_bad_input_not_a_stack_trace(run: Run, arguments: list[st
         (ImageError("broken [not markup] file"), 2),
         (VultusError("anything else"), 2),
         (ModelNotFoundError("no model"), 3),
+        (DownloadError("gave up after 5 tries"), 3),
         (LicenceError("not accepted"), 3),
         (MissingDependencyError("no package"), 3),
         (ProviderError("no provider"), 3),
         (OSError("no space left on device"), 2),
+        (MemoryError("array of 9 TiB"), 3),
+        (RuntimeError("a fault of [/ours]"), 70),
+        (RecursionError("maximum depth"), 70),
+        (AssertionError(), 70),
+        (SystemExit("a library's own end"), 70),
     ],
 )
 def test_errors_become_one_line_and_an_exit_code(
@@ -66,6 +77,53 @@ def test_a_folder_that_cannot_be_written_is_named(run: Run, original: Path, tmp_
     outcome = run("detect", original, "--draw", tmp_path / "file" / "new")
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1] == f"error: {tmp_path / 'file' / 'new'}: Not a directory"
+
+
+@pytest.mark.parametrize("way", ["first", "last", "variable"])
+def test_the_trace_of_a_fault_is_for_who_asks(
+    run: Run, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr("vultus.image.io.list_images", fail)
+    plain = run("detect", "x.jpg")
+    assert (plain.code, plain.out) == (70, "")
+    (line,) = plain.err.splitlines()
+    assert line.startswith("error: internal error: KeyError: 'a fault'; run again with --debug ")
+    if way == "variable":
+        monkeypatch.setenv("VULTUS_DEBUG", "1")
+    arguments = {"first": ("--debug", "detect", "x.jpg"), "last": ("detect", "x.jpg", "--debug")}
+    traced = run(*arguments.get(way, ("detect", "x.jpg")))
+    assert traced.code == 70
+    assert "Traceback" in traced.err
+    assert traced.err.endswith(plain.err)
+    # After `--` it is a name.
+    monkeypatch.setenv("VULTUS_DEBUG", "0")
+    assert "Traceback" not in run("detect", "--", "--debug").err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["models", "list"], ["models", "list", "--json"]]
+)
+def test_output_that_nobody_reads_ends_quietly(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "vultus", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+    closed = f"exec {shlex.join(command)} >&-"
+    assert subprocess.run(closed, shell=True, check=False).returncode == 0
+
+
+def test_the_exit_codes_are_those_of_the_documentation() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d+) \| \w", page, re.MULTILINE) == [str(int(c)) for c in ExitCode]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    named = readme.partition("Exit codes: ")[2].partition("\n\n")[0].partition("<!--")[0]
+    assert sorted(map(int, re.findall(r"\b\d+\b", named))) == sorted(ExitCode)
 
 
 def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 
 import typer
@@ -11,6 +13,7 @@ from vultus import __version__
 from vultus.cli.lazy import FullHelpGroup, command_group, with_commands
 from vultus.cli.output import ExitCode, fail
 from vultus.core.errors import (
+    DownloadError,
     LicenceError,
     MissingDependencyError,
     ModelNotFoundError,
@@ -22,7 +25,16 @@ from vultus.core.text import option_words
 # The base of all usage errors; typer carries its own click and gives that class no public name.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
-_UNAVAILABLE = (LicenceError, MissingDependencyError, ModelNotFoundError, ProviderError)
+_UNAVAILABLE = (
+    DownloadError,
+    LicenceError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    ProviderError,
+)
+
+_DEBUG = "--debug"
+_DEBUG_VARIABLE = "VULTUS_DEBUG"
 
 _DATA = command_group(
     "Data sets to train on: make, look at, clean and convert them.",
@@ -106,6 +118,11 @@ def _root(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
+    debug: bool = typer.Option(
+        False,
+        _DEBUG,
+        help=f"Show the trace of an error; anywhere in the line, or {_DEBUG_VARIABLE}=1.",
+    ),
 ) -> None:
     pass
 
@@ -122,28 +139,71 @@ def main(argv: Sequence[str] | None = None) -> int:
             prints the help.
 
     Returns:
-        An `ExitCode` value. A `VultusError`, and a file or folder that the system refuses, becomes
-        one line on stderr, never a stack trace.
+        An `ExitCode` value. Whatever goes wrong becomes one line on stderr; a stack trace is for
+        who asks for it by ``--debug`` or ``VULTUS_DEBUG=1``.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as by `vultus ... >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for all
         # Names of files need not be UTF-8; their raw bytes would reach the terminal.
-        if isinstance(stream, TextIOWrapper):
+        elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    arguments, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
     try:
         with option_words():
+            arguments = arguments or ["--help"]
             result = commands.main(arguments, prog_name="vultus", standalone_mode=False)
-    except _UsageError as error:
+        # What does not fit on a disk, or nobody reads any more, is told while it can be.
+        sys.stdout.flush()
+    # Libraries end by SystemExit, too, whose code would be taken for an answer of ours.
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - the last resort
+        if debug:
+            traceback.print_exc()
+        return _failed(error)
+    return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without ``--debug``, and whether traces are asked for."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [argument for argument in arguments[:end] if argument != _DEBUG]
+    variable = os.environ.get(_DEBUG_VARIABLE, "").lower()
+    debug = len(kept) < end or variable not in ("", "0", "false", "no", "off")
+    return kept + arguments[end:], debug
+
+
+def _failed(error: BaseException) -> ExitCode:
+    """Say what went wrong; gives the exit code."""
+    # Click and rich turn it into SystemExit.
+    cause = error.__context__ if isinstance(error, SystemExit) else error
+    if isinstance(cause, BrokenPipeError):
+        # Else Python, flushing at its end, would complain.
+        with open(os.devnull, "wb") as nowhere, suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return fail("stopped", ExitCode.INTERRUPTED)
+    if isinstance(error, _UsageError):
         return fail(_usage(error))
-    except VultusError as error:
+    if isinstance(error, VultusError):
         unavailable = isinstance(error, _UNAVAILABLE)
         return fail(str(error), ExitCode.UNAVAILABLE if unavailable else ExitCode.BAD_INPUT)
-    except OSError as error:
+    if isinstance(error, OSError):
         where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return fail(f"{where}{error.strerror or error}")
-    except (KeyboardInterrupt, typer.Abort):
-        return fail("stopped", ExitCode.INTERRUPTED)
-    return int(result) if isinstance(result, int) else ExitCode.OK
+    # torch has a class of its own, and torch may not be here.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return fail(f"there is not enough memory{_after_colon(error)}", ExitCode.UNAVAILABLE)
+    return fail(
+        f"internal error: {type(error).__name__}{_after_colon(error)}; run again with {_DEBUG} for "
+        "the trace, and report it",
+        ExitCode.INTERNAL,
+    )
+
+
+def _after_colon(error: BaseException) -> str:
+    return f": {error}" if str(error) else ""
 
 
 def _usage(error: Exception) -> str:

@@ -44,9 +44,13 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     """An argument, a file or a photo cannot be used; stderr says why. Other photos were done."""
     UNAVAILABLE = 3
-    """Something needed is not here: a model, a licence's acceptance, an optional package."""
+    """Something needed is not here: a model, a licence, an optional package, memory."""
+    INTERNAL = 70
+    """A fault of Vultus or of a library; ``--debug`` shows the trace."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C."""
+    BROKEN_PIPE = 141
+    """Whoever read the output stopped reading, as ``vultus ... | head`` does."""
     TERMINATED = 143
     """Stopped by SIGTERM; only `train` handles it, and saves first."""
 
