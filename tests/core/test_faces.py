@@ -46,6 +46,17 @@ def test_areas_and_largest() -> None:
         Faces.empty().largest()
 
 
+def test_boxes_are_cut_to_the_photo() -> None:
+    faces = two_faces()
+    cut = faces.cut_to((30, 8))
+    assert cut.boxes.tolist() == [[0, 0, 8, 20], [5, 5, 8, 30]]
+    assert cut.largest() == 0
+    assert (cut.landmarks == faces.landmarks).all()
+    outside = Faces(faces.boxes - 50, faces.landmarks, faces.scores).cut_to((np.inf, np.inf))
+    assert outside.areas.tolist() == [0, 0]
+    assert len(Faces.empty().cut_to((3, 3))) == 0
+
+
 def test_inverted_boxes_have_no_area() -> None:
     face = Faces(
         np.array([[10, 10, 0, 0]], np.float32), two_faces().landmarks[:1], np.ones(1, "f4")

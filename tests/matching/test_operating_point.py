@@ -65,7 +65,8 @@ def test_the_rate_that_is_offered_is_carried(fmr: float, size: int) -> None:
     assert "=..." in message
     assert "=..." not in str(caught.value)
     if offered := re.search(r"--fpir ([\d.e-]+)", str(caught.value)):
-        assert threshold_for_fpir(table, fpir=float(offered[1]), gallery_size=size)
+        rule = threshold_for_fpir(table, fpir=float(offered[1]), gallery_size=size)
+        assert rule.similarity == 0.5
 
 
 def test_a_sample_without_a_false_match_carries_the_rule_of_threes_rate() -> None:

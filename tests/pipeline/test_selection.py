@@ -35,6 +35,25 @@ def test_central_means_width_and_height_in_their_places() -> None:
     assert select_face(both, (100, 200), select="central") == 1
 
 
+def test_what_lies_outside_the_photo_counts_for_nothing() -> None:
+    # Whole boxes: 60 x 60, 40 x 40, 80 x 100; seen: 60 x 60, 40 x 40, 20 x 100.
+    boxes = faces((0, 0, 60, 60), (30, 60, 70, 100), (80, 0, 160, 100))
+    assert boxes.largest() == 2
+    assert select_face(boxes, (100, 100), select="largest") == 0
+    # Whole centres: (0, 50) and (75, 75); seen: (25, 50) and (75, 75).
+    boxes = faces((55, 55, 95, 95), (-50, 20, 50, 80))
+    assert select_face(boxes, (100, 100), select="central") == 1
+    # Nothing is known of the lower right; the upper left is at 0.
+    boxes = faces((0, 0, 60, 60), (-80, 0, 20, 100))
+    assert select_face(boxes, (np.inf, np.inf), select="largest") == 0
+
+
+def test_the_box_of_a_data_set_is_compared_with_what_is_seen() -> None:
+    given = np.array([60, 20, 100, 80], np.float32)
+    boxes = faces((62, 22, 75, 35), (60, 20, 150, 80))
+    assert choose_face(boxes, (100, 100), select="only", box=given, name="x") == 1
+
+
 def test_several_faces_are_an_error_until_one_is_meant() -> None:
     with pytest.raises(SeveralFacesError, match=r"party\.jpg shows 2 faces"):
         select_face(faces(CORNER_LARGE, MIDDLE_SMALL), (100, 100), name="party.jpg")

@@ -1,6 +1,6 @@
 """What a detector finds in one image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,22 @@ class Faces(Rows):
             np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
         )
 
+    def cut_to(self, size_hw: tuple[float, float]) -> "Faces":
+        """The same faces with boxes that end at the photo's edges, as far as one sees them.
+
+        Sizes and places of faces are compared so: a detector may guess a box of which most lies
+        outside, and what nobody sees makes a face neither large nor central.
+
+        Args:
+            size_hw: The photo's height and width in pixels; ``inf`` where nobody knows them.
+        """
+        height, width = size_hw
+        edges = np.array([width, height, width, height], np.float32)
+        return replace(self, boxes=np.clip(self.boxes, np.float32(0), edges))
+
     @property
     def areas(self) -> npt.NDArray[np.float32]:
-        """(n,) float32: box areas in square pixels."""
+        """(n,) float32: box areas in square pixels, parts outside the photo counted (`cut_to`)."""
         sides = np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0)
         return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
 
@@ -63,7 +76,7 @@ class Faces(Rows):
         )
 
     def largest(self) -> int:
-        """Index of the face with the largest box.
+        """Index of the face with the largest box, parts outside the photo counted (`cut_to`).
 
         Raises:
             InputError: If there is no face.

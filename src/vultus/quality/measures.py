@@ -48,7 +48,7 @@ class FaceQuality(Rows):
         over_exposure: Share of the face that is nearly white, in [0, 1].
         contrast: Standard deviation of the face's luminance, in [0, 0.5].
         inter_eye_distance: Between the eye landmarks, in pixels of the photo.
-        face_size_px: Square root of the box's area, in pixels of the photo.
+        face_size_px: Square root of the area of the box inside the photo, in its pixels.
         yaw_deg: A rough estimate; positive when facing to the own left. See
             `vultus.quality.pose.head_pose` for how good it is.
         pitch_deg: A rough estimate; positive when looking down.
@@ -149,7 +149,7 @@ def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQual
         over_exposure=over_exposure(luma, shown),
         contrast=contrast(luma, shown),
         inter_eye_distance=faces.inter_eye_distances,
-        face_size_px=np.sqrt(faces.areas),
+        face_size_px=np.sqrt(faces.cut_to(image_hw).areas),
         yaw_deg=yaw,
         pitch_deg=pitch,
         roll_deg=roll,

@@ -66,8 +66,17 @@ def test_one_of_several_faces_is_chosen(
     assert found.detector_scores is not None
     assert found.detector_scores.tolist() == [(0.5, 0.75)[row]]
     assert store(*both, select="only")(_named("a.jpg"), aligned=False).failed.tolist() == [True]
+    both = (("a.jpg", LEFT, (40, 120), 0.5), ("a.jpg", RIGHT, (40, 120), 0.75))
     box = store(*both)(_named("a.jpg", boxes=[(38, 0, 84, 44)]), aligned=False)
     assert box.embeddings.vectors[0].argmax() == 1
+
+
+def test_stored_boxes_count_as_far_as_they_lie_in_the_photo(store: Store) -> None:
+    beyond = (8.0, 0.0, 90.0, 40.0)
+    for size, row in (((40, 10), 0), ((40, 120), 1), (None, 1)):
+        both = (("a.jpg", LEFT, size, 0.5), ("a.jpg", beyond, size, 0.75))
+        found = store(*both, select="largest")(_named("a.jpg"), aligned=False)
+        assert found.embeddings.vectors[0].argmax() == row
 
 
 def test_without_a_size_the_central_face_is_unknown(store: Store) -> None:

@@ -93,7 +93,7 @@ def _crop_scores(images: Sequence[Image], detector: Detector) -> Floats:
     """
     padded = [_padded(image) for image in images]
     found = detector.detect_batch(padded)
-    sizes = [image.shape[:2] for image in images]
+    sizes = [(image.shape[0], image.shape[1]) for image in images]
     return np.array(
         [_best_score(faces, size) for faces, size in zip(found, sizes, strict=True)], np.float32
     )
@@ -121,10 +121,12 @@ def _padded(image: Image) -> Image:
     return np.asarray(framed, np.uint8)
 
 
-def _best_score(faces: Faces, size_hw: tuple[int, ...]) -> float:
+def _best_score(faces: Faces, size_hw: tuple[int, int]) -> float:
     if not len(faces):
         return 0.0
     size = np.array(size_hw[::-1], np.float32)
+    height, width = (length + 2 * round(_MARGIN * length) for length in size_hw)
+    faces = faces.cut_to((height, width))
     centres = (faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 / size - (0.5 + _MARGIN)
     placed = np.abs(centres).max(axis=1) <= _MIDDLE
     large = np.sqrt(faces.areas) >= _LEAST_SIZE * size.min()

@@ -102,13 +102,13 @@ class StoredEmbeddings:
         boxes = np.array([source.box_xyxy for source in sources], np.float32).reshape(-1, 4)
         n = len(sources)
         faces = Faces(boxes, np.zeros((n, 5, 2), np.float32), np.zeros(n, np.float32))
-        size = sources[0].size_hw if sources else (0, 0)
-        if size is None and self._select == "central":
+        size = sources[0].size_hw if sources else None
+        if n and size is None and self._select == "central":
             raise InputError(
                 f"{self.path} holds {n} faces of {photo} and not the photo's size, so that the "
                 "central one is unknown; say --select largest or only"
             )
-        size_hw = (0, 0) if size is None else size
+        size_hw = (math.inf, math.inf) if size is None else size
         try:
             return rows[choose_face(faces, size_hw, select=self._select, box=box, name=photo)]
         except (NoFaceError, SeveralFacesError):

@@ -94,7 +94,8 @@ def measure_alignment(
     """
     chosen = crop_template(template)
     found = detector.detect_batch([resized(image, chosen.size_hw) for image in images])
-    largest = [faces.landmarks[int(faces.areas.argmax())] for faces in found if len(faces)]
+    seen = [faces.cut_to(chosen.size_hw) for faces in found if len(faces)]
+    largest = [faces.landmarks[faces.largest()] for faces in seen]
     faceless = len(found) - len(largest)
     if not isinstance(chosen, LandmarkTemplate) or not largest:
         nothing = np.zeros(0, np.float32)
