@@ -4,19 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from torch import Tensor
 
+from vultus.backbones.base import Backbone
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import ConfigError, InputError, ModelError
 from vultus.data.loading.sizing import resized
 from vultus.embedding.embedder import open_embedder
 from vultus.export import exporter
 from vultus.export.card import ExportSettings
-from vultus.export.exporter import export_run
+from vultus.export.exporter import ResizedInput, export_run
 from vultus.export.graph import onnx_graph
 from vultus.export.parity import sample_crops
 from vultus.models.cards import Licence, ModelCard
@@ -151,3 +154,23 @@ def test_an_export_goes_into_the_store(run_folder: Path, tmp_path: Path) -> None
     assert store.import_model(made.file, made.card.to_dict()) == made.card
     assert store.card("mine") == made.card
     assert json.loads(json.dumps(made.parity[0].to_dict()))["crops"] == 12
+
+
+class Same(Backbone):
+    """Gives its input."""
+
+    def compute(self, images: Tensor) -> Tensor:
+        return images
+
+
+@pytest.mark.parametrize("size_hw", [(56, 56), (56, 48), (100, 70), (130, 150)])
+def test_crops_are_resized_as_the_trainer_does(size_hw: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (112, 96, 3), np.uint8)
+    pixels = np.asarray(cv2.GaussianBlur(pixels, (5, 5), 2), np.uint8)
+    net = ResizedInput(Same(dim=1, input_hw=size_hw), crop_hw=(112, 96))
+    found = net(torch.from_numpy(pixels).permute(2, 0, 1)[None].float())
+    expected = resized(pixels, size_hw).transpose(2, 0, 1)
+    assert found.shape[2:] == size_hw
+    # Both round to whole grey levels; OpenCV interpolates with weights of 11 bits besides.
+    most = 0.501 if size_hw[0] < 112 else 1
+    assert np.abs(found[0].numpy() - expected).max() <= most

@@ -12,7 +12,7 @@ from vultus.core.errors import CalibrationError, InputError
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.intervals import mean_rate_interval
 from vultus.evaluation.protocols import PROTOCOLS
-from vultus.evaluation.protocols.blufr.blufr_figures import open_set_figures
+from vultus.evaluation.protocols.blufr.blufr import open_set_figures
 from vultus.evaluation.protocols.blufr.blufr_splits import draw_trials
 from vultus.evaluation.protocols.search_figures import GallerySearches
 from vultus.image.io import read_image, write_image

@@ -11,7 +11,7 @@ import pytest
 
 from vultus.core.errors import InputError
 from vultus.evaluation.protocols import PROTOCOLS
-from vultus.evaluation.protocols.ytf.ytf_lists import read_ytf_pairs
+from vultus.evaluation.protocols.ytf.ytf import read_ytf_pairs
 from vultus.image.io import read_image, write_image
 from vultus.models.digest import sha256_file
 
