@@ -3,7 +3,8 @@
 import json
 import pickle
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -230,9 +231,48 @@ def test_many_parts_cannot_grow_beyond_the_limit(tmp_path: Path) -> None:
         encode_record(bytes(MAX_IMAGE_BYTES + 1))
 
 
+def _seconds(work: Callable[[], object]) -> float:
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def _parts_after_many_heads(heads: int, parts: int) -> bytes:
+    """Beginnings one after the other, each of which says that it goes up to the same parts."""
+    begins = [
+        struct.pack("<II", MAGIC, 1 << 29 | 8 * (heads - number - 1)) for number in range(heads)
+    ]
+    return b"".join(begins) + part(2, b"") * parts
+
+
+@pytest.mark.parametrize("last", [part(3, b"x" * 24), b""], ids=["whole", "broken"])
+def test_parts_that_many_records_lead_to_are_read_but_once(tmp_path: Path, last: bytes) -> None:
+    heads, parts = 4000, 16_000
+    content = _parts_after_many_heads(heads, parts) + last
+    records = RecordFile(tmp_path / "train.rec")
+    records.path.write_bytes(content)
+    assert _seconds(records.scan) < 5
+    index = "".join(f"{key}\t{8 * key}\n" for key in range(heads))
+    (tmp_path / "train.idx").write_text(index)
+    assert _seconds(lambda: RecordDataset(tmp_path)) < 5
+
+
+def test_a_record_of_many_parts_that_a_range_names_again_and_again(
+    tmp_path: Path, images: list[bytes]
+) -> None:
+    n = 1000
+    many = part(1, image_data(0, 1, b"")) + part(2, b"") * 20_000 + part(3, images[0])
+    ranges = [part(0, image_data((1, 3), key, b"")) for key in range(3, 3 + n)]
+    head = part(0, image_data((3, 3 + n), 0, b""))
+    write_set(tmp_path, [head, many, part(0, image_data(1, 2, images[1])), *ranges])
+    assert _seconds(lambda: RecordDataset(tmp_path)) < 5
+    assert RecordDataset(tmp_path).labels.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
+        ("0\t0\n1\t0\n", "more than one key"),
         ("", "key<tab>byte"),
         ("0 0\n", "key<tab>byte"),
         ("0\t0\t0\n", "3 columns"),

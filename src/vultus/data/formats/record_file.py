@@ -63,10 +63,19 @@ class RecordFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = MappedFile(path)
+        self._begins: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         """Size in bytes."""
         return len(self._file)
+
+    def keep_apart(self, starts: npt.NDArray[np.int64]) -> None:
+        """Let no record reach into the next: else a few bytes could be part of all of them.
+
+        Args:
+            starts: (n,) int64, where records begin.
+        """
+        self._begins = np.sort(starts)
 
     def scan(self) -> tuple[npt.NDArray[np.int64], int]:
         """Find the records by walking through the file.
@@ -77,10 +86,10 @@ class RecordFile:
         """
         starts: list[int] = []
         damages = at = 0
+        broken: set[int] = set()
         while at < len(self._file):
-            try:
-                end = self._parts(at)[-1].end
-            except ImageError:
+            end = self._whole_until(at, broken)
+            if end is None:
                 damages += 1
                 at = self._next_magic(at + 4)
                 continue
@@ -136,19 +145,44 @@ class RecordFile:
                 return RecordHead(n_labels > 0, labels, image_start, length > image_start)
         raise ImageError(f"{self.name(start)} is too short for its header and labels")
 
+    def _whole_until(self, start: int, broken: set[int]) -> int | None:
+        """Where a record ends; None if it is not whole, and then its parts are added to ``broken``.
+
+        Many beginnings can lead to the same parts, so each is tried but once.
+        """
+        met: list[int] = []
+        try:
+            for part in self._walk(start):
+                if part.start in broken:
+                    break
+                met.append(part.start)
+            else:
+                return part.end
+        except ImageError:
+            pass
+        broken.update(met)
+        return None
+
     def _parts(self, start: int) -> list[_Part]:
+        return list(self._walk(start))
+
+    def _walk(self, start: int) -> Iterator[_Part]:
+        place = int(np.searchsorted(self._begins, start, side="right"))
+        limit = int(self._begins[place]) if place < len(self._begins) else None
         part = self._part(start)
-        parts = [part]
         total = part.length
         if part.flag not in (_WHOLE, _FIRST):
             raise ImageError(f"{self.name(start)} is a later part of a record")
-        while part.flag not in (_WHOLE, _LAST):
+        while True:
+            if limit is not None and part.end > limit:
+                raise ImageError(f"{self.name(start)} reaches into the next, at byte {limit}")
+            yield part
+            if part.flag in (_WHOLE, _LAST):
+                return
             part = self._part(part.end)
-            parts.append(part)
             total += part.length + len(_MAGIC)
             if part.flag not in (_BETWEEN, _LAST) or total > MAX_IMAGE_BYTES:
                 raise ImageError(f"{self.name(start)} has parts that do not follow each other")
-        return parts
 
     def _part(self, start: int) -> _Part:
         prefix = self._file.read(start, _PREFIX.size) if start >= 0 else b""
@@ -179,8 +213,8 @@ def read_index(path: Path, *, size: int) -> tuple[npt.NDArray[np.int64], npt.NDA
         (n,) int64 keys, ascending; (n,) int64, where their records begin.
 
     Raises:
-        InputError: If lines are of another form, a key comes twice, or a record would begin beyond
-            the end.
+        InputError: If lines are of another form, a key or a record comes twice, or a record would
+            begin beyond the end.
     """
     try:
         # A record takes 8 bytes at least; whatever has more lines than that was not made for it.
@@ -196,6 +230,11 @@ def read_index(path: Path, *, size: int) -> tuple[npt.NDArray[np.int64], npt.NDA
     keys, starts = table[np.argsort(table[:, 0], kind="stable")].T
     if (np.diff(keys) == 0).any():
         raise InputError(f"{path} names key {keys[:-1][np.diff(keys) == 0][0]} twice")
+    first, counts = np.unique(starts, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"{path} names the record at byte {first[counts > 1][0]:,} under more than one key"
+        )
     if starts.min() < 0 or starts.max() + _PREFIX.size > size:
         raise InputError(
             f"{path} names records up to byte {starts.max():,}, and the record file has only "

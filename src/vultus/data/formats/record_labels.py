@@ -55,15 +55,17 @@ def described_images(records: RecordFile, keys: _Ints, starts: _Ints) -> tuple[_
     bounds = _key_range(_head(records, int(starts[0]))) if keys[0] == 0 else None
     if bounds is None:
         return None
-    is_image = (keys >= 1) & (keys < bounds[0])
+    is_image = _within(keys, (1, bounds[0]))
     image_keys, image_starts = keys[is_image], starts[is_image]
     labels = np.full(len(image_keys), UNLABELLED, np.int64)
     known = np.zeros(len(image_keys), bool)
-    for start in starts[(keys >= bounds[0]) & (keys < bounds[1])].tolist():
-        span = _key_range(_head(records, start))
-        low, high = np.searchsorted(image_keys, (0, 0) if span is None else span)
-        if low == high or known[low:high].any():
+    spans = (_key_range(_head(records, start)) for start in starts[_within(keys, bounds)].tolist())
+    end = 0
+    for span in sorted(span for span in spans if span is not None):
+        low, high = np.searchsorted(image_keys, span)
+        if low == high or low < end:  # each image is of one range, the first that names it
             continue
+        end = high
         first, last = (_label(_head(records, int(image_starts[i]))) for i in (low, high - 1))
         if first == last:
             labels[low:high] = first
@@ -71,6 +73,10 @@ def described_images(records: RecordFile, keys: _Ints, starts: _Ints) -> tuple[_
     for place in np.flatnonzero(~known):
         labels[place] = _label(_head(records, int(image_starts[place])))
     return image_starts, labels
+
+
+def _within(keys: _Ints, bounds: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    return (keys >= bounds[0]) & (keys < bounds[1])
 
 
 def _key_range(head: RecordHead | None) -> tuple[int, int] | None:

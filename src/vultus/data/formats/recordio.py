@@ -88,6 +88,7 @@ def _find_images(
         starts, damages = records.scan()
         return *images_one_by_one(records, starts), damages
     keys, starts = read_index(index, size=len(records))
+    records.keep_apart(starts)
     described = described_images(records, keys, starts)
     return *(images_one_by_one(records, starts) if described is None else described), 0
 
