@@ -50,6 +50,20 @@ def test_the_rate_grows_with_the_batch(
     assert len(next(iter(stage.loader)).labels) <= rows
 
 
+def test_a_batch_of_one_is_foreseen(tiny_values: dict[str, Any]) -> None:
+    made = builder(tiny_values, sampler={"name": "shuffled", "batch_size": 1})
+    before = {name: value.clone() for name, value in made.backbone.state_dict().items()}
+    with pytest.raises(ConfigError, match=r"sampler: batches must have two images or more"):
+        made.check()
+    assert made.backbone.training
+    for name, value in made.backbone.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    # 320 images are two batches of 160, not 319 and 1.
+    builder(tiny_values, sampler={"name": "shuffled", "batch_size": 319}).check()
+    # What is frozen keeps its statistics, and needs no second image.
+    builder(tiny_values, sampler={"name": "shuffled", "batch_size": 1}, frozen=["*"]).check()
+
+
 def test_the_rate_of_triplets_counts_three_faces_each(tiny_values: dict[str, Any]) -> None:
     offline = {"name": "offline", "triplets": 5, "every": 4}
     made = builder(tiny_values, sampler=offline, optimizer={"lr": 0.1, "lr_batch": 10}).build(0)

@@ -136,6 +136,11 @@ class BatchSampler(Sampler[Batch], ABC):
     def num_batches(self) -> int:
         """How many batches `epoch_batches` gives."""
 
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of the smallest batch, as far as that is known before they are drawn."""
+        return self.batch_size
+
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch."""
         self.epoch = check_positive_int("epoch", epoch, minimum=0)

@@ -62,6 +62,11 @@ class ShuffledSampler(BatchSampler):
         # With very few samples the last round could lack one for some process: then merge rounds.
         return world_size * min(steps, total // world_size)
 
+    @property
+    def smallest_batch(self) -> int:
+        """What the even cut gives."""
+        return len(self._samples) // self.num_batches()
+
     def epoch_batches(self, generator: np.random.Generator) -> list[Batch]:
         """The shuffled set, cut evenly."""
         order = self._samples[generator.permutation(len(self._samples))]

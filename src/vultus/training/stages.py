@@ -15,6 +15,7 @@ from vultus.data.loading.batch_loader import BatchLoader
 from vultus.data.loading.device_loader import DeviceCrops, DeviceFaceLoader
 from vultus.data.loading.loader import FaceLoader
 from vultus.sampling import SAMPLERS, BatchSampler
+from vultus.training.checks.doctor import check_single_image
 from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.heads import build_objective
 from vultus.training.objectives.objective import LossObjective, Objective
@@ -114,7 +115,7 @@ class StageBuilder:
         """
         with torch.random.fork_rng(devices=[]):
             for number, config in enumerate(self.recipe.stages):
-                self._sampler(number)
+                sampler = self._sampler(number)
                 self._augmentation(number)
                 freeze(self.backbone, config.frozen)
                 objective = build_objective(
@@ -125,6 +126,9 @@ class StageBuilder:
                 )
                 if self.recipe.data.non_faces is not None:
                     _check_knows_non_faces(objective)
+                if sampler.smallest_batch * objective.views == 1:
+                    size_hw, device = self.recipe.input.size_hw, self.world.device
+                    check_single_image(self.backbone, torch.zeros(1, 3, *size_hw, device=device))
 
     def _objective(self, number: int, before: Stage | None) -> Objective:
         config = self.recipe.stages[number]

@@ -2,6 +2,10 @@
 
 import math
 
+import torch
+from torch import nn
+
+from vultus.core.errors import ConfigError
 from vultus.losses.margins.bounds import cosface_minimum_scale
 from vultus.losses.margins.margin_softmax import MarginHead
 from vultus.losses.pairwise.triplet import Triplet
@@ -27,6 +31,49 @@ def settings_notes(objective: Objective) -> list[str]:
         f"warning: scale {scale:g} is below {least:.1f}, from which on {loss.num_classes} "
         "classes can be told apart with probability 0.9; the loss cannot become small"
     ]
+
+
+def check_single_image(backbone: nn.Module, image: torch.Tensor) -> None:
+    """Refuse batches of one image where the network normalises each channel over the batch.
+
+    One value has no spread; torch would say so in its own words in the first step that meets it.
+
+    Args:
+        backbone: The network; neither its weights nor its statistics change.
+        image: (1, 3, h, w) float32 on its device.
+
+    Raises:
+        ConfigError: If a layer would normalise one value.
+    """
+    alone: list[str] = []
+    layers = [
+        (name, module)
+        for name, module in backbone.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        and (any(p.requires_grad for p in module.parameters()) or not module.affine)
+    ]
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda _, inputs, name=name: (
+                alone.append(name) if inputs[0][0, 0].numel() == 1 else None
+            )
+        )
+        for name, module in layers
+    ]
+    trained = backbone.training
+    try:
+        with torch.no_grad():
+            backbone.eval()(image)
+    finally:
+        backbone.train(trained)
+        for hook in hooks:
+            hook.remove()
+    if alone:
+        raise ConfigError(
+            f"sampler: batches must have two images or more, because the backbone's {alone[0]!r} "
+            "normalises each channel over the batch; some would have one (with "
+            "training.accumulate small batches make a large one)"
+        )
 
 
 def first_step_notes(objective: Objective, loss: float, *, fresh: bool) -> list[str]:
