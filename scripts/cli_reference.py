@@ -19,9 +19,10 @@ Results go to stdout, progress and errors to stderr. Every command that gives a 
 |---|---|
 """
 EXIT_MEANINGS = {
-    ExitCode.OK: "done; for `verify` and `identify`: a match",
+    ExitCode.OK: "done, and what was left out is listed; for `verify` and `identify`: a match",
     ExitCode.NO_MATCH: "done; for `verify`: two people; for `identify`: someone is unknown",
-    ExitCode.BAD_INPUT: "an argument, a file or a photo cannot be used; the rest was done",
+    ExitCode.BAD_INPUT: "an argument or a file cannot be used, or none of the photos; with "
+    "`--strict`: one of the photos",
     ExitCode.UNAVAILABLE: "something needed is not here: a model, its download, a licence's "
     "acceptance, an optional package, memory",
     ExitCode.INTERNAL: "a fault of Vultus or of a library: to be reported, with the trace that "

@@ -75,3 +75,18 @@ def test_a_hostile_name_of_a_photo_is_shown(run: Run, tmp_path: Path) -> None:
     assert "\x1b" not in outcome.out + outcome.err
     missing = run("detect", "[bold]missing[/x].jpg")
     assert (missing.code, "[bold]missing[/x].jpg" in missing.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "done", "strict", "code"),
+    [(0, 3, True, 0), (1, 2, False, 0), (1, 2, True, 2), (3, 0, False, 2), (0, 0, False, 0)],
+)
+def test_a_photo_left_out_is_told_and_fails_only_who_is_strict(
+    capsys: pytest.CaptureFixture[str], skipped: int, done: int, strict: bool, code: int
+) -> None:
+    left_out = [{"photo": f"{i}.jpg", "error": "no face"} for i in range(skipped)]
+    report = output.ReportOptions(strict=strict, json=True)
+    assert report.end(left_out, done=done) == code
+    assert capsys.readouterr().err == "".join(f"skipped {i}.jpg: no face\n" for i in range(skipped))
+    unknown = report.end(left_out, done=done, code=output.ExitCode.NO_MATCH)
+    assert unknown == (2 if code == 2 else 1)

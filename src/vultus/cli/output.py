@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -32,17 +33,21 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 _NOT_IN_JSON = re.compile(f"{_CONTROLS.pattern}|[\ud800-\udfff]")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit code 2 if any photo was left out, not only if all."),
+]
 
 
 class ExitCode(IntEnum):
     """What ``vultus`` returns to the shell."""
 
     OK = 0
-    """Done; for `verify` and `identify`: a match."""
+    """Done; for `verify` and `identify`: a match. What was left out is listed."""
     NO_MATCH = 1
     """Done; for `verify`: two people, for `identify`: unknown."""
     BAD_INPUT = 2
-    """An argument, a file or a photo cannot be used; stderr says why. Other photos were done."""
+    """An argument or a file cannot be used, or none of the photos; with ``--strict``: one photo."""
     UNAVAILABLE = 3
     """Something needed is not here: a model, a licence, an optional package, memory."""
     INTERNAL = 70
@@ -187,9 +192,36 @@ def report_note(told: "Note") -> None:
     note(f"note: {told.text}")
 
 
-def report_skipped(skipped: Sequence[Mapping[str, str]], *, quiet: bool = False) -> None:
-    """Say on stderr which photos were left out and why; ``quiet`` when the JSON says it."""
-    if quiet:
-        return
+def report_skipped(skipped: Sequence[Mapping[str, str]]) -> None:
+    """Say on stderr which photos were left out and why."""
     for item in skipped:
         note(f"skipped {item['photo']}: {item['error']}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """How a command that goes on past photos which cannot be used tells of them."""
+
+    json: JsonOption = False
+    strict: StrictOption = False
+
+    def end(
+        self,
+        skipped: Sequence[Mapping[str, str]],
+        *,
+        done: int,
+        code: ExitCode = ExitCode.OK,
+    ) -> ExitCode:
+        """List on stderr which photos were left out and why; gives the exit code.
+
+        Args:
+            skipped: Each with ``photo`` and ``error``.
+            done: How much was done: photos, faces.
+            code: The answer, where something was done.
+        """
+        report_skipped(skipped)
+        return self.code(len(skipped), done=done, code=code)
+
+    def code(self, skipped: int, *, done: int, code: ExitCode = ExitCode.OK) -> ExitCode:
+        """The exit code when ``skipped`` photos were left out, and ``done`` were not."""
+        return ExitCode.BAD_INPUT if skipped and (self.strict or not done) else code

@@ -15,7 +15,10 @@ def test_detect_reports_faces_draws_them_and_goes_on_past_a_broken_file(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
     outcome = run("detect", photos, "--draw", tmp_path / "drawn", "--json")
-    assert outcome.code == 2
+    assert outcome.code == 0
+    assert "broken.jpg" in outcome.err
+    assert run("detect", photos, "--strict").code == 2
+    assert run("detect", photos / "broken.jpg").code == 2
     found = {Path(photo["photo"]).name: len(photo["faces"]) for photo in outcome.json["photos"]}
     assert found["both-together.jpg"] == 2
     assert found["nobody.jpg"] == 0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vultus.cli.data.data_source import SourceOptions
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.cli.output import ReportOptions, note, print_json, progress_bar, say
 from vultus.core.choices import WRITER_NAMES
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ _SHOWN = 10
 
 def info(
     dataset: SourceOptions,
+    report: ReportOptions,
     decode_all: Annotated[
         bool, typer.Option("--all", help="Decode every image, not 200 of them.")
     ] = False,
-    json: JsonOption = False,
 ) -> int:
     """Count images, identities, images per identity, sizes and what cannot be read."""
     from vultus.data.summary import SAMPLE, summarise
@@ -29,15 +29,18 @@ def info(
     examine = None if decode_all else SAMPLE
     with progress_bar() as progress:
         summary = summarise(dataset.open(), examine=examine, progress=progress)
-    if json:
+    if report.json:
         print_json({"source": str(dataset.source)} | summary.to_dict())
     else:
         _say_summary(dataset.source, summary)
-    return ExitCode.BAD_INPUT if summary.unreadable else ExitCode.OK
+    _note_unreadable(summary.unreadable)
+    unreadable = len(summary.unreadable)
+    return report.code(unreadable, done=summary.examined - unreadable)
 
 
 def convert_dataset(
     dataset: SourceOptions,
+    report: ReportOptions,
     target: Annotated[Path, typer.Argument(help="A new folder or file.", metavar="TARGET")],
     to: Annotated[
         str,
@@ -52,7 +55,6 @@ def convert_dataset(
     max_unreadable: Annotated[
         float, typer.Option(help="Share that may be left out, [0, 1].")
     ] = 0.01,
-    json: JsonOption = False,
 ) -> int:
     """Copy a data set into another format; the images' bytes stay as they are."""
     from vultus.data.formats.convert import Conversion, convert, target_kind, write_list
@@ -72,8 +74,9 @@ def convert_dataset(
                 max_unreadable=max_unreadable,
                 progress=progress,
             )
-    _report(target, kind, done, json=json)
-    return ExitCode.BAD_INPUT if done.unreadable else ExitCode.OK
+    _report(target, kind, done, json=report.json)
+    _note_unreadable(done.unreadable)
+    return report.code(len(done.unreadable), done=done.images)
 
 
 def _report(target: Path, kind: str, done: "Conversion", *, json: bool) -> None:
@@ -90,7 +93,6 @@ def _report(target: Path, kind: str, done: "Conversion", *, json: bool) -> None:
         )
         return
     say(f"{target} ({kind}): {done.images} images of {done.identities} identities")
-    _note_unreadable(done.unreadable)
 
 
 def _say_summary(source: Path, summary: "DatasetSummary") -> None:
@@ -108,7 +110,6 @@ def _say_summary(source: Path, summary: "DatasetSummary") -> None:
     sizes = ", ".join(f"{h}x{w}: {count}" for (h, w), count in summary.sizes_hw.items())
     say(f"height x width of {summary.examined} decoded: {sizes}")
     say(f"unreadable of {summary.examined} decoded: {len(summary.unreadable)}")
-    _note_unreadable(summary.unreadable)
 
 
 def _note_unreadable(unreadable: dict[int, str]) -> None:

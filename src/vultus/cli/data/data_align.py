@@ -1,5 +1,6 @@
 """`vultus data align`: raw photos made into aligned crops to train on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ import typer
 
 from vultus.cli.data.data_source import DepthOption
 from vultus.cli.options import ModelOptions
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.cli.output import ReportOptions, note, print_json, progress_bar, say
 from vultus.core.choices import (
     CROP_ENDINGS,
     CROP_SELECTS,
@@ -90,10 +91,10 @@ def align(
     places: Places,
     crops: CropOptions,
     models: ModelOptions,
+    report: ReportOptions,
     retry: Annotated[
         bool, typer.Option("--retry-failed", help="Try photos again that failed before.")
     ] = False,
-    json: JsonOption = False,
 ) -> int:
     """Make aligned crops from raw photos; run again after a stop, it goes on where it was."""
     from vultus.curation.align.align_photos import align_photos
@@ -116,8 +117,9 @@ def align(
             kind=places.kind(),
             retry=retry,
         )
-    _report(result, places.output, json=json)
-    return ExitCode.BAD_INPUT if result.failures else ExitCode.OK
+    _report(result, places.output, json=report.json)
+    _note_failures(result.failures)
+    return report.code(len(result.failures), done=result.crops)
 
 
 def _report(result: "Alignment", output: Path, *, json: bool) -> None:
@@ -138,5 +140,8 @@ def _report(result: "Alignment", output: Path, *, json: bool) -> None:
         median, high = result.residual_px
         say(f"landmarks off the template by: median {median:.2f} px, 95 % below {high:.2f} px")
     say(f"without a crop: {len(result.failures)} photos; reasons in {result.report}")
-    for photo, reason in list(result.failures.items())[:_SHOWN]:
+
+
+def _note_failures(failures: Mapping[str, str]) -> None:
+    for photo, reason in list(failures.items())[:_SHOWN]:
         note(f"no crop of {photo}: {reason}")

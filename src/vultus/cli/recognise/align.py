@@ -7,11 +7,9 @@ import typer
 
 from vultus.cli.options import DetectorOption, PhotosArgument
 from vultus.cli.output import (
-    ExitCode,
-    JsonOption,
+    ReportOptions,
     print_json,
     progress_bar,
-    report_skipped,
     say,
 )
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_TEMPLATE, TEMPLATE_NAMES
@@ -22,11 +20,11 @@ def align(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the crops.", metavar="DIR")
     ],
+    report: ReportOptions,
     template: Annotated[
         str, typer.Option(help=f"One of {', '.join(TEMPLATE_NAMES)}.", metavar="NAME")
     ] = DEFAULT_TEMPLATE,
     detector: DetectorOption = DEFAULT_DETECTOR,
-    json: JsonOption = False,
 ) -> int:
     """Write every face as an aligned PNG, and crops.json with where each came from."""
     from vultus.image.io import list_images
@@ -38,9 +36,9 @@ def align(
         summary = write_face_crops(
             Recognizer(detector=detector), paths, output, template=template, progress=progress
         )
-    if json:
+    if report.json:
         print_json(summary)
     else:
         say(f"{len(summary['crops'])} faces from {len(paths)} photos in {output}")
-    report_skipped(summary["skipped"], quiet=json)
-    return ExitCode.BAD_INPUT if summary["skipped"] else ExitCode.OK
+    skipped = summary["skipped"]
+    return report.end(skipped, done=len(paths) - len(skipped))

@@ -7,12 +7,10 @@ import typer
 
 from vultus.cli.options import FmrOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
-    ExitCode,
-    JsonOption,
+    ReportOptions,
     note,
     print_json,
     progress_bar,
-    report_skipped,
     say,
 )
 
@@ -23,6 +21,7 @@ CLUSTERING = FmrOptions(fmr=1e-4)
 def cluster(
     photos: PhotosArgument,
     models: RecognizerOptions,
+    report: ReportOptions,
     decision: FmrOptions = CLUSTERING,
     output: Annotated[
         Path | None,
@@ -31,7 +30,6 @@ def cluster(
     html: Annotated[
         Path | None, typer.Option(help="Write a contact sheet.", metavar="FILE")
     ] = None,
-    json: JsonOption = False,
 ) -> int:
     """Group the faces of many photos by person, without knowing who they are."""
     from vultus.core.thresholds import Threshold
@@ -54,11 +52,10 @@ def cluster(
     if html is not None:
         grouping.write_group_sheet(groups, html)
         note(f"contact sheet in {html}")
-    if json:
+    if report.json:
         print_json({**groups.to_dict(), "skipped": skipped.photos})
     else:
         say(f"{len(groups)} faces, {len(groups.people)} people; threshold {rule}")
         for number, person in enumerate(groups.people):
             say(f"person {number + 1} ({len(person)}): {', '.join(groups.photos_of(number))}")
-    report_skipped(skipped.photos, quiet=json)
-    return ExitCode.BAD_INPUT if skipped else ExitCode.OK
+    return report.end(skipped.photos, done=len(groups))

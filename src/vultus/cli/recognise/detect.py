@@ -7,12 +7,10 @@ import typer
 
 from vultus.cli.options import DetectorOption, PhotosArgument
 from vultus.cli.output import (
-    ExitCode,
-    JsonOption,
+    ReportOptions,
     note,
     print_json,
     print_table,
-    report_skipped,
     track,
 )
 from vultus.core.choices import DEFAULT_DETECTOR
@@ -23,11 +21,11 @@ if TYPE_CHECKING:
 
 def detect(
     photos: PhotosArgument,
+    report: ReportOptions,
     detector: DetectorOption = DEFAULT_DETECTOR,
     draw: Annotated[
         Path | None, typer.Option(help="Write annotated copies into this folder.", metavar="DIR")
     ] = None,
-    json: JsonOption = False,
 ) -> int:
     """Find the faces in photos: boxes, scores and five landmarks."""
     from vultus.image.io import list_images
@@ -42,14 +40,13 @@ def detect(
         if draw is not None:
             record["drawn"] = str(_draw(photo, draw, number=len(records)))
         records.append(record)
-    if json:
+    if report.json:
         print_json({"photos": records, "skipped": skipped.photos})
     else:
         print_table(("photo", "size", "faces", "x1 y1 x2 y2  score"), map(_row, records))
-    report_skipped(skipped.photos, quiet=json)
-    if draw is not None and not json:
+    if draw is not None and not report.json:
         note(f"annotated copies in {draw}")
-    return ExitCode.BAD_INPUT if skipped else ExitCode.OK
+    return report.end(skipped.photos, done=len(records))
 
 
 def _record(photo: "DetectedPhoto") -> dict[str, Any]:

@@ -7,11 +7,9 @@ import typer
 
 from vultus.cli.options import EmbedderOptions, PhotosArgument
 from vultus.cli.output import (
-    ExitCode,
-    JsonOption,
+    ReportOptions,
     print_json,
     progress_bar,
-    report_skipped,
     say,
 )
 
@@ -22,7 +20,7 @@ def embed(
         Path, typer.Option("--output", "-o", help="The .npz file to write.", metavar="FILE")
     ],
     models: EmbedderOptions,
-    json: JsonOption = False,
+    report: ReportOptions,
 ) -> int:
     """Embed every face of the photos into one .npz: vectors, norms, quality, boxes, sources.
 
@@ -34,7 +32,7 @@ def embed(
     paths = list_images(photos)
     with progress_bar() as progress:
         embeddings, skipped = embed_to_file(models.open(), paths, output, progress=progress)
-    if json:
+    if report.json:
         print_json(
             {
                 "file": str(output),
@@ -47,5 +45,4 @@ def embed(
     else:
         say(f"{len(embeddings)} faces of {len(paths)} photos in {output}")
         say(f"space: {embeddings.space}")
-    report_skipped(skipped.photos, quiet=json)
-    return ExitCode.BAD_INPUT if skipped else ExitCode.OK
+    return report.end(skipped.photos, done=len(paths) - len(skipped))

@@ -9,11 +9,11 @@ from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions, S
 from vultus.cli.output import (
     ExitCode,
     JsonOption,
+    ReportOptions,
     print_json,
     print_table,
     progress_bar,
     report_note,
-    report_skipped,
     say,
 )
 from vultus.cli.recognise.identify import named_faces, print_faces
@@ -29,19 +29,19 @@ def enroll(
     file: FileArgument,
     photos: PhotosArgument,
     models: RecognizerOptions,
+    report: ReportOptions,
     name: Annotated[
         str | None,
         typer.Option(help="Who it is; without, give a folder with a folder per person."),
     ] = None,
     select: SelectOption = "only",
-    json: JsonOption = False,
 ) -> int:
     """Enrol one person from photos, or many from a folder of folders; makes FILE when needed."""
     from vultus.image.io import list_images
     from vultus.pipeline.enrolment import enroll_folder, size_note
     from vultus.pipeline.photos import Skipped
 
-    recognizer, skipped = models.open(), Skipped(on_note=None if json else report_note)
+    recognizer, skipped = models.open(), Skipped(on_note=None if report.json else report_note)
     enrolled: dict[str, int] = {}
     with recognizer.open_gallery(file) as gallery, progress_bar() as progress:
         if name is not None:
@@ -55,14 +55,13 @@ def enroll(
             enrolled |= enroll_folder(
                 recognizer, gallery, folder, on_error=skipped, select=select, progress=progress
             )
-    if json:
+    if report.json:
         notes = [told.to_dict() for told in skipped.notes]
         print_json({"enrolled": enrolled, "skipped": skipped.photos, "notes": notes})
     else:
         for person, count in enrolled.items():
             say(f"{person}: {count} {'photo' if count == 1 else 'photos'} enrolled")
-    report_skipped(skipped.photos, quiet=json)
-    return ExitCode.BAD_INPUT if skipped else ExitCode.OK
+    return report.end(skipped.photos, done=sum(enrolled.values()))
 
 
 def list_people(file: FileArgument, json: JsonOption = False) -> int:
@@ -99,7 +98,7 @@ def identify(
     photos: PhotosArgument,
     decision: FpirOptions,
     models: RecognizerOptions,
-    json: JsonOption = False,
+    report: ReportOptions,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.pipeline.photos import Skipped
@@ -107,7 +106,7 @@ def identify(
     recognizer, skipped = models.open(), Skipped()
     with _existing(file) as gallery:
         faces = named_faces(recognizer, gallery, photos, decision, skipped)
-    return print_faces(faces, skipped, json=json)
+    return print_faces(faces, skipped, report)
 
 
 def _existing(file: Path) -> "Gallery":

@@ -9,11 +9,10 @@ import typer
 from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
     ExitCode,
-    JsonOption,
+    ReportOptions,
     print_json,
     print_table,
     progress_bar,
-    report_skipped,
     say,
     track,
 )
@@ -32,7 +31,7 @@ def identify(
     ],
     decision: FpirOptions,
     models: RecognizerOptions,
-    json: JsonOption = False,
+    report: ReportOptions,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.gallery.gallery import Gallery
@@ -54,7 +53,7 @@ def identify(
                 f"--gallery must be a gallery file or a folder of people, there is no {gallery}"
             )
         faces = named_faces(recognizer, people, photos, decision, skipped)
-    return print_faces(faces, skipped, json=json)
+    return print_faces(faces, skipped, report)
 
 
 def _check_size(recognizer: "Recognizer", folder: Path, decision: FpirOptions) -> None:
@@ -89,20 +88,19 @@ def named_faces(
     ]
 
 
-def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", *, json: bool) -> int:
+def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: ReportOptions) -> int:
     """Print the answers and give the exit code."""
     from vultus.core.thresholds import Threshold
 
-    if json:
+    if report.json:
         print_json({"faces": faces, "skipped": skipped.photos})
     else:
         print_table(("photo", "face", "who", "similarity", "limit", "note"), map(_row, faces))
         for rule in sorted({str(Threshold(**face["threshold"])) for face in faces}):
             say(f"limit: {rule}")
-    report_skipped(skipped.photos, quiet=json)
-    if skipped:
-        return ExitCode.BAD_INPUT
-    return ExitCode.OK if all(face["identity"] for face in faces) else ExitCode.NO_MATCH
+    named = all(face["identity"] for face in faces)
+    code = ExitCode.OK if named else ExitCode.NO_MATCH
+    return report.end(skipped.photos, done=len(faces), code=code)
 
 
 def _row(face: dict[str, Any]) -> tuple[str, ...]:
