@@ -46,7 +46,9 @@ def test_a_folder_is_enrolled_and_searched(
             )
         )
         assert [[answer.identity for answer in answers] for _, answers in found] == [["grace"]]
-        assert unknown.photos == [{"photo": "photo 2", "error": "no face found"}]
+        assert unknown.photos == [
+            {"photo": "photo 2", "error": "no face found", "reason": "without a face"}
+        ]
         with pytest.raises(NoFaceError):
             list(recognizer.identify_many([rocket], gallery, threshold=0.5))
     assert [item["photo"] for item in skipped.photos] == [str(people / "grace" / "2.png")]

@@ -32,7 +32,9 @@ def test_groups_are_copied_and_shown(photos: list[Path], tiny_model: Path, tmp_p
         progress=lambda what, done, total: told.append(done),
     )
     assert told == [0, 1, 2, 3, 4]
-    assert skipped.photos == [{"photo": str(photos[3]), "error": "no face found"}]
+    assert skipped.photos == [
+        {"photo": str(photos[3]), "error": "no face found", "reason": "without a face"}
+    ]
     assert [groups.photos_of(person) for person in range(2)] == [
         [str(photos[0]), str(photos[1])],
         [str(photos[2])],

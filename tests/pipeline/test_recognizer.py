@@ -25,6 +25,7 @@ from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration
 from vultus.models.store import ModelStore
+from vultus.pipeline.photos import Skipped
 from vultus.pipeline.recognizer import Recognizer
 from vultus.quality.gate import QualityGate
 
@@ -80,6 +81,29 @@ def test_a_group_photo_needs_a_rule(recognizer: Recognizer, hopper: Image, toget
     with pytest.raises(SeveralFacesError, match="2 faces"):
         recognizer.verify(together, hopper)
     assert recognizer.verify(together, hopper, select="largest") is not None
+
+
+def test_a_second_face_that_cannot_be_judged_stops_nothing(
+    recognizer: Recognizer, tiny_embedder: Embedder, hopper: Image, collins: Image
+) -> None:
+    photo = hopper.copy()
+    tiny = shrunk(collins, 0.16)
+    photo[-len(tiny) :, -tiny.shape[1] :] = tiny
+    assert len(recognizer.detect(photo)) == 2
+    answer = recognizer.verify(photo, hopper)
+    assert answer.same_person
+    (told,) = answer.notes
+    assert told.startswith("photo 1: face 1 is meant, others cannot be judged: face 2: inter-eye")
+    assert answer.to_dict()["notes"] == [told]
+    assert recognizer.verify(hopper, hopper).notes == ()
+    assert len(recognizer.embed_face(photo)) == 1
+    with pytest.raises(SeveralFacesError):
+        Recognizer(embedder=tiny_embedder, gate=None, threads=1).embed_face(photo)
+    both_tiny = np.concatenate([tiny, tiny], axis=1)
+    with pytest.raises(
+        QualityError, match=r"none of the 2 faces in photo 2 .* face 1: .* face 2: "
+    ):
+        recognizer.verify(hopper, both_tiny)
 
 
 def test_a_tiny_face_is_refused_with_the_reason_and_compared_without_the_gate(
@@ -151,6 +175,28 @@ def test_an_unfit_photo_stops_an_enrolment_unless_it_is_to_be_left_out(
         added = recognizer.enroll(gallery, "Grace", photos, on_error=errors.__setitem__)
         assert added == 1
         assert list(errors) == ["photo 2"]
+
+
+def test_what_was_left_out_is_counted_by_reason(
+    recognizer: Recognizer, tmp_path: Path, hopper: Image, rocket: Image, together: Image
+) -> None:
+    skipped = Skipped()
+    photos = [hopper, hopper, rocket, together, together, shrunk(hopper, 0.12)]
+    with Gallery.open(tmp_path / "people.db", space=recognizer.embedder.space) as gallery:
+        assert recognizer.enroll(gallery, "Grace", photos, on_error=skipped) == 1
+        upright = np.ascontiguousarray(hopper[::-1])
+        recognizer.enroll(gallery, "Grace", [upright[::-1], b"nothing"], on_error=skipped)
+    assert skipped.by_reason() == {
+        "with several faces": 2,
+        "enrolled before": 2,
+        "not readable": 1,
+        "without a face": 1,
+        "too poor to judge": 1,
+    }
+    repeated = next(item for item in skipped.photos if item["reason"] == "enrolled before")
+    assert repeated == {
+        "photo": "photo 2", "error": "enrolled already", "reason": "enrolled before"
+    }  # fmt: skip
 
 
 def test_a_face_that_cannot_be_judged_is_not_named(

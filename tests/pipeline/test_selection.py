@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from vultus.core.errors import InputError, NoFaceError, SeveralFacesError
+from vultus.core.errors import InputError, NoFaceError, QualityError, SeveralFacesError
 from vultus.core.faces import Faces
+from vultus.core.text import option_words
 from vultus.pipeline.selection import choose_face, select_face
 
 
@@ -57,6 +58,33 @@ def test_the_box_of_a_data_set_is_compared_with_what_is_seen() -> None:
 def test_several_faces_are_an_error_until_one_is_meant() -> None:
     with pytest.raises(SeveralFacesError, match=r"party\.jpg shows 2 faces"):
         select_face(faces(CORNER_LARGE, MIDDLE_SMALL), (100, 100), name="party.jpg")
+
+
+POOR = ("inter-eye distance 9 px, needs 24",)
+
+
+def test_faces_that_cannot_be_judged_are_no_second_face() -> None:
+    both = faces(CORNER_LARGE, MIDDLE_SMALL)
+    assert select_face(both, (100, 100), refusals=[POOR, ()]) == 1
+    assert select_face(both, (100, 100), refusals=[(), POOR]) == 0
+    # Who is refused is still the largest, and no other takes that place.
+    assert select_face(both, (100, 100), select="largest", refusals=[POOR, ()]) == 0
+    assert select_face(both[:1], (100, 100), refusals=[POOR]) == 0
+    with pytest.raises(
+        QualityError, match=r"none of the 2 faces .* face 1: .*9 px.*; face 2: dark"
+    ):
+        select_face(both, (100, 100), refusals=[POOR, ("dark",)])
+    three = faces(CORNER_LARGE, MIDDLE_SMALL, MIDDLE_SMALL)
+    with pytest.raises(SeveralFacesError, match=r"3 faces \(2 of them can be judged\)"):
+        select_face(three, (100, 100), refusals=[(), POOR, ()])
+
+
+def test_the_way_out_is_told_in_the_words_of_who_calls() -> None:
+    both = faces(CORNER_LARGE, MIDDLE_SMALL)
+    with pytest.raises(SeveralFacesError, match='select="largest" or select="central"'):
+        select_face(both, (100, 100))
+    with option_words(), pytest.raises(SeveralFacesError, match="--select largest or --select cen"):
+        select_face(both, (100, 100))
 
 
 @pytest.mark.parametrize("rule", ["only", "largest", "central"])

@@ -21,7 +21,7 @@ from vultus.core.progress import Progress, tracked
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vultus.pipeline.photos import Note
+    from vultus.pipeline.photos import Note, Skipped
 
 T = TypeVar("T")
 
@@ -190,6 +190,14 @@ def track(items: Iterable[T], what: str, *, total: int) -> Iterator[T]:
 def report_note(told: "Note") -> None:
     """Say on stderr what stops nothing."""
     note(f"note: {told.text}")
+
+
+def report_enrolled(photos: int, skipped: "Skipped") -> None:
+    """Say in one line on stderr how many photos were enrolled, and left out for which reason."""
+    counts = skipped.by_reason()
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    left = f", {len(skipped)} left out ({reasons})" if counts else ""
+    note(f"{photos} {'photo' if photos == 1 else 'photos'} enrolled{left}")
 
 
 def report_skipped(skipped: Sequence[Mapping[str, str]]) -> None:

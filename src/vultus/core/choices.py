@@ -7,8 +7,8 @@ is needed. Names that a registry holds stand here a second time; a test compares
 from typing import Literal
 
 Selection = Literal["only", "largest", "central"]
-"""``only``: there must be exactly one; ``largest``: the largest box; ``central``: the one whose
-box centre is nearest to the photo's."""
+"""``only``: there must be exactly one that can be judged; ``largest``: the largest box;
+``central``: the one whose box centre is nearest to the photo's; of boxes the part in the photo."""
 
 Task = Literal["detection", "embedding", "quality", "antispoof"]
 """What a model is for."""
@@ -37,6 +37,8 @@ DEFAULT_TEMPLATE = "arcface-112"
 DEFAULT_FMR = 1e-3
 DEFAULT_FPIR = 0.01
 DEFAULT_PRIOR = 0.5
+DEFAULT_SELECT: Selection = "only"
+"""Everywhere: a photo that shows several people says itself whose it is, or is not taken."""
 
 TEMPLATE_NAMES = ("arcface-112", "facenet-160", "sphereface-112x96")
 DATASET_NAMES = ("folder", "list", "recordio", "synthetic")

@@ -9,6 +9,8 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     ├── NoFaceError (LookupError)          a photo must show a face and shows none
     ├── SeveralFacesError (LookupError)    a photo must show one face and shows more
     ├── QualityError (ValueError)          a face is too poor for what was asked of it
+    │   ├── OutlierError                   it is unlike the other photos of that person
+    │   └── RepeatedPhotoError             that photo was taken before
     ├── SpaceMismatchError (ValueError)    embeddings of two different spaces were to be compared
     ├── CalibrationError (ValueError)      an error rate was asked for that the data cannot carry
     ├── ConfigError (ValueError)           a setting or a file of settings is wrong
@@ -54,6 +56,14 @@ class SeveralFacesError(VultusError, LookupError):
 
 class QualityError(VultusError, ValueError):
     """A face is too poor for what was asked of it; the message lists the reasons."""
+
+
+class OutlierError(QualityError):
+    """A face is unlike the other photos of the person that it is said to be."""
+
+
+class RepeatedPhotoError(QualityError):
+    """A photo was taken before; once more it says nothing new."""
 
 
 class SpaceMismatchError(VultusError, ValueError):

@@ -23,6 +23,7 @@ class Verification:
         log_likelihood_ratio: Natural logarithm of how much likelier the similarity is for one
             person than for two; above 0 speaks for a match. It takes no prior. None likewise.
         prior: Probability of a match before looking that ``probability`` stands on; None likewise.
+        notes: What else there is to know: faces that were passed over, and why.
     """
 
     similarity: float
@@ -30,6 +31,7 @@ class Verification:
     probability: float | None = None
     log_likelihood_ratio: float | None = None
     prior: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def same_person(self) -> bool:
@@ -50,6 +52,7 @@ class Verification:
             "probability": self.probability,
             "log_likelihood_ratio": self.log_likelihood_ratio,
             "prior": self.prior,
+            "notes": list(self.notes),
         }
 
 

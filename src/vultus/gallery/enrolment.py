@@ -12,7 +12,8 @@ from vultus.core.errors import InputError
 from vultus.gallery.stores.sqlite import PhotoRow
 from vultus.matching.fusion import fuse
 
-_REPEATED = "enrolled already"
+REPEATED = "enrolled already"
+"""Why a photo adds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def judge_photos(
     seen = {vector.tobytes() for vector in known.vectors}
     reasons: list[tuple[str, ...]] = []
     for vector in new.vectors:
-        reasons.append((_REPEATED,) if vector.tobytes() in seen else ())
+        reasons.append((REPEATED,) if vector.tobytes() in seen else ())
         seen.add(vector.tobytes())
     fresh = [i for i, why in enumerate(reasons) if not why]
     if not fresh:

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from vultus.alignment.align import align_faces
-from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, Precision, Runtime, Selection
+from vultus.core.choices import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDER,
+    DEFAULT_SELECT,
+    Precision,
+    Runtime,
+    Selection,
+)
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import QualityError
@@ -148,13 +155,14 @@ class Analyser:
         return next(self.analyse([photo])).embeddings
 
     def embed_face(
-        self, photo: PhotoSource, *, select: Selection = "only", name: str | None = None
+        self, photo: PhotoSource, *, select: Selection = DEFAULT_SELECT, name: str | None = None
     ) -> Embeddings:
         """Embed the one face of a photo that is meant.
 
         Args:
             photo: The photo.
-            select: Which face: ``only`` (there must be exactly one), ``largest`` or ``central``.
+            select: Which face: ``only`` (there must be exactly one that the gate accepts),
+                ``largest`` or ``central``.
             name: What messages call the photo; None takes its path.
 
         Returns:
@@ -163,8 +171,8 @@ class Analyser:
         Raises:
             ImageError: If the photo cannot be read.
             NoFaceError: If it shows no face.
-            SeveralFacesError: If it shows several and ``select`` is ``only``.
-            QualityError: If the gate refuses the face; the message lists the reasons.
+            SeveralFacesError: If the gate accepts several and ``select`` is ``only``.
+            QualityError: If the gate refuses the face, or all; the message lists the reasons.
         """
         analysed = next(self.analyse([photo]))
         return self.chosen_face(analysed, select, photo_name(photo, 1) if name is None else name)
@@ -175,13 +183,23 @@ class Analyser:
         Raises:
             NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
         """
+        return photo.embeddings[self.chosen_index(photo, select, name)]
+
+    def chosen_index(self, photo: AnalysedPhoto, select: Selection, name: str) -> int:
+        """Which face is meant, of a photo that `analyse` gave.
+
+        Raises:
+            NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
+        """
         height, width = photo.image.shape[:2]
-        index = select_face(photo.faces, (height, width), select=select, name=name)
+        index = select_face(
+            photo.faces, (height, width), select=select, name=name, refusals=photo.refusals
+        )
         if photo.refusals[index]:
             raise QualityError(
                 f"the face in {name} cannot be judged: {'; '.join(photo.refusals[index])}"
             )
-        return photo.embeddings[index]
+        return index
 
     def _align(self, image: Image, faces: Faces) -> AlignedCrops:
         return align_faces(image, faces, template=self.embedder.card.template)

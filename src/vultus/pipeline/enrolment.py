@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from vultus.core.choices import DEFAULT_FPIR, Selection
+from vultus.core.choices import DEFAULT_FPIR, DEFAULT_SELECT, Selection
 from vultus.core.errors import CalibrationError, ImageError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
@@ -22,7 +22,7 @@ def enroll_folder(
     folder: str | Path,
     *,
     on_error: ErrorHandler | None = None,
-    select: Selection = "only",
+    select: Selection = DEFAULT_SELECT,
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Enrol every person of a folder of folders.
@@ -129,7 +129,7 @@ def folder_gallery(
     folder: Path,
     *,
     on_error: ErrorHandler | None = None,
-    select: Selection = "only",
+    select: Selection = DEFAULT_SELECT,
     progress: Progress | None = None,
 ) -> Iterator[Gallery]:
     """A gallery of the people of a folder, which is gone when the ``with`` block ends.

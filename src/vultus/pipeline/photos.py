@@ -1,7 +1,7 @@
 """Photos on their way through the pipeline: loaded in bounded chunks, then with what was found."""
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +12,16 @@ from PIL import Image as PilImage
 
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import InputError, VultusError
+from vultus.core.errors import (
+    ImageError,
+    InputError,
+    NoFaceError,
+    OutlierError,
+    QualityError,
+    RepeatedPhotoError,
+    SeveralFacesError,
+    VultusError,
+)
 from vultus.core.faces import Faces, Image
 from vultus.image.io import read_image
 from vultus.quality.measures import FaceQuality
@@ -186,6 +195,21 @@ def tell(on_error: ErrorHandler | None, name: str, error: VultusError) -> None:
     on_error(name, error)
 
 
+_REASONS: dict[type[VultusError], str] = {
+    ImageError: "not readable",
+    NoFaceError: "without a face",
+    SeveralFacesError: "with several faces",
+    OutlierError: "unlike the person's others",
+    RepeatedPhotoError: "enrolled before",
+    QualityError: "too poor to judge",
+}
+"""Kinds of errors in a word or two; the first that fits."""
+
+
+def _reason(error: VultusError) -> str:
+    return next((text for kind, text in _REASONS.items() if isinstance(error, kind)), "not usable")
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something to know that stops nothing.
@@ -220,7 +244,7 @@ class Skipped:
         on_note: Told every note at once, too.
 
     Attributes:
-        photos: ``photo`` and ``error`` of each.
+        photos: ``photo``, ``error`` (in full) and ``reason`` (in a word or two) of each.
         notes: What else there is to know; who has no `Skipped` finds it in the log.
     """
 
@@ -231,7 +255,11 @@ class Skipped:
 
     def __call__(self, name: str, error: VultusError) -> None:
         """Note one photo and why."""
-        self.photos.append({"photo": name, "error": str(error)})
+        self.photos.append({"photo": name, "error": str(error), "reason": _reason(error)})
+
+    def by_reason(self) -> dict[str, int]:
+        """How many photos were left out for which reason, the most frequent first."""
+        return dict(Counter(photo["reason"] for photo in self.photos).most_common())
 
     def note(self, note: Note) -> None:
         """Keep what stops nothing."""

@@ -7,11 +7,19 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, Selection
+from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, DEFAULT_SELECT, Selection
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import CalibrationError, InputError, NoFaceError, QualityError, VultusError
+from vultus.core.errors import (
+    CalibrationError,
+    InputError,
+    NoFaceError,
+    OutlierError,
+    RepeatedPhotoError,
+    VultusError,
+)
 from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.gallery.enrolment import REPEATED
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.operating_point import threshold_for_fmr
@@ -19,6 +27,7 @@ from vultus.matching.verify import verify
 from vultus.models.store import ModelStore
 from vultus.pipeline.analyser import Analyser
 from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, PhotoSource, photo_name, tell
+from vultus.pipeline.selection import refused_faces
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +115,7 @@ class Recognizer(Analyser):
         fmr: float = DEFAULT_FMR,
         threshold: float | None = None,
         prior: float = DEFAULT_PRIOR,
-        select: Selection = "only",
+        select: Selection = DEFAULT_SELECT,
     ) -> Verification:
         """Decide whether two photos show the same person (1:1).
 
@@ -125,11 +134,24 @@ class Recognizer(Analyser):
             SpaceMismatchError: If the calibration in the store is of another embedding space.
         """
         rule = self.threshold(fmr) if threshold is None else Threshold(threshold)
-        first = self.embed_face(a, select=select, name=photo_name(a, 1))
-        second = self.embed_face(b, select=select, name=photo_name(b, 2))
+        first, passed_a = self._meant(a, select, photo_name(a, 1))
+        second, passed_b = self._meant(b, select, photo_name(b, 2))
         site = self.calibration
         known = None if site is None else site.match_probability
-        return verify(first, second, threshold=rule, match_probability=known, prior=prior)
+        answer = verify(first, second, threshold=rule, match_probability=known, prior=prior)
+        return dataclasses.replace(answer, notes=passed_a + passed_b)
+
+    def _meant(
+        self, source: PhotoSource, select: Selection, name: str
+    ) -> tuple[Embeddings, tuple[str, ...]]:
+        """The face that is meant, and what there is to know of others by ``only``."""
+        photo = next(self.analyse([source]))
+        index = self.chosen_index(photo, select, name)
+        notes: tuple[str, ...] = ()
+        if select == "only" and len(photo.faces) > 1:
+            others = refused_faces(photo.refusals)
+            notes = (f"{name}: face {index + 1} is meant, others cannot be judged: {others}",)
+        return photo.embeddings[index], notes
 
     def identify(
         self,
@@ -231,7 +253,7 @@ class Recognizer(Analyser):
         identity: str,
         photos: Iterable[PhotoSource],
         *,
-        select: Selection = "only",
+        select: Selection = DEFAULT_SELECT,
         on_error: ErrorHandler | None = None,
     ) -> int:
         """Add photos of one person to a gallery, all in one step.
@@ -254,24 +276,26 @@ class Recognizer(Analyser):
             InputError: If the photos contradict each other, or those enrolled before.
             GallerySpaceError: If the gallery was made with another model or settings.
         """
-        fit: dict[str, Embeddings] = {}
+        names: list[str] = []
+        faces: list[Embeddings] = []
         for photo in self.analyse(photos, on_error=on_error):
             try:
-                fit[photo.name] = self.chosen_face(photo, select, photo.name)
+                faces.append(self.chosen_face(photo, select, photo.name))
+                names.append(photo.name)
             except VultusError as error:
                 tell(on_error, photo.name, error)
-        if not fit:
+        if not faces:
             return 0
-        rows = Embeddings.concatenate(list(fit.values()))
         try:
-            enrolment = gallery.enroll(identity, rows, sources=list(fit))
+            enrolment = gallery.enroll(identity, Embeddings.concatenate(faces), sources=names)
         except InputError as error:
             if on_error is None:
                 raise
-            for name in fit:
+            for name in names:
                 on_error(name, error)
             return 0
-        for name, reasons in zip(fit, enrolment.reasons, strict=True):
+        for name, reasons in zip(names, enrolment.reasons, strict=True):
             if reasons and on_error is not None:
-                on_error(name, QualityError("; ".join(reasons)))
+                kind = RepeatedPhotoError if REPEATED in reasons else OutlierError
+                on_error(name, kind("; ".join(reasons)))
         return enrolment.added

@@ -30,7 +30,8 @@ from vultus.quality.score import combined_score
 
 Floats = npt.NDArray[np.float32]
 
-_TEMPLATE = "arcface-112"
+QUALITY_TEMPLATE = "arcface-112"
+"""Of the crops that the measures are defined on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,12 +129,13 @@ def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQual
     check_array("image", image, dtype=np.uint8, shape=("h", "w", 3))
     if len(crops) != len(faces):
         raise InputError(f"crops must be {len(faces)}, one a face, got {len(crops)}")
-    if crops.template != _TEMPLATE:
-        crops = align_faces(image, faces, template=_TEMPLATE)
+    if crops.template != QUALITY_TEMPLATE:
+        crops = align_faces(image, faces, template=QUALITY_TEMPLATE)
     if crops.size_hw != (CROP_PX, CROP_PX):
         height, width = crops.size_hw
         raise InputError(
-            f"crops of {_TEMPLATE} must be {CROP_PX} x {CROP_PX} pixels, got {height} x {width}"
+            f"crops of {QUALITY_TEMPLATE} must be {CROP_PX} x {CROP_PX} pixels, "
+            f"got {height} x {width}"
         )
     image_hw = (image.shape[0], image.shape[1])
     luma = luminance(crops.pixels)

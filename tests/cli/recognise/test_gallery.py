@@ -68,3 +68,16 @@ def test_a_gallery_too_large_is_said_at_enrolment_and_before_identifying(
     monkeypatch.undo()
     assert run("gallery", "identify", crowd, original, *model, "--fpir", 0.011).code in (0, 1)
     assert run("gallery", "identify", crowd, original, *model, "--threshold", 0.9).code in (0, 1)
+
+
+def test_the_summary_of_an_enrolment_counts_by_reason_and_the_flag_helps(
+    run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    arguments = (original, photos / "both-together.jpg", photos / "nobody.jpg")
+    enroll = ("gallery", "enroll", tmp_path / "people.db", *arguments, "--model", tiny_model)
+    outcome = run(*enroll, "--name", "Grace")
+    assert "--select largest" in outcome.err
+    summary = "1 photo enrolled, 2 left out (1 with several faces, 1 without a face)"
+    assert outcome.err.splitlines()[-1] == summary
+    again = run(*enroll, "--name", "Eileen", "--select", "largest", "--json").json
+    assert again["left_out"] == {"without a face": 1}

@@ -38,3 +38,16 @@ def test_a_folder_of_too_many_people_is_refused_before_any_photo_is_read(
     assert refused.code == 2
     assert "among 101 people" in refused.err
     assert "--fpir 0.011" in refused.err
+
+
+def test_select_says_whom_the_folders_photos_show(
+    run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / HOPPER).mkdir()
+    shutil.copy(photos / "both-together.jpg", tmp_path / HOPPER)
+    arguments = (original, "--gallery", tmp_path, "--model", tiny_model, "--threshold", -1)
+    without = run("identify", *arguments)
+    assert "--select largest" in without.err
+    assert "0 photos enrolled, 1 left out (1 with several faces)" in without.err
+    chosen = run("identify", *arguments, "--select", "largest", "--json")
+    assert chosen.json["faces"][0]["gallery_size"] == 1

@@ -27,7 +27,7 @@ def test_verify_answers_with_its_exit_code(
     ("photo", "message"),
     [
         ("nobody.jpg", "no face found"),
-        ("both-together.jpg", "2 faces"),
+        ("both-together.jpg", "--select largest or --select central"),
         ("broken.jpg", "broken.jpg"),
         ("missing.jpg", "missing.jpg"),
         ("too-small.jpg", "inter-eye distance"),

@@ -13,6 +13,7 @@ from vultus.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    report_enrolled,
     report_note,
     say,
 )
@@ -41,7 +42,7 @@ def enroll(
     from vultus.pipeline.enrolment import enroll_folder, size_note
     from vultus.pipeline.photos import Skipped
 
-    recognizer, skipped = models.open(), Skipped(on_note=None if report.json else report_note)
+    recognizer, skipped = models.open(), Skipped(on_note=report_note)
     enrolled: dict[str, int] = {}
     with recognizer.open_gallery(file) as gallery, progress_bar() as progress:
         if name is not None:
@@ -57,11 +58,21 @@ def enroll(
             )
     if report.json:
         notes = [told.to_dict() for told in skipped.notes]
-        print_json({"enrolled": enrolled, "skipped": skipped.photos, "notes": notes})
+        print_json(
+            {
+                "enrolled": enrolled,
+                "skipped": skipped.photos,
+                "left_out": skipped.by_reason(),
+                "notes": notes,
+            }
+        )
     else:
         for person, count in enrolled.items():
             say(f"{person}: {count} {'photo' if count == 1 else 'photos'} enrolled")
-    return report.end(skipped.photos, done=sum(enrolled.values()))
+    done = sum(enrolled.values())
+    code = report.end(skipped.photos, done=done)
+    report_enrolled(done, skipped)
+    return code
 
 
 def list_people(file: FileArgument, json: JsonOption = False) -> int:

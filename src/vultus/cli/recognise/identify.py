@@ -13,9 +13,12 @@ from vultus.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    report_enrolled,
+    report_note,
     say,
     track,
 )
+from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,13 +35,19 @@ def identify(
     decision: FpirOptions,
     models: RecognizerOptions,
     report: ReportOptions,
+    select: Annotated[
+        Selection,
+        typer.Option(
+            help="With a folder as gallery: which face of a photo is meant that shows several."
+        ),
+    ] = DEFAULT_SELECT,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.gallery.gallery import Gallery
     from vultus.pipeline.enrolment import folder_gallery
     from vultus.pipeline.photos import Skipped
 
-    recognizer, skipped = models.open(), Skipped()
+    recognizer, skipped = models.open(), Skipped(on_note=report_note)
     with ExitStack() as stack:
         if gallery.is_file():
             people = stack.enter_context(Gallery.open(gallery))
@@ -46,8 +55,11 @@ def identify(
             _check_size(recognizer, gallery, decision)
             with progress_bar() as progress:
                 people = stack.enter_context(
-                    folder_gallery(recognizer, gallery, on_error=skipped, progress=progress)
+                    folder_gallery(
+                        recognizer, gallery, on_error=skipped, select=select, progress=progress
+                    )
                 )
+            report_enrolled(sum(p.n_photos for p in people.identities()), skipped)
         else:
             raise InputError(
                 f"--gallery must be a gallery file or a folder of people, there is no {gallery}"
@@ -93,7 +105,8 @@ def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: ReportO
     from vultus.core.thresholds import Threshold
 
     if report.json:
-        print_json({"faces": faces, "skipped": skipped.photos})
+        notes = [told.to_dict() for told in skipped.notes]
+        print_json({"faces": faces, "skipped": skipped.photos, "notes": notes})
     else:
         print_table(("photo", "face", "who", "similarity", "limit", "note"), map(_row, faces))
         for rule in sorted({str(Threshold(**face["threshold"])) for face in faces}):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vultus.cli.options import FmrOptions, RecognizerOptions, SelectOption
-from vultus.cli.output import ExitCode, JsonOption, print_json, say
+from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.core.choices import DEFAULT_PRIOR
 
 
@@ -51,4 +51,6 @@ def verify(
                 f"log-likelihood ratio {answer.log_likelihood_ratio:+.2f}; probability of a match "
                 f"{answer.probability:.2%} at prior {answer.prior:g}"
             )
+        for told in answer.notes:
+            note(f"note: {told}")
     return ExitCode.OK if answer.same_person else ExitCode.NO_MATCH

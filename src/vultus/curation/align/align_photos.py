@@ -31,7 +31,7 @@ from vultus.data.base import UNLABELLED
 from vultus.data.formats.convert import convert
 from vultus.data.formats.folder import UNLABELLED_FOLDER, FolderDataset
 from vultus.data.formats.writers import WRITERS
-from vultus.pipeline.selection import select_face
+from vultus.pipeline.selection import select_face, usual_refusals
 
 ROWS_AT_ONCE = 32
 """Photos after which the report is brought to disk."""
@@ -195,7 +195,8 @@ def _align_each(
         try:
             height, width = image.shape[:2]
             select: Selection = writer.settings.select  # type: ignore[assignment]
-            face = select_face(faces, (height, width), select=select, name="the photo")
+            poor = usual_refusals(image, faces, select)
+            face = select_face(faces, (height, width), select=select, refusals=poor)
             yield writer.write(name, image, faces, face)
         except VultusError as error:
             yield failure_row(name, str(error))

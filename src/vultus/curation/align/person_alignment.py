@@ -20,6 +20,7 @@ from vultus.data.base import UNLABELLED
 from vultus.data.formats.folder import FolderDataset
 from vultus.pipeline.analyser import Analyser
 from vultus.pipeline.recognizer import Recognizer
+from vultus.pipeline.selection import Refusals, select_face, usual_refusals
 
 _ROUNDS = 3
 """How often at most the faces nearest to a person's centre are chosen anew."""
@@ -74,7 +75,7 @@ def align_by_person(
             if isinstance(embedded, str):
                 yield failure_row(photos.files.names[index], embedded)
             elif label == UNLABELLED:
-                yield _lone(photos, embedded, writer)
+                yield _lone(photos, embedded, usual_refusals(image, faces, "only"), writer)
             else:
                 people.append(embedded)
         yield from failures
@@ -95,14 +96,17 @@ def _embedded(index: int, image: Image, faces: Faces, analyser: Analyser) -> "_F
     return _Found(index, faces, analyser.embedder.embed(crops).vectors)
 
 
-def _lone(photos: FolderDataset, found: _Found, writer: CropWriter) -> Row:
-    if len(found.faces) > 1:
-        return failure_row(
-            photos.files.names[found.index],
-            f"the photo shows {len(found.faces)} faces and belongs to no person; "
-            "choose the largest or the most central face for such photos",
+def _lone(photos: FolderDataset, found: _Found, refusals: Refusals, writer: CropWriter) -> Row:
+    try:
+        face = select_face(
+            found.faces,
+            (np.inf, np.inf),
+            name="the photo (which belongs to no person)",
+            refusals=refusals,
         )
-    return _written(photos, found, 0, None, writer)
+    except VultusError as error:
+        return failure_row(photos.files.names[found.index], str(error))
+    return _written(photos, found, face, None, writer)
 
 
 def _of_person(

@@ -13,7 +13,7 @@ from vultus.alignment.crop_templates import MarginTemplate, crop_template
 from vultus.core.choices import Selection
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import InputError, NoFaceError, SeveralFacesError, VultusError
+from vultus.core.errors import InputError, NoFaceError, QualityError, SeveralFacesError, VultusError
 from vultus.core.faces import Faces
 from vultus.core.progress import Progress, tracked
 from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
@@ -21,7 +21,7 @@ from vultus.evaluation.protocols.photos import Photos
 from vultus.image.io import read_image
 from vultus.pipeline.photos import DetectedPhoto, StoredPhoto
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.selection import choose_face
+from vultus.pipeline.selection import choose_face, usual_refusals
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +49,9 @@ def embed_with(
     """Make the callable that protocols embed photos with.
 
     Unreadable photos, photos without a face, and with ``select="only"`` photos with several, are
-    failures. Where the data set gives landmarks, they align the photo and nothing is detected;
-    where it gives a box, the face there is meant. The quality gate is not applied.
+    failures; a face that the usual quality gate refuses is none beside others. Where the data set
+    gives landmarks, they align the photo and nothing is detected; where it gives a box, the face
+    there is meant. No face is refused for its quality.
 
     Args:
         recognizer: Detects, aligns and embeds.
@@ -106,9 +107,13 @@ def _chosen(
     photo: DetectedPhoto, select: Selection, box: npt.NDArray[np.float32] | None
 ) -> int | None:
     height, width = photo.image.shape[:2]
+    poor = usual_refusals(photo.image, photo.faces, select)
     try:
-        return choose_face(photo.faces, (height, width), select=select, box=box, name=photo.name)
-    except (NoFaceError, SeveralFacesError):
+        return choose_face(
+            photo.faces, (height, width), select=select, box=box, name=photo.name, refusals=poor
+        )
+    except (NoFaceError, SeveralFacesError, QualityError) as error:
+        logger.info("%s counts as a failure: %s", photo.name, error)
         return None
 
 
