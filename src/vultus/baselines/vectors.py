@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array
 from vultus.core.errors import InputError, MissingDependencyError
+from vultus.core.text import install_hint
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,5 +86,5 @@ def scikit_learn(module: str) -> Any:
         return import_module(f"sklearn.{module}")
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            "fitting this head needs scikit-learn: pip install 'vultus[train]'"
+            f"fitting this head needs scikit-learn; {install_hint('train')}"
         ) from error

@@ -1,5 +1,7 @@
-"""Text of messages: what was meant, how an argument is called, numbers that still hold."""
+"""Text of messages: what was meant, how an argument is called, what to install, numbers."""
 
+import re
+import shlex
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -84,3 +86,29 @@ def rounded_up(value: float, *, digits: int = 2) -> str:
     # Through repr: 1e-4 is meant, and not the binary fraction a little above it.
     short = Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(value)))
     return f"{float(short):.{digits}g}"
+
+
+def install_hint(extra: str) -> str:
+    """The end of an error message: how to get what an optional part of Vultus needs.
+
+    The packages are named, because that works for a checkout and for a wheel from anywhere;
+    ``vultus[...]`` works only where an index has Vultus.
+
+    Args:
+        extra: As ``pyproject.toml`` calls it.
+
+    Example:
+        >>> install_hint("heif")
+        "run: pip install 'pillow-heif>=0.20'"
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("vultus") or []
+    except PackageNotFoundError:  # its source folder is on the path, and nothing is installed
+        lines = []
+    marked = re.compile(rf"""\bextra *== *['"]{re.escape(extra)}['"]""")
+    wanted = [line.split(";")[0].strip() for line in lines if marked.search(line)]
+    if not wanted:
+        return f"run in the folder of Vultus's source: pip install '.[{extra}]'"
+    return f"run: pip install {' '.join(map(shlex.quote, wanted))}"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import MissingDependencyError
+from vultus.core.text import install_hint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,9 +77,7 @@ def new_figure(
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependencyError(
-            "pictures need matplotlib; install it with: pip install 'vultus[plot]'"
-        ) from error
+        raise MissingDependencyError(f"pictures need matplotlib; {install_hint('plot')}") from error
     figure = Figure(figsize=(size_inches[0], size_inches[1]), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x_label)

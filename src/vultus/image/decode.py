@@ -20,6 +20,7 @@ from PIL import UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vultus.core.errors import ImageError
+from vultus.core.text import install_hint
 
 logger = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ def _open_heif(stream: BinaryIO, name: str) -> PilImage.Image:
     except ImportError as error:
         raise ImageError(
             f"{name} is a HEIF image, and reading those needs an optional package: "
-            f"pip install 'vultus[heif]', or {_ADVICE}"
+            f"{install_hint('heif')}, or {_ADVICE}"
         ) from error
     turned = _is_turned_heif(stream)
     opened: PilImage.Image = plugin.HeifImageFile(stream, name)

@@ -9,6 +9,7 @@ import numpy as np
 
 from vultus.core.errors import MissingDependencyError
 from vultus.core.faces import Image
+from vultus.core.text import install_hint
 from vultus.image.io import read_image, write_image
 
 HOPPER = "Grace Hopper"
@@ -61,7 +62,7 @@ def _packaged(package: str, path: str) -> Image:
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
             f"the demo's photos come with {package}, which is not installed; "
-            "run: pip install 'vultus[demo]', or give photos of your own with --photos"
+            f"{install_hint('demo')}, or give photos of your own with --photos"
         )
     return read_image(Path(spec.origin).parent / path)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 from vultus.core.choices import Precision, Runtime
 from vultus.core.errors import ConfigError, InputError, MissingDependencyError, ProviderError
+from vultus.core.text import install_hint
 
 Engine = Literal["onnxruntime", "openvino"]
 """What can run a graph."""
@@ -77,14 +78,12 @@ def choose_engine(runtime: Runtime, *, provider: str, precision: Precision) -> E
     wanted = _runtime_setting(runtime)
     installed = installed_engines()
     if wanted != "auto" and wanted not in installed:
-        raise MissingDependencyError(
-            f"runtime {wanted!r} is not installed; run: pip install {_package(wanted)}"
-        )
+        raise MissingDependencyError(f"runtime {wanted!r} is not installed; {_how_to_get(wanted)}")
     candidates = [engine for engine in installed if wanted in ("auto", engine)]
     if precision == "bf16" and "openvino" not in candidates:
         raise ProviderError(
-            "precision 'bf16' needs the OpenVINO runtime; run: pip install 'vultus[openvino]' "
-            f"and use runtime 'auto' or 'openvino' (candidates here: {candidates})"
+            f"precision 'bf16' needs the OpenVINO runtime; {install_hint('openvino')} and use"
+            f" runtime 'auto' or 'openvino' (candidates here: {candidates})"
         )
     if precision == "bf16":
         candidates = ["openvino"]
@@ -196,12 +195,12 @@ def _import(engine: Engine) -> Any:
         return import_module(engine)
     except ImportError as error:
         raise MissingDependencyError(
-            f"runtime {engine!r} cannot be imported ({error}); run: pip install {_package(engine)}"
+            f"runtime {engine!r} cannot be imported ({error}); {_how_to_get(engine)}"
         ) from error
 
 
-def _package(engine: Engine) -> str:
-    return "'vultus[openvino]'" if engine == "openvino" else "onnxruntime"
+def _how_to_get(engine: Engine) -> str:
+    return install_hint("openvino") if engine == "openvino" else "run: pip install onnxruntime"
 
 
 def _providers_of(engine: Engine) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What the `train` extra brings, asked for before it is needed."""
 
 from vultus.core.errors import MissingDependencyError
+from vultus.core.text import install_hint
 
 
 def require_training_extra(what: str) -> None:
@@ -17,5 +18,5 @@ def require_training_extra(what: str) -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f"{what} PyTorch; install it with: pip install 'vultus[train]'"
+            f"{what} PyTorch and safetensors; {install_hint('train')}"
         ) from error

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vultus.core.errors import MissingDependencyError
+from vultus.core.text import install_hint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,9 +30,7 @@ def curves_figure(log: Sequence[dict[str, Any]], *, title: str) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependencyError(
-            "pictures need matplotlib; install it with: pip install 'vultus[plot]'"
-        ) from error
+        raise MissingDependencyError(f"pictures need matplotlib; {install_hint('plot')}") from error
     steps = [line for line in log if line["kind"] == "step"]
     evaluations = [line for line in log if line["kind"] == "evaluation"]
     names = ["loss", "lr"]

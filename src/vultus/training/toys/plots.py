@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vultus.core.errors import InputError, MissingDependencyError
 from vultus.core.files import writing
+from vultus.core.text import install_hint
 from vultus.losses.margins.functional import unit_rows
 from vultus.losses.margins.margin_softmax import MarginSoftmax
 from vultus.losses.margins.target_logit import (
@@ -238,7 +239,5 @@ def _figure(width_inches: float, height_inches: float) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingDependencyError(
-            "pictures need matplotlib; install it with: pip install 'vultus[plot]'"
-        ) from error
+        raise MissingDependencyError(f"pictures need matplotlib; {install_hint('plot')}") from error
     return Figure(figsize=(width_inches, height_inches), layout="constrained")
