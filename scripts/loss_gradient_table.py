@@ -32,7 +32,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "contrastive": [{"normalize": True}],
     "elasticface": [{"kind": "cos", "margin": 0.35, "hardest_first": True}],
     "l-softmax": [{"multiplier": 4.0, "annealing": None}],
-    "mv-softmax": [{"kind": "arc", "margin": 0.5}],
+    "magface": [{"beyond": "easy"}],
+    "mv-softmax": [{"kind": "arc", "margin": 0.5}, {"easy_margin": True}],
     "normface": [{"learn_scale": True}],
     "triplet": [
         {"mining": "batch-hard", "margin_distance": "soft", "squared": False, "normalize": False},

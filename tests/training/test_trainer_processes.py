@@ -36,20 +36,22 @@ def train_with_two(values: dict[str, Any], output: Path) -> subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "head",
+    ("head", "loss"),
     [
-        {"kind": "fused"},
-        pytest.param({"kind": "plain"}, marks=pytest.mark.slow),
-        pytest.param({"kind": "fused", "sharded": False}, marks=pytest.mark.slow),
+        ({"kind": "fused"}, {}),
+        pytest.param({"kind": "plain"}, {}, marks=pytest.mark.slow),
+        pytest.param({"kind": "fused", "sharded": False}, {}, marks=pytest.mark.slow),
+        pytest.param({"kind": "fused"}, {"name": "uniface", "scale": 4.0}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
 def test_two_processes_are_one_with_two_batches(
-    tiny_values: dict[str, Any], tmp_path: Path, head: dict[str, Any]
+    tiny_values: dict[str, Any], tmp_path: Path, head: dict[str, Any], loss: dict[str, Any]
 ) -> None:
     # 240 images: batches of 24 for two processes are the batches of one. Few steps, because
     # rounding grows.
     values = {**tiny_values, "head": head, "steps": 3, "optimizer": {"lr": 0.01}}
+    values["loss"] = {**tiny_values["loss"], **loss}
     alone = Recipe.from_dict({**values, "training": {"accumulate": 2}}, source="")
     Trainer(alone).run()
     done = train_with_two(values, tmp_path / "two")
@@ -60,7 +62,7 @@ def test_two_processes_are_one_with_two_batches(
             torch.testing.assert_close(two["backbone"][name], weight, rtol=1e-4, atol=1e-5)
     for part, tensors in one["objective"].items():
         for name, tensor in tensors.items():
-            if "weight" in name or "momentum" in name:
+            if "weight" in name or "momentum" in name or "threshold" in name:
                 other = two["objective"][part][name]
                 torch.testing.assert_close(other, tensor, rtol=1e-3, atol=1e-5)
 

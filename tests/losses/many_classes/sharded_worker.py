@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vultus.core.errors import InputError
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
+from vultus.losses.many_classes.named import many_class_head
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC, RowSparseSGD
 from vultus.losses.margins.target_logit_adaptive import CurricularLogit
 
@@ -84,6 +85,55 @@ def partial_results(batch: Results, part: slice, group: dist.ProcessGroup | None
     }
 
 
+FOLLOWED = ("adaface", "curricularface", "elasticface", "magface", "uniface")
+"""Losses whose margin, or whose threshold, follows the batch."""
+
+
+def followed_results(
+    name: str, batch: Results, part: slice, group: dist.ProcessGroup | None
+) -> Results:
+    """A head that follows a loss, over two SGD steps on features long enough to have a margin."""
+    head = many_class_head(
+        name, num_classes=len(batch["weight"]), dim=4, settings={"scale": 8.0}, group=group
+    ).double()
+    rule = {key: value for key, value in head.full_state().items() if key.startswith("rule.")}
+    head.load_full_state({"weight": batch["weight"], "step": torch.tensor(0), **rule})
+    head.averaged_by_ddp = False
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    losses, gradients = [], []
+    for factor in (10.0, 30.0):
+        features = (factor * batch["features"][part]).requires_grad_()
+        optimizer.zero_grad()
+        loss = head(features, batch["labels"][part]).loss
+        loss.backward()
+        assert features.grad is not None
+        optimizer.step()
+        losses.append(loss.detach())
+        gradients.append(features.grad)
+    state = {f"{name}.{key}": value for key, value in head.full_state().items()}
+    return {
+        f"{name}.losses": torch.stack(losses),
+        f"{name}.gradients": torch.stack(gradients),
+        **state,
+    }
+
+
+def of_own_batches(batch: Results, part: slice) -> Results:
+    """Running state and refusals where every process has all classes and its own batch."""
+    seen: Results = {}
+    for name in ("adaface", "curricularface"):
+        head = many_class_head(name, num_classes=len(batch["weight"]), dim=4).double()
+        head.load_full_state(head.full_state() | {"weight": batch["weight"]})
+        head(30 * batch["features"][part], batch["labels"][part])
+        seen |= {f"{name}.own.{key}": value for key, value in head.full_state().items()}
+        labels = torch.full_like(batch["labels"][part], 99 if dist.get_rank() == 2 else 0)
+        try:
+            head(batch["features"][part], labels)
+        except InputError as error:
+            seen[f"{name}.refused"] = torch.tensor("valid batch" in str(error))
+    return seen
+
+
 def refused(batch: Results, part: slice, bad: int, group: dist.ProcessGroup) -> list[str]:
     """What each kind of head says where the labels of process ``bad`` are wrong."""
     said = []
@@ -108,6 +158,11 @@ def run(world_size: int, rank: int, folder: Path, group: dist.ProcessGroup | Non
     cuts = [int(cut) for cut in batch[f"cuts{world_size}"]]
     part = slice(cuts[rank], cuts[rank + 1])
     results = fused_results(batch, part, group) | partial_results(batch, part, group)
+    if group is not None:
+        for name in FOLLOWED:
+            results |= followed_results(name, batch, part, group)
+    if world_size == 3:
+        results |= of_own_batches(batch, part)
     torch.save(results, folder / f"result{world_size}-{rank}.pt")
     if group is not None:
         said = refused(batch, part, world_size - 1, group)

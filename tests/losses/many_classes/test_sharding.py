@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vultus.core.errors import InputError
+from vultus.losses import LOSSES
 from vultus.losses.many_classes.sharding import (
     class_range,
     gather_batch,
@@ -111,6 +112,60 @@ def test_the_result_does_not_depend_on_the_number_of_shards(
     # DistributedDataParallel would divide this by the number of processes.
     for_ddp = torch.cat([one["gradient_for_ddp"] for one in results[world_size]])
     torch.testing.assert_close(for_ddp, gradient * world_size, rtol=0, atol=1e-13)
+
+
+FOLLOWED = ("adaface", "curricularface", "elasticface", "magface", "uniface")
+
+
+def plain_results(name: str, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the plain loss makes of the whole batch in one process."""
+    loss = LOSSES.create(name, num_classes=len(batch["weight"]), dim=4, scale=8.0).double()
+    loss.load_state_dict({"weight": batch["weight"]}, strict=False)
+    optimizer = torch.optim.SGD(loss.parameters(), lr=0.1)
+    losses, gradients = [], []
+    for factor in (10.0, 30.0):
+        features = (factor * batch["features"]).requires_grad_()
+        optimizer.zero_grad()
+        value = loss(features, batch["labels"]).loss
+        value.backward()
+        assert features.grad is not None
+        optimizer.step()
+        losses.append(value.detach())
+        gradients.append(features.grad)
+    state = {key: value for key, value in loss.state_dict().items() if key != "_extra_state"}
+    weight = state.pop("weight")
+    kept = {"losses": torch.stack(losses), "gradients": torch.stack(gradients), "weight": weight}
+    return kept | {f"rule.{key}": value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_what_follows_the_batch_is_the_plain_loss_on_any_number_of_shards(
+    played: Path, results: dict[int, list[dict[str, Tensor]]], name: str, world_size: int
+) -> None:
+    wanted = plain_results(name, torch.load(played / "batch.pt", weights_only=True))
+    gradients = torch.cat([one[f"{name}.gradients"] for one in results[world_size]], dim=1)
+    torch.testing.assert_close(gradients, wanted.pop("gradients"), rtol=0, atol=1e-12)
+    assert {"adaface": 2, "curricularface": 1, "uniface": 1}.get(name, 0) == len(wanted) - 2
+    for one in results[world_size]:
+        for key, value in wanted.items():
+            torch.testing.assert_close(one[f"{name}.{key}"], value, rtol=1e-13, atol=1e-12)
+            # The same on all processes to the last bit: what drifts apart does not come back.
+            assert torch.equal(one[f"{name}.{key}"], results[world_size][0][f"{name}.{key}"])
+
+
+@pytest.mark.parametrize("name", ["adaface", "curricularface"])
+def test_running_state_is_of_the_batches_of_all_processes(
+    played: Path, results: dict[int, list[dict[str, Tensor]]], name: str
+) -> None:
+    batch = torch.load(played / "batch.pt", weights_only=True)
+    loss = LOSSES.create(name, num_classes=len(batch["weight"]), dim=4).double()
+    loss.load_state_dict({"weight": batch["weight"]}, strict=False)
+    loss(30 * batch["features"], batch["labels"])
+    for key, value in loss.named_buffers():
+        for one in results[3]:
+            torch.testing.assert_close(one[f"{name}.own.rule.{key}"], value, rtol=1e-13, atol=0)
+    assert [bool(one[f"{name}.refused"]) for one in results[3]] == [True, True, False]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -167,6 +168,60 @@ class TestMagFace:
     def test_none_takes_the_bound_at_which_the_best_length_still_grows(self) -> None:
         loss = MagFace(num_classes=3, dim=5, regulariser=None)
         assert loss.regulariser == pytest.approx(22.5867, abs=1e-4)
+
+    def test_easy_is_the_published_code_in_plain_loops(self) -> None:
+        """cos(t) > 0 ? cos(t) cos(m) - sin(t) sin(m) : cos(t), of MagFace's models/magface.py."""
+        features, labels = unit_batch([5.0, 20.0, 60.0, 105.0, 200.0, 30.0])
+        labels = labels.clone()
+        loss = MagFace(num_classes=3, dim=5, scale=16.0, beyond="easy").double()
+        features = features.double()
+        unit = loss.weight.detach() / loss.weight.detach().norm(dim=1, keepdim=True)
+        total, eased = 0.0, 0
+        for x, label in zip(features, labels.tolist(), strict=True):
+            a = min(max(float(x.norm()), 10.0), 110.0)
+            m = (0.8 - 0.45) / (110 - 10) * (a - 10) + 0.45
+            cosines = [float(x @ w / x.norm()) for w in unit]
+            c = cosines[label]
+            eased += c <= 0
+            target = c * math.cos(m) - math.sqrt(1 - c * c) * math.sin(m) if c > 0 else c
+            logits = [16 * (target if j == label else z) for j, z in enumerate(cosines)]
+            total += math.log(sum(math.exp(z) for z in logits)) - logits[label]
+            total += 35 * (a / 110**2 + 1 / a)
+        assert 0 < eased < 6
+        assert loss(features, labels).loss.item() == pytest.approx(total / 6, rel=1e-12)
+        with pytest.raises(InputError, match="beyond must be"):
+            MagFace(num_classes=3, dim=5, beyond="never")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "margin"), [("cos", 0.35), ("arc", 0.5)])
+def test_mv_softmax_with_an_easy_margin_is_the_published_code_in_plain_loops(
+    kind: Literal["arc", "cos"], margin: float
+) -> None:
+    """Of SV-X-Softmax: hard is what beats the margin at every angle, also where it is let go."""
+    loss = MvSoftmax(
+        num_classes=5, dim=6, kind=kind, margin=margin, scale=8.0, easy_margin=True
+    ).double()
+    features, labels = batch(24)
+    features = features.double()
+    unit = loss.weight.detach() / loss.weight.detach().norm(dim=1, keepdim=True)
+    total, eased, hard = 0.0, 0, 0
+    for x, label in zip(features, labels.tolist(), strict=True):
+        cosines = [float(x @ w / x.norm()) for w in unit]
+        c = cosines[label]
+        if kind == "cos":
+            bar = c - margin
+            target = c - margin if c > margin else c
+        else:
+            bar = c * math.cos(margin) - math.sqrt(1 - c * c) * math.sin(margin)
+            target = bar if c > 0 else c
+        eased += target != bar
+        logits = [8 * (1.12 * z + 0.12 if z > bar else z) for z in cosines]
+        hard += sum(bar < z < target for j, z in enumerate(cosines) if j != label)
+        logits[label] = 8 * target
+        total += math.log(sum(math.exp(z) for z in logits)) - logits[label]
+    assert 0 < eased < 24
+    assert hard > 0
+    assert loss(features, labels).loss.item() == pytest.approx(total / 24, rel=1e-12)
 
 
 class TestAdaFace:

@@ -31,6 +31,12 @@ def named(name: str, **settings: Any) -> NamedConfig:
         named("arcface", scale=10.0, margin_rad=0.3, beyond="smooth"),
         named("combined", scale=10.0),
         named("normface", scale=10.0),
+        named("adaface", scale=10.0),
+        named("curricularface", scale=10.0),
+        named("elasticface", scale=10.0),
+        named("magface", scale=10.0, beyond="easy"),
+        named("mv-softmax", easy_margin=True),
+        named("uniface", scale=10.0),
     ],
 )
 @pytest.mark.parametrize("kind", ["fused", "partial-fc"])
@@ -52,8 +58,8 @@ def test_settings_reach_the_heads() -> None:
     assert (head.sample_rate, head.sampling.correct, head.sampling.seed) == (0.5, True, 3)
 
 
-@pytest.mark.parametrize("name", ["adaface", "softmax", "subcenter-arcface", "triplet", "adacos"])
-def test_losses_whose_margin_follows_the_batch_have_no_fused_head(name: str) -> None:
+@pytest.mark.parametrize("name", ["a-softmax", "softmax", "subcenter-arcface", "triplet", "adacos"])
+def test_losses_whose_scale_or_classes_are_their_own_have_no_fused_head(name: str) -> None:
     with pytest.raises(ConfigError, match=r"head\.kind must be 'plain' for the loss"):
         build_loss(named(name), HeadConfig(kind="fused"), num_classes=5, dim=8)
     with pytest.raises(ConfigError, match=r"head\.kind must be 'plain'"):

@@ -8,6 +8,7 @@ from vultus.core.errors import ConfigError
 from vultus.data.loading.batch import FaceBatch
 from vultus.losses import LOSSES, Loss
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
+from vultus.losses.many_classes.named import many_class_head
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC, RowSparseSGD
 from vultus.losses.margins.schedules import MarginWarmup
 from vultus.losses.margins.target_logit import CosFaceLogit
@@ -133,6 +134,22 @@ def test_what_is_saved_comes_back_with_the_heads_momentum(features: torch.Tensor
     )
     assert other.row_sparse() == [head.weight]
     assert other.sharded() == []
+
+
+@pytest.mark.parametrize("name", ["adaface", "curricularface", "uniface"])
+def test_what_follows_the_batch_is_saved_with_its_head(features: torch.Tensor, name: str) -> None:
+    def objective() -> LossObjective:
+        return LossObjective(many_class_head(name, num_classes=5, dim=8))
+
+    first = objective()
+    for _ in range(3):
+        first(30 * features, batch(LABELS)).loss.backward()
+    torch.optim.SGD(first.replicated(), lr=0.1).step()
+    again = objective()
+    again.load_full_state(first.full_state())
+    given = 30 * features, batch(LABELS)
+    assert torch.equal(again(*given).loss, first(*given).loss)
+    assert not torch.equal(objective()(*given).loss, first(*given).loss)
 
 
 def test_another_loss_is_refused() -> None:

@@ -8,14 +8,9 @@ from torch.nn import functional as F  # noqa: N812 - the name that every torch u
 
 from vultus.core.checks import check_range
 from vultus.losses.base import Loss, LossOutput, register_loss
-from vultus.losses.margins.functional import (
-    class_cosines,
-    classification_statistics,
-    target_cosines,
-    unit_rows,
-)
-from vultus.losses.margins.margin_softmax import MarginSoftmax, new_class_weight
-from vultus.losses.margins.target_logit import NormFaceLogit
+from vultus.losses.margins.functional import classification_statistics, softplus, unit_rows
+from vultus.losses.margins.margin_softmax import MarginSoftmax
+from vultus.losses.margins.target_logit import CosFaceLogit, NormFaceLogit
 from vultus.losses.margins.target_logit_adaptive import CircleLogit
 
 
@@ -171,7 +166,7 @@ class Circle(MarginSoftmax):
     paper="Zhou et al., UniFace, ICCV 2023",
     equation="softplus(-(s (c_y - m) - b)) + w sum_{j != y} softplus(s c_j - b), one learned b",
 )
-class UniFace(Loss):
+class UniFace(MarginSoftmax):
     """Binary cross-entropies with one threshold b shared by all classes.
 
     So s cos > b becomes a decision that holds across identities, as verification needs it.
@@ -188,6 +183,8 @@ class UniFace(Loss):
         threshold: 0-d parameter b; starts at ln(10 C w).
     """
 
+    follows_batch = True
+
     def __init__(
         self,
         *,
@@ -197,24 +194,34 @@ class UniFace(Loss):
         scale: float = 64.0,
         negative_weight: float = 1.0,
     ) -> None:
-        super().__init__(num_classes=num_classes, dim=dim)
-        self.margin_cos = check_range("margin_cos", margin_cos, low=0, high=2)
-        self.scale = check_range("scale", scale, low=0, low_open=True)
+        check_range("margin_cos", margin_cos, low=0, high=2)
+        super().__init__(
+            num_classes=num_classes, dim=dim, target_logit=CosFaceLogit(margin_cos), scale=scale
+        )
         self.negative_weight = check_range("negative_weight", negative_weight, low=0, low_open=True)
-        self.weight = new_class_weight(num_classes, dim)
-        self.threshold = nn.Parameter(torch.tensor(math.log(10 * num_classes * negative_weight)))
+        self.threshold = nn.Parameter(torch.empty(()))
+        self.start_threshold(num_classes)
 
-    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+    @torch.no_grad()
+    def start_threshold(self, classes: int) -> None:
+        """Set b to ln(10 n w), for as many classes as a step sums over."""
+        self.threshold.fill_(math.log(10 * classes * self.negative_weight))
+
+    def expected_first_loss(self, *, fraction: float = 1.0) -> float | None:
+        """None: it is no cross-entropy over the classes."""
+        return None
+
+    def of_cosines(self, cos: Tensor, own: Tensor, norms: Tensor, labels: Tensor) -> LossOutput:
         """Batch mean of the two sums."""
-        unit, norms = unit_rows(features)
-        unit_weight, _ = unit_rows(self.weight.to(features.dtype))
-        cos = class_cosines(unit, unit_weight)
-        own = target_cosines(unit, unit_weight, labels)
-        # softplus, not log(1 + exp(clamped)): a clamp has no gradient just where it is needed
-        positive = F.softplus(self.threshold - self.scale * (own - self.margin_cos))
-        negative = F.softplus(self.scale * cos - self.threshold)
+        margined = self.effective_target_logit(own, norms)(own, norms)
+        positive = softplus(self.threshold - self.scale * margined)
+        negative = softplus(self.scale * cos - self.threshold)
         others = torch.ones_like(cos).scatter_(1, labels[:, None], 0)
         loss = (positive + self.negative_weight * (negative * others).sum(dim=1)).mean()
         statistics = classification_statistics(cos, labels, cos_target=own, norms=norms)
-        statistics["threshold_cos"] = (self.threshold / self.scale).detach()
-        return LossOutput(loss, statistics)
+        return self.completed(LossOutput(loss, statistics), norms)
+
+    def completed(self, output: LossOutput, norms: Tensor) -> LossOutput:
+        """The same, with the cosine at which two faces count as one person, so far."""
+        threshold = (self.threshold / self.scale).detach()
+        return LossOutput(output.loss, {**output.statistics, "threshold_cos": threshold})

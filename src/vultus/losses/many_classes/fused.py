@@ -65,7 +65,7 @@ class ClassLayout:
     tile_classes: int | None = None
 
 
-_WHOLE = ClassLayout()
+WHOLE = ClassLayout()
 
 
 def fused_margin_cross_entropy(
@@ -75,7 +75,7 @@ def fused_margin_cross_entropy(
     *,
     target_logit: TargetLogit,
     scale: float | Tensor,
-    layout: ClassLayout = _WHOLE,
+    layout: ClassLayout = WHOLE,
 ) -> MarginRows:
     """Cross-entropy of s target(cos theta_y) against s cos theta_j, in tiles over the classes.
 
@@ -111,13 +111,7 @@ def fused_margin_cross_entropy(
     Source: the generic margin softmax of Deng et al., "ArcFace", arXiv 1801.07698, equation 4; the
     running log-sum-exp is that of Milakov and Gimelshein, arXiv 1805.02867.
     """
-    check_features(features, dim=weight.shape[-1])
-    dtype = torch.promote_types(features.dtype, torch.float32)
-    if weight.ndim != 2 or weight.dtype != dtype:
-        raise InputError(
-            f"weight must be {dtype} of shape (classes, d) beside {features.dtype} features, "
-            f"got {weight.dtype} of shape {tuple(weight.shape)}"
-        )
+    dtype = check_centers(weight, features)
     if layout.group is None and layout.start == 0:
         check_labels(labels, num_labels=len(weight), rows=len(features))
     with torch.autocast(features.device.type, enabled=False):
@@ -129,9 +123,28 @@ def fused_margin_cross_entropy(
     return MarginRows(losses.masked_fill(labels == IGNORED, 0), cosines, highest, norms)
 
 
+def check_centers(weight: Tensor, features: Tensor) -> torch.dtype:
+    """Check that features and centres fit each other.
+
+    Returns:
+        The dtype to compute in.
+
+    Raises:
+        InputError: If they do not.
+    """
+    check_features(features, dim=weight.shape[-1])
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    if weight.ndim != 2 or weight.dtype != dtype:
+        raise InputError(
+            f"weight must be {dtype} of shape (classes, d) beside {features.dtype} features, "
+            f"got {weight.dtype} of shape {tuple(weight.shape)}"
+        )
+    return dtype
+
+
 @torch.no_grad()
 def sharded_target_cosines(
-    features: Tensor, weight: Tensor, labels: Tensor, *, layout: ClassLayout = _WHOLE
+    features: Tensor, weight: Tensor, labels: Tensor, *, layout: ClassLayout = WHOLE
 ) -> Tensor:
     """The cosine of each feature with its own class, wherever that is held; without a gradient.
 
@@ -150,7 +163,7 @@ def sharded_target_cosines(
     own = (rows >= 0) & (rows < len(weight)) & (labels != IGNORED)
     centers, _ = unit_rows(weight[rows.clamp(0, len(weight) - 1)])
     cosines = torch.linalg.vecdot(unit_rows(features)[0], centers)
-    return _summed(cosines.masked_fill(~own, 0), layout.group)
+    return summed(cosines.masked_fill(~own, 0), layout.group)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +182,9 @@ class _FusedMargin(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         group = problem.layout.group
         inverse = inverse_row_norms(weight)
-        own, centers = _own_centers(weight, inverse, problem.rows)
-        cosines = _summed(torch.linalg.vecdot(unit, centers), group)
-        margined_target, by_cos, by_norm = _target_logit(problem.target_logit, cosines, norms)
+        own, centers = own_centers(weight, inverse, problem.rows)
+        cosines = summed(torch.linalg.vecdot(unit, centers), group)
+        margined_target, by_cos, by_norm = target_and_slopes(problem.target_logit, cosines, norms)
         negatives = Negatives(
             unit, weight, inverse, problem.rows, cosines, margined_target,
             problem.target_logit, scale, problem.layout.log_weights, problem.layout.tile_classes,
@@ -207,7 +220,7 @@ class _FusedMargin(torch.autograd.Function):
             )
         by_logit = -grads[0] * torch.sigmoid(gap)  # g (p_y - 1)
         by_target = by_logit * scale
-        _, centers = _own_centers(weight, inverse, ctx.problem.rows)
+        _, centers = own_centers(weight, inverse, ctx.problem.rows)
         toward = ctx.own * by_target * by_cos
         unit_gradient += toward[:, None] * (centers - cosines[:, None] * unit)
         if weight_gradient is not None:
@@ -216,22 +229,22 @@ class _FusedMargin(torch.autograd.Function):
             weight_gradient.index_add_(0, rows, step)
         scale_gradient += torch.dot(ctx.own * by_logit, margined_target)
         return (
-            _summed(unit_gradient, layout.group),
+            summed(unit_gradient, layout.group),
             by_target * by_norm,
             weight_gradient,
-            _summed(scale_gradient, layout.group),
+            summed(scale_gradient, layout.group),
             None,
         )
 
 
-def _own_centers(weight: Tensor, inverse: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+def own_centers(weight: Tensor, inverse: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """(n,) 1 where the target is among these rows and 0 elsewhere; (n, d) unit centres or 0."""
     own = ((rows >= 0) & (rows < len(weight))).to(weight.dtype)
     inside = rows.clamp(0, len(weight) - 1)
     return own, weight[inside] * (inverse[inside] * own)[:, None]
 
 
-def _target_logit(
+def target_and_slopes(
     target_logit: TargetLogit, cosines: Tensor, norms: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Target logit of each row, and its derivatives by the row's cosine and norm."""
@@ -249,7 +262,7 @@ def _target_logit(
     return target.detach(), by_cos, by_norm
 
 
-def _summed(values: Tensor, group: ProcessGroup | None) -> Tensor:
+def summed(values: Tensor, group: ProcessGroup | None) -> Tensor:
     """The sum over all processes, in place."""
     if group is not None:
         dist.all_reduce(values, group=group)
@@ -261,5 +274,12 @@ def _joined(highest: Tensor, total: Tensor, group: ProcessGroup | None) -> tuple
     if group is None:
         return highest, total
     own = highest.clone()
-    dist.all_reduce(highest, op=dist.ReduceOp.MAX, group=group)
-    return highest, _summed(total * torch.exp(own - highest), group)
+    highest = highest_of_all(highest, group)
+    return highest, summed(total * torch.exp(own - highest), group)
+
+
+def highest_of_all(values: Tensor, group: ProcessGroup | None) -> Tensor:
+    """The highest over all processes, in place."""
+    if group is not None:
+        dist.all_reduce(values, op=dist.ReduceOp.MAX, group=group)
+    return values

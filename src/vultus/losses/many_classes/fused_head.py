@@ -8,12 +8,15 @@ from torch.optim import Optimizer
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.losses.base import IGNORED, LossOutput
+from vultus.losses.centres.classification import UniFace
 from vultus.losses.many_classes.fused import (
     ClassLayout,
     MarginRows,
     fused_margin_cross_entropy,
     sharded_target_cosines,
 )
+from vultus.losses.many_classes.fused_threshold import ThresholdLoss, fused_threshold_losses
+from vultus.losses.many_classes.negatives import SharedThreshold
 from vultus.losses.many_classes.sharding import (
     ClassRange,
     class_range,
@@ -23,8 +26,9 @@ from vultus.losses.many_classes.sharding import (
     refuse_batch,
     shared_seed,
 )
-from vultus.losses.margins.margin_softmax import MarginHead
+from vultus.losses.margins.margin_softmax import MarginHead, MarginSoftmax
 from vultus.losses.margins.target_logit import TargetLogit
+from vultus.losses.process_sums import every_process_has_rows
 
 _BLOCK_CLASSES = 1024
 
@@ -44,14 +48,16 @@ class FusedMarginSoftmax(MarginHead):
     Args:
         num_classes: Number of identities over all processes.
         dim: Length of a feature.
-        target_logit: The margin. A subclass that overrides `target_logit_for` gets the cosines and
-            lengths of the whole batch, 0 where a row is ignored, the same on every process.
+        target_logit: The margin. One that changes from batch to batch comes from `follow`, or
+            from a subclass: if it overrides `target_logit_for`, it gets the cosines (0 where a row
+            is ignored) and lengths of the whole batch, the same on every process.
         scale: s, above 0.
         group: Processes that share the classes.
 
     Attributes:
         weight: (own classes, dim) centres.
         classes: Which classes they are.
+        rule: The loss that the head follows, or None.
         averaged_by_ddp: Multiply the features' gradient by the number of processes, because
             DistributedDataParallel around the network divides by it. True unless set otherwise.
     """
@@ -74,12 +80,44 @@ class FusedMarginSoftmax(MarginHead):
         self.group = group
         self.scale: float = check_range("scale", scale, low=0, low_open=True)
         self.averaged_by_ddp = True
+        self.rule: MarginSoftmax | None = None
         self.classes = class_range(num_classes, rank=rank, world_size=world_size)
         self.weight = nn.Parameter(_initial_centers(self.classes, dim, group=group))
+
+    def follow(self, loss: MarginSoftmax) -> None:
+        """Compute a loss that follows the batch: ask it for each batch's margin, and more.
+
+        Its running state and what it learns beside the centres become the head's own (``rule``),
+        the same on every process; its centres are not used.
+
+        Args:
+            loss: One that says `MarginSoftmax.follows_batch`, of the head's scale.
+
+        Raises:
+            InputError: If it does not say so.
+        """
+        if not loss.follows_batch or loss.fixed_scale != self.scale:
+            raise InputError(
+                f"a head for many classes can follow losses with follows_batch and its own scale "
+                f"{self.scale}, got {type(loss).__name__} with scale {loss.fixed_scale}"
+            )
+        del loss.weight
+        loss.batch_is_whole = self.group is not None
+        if isinstance(loss, UniFace):
+            loss.start_threshold(self.classes_in_sum)
+        self.rule = loss
 
     def refuse(self, device: torch.device) -> None:
         """See `Loss.refuse`."""
         refuse_batch(self.group, device)
+        if self._sums_over_processes():
+            every_process_has_rows(0, failed=True, device=device)
+
+    def expected_first_loss(self, *, fraction: float = 1.0) -> float | None:
+        """See `MarginHead.expected_first_loss`."""
+        if isinstance(self.rule, UniFace):
+            return None
+        return super().expected_first_loss(fraction=fraction)
 
     def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
         """The mean over the batch of all processes, who must call this together.
@@ -90,16 +128,32 @@ class FusedMarginSoftmax(MarginHead):
         everyone, targets = self._batch_of_all(features, labels)
         layout = ClassLayout(start=self.classes.start, group=self.group)
         target_logit = self._target_logit_of_batch(everyone, targets)
-        rows = fused_margin_cross_entropy(
-            everyone,
-            self.weight,
-            targets,
-            target_logit=target_logit,
-            scale=self.scale,
-            layout=layout,
-        )
-        rankable = not target_logit.changes_negatives
-        return margin_output(rows, targets, scale=self.scale if rankable else None)
+        rows = self._losses(everyone, self.weight, targets, target_logit, layout)
+        return self._output(rows, targets, rankable=not target_logit.changes_negatives)
+
+    def _losses(
+        self,
+        features: Tensor,
+        centers: Tensor,
+        positions: Tensor,
+        target_logit: TargetLogit,
+        layout: ClassLayout,
+    ) -> MarginRows:
+        """One loss a row; ``positions`` are the labels counted in the rows of ``centers``."""
+        if isinstance(self.rule, UniFace):
+            shared = SharedThreshold(self.rule.threshold, self.rule.negative_weight)
+            formula = ThresholdLoss(target_logit, self.scale, shared)
+            return fused_threshold_losses(features, centers, positions, loss=formula, layout=layout)
+        return fused_margin_cross_entropy(
+            features, centers, positions,
+            target_logit=target_logit, scale=self.scale, layout=layout,
+        )  # fmt: skip
+
+    def _output(self, rows: MarginRows, targets: Tensor, *, rankable: bool) -> LossOutput:
+        output = margin_output(rows, targets, scale=self.scale if rankable else None)
+        if self.rule is None or not len(targets):
+            return output
+        return self.rule.completed(output, rows.norms)
 
     def full_state(self, optimizer: Optimizer | None = None) -> dict[str, Tensor]:
         """All classes' centres as one tensor, for a checkpoint that any number of processes loads.
@@ -110,10 +164,11 @@ class FusedMarginSoftmax(MarginHead):
             optimizer: Also take what it keeps for ``weight`` (momentum).
 
         Returns:
-            ``weight`` (num_classes, dim), ``step``, and ``optimizer.<name>`` tensors; the same on
-            every process.
+            ``weight`` (num_classes, dim), ``step``, ``optimizer.<name>`` tensors, and
+            ``rule.<name>`` of a loss that the head follows; the same on every process.
         """
         state = {"weight": self._joined(self.weight.detach()), "step": torch.tensor(self.step)}
+        state |= {f"rule.{name}": value.clone() for name, value in self._rule_state().items()}
         kept = {} if optimizer is None else optimizer.state.get(self.weight, {})
         for name, value in kept.items():
             if isinstance(value, Tensor):
@@ -125,7 +180,8 @@ class FusedMarginSoftmax(MarginHead):
         """Take this process's part of what `full_state` gave.
 
         Raises:
-            InputError: If it holds another number of classes or another dimension.
+            InputError: If it holds another number of classes or another dimension, or is of
+                another loss.
         """
         weight = state.get("weight")
         wanted = (self.num_classes, self.dim)
@@ -134,8 +190,13 @@ class FusedMarginSoftmax(MarginHead):
                 f"state must hold a weight of shape {wanted}, "
                 f"got {None if weight is None else tuple(weight.shape)}"
             )
+        own = {f"rule.{name}": value for name, value in self._rule_state().items()}
+        if set(own) != {name for name in state if name.startswith("rule.")}:
+            raise InputError(f"state must hold {sorted(own) or 'no rule.*'}, got {sorted(state)}")
         with torch.no_grad():
             self.weight.copy_(self.classes.cut(weight))
+            for name, value in own.items():
+                value.copy_(state[name])
         self.step = int(state["step"])
         if optimizer is None:
             return
@@ -147,20 +208,42 @@ class FusedMarginSoftmax(MarginHead):
             device = self.weight.device if part.ndim else part.device
             optimizer.state[self.weight][name.removeprefix(prefix)] = part.to(device)
 
+    def _rule_state(self) -> dict[str, Tensor]:
+        """Running state and parameters of the loss that the head follows, as they are stored."""
+        if self.rule is None:
+            return {}
+        named = [*self.rule.named_buffers(), *self.rule.named_parameters()]
+        return {name: value.detach() for name, value in named}
+
     def _target_logit_of_batch(self, features: Tensor, labels: Tensor) -> TargetLogit:
+        own = type(self).target_logit_for is not MarginHead.target_logit_for
         # The target cosines cost products and a sum over processes: only for who asks for them.
-        if type(self).target_logit_for is MarginHead.target_logit_for:
+        if self.rule is None and not own:
             return self.scheduled(self.target_logit)
         layout = ClassLayout(start=self.classes.start, group=self.group)
         centers = self.weight.to(features.dtype)
         cosines = sharded_target_cosines(features, centers, labels, layout=layout)
         norms = torch.linalg.vector_norm(features.detach(), dim=1)
-        return self.scheduled(self.target_logit_for(cosines, norms))
+        if self.rule is None:
+            return self.scheduled(self.target_logit_for(cosines, norms))
+        self.rule.step, self.rule.margin_schedule = self.step, self.margin_schedule
+        return self.rule.effective_target_logit(cosines, norms)
 
     def _batch_of_all(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         _, world_size = rank_and_size(self.group)
         factor = float(world_size) if self.averaged_by_ddp else 1.0
-        return gather_batch(features, labels, group=self.group, gradient_factor=factor)
+        features, labels = gather_batch(features, labels, group=self.group, gradient_factor=factor)
+        if self.rule is None:
+            return features, labels
+        if self._sums_over_processes():
+            every_process_has_rows(len(labels), device=features.device)
+        kept = labels != IGNORED  # running state must not see the others
+        return features[kept], labels[kept]
+
+    def _sums_over_processes(self) -> bool:
+        """Whether every process has a batch of its own, and the running state is of them all."""
+        rule = self.rule
+        return rule is not None and rule.spans_processes and self.group is None and self.training
 
     def _joined(self, rows: Tensor) -> Tensor:
         return join_shards(rows, self.classes, group=self.group)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vultus.losses.margins.functional import softplus
 from vultus.losses.margins.target_logit import TargetLogit
 
 _CPU_TILE_BYTES = 2 * 2**20
@@ -134,9 +135,7 @@ def negatives_backward(
         gradient with respect to ``scale``.
     """
     unit = negatives.unit
-    by_row = row_gradients * negatives.scale
-    scaled_unit = unit * by_row[:, None]
-    unit_gradient = torch.zeros_like(unit)
+    gradients = _Gradients(negatives, row_gradients * negatives.scale, weight_gradient)
     scale_gradient = torch.zeros_like(negatives.scale)
     # Two tensors, not two rows of one: those would share autograd's version counter.
     first, second = (unit.new_empty(len(unit) * _tile_classes(negatives)) for _ in range(2))
@@ -147,18 +146,112 @@ def negatives_backward(
             cosines = _cosines(negatives, start, stop, out=first)
         slope, logit_sum = _tile_slope(negatives, cosines, lse, start=start, out=second)
         scale_gradient += torch.dot(row_gradients, logit_sum)
-        rows, inverse = negatives.weight[start:stop], negatives.inverse_norms[start:stop]
-        if weight_gradient is not None:
-            weighted = torch.mul(cosines, slope, out=first[: slope.numel()].view_as(slope))
-            along = torch.mv(weighted.t(), by_row).mul_(inverse.square())
+        gradients.add(slope, cosines, start=start, scratch=first)
+    return gradients.of_unit(), scale_gradient
+
+
+@dataclass(frozen=True, eq=False)
+class SharedThreshold:
+    """Makes of a row's negatives a sum of binary cross-entropies: w n_j softplus(s c_j - b).
+
+    n_j is how many classes j stands for, exp of `Negatives.log_weights`.
+
+    Attributes:
+        value: 0-d, b.
+        negative_weight: w.
+    """
+
+    value: Tensor
+    negative_weight: float
+
+
+def threshold_sums(negatives: Negatives, threshold: SharedThreshold) -> tuple[Tensor, Tensor]:
+    """The sum of each row's binary cross-entropies.
+
+    Returns:
+        (n,) sums, and (n,) highest logits (the lowest finite number where there is no negative).
+    """
+    unit = negatives.unit
+    highest = unit.new_full((len(unit),), torch.finfo(unit.dtype).min)
+    total = unit.new_zeros(len(unit))
+    scratch = unit.new_empty(len(unit) * _tile_classes(negatives))
+    for start, stop in _tiles(negatives):
+        logits = _bare_logits(negatives, _cosines(negatives, start, stop, out=scratch), start)
+        highest = torch.maximum(highest, logits.amax(dim=1))
+        total += softplus(logits - threshold.value) @ _shares(negatives, start, stop)
+    return total * threshold.negative_weight, highest
+
+
+def threshold_backward(
+    negatives: Negatives,
+    threshold: SharedThreshold,
+    row_gradients: Tensor,
+    *,
+    weight_gradient: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of ``sum(row_gradients * sums)``, the sums being those of `threshold_sums`.
+
+    Args:
+        negatives: As in the forward pass.
+        threshold: As in the forward pass.
+        row_gradients: (n,) gradient of whatever is minimised with respect to the sums.
+        weight_gradient: See `negatives_backward`.
+
+    Returns:
+        (n, d) gradient with respect to ``unit``, and the 0-d gradient with respect to b.
+    """
+    unit = negatives.unit
+    by_sum = row_gradients * threshold.negative_weight
+    gradients = _Gradients(negatives, by_sum * negatives.scale, weight_gradient)
+    threshold_gradient = torch.zeros_like(threshold.value)
+    first, second = (unit.new_empty(len(unit) * _tile_classes(negatives)) for _ in range(2))
+    for start, stop in _tiles(negatives):
+        cosines = _cosines(negatives, start, stop, out=first)
+        slope = second[: cosines.numel()].view_as(cosines).copy_(cosines)
+        _bare_logits(negatives, slope, start).sub_(threshold.value).sigmoid_()
+        slope.mul_(_shares(negatives, start, stop))
+        threshold_gradient -= torch.dot(slope.sum(dim=1), by_sum)
+        gradients.add(slope, cosines, start=start, scratch=first)
+    return gradients.of_unit(), threshold_gradient
+
+
+class _Gradients:
+    """Gradients through the cosines of the negatives, added up tile by tile.
+
+    Args:
+        negatives: The problem.
+        by_row: (n,) what multiplies each row's slopes.
+        weight_gradient: (k, d) to be overwritten, or None.
+    """
+
+    def __init__(
+        self, negatives: Negatives, by_row: Tensor, weight_gradient: Tensor | None
+    ) -> None:
+        self._negatives = negatives
+        self._by_row = by_row
+        self._of_weight = weight_gradient
+        self._scaled_unit = negatives.unit * by_row[:, None]
+        self._of_unit = torch.zeros_like(negatives.unit)
+
+    def add(self, slope: Tensor, cosines: Tensor, *, start: int, scratch: Tensor) -> None:
+        """One tile: ``slope`` is overwritten, and ``scratch``, which may hold the cosines."""
+        stop = start + slope.shape[1]
+        rows = self._negatives.weight[start:stop]
+        inverse = self._negatives.inverse_norms[start:stop]
+        if self._of_weight is not None:
+            weighted = torch.mul(cosines, slope, out=scratch[: slope.numel()].view_as(slope))
+            along = torch.mv(weighted.t(), self._by_row).mul_(inverse.square())
         slope.mul_(inverse)
-        unit_gradient.addmm_(slope, rows)
-        if weight_gradient is not None:
-            target = weight_gradient[start:stop]
-            torch.mm(slope.t(), scaled_unit, out=target)
+        self._of_unit.addmm_(slope, rows)
+        if self._of_weight is not None:
+            target = self._of_weight[start:stop]
+            torch.mm(slope.t(), self._scaled_unit, out=target)
             # The part along the row itself changes only its length, which does not count.
             target.addcmul_(rows, along[:, None], value=-1)
-    return unit_gradient.mul_(by_row[:, None]), scale_gradient
+
+    def of_unit(self) -> Tensor:
+        """(n, d), once all tiles are in."""
+        return self._of_unit.mul_(self._by_row[:, None])
 
 
 def _tile_classes(negatives: Negatives) -> int:
@@ -189,6 +282,24 @@ def _logits(negatives: Negatives, modulated: Tensor, start: int, stop: int) -> T
     logits = modulated.mul_(negatives.scale)
     if negatives.log_weights is not None:
         logits.add_(negatives.log_weights[start:stop])
+    return _without_target(negatives, logits, start)
+
+
+def _bare_logits(negatives: Negatives, cosines: Tensor, start: int) -> Tensor:
+    """Scaled cosines, in place, with minus infinity in the target's column."""
+    return _without_target(negatives, cosines.mul_(negatives.scale), start)
+
+
+def _shares(negatives: Negatives, start: int, stop: int) -> Tensor:
+    """(k,) how many classes each of a tile stands for."""
+    if negatives.log_weights is None:
+        return negatives.unit.new_ones(stop - start)
+    return negatives.log_weights[start:stop].to(negatives.unit.dtype).exp()
+
+
+def _without_target(negatives: Negatives, logits: Tensor, start: int) -> Tensor:
+    """Put minus infinity where a row's own class is."""
+    stop = start + logits.shape[1]
     local = negatives.rows - start
     inside = (local >= 0) & (local < stop - start)
     column = local.clamp(0, stop - start - 1)[:, None]

@@ -25,8 +25,8 @@ from torch.optim import Optimizer
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
 from vultus.losses.base import LossOutput
-from vultus.losses.many_classes.fused import ClassLayout, fused_margin_cross_entropy
-from vultus.losses.many_classes.fused_head import FusedMarginSoftmax, margin_output
+from vultus.losses.many_classes.fused import ClassLayout
+from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.sharding import rank_and_size
 from vultus.losses.margins.target_logit import TargetLogit
 
@@ -139,12 +139,10 @@ class PartialFC(FusedMarginSoftmax):
         centers: Tensor = _TakeRows.apply(self.weight, rows)  # type: ignore[no-untyped-call]
         weights = _log_weights(drawn, len(self.classes)) if self.sampling.correct else None
         layout = ClassLayout(group=self.group, log_weights=weights)
-        sampled = fused_margin_cross_entropy(
-            everyone, centers, self._positions(rows, targets),
-            target_logit=target_logit, scale=self.scale, layout=layout,
-        )  # fmt: skip
+        positions = self._positions(rows, targets)
+        sampled = self._losses(everyone, centers, positions, target_logit, layout)
         rankable = not (target_logit.changes_negatives or self.sampling.correct)
-        return margin_output(sampled, targets, scale=self.scale if rankable else None)
+        return self._output(sampled, targets, rankable=rankable)
 
     def draw(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The rows of ``weight`` that take part in this step.

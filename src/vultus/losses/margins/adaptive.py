@@ -13,6 +13,7 @@ from vultus.losses.margins.bounds import adacos_scale, magface_minimum_regularis
 from vultus.losses.margins.margin_softmax import Gradient, MarginSoftmax
 from vultus.losses.margins.target_logit import (
     ArcFaceLogit,
+    Beyond,
     CosFaceLogit,
     NormFaceLogit,
     TargetLogit,
@@ -47,6 +48,8 @@ class ElasticFace(MarginSoftmax):
     Attributes:
         seed: Of the draws, with ``step``; give each process its own.
     """
+
+    follows_batch = True
 
     def __init__(
         self,
@@ -118,6 +121,7 @@ class CurricularFace(MarginSoftmax):
     """
 
     spans_processes = True
+    follows_batch = True
     ema_rate = 0.01
     level: Tensor
 
@@ -142,8 +146,9 @@ class CurricularFace(MarginSoftmax):
         if self.training:
             with torch.no_grad():
                 count = cos_target.new_tensor(float(len(cos_target)))
-                total, rows = sum_over_processes(torch.stack([cos_target.sum(), count])).unbind()
-                self.level.lerp_((total / rows).to(self.level.dtype), self.ema_rate)
+                total, rows = self.over_batch(torch.stack([cos_target.sum(), count])).unbind()
+                if rows > 0:
+                    self.level.lerp_((total / rows).to(self.level.dtype), self.ema_rate)
         # A copy: it may be evaluated again (in a fused backward) after the buffer moves.
         return CurricularLogit(self.margin_rad, self.level.clone())
 
@@ -164,6 +169,9 @@ class MvSoftmax(MarginSoftmax):
         margin: m.
         hard_weight: w, factor of hard negatives, at least 1.
         scale: s.
+        easy_margin: The margin only where cos(t) > m (``"cos"``) or cos(t) > 0 (``"arc"``), the
+            plain cosine elsewhere. So the authors' code has it, and their models were trained with
+            it (github.com/xiaoboCASIA/SV-X-Softmax); the paper's formula is without.
     """
 
     same_for_all = True
@@ -177,10 +185,13 @@ class MvSoftmax(MarginSoftmax):
         margin: float = 0.35,
         hard_weight: float = 1.12,
         scale: float = 32.0,
+        easy_margin: bool = False,
     ) -> None:
         if kind not in ("arc", "cos"):
             raise InputError(f"kind must be 'arc' or 'cos', got {kind!r}")
-        target = ArcFaceLogit(margin) if kind == "arc" else CosFaceLogit(margin)
+        target: TargetLogit = CosFaceLogit(margin, easy_margin)
+        if kind == "arc":
+            target = ArcFaceLogit(margin, "easy" if easy_margin else "fallback")
         target_logit = MvLogit(target, hard_weight)
         super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale)
 
@@ -257,10 +268,15 @@ class MagFace(MarginSoftmax):
         regulariser: w, weight of mean(1/a + a/u^2), which pulls lengths up. None takes the bound of
             `magface_minimum_regulariser`; less is refused, because then no best length exists.
             The paper trains with 35.
+        beyond: Past theta = pi - m, as `ArcFace` has it. ``"easy"`` (the margin only where
+            cos(t) > 0) is the default of the authors' code, with which their models were trained
+            (github.com/IrvingMeng/MagFace, models/magface.py).
 
     Raises:
         InputError: If the regulariser is below its bound.
     """
+
+    follows_batch = True
 
     def __init__(
         self,
@@ -271,8 +287,9 @@ class MagFace(MarginSoftmax):
         norm_range: tuple[float, float] = (10.0, 110.0),
         margin_range_rad: tuple[float, float] = (0.45, 0.8),
         regulariser: float | None = 35.0,
+        beyond: Beyond = "fallback",
     ) -> None:
-        target_logit = MagFaceLogit(*norm_range, *margin_range_rad)
+        target_logit = MagFaceLogit(*norm_range, *margin_range_rad, beyond)
         super().__init__(num_classes=num_classes, dim=dim, target_logit=target_logit, scale=scale)
         bound = magface_minimum_regulariser(
             scale=scale, norm_range=norm_range, margin_range_rad=margin_range_rad
@@ -285,10 +302,8 @@ class MagFace(MarginSoftmax):
             )
         self.norm_range = norm_range
 
-    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
-        """Cross-entropy plus the weighted regulariser of the feature lengths."""
-        cos, own, norms = self.cosines(features, labels)
-        output = self.of_cosines(cos, own, norms, labels)
+    def completed(self, output: LossOutput, norms: Tensor) -> LossOutput:
+        """The cross-entropy plus the weighted regulariser of the feature lengths."""
         low, high = self.norm_range
         lengths = norms.clamp(low, high)
         penalty = (1 / lengths + lengths / high**2).mean()
@@ -320,6 +335,7 @@ class AdaFace(MarginSoftmax):
     """
 
     spans_processes = True
+    follows_batch = True
     ema_rate = 0.01
     norm_mean: Tensor
     norm_std: Tensor
@@ -352,9 +368,11 @@ class AdaFace(MarginSoftmax):
 
     @torch.no_grad()
     def _update(self, norms: Tensor) -> None:
-        count, total, squares = sum_over_processes(
+        count, total, squares = self.over_batch(
             torch.stack([norms.new_tensor(float(len(norms))), norms.sum(), norms.square().sum()])
         ).unbind()
+        if count == 0:
+            return
         mean = total / count
         self.norm_mean.lerp_(mean.to(self.norm_mean.dtype), self.ema_rate)
         if count >= 2:  # one length has no spread; the running value stays

@@ -27,6 +27,7 @@ from vultus.losses.margins.target_logit import (
     NormFaceLogit,
     TargetLogit,
 )
+from vultus.losses.process_sums import sum_over_processes
 
 Gradient = Literal["exact", "detached"]
 """Of the target logit: its own derivative, or 1 (see `DetachedLogit`)."""
@@ -120,12 +121,19 @@ class MarginSoftmax(MarginHead):
         normalizes_features: False where a feature's own length scales its row.
         same_for_all: Whether the class has one margin and scale for every face of every batch, so
             that a fused head can compute it; False unless a class says so.
+        follows_batch: Whether the margin changes from batch to batch, or something is added to the
+            loss, but only by `target_logit_for` and `completed`, so that a head for many classes
+            can ask this loss for both (`FusedMarginSoftmax.follow`).
+        batch_is_whole: Whether `target_logit_for` is given the batch of all processes, so that
+            running state needs no sum over them.
 
     Raises:
         InputError: If a setting is out of range.
     """
 
     same_for_all: ClassVar[bool] = False
+    follows_batch: ClassVar[bool] = False
+    batch_is_whole = False
 
     def __init__(
         self,
@@ -195,7 +203,20 @@ class MarginSoftmax(MarginHead):
         logits = scale * margin_logits(cos, own, labels, target_logit=target_logit, norms=norms)
         loss = F.cross_entropy(logits, labels)
         statistics = classification_statistics(cos, labels, cos_target=own, norms=norms)
-        return LossOutput(loss, statistics)
+        return self.completed(LossOutput(loss, statistics), norms)
+
+    def completed(self, output: LossOutput, norms: Tensor) -> LossOutput:
+        """The loss with what it adds to the cross-entropy.
+
+        Args:
+            output: Of the cross-entropy.
+            norms: (n,) feature lengths, with a graph.
+        """
+        return output
+
+    def over_batch(self, values: Tensor) -> Tensor:
+        """Sums over the batch of this process, made sums over that of all; detached."""
+        return values.detach() if self.batch_is_whole else sum_over_processes(values)
 
 
 @register_loss(

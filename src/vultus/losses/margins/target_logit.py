@@ -126,6 +126,10 @@ class TargetLogit:
         """
         return cos
 
+    def uneased(self) -> "TargetLogit":
+        """The same with its margin at every angle, where it has an easy form; else itself."""
+        return self
+
     def scaled(self, fraction: float) -> Self:
         """The same with its margins multiplied by ``fraction`` (margin warm-up): 0 = none."""
         return replace(self, **{name: getattr(self, name) * fraction for name in self.margins})
@@ -142,14 +146,27 @@ class CosFaceLogit(TargetLogit):
 
     Attributes:
         margin_cos: m, in units of cosine; a float, or an (n,) tensor with one margin a row.
+        easy: The margin only where cos(theta) > m, the plain cosine elsewhere, as the authors of
+            MV-Softmax train it. Jumps *up* by m at cos(theta) = m: not monotone.
     """
 
     margins: ClassVar[tuple[str, ...]] = ("margin_cos",)
     margin_cos: float | Tensor = 0.35
+    easy: bool = False
+
+    @property
+    def monotone(self) -> bool:
+        """See `TargetLogit.monotone`."""
+        return not self.easy
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
-        """cos(theta) - m."""
-        return cos_target - self.margin_cos
+        """cos(theta) - m, everywhere or where it is above 0."""
+        margined = cos_target - self.margin_cos
+        return torch.where(margined > 0, margined, cos_target) if self.easy else margined
+
+    def uneased(self) -> TargetLogit:
+        """See `TargetLogit.uneased`."""
+        return replace(self, easy=False) if self.easy else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +202,10 @@ class ArcFaceLogit(TargetLogit):
     def monotone(self) -> bool:
         """See `TargetLogit.monotone`."""
         return self.beyond in ("fallback", "smooth")
+
+    def uneased(self) -> TargetLogit:
+        """See `TargetLogit.uneased`."""
+        return replace(self, beyond="plain") if self.beyond == "easy" else self
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
         """cos(theta + m), and ``beyond`` past pi - m."""
@@ -270,6 +291,10 @@ class WrappedLogit(TargetLogit):
     def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
         """See `TargetLogit.negatives`."""
         return self.target_logit.negatives(cos, cos_target, margined_target)
+
+    def uneased(self) -> TargetLogit:
+        """See `TargetLogit.uneased`."""
+        return replace(self, target_logit=self.target_logit.uneased())
 
     def scaled(self, fraction: float) -> Self:
         """See `TargetLogit.scaled`."""

@@ -11,6 +11,7 @@ from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.losses.margins.target_logit import (
     ArcFaceLogit,
+    Beyond,
     CosFaceLogit,
     TargetLogit,
     WrappedLogit,
@@ -30,7 +31,6 @@ class MagFaceLogit(TargetLogit):
 
     m(a) rises from ``margin_low_rad`` at ``norm_low`` to ``margin_high_rad`` at ``norm_high``;
     outside, the norm is clamped and gets no gradient. Inside, the gradient reaches the norm.
-    Past pi - m it falls back as `ArcFaceLogit` does.
 
     Source: Meng et al., "MagFace", CVPR 2021, arXiv 2103.06627.
 
@@ -39,6 +39,8 @@ class MagFaceLogit(TargetLogit):
         norm_high: u_a, above ``norm_low``.
         margin_low_rad: l_m in radians.
         margin_high_rad: u_m in radians.
+        beyond: What happens past pi - m, as `ArcFaceLogit` has it; ``"easy"`` is what the authors'
+            code trains with.
     """
 
     margins: ClassVar[tuple[str, ...]] = ("margin_low_rad", "margin_high_rad")
@@ -46,8 +48,10 @@ class MagFaceLogit(TargetLogit):
     norm_high: float = 110.0
     margin_low_rad: float = 0.45
     margin_high_rad: float = 0.8
+    beyond: Beyond = "fallback"
 
     def __post_init__(self) -> None:
+        ArcFaceLogit(beyond=self.beyond)  # checks it
         check_range("norm_low", self.norm_low, low=0, low_open=True)
         check_range("norm_high", self.norm_high, low=self.norm_low, low_open=True)
         check_range("margin_low_rad", self.margin_low_rad, low=0, high=math.pi, high_open=True)
@@ -61,13 +65,18 @@ class MagFaceLogit(TargetLogit):
         return slope * (clamped - self.norm_low) + self.margin_low_rad
 
     @property
+    def monotone(self) -> bool:
+        """See `TargetLogit.monotone`."""
+        return ArcFaceLogit(beyond=self.beyond).monotone
+
+    @property
     def uses_norms(self) -> bool:
         """See `TargetLogit.uses_norms`."""
         return True
 
     def __call__(self, cos_target: Tensor, norms: Tensor | None = None) -> Tensor:
         """cos(theta + m(a)); differentiable in the norms too."""
-        return ArcFaceLogit(self.margin_rad(_needed(norms, "MagFace")))(cos_target)
+        return ArcFaceLogit(self.margin_rad(_needed(norms, "MagFace")), self.beyond)(cos_target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +127,9 @@ class AdaFaceLogit(TargetLogit):
 class MvLogit(WrappedLogit):
     """Misclassified-vector softmax: negatives that beat the margined target weigh more.
 
-    Where c_j > target(c_y): c_j -> w c_j + w - 1.
+    Where c_j > target(c_y): c_j -> w c_j + w - 1. Which negatives are hard is decided with the
+    margin at every angle, also where the target's own margin is an easy one, as in the published
+    code (github.com/xiaoboCASIA/SV-X-Softmax).
 
     Source: Wang et al., "Mis-classified Vector Guided Softmax Loss", AAAI 2020, arXiv 1912.00833.
 
@@ -140,7 +151,9 @@ class MvLogit(WrappedLogit):
 
     def negatives(self, cos: Tensor, cos_target: Tensor, margined_target: Tensor) -> Tensor:
         """W c + w - 1 for the hard ones."""
-        hard = cos.detach() > margined_target.detach()[:, None]
+        full = self.target_logit.uneased()
+        bar = margined_target if full is self.target_logit else full(cos_target)
+        hard = cos.detach() > bar.detach()[:, None]
         return torch.where(hard, self.weight * cos + (self.weight - 1), cos)
 
 

@@ -5,11 +5,9 @@ from torch.distributed import ProcessGroup, get_rank
 
 from vultus.core.errors import ConfigError
 from vultus.losses import LOSSES, Loss
-from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
-from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
-from vultus.losses.margins.margin_softmax import MarginSoftmax
+from vultus.losses.many_classes.named import many_class_head
+from vultus.losses.many_classes.partial_fc import ClassSampling
 from vultus.losses.margins.schedules import MarginWarmup
-from vultus.losses.margins.target_logit import TargetLogit
 from vultus.mining.miners import MINERS
 from vultus.training.objectives.distillation import DistillationObjective
 from vultus.training.objectives.mined_loss import MinedLoss
@@ -107,40 +105,20 @@ def build_loss(
         group: The processes that share the classes of a fused or Partial FC head.
 
     Raises:
-        ConfigError: If the loss has no fused form.
+        ConfigError: If the loss has no form for many classes.
     """
     if head.kind == "plain":
         return LOSSES.read(
             loss.name, loss.settings, source="loss", num_classes=num_classes, dim=dim
         )
-    target_logit, scale = _fixed_margin(loss)
-    shared_by = group if head.sharded else None
-    if head.kind == "fused":
-        return FusedMarginSoftmax(
-            num_classes=num_classes,
-            dim=dim,
-            target_logit=target_logit,
-            scale=scale,
-            group=shared_by,
-        )
-    sampling = ClassSampling(rate=head.sample_rate, correct=head.correct, seed=seed)
-    return PartialFC(
+    sampling = None
+    if head.kind == "partial-fc":
+        sampling = ClassSampling(rate=head.sample_rate, correct=head.correct, seed=seed)
+    return many_class_head(
+        loss.name,
         num_classes=num_classes,
         dim=dim,
-        target_logit=target_logit,
-        scale=scale,
+        settings=loss.settings,
         sampling=sampling,
-        group=shared_by,
+        group=group if head.sharded else None,
     )
-
-
-def _fixed_margin(config: NamedConfig) -> tuple[TargetLogit, float]:
-    """Target logit and scale of a loss whose margin is the same for all rows of all batches."""
-    small = LOSSES.read(config.name, config.settings, source="loss", num_classes=8, dim=8)
-    fixed = small.fixed_margin() if isinstance(small, MarginSoftmax) else None
-    if fixed is None:
-        raise ConfigError(
-            f"head.kind must be 'plain' for the loss {config.name!r}: only margins that are the "
-            "same for every face (cosface, arcface, combined, normface) have a fused form"
-        )
-    return fixed
