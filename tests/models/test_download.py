@@ -1,6 +1,8 @@
+import errno
 import hashlib
 import os
 import shutil
+import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -175,8 +177,52 @@ def test_a_server_that_hangs_is_given_up(server_with_file: Any, target: Path) ->
 
 
 def test_nobody_listening_is_a_download_error(target: Path, server: Any) -> None:
-    with pytest.raises(DownloadError, match="gave up after 3 tries"):
-        download("http://127.0.0.1:1/m", target, sha256=SHA256, settings=FAST)
+    slow = DownloadSettings(attempts=3, backoff_s=60)
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1 cannot be reached \(.*refused"):
+        download("http://127.0.0.1:1/m", target, sha256=SHA256, settings=slow)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+        TimeoutError("timed out"),
+    ],
+)
+def test_offline_is_noticed_at_once(
+    target: Path, monkeypatch: pytest.MonkeyPatch, reason: OSError
+) -> None:
+    timeouts = []
+
+    def no_way(_: object, timeout: float, *__: object) -> None:
+        timeouts.append(timeout)
+        raise reason
+
+    monkeypatch.setattr(socket, "create_connection", no_way)
+    with pytest.raises(
+        DownloadError, match=f"models.example cannot be reached .*{reason.args[-1]}"
+    ):
+        download("https://models.example/m", target, sha256=SHA256)
+    assert timeouts == [DownloadSettings().connect_timeout_s]
+
+
+def test_a_network_that_breaks_during_a_download_is_waited_for(
+    server_with_file: Any, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_with_file.mischief.append("cut:1000")
+    connect, calls = socket.create_connection, []
+
+    def broken_once(*arguments: Any, **more: Any) -> socket.socket:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        return connect(*arguments, **more)
+
+    monkeypatch.setattr(socket, "create_connection", broken_once)
+    get(server_with_file, target)
+    assert target.read_bytes() == BODY
+    assert len(calls) == 3
 
 
 def test_a_redirect_on_loopback_is_followed(server_with_file: Any, target: Path) -> None:

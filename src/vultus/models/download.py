@@ -1,9 +1,11 @@
 """Download one file: resumed where it broke off, checked by its digest, in place at once."""
 
+import errno
 import http.client
 import logging
 import os
 import re
+import socket
 import ssl
 import time
 import urllib.error
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeGuard, cast
 from urllib.parse import urlsplit
 
 from vultus.core.errors import DigestError, DownloadError, ModelNotFoundError
@@ -37,6 +39,7 @@ Progress = Callable[[int, int | None], None]
 _CHUNK = 1 << 16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _WORTH_RETRYING = (408, 425, 429, 500, 502, 503, 504)
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -46,13 +49,20 @@ class DownloadSettings:
 
     Attributes:
         timeout_s: Seconds without a byte after which a connection counts as dead.
+        connect_timeout_s: The same while it is being made; a host that does not answer at all is
+            not asked again.
         attempts: Connections made before giving up.
         backoff_s: Pause before the second connection; doubles with each one after.
     """
 
     timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
     attempts: int = 5
     backoff_s: float = 1.0
+
+
+class _NotHadError(DownloadError):
+    """The server cannot be reached, or not well enough; the file may be had in another way."""
 
 
 class _BrokenOffError(Exception):
@@ -128,7 +138,12 @@ class _Downloader:
         self._size_bytes = size_bytes
         self._progress = progress
         self._settings = settings
-        self._opener = urllib.request.build_opener(_SafeRedirects)
+        self._opener = urllib.request.build_opener(
+            _SafeRedirects,
+            _Http(settings.connect_timeout_s),
+            _Https(settings.connect_timeout_s),
+        )
+        self._was_reached = False
 
     def __call__(self, url: str, output_file: str, _: object) -> None:
         """Download the whole, or go on where it broke off; called by pooch."""
@@ -139,7 +154,7 @@ class _Downloader:
             except _BrokenOffError as error:
                 _log.info("download of %s broke off (%s)", url, error)
                 if attempt + 1 == self._settings.attempts:
-                    raise DownloadError(
+                    raise _NotHadError(
                         f"{url}: gave up after {attempt + 1} tries ({error}); "
                         f"{self.arrived():,} bytes are kept, the next try goes on from there"
                     ) from error
@@ -182,6 +197,10 @@ class _Downloader:
                 raise
             if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
                 raise DownloadError(f"{self.url}: {error}") from error
+            # Offline, another try mends nothing; a network that broke a moment ago may come back.
+            if not self._was_reached and _is_unreachable(error):
+                host = urlsplit(self.url).hostname
+                raise _NotHadError(f"{host} cannot be reached ({error.reason})") from error
             raise _BrokenOffError(str(error) or type(error).__name__) from error
 
     def _request(self) -> urllib.request.Request:
@@ -204,6 +223,7 @@ class _Downloader:
         raise DownloadError(f"{self.url}: HTTP {error.code} {error.reason}") from error
 
     def _receive(self, response: http.client.HTTPResponse) -> None:
+        self._was_reached = True
         start = self._start(response)
         length = response.headers.get("Content-Length")
         total = start + int(length) if length is not None and length.isdigit() else None
@@ -254,6 +274,49 @@ class _Downloader:
             self._version.write_text(etag, encoding="ascii")
         else:
             self._forget_version()
+
+
+def _is_unreachable(error: Exception) -> TypeGuard[urllib.error.URLError]:
+    """Whether no connection could be made: no such name, no way there, nobody listening."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else None
+    return isinstance(reason, (socket.gaierror, TimeoutError, ConnectionRefusedError)) or (
+        isinstance(reason, OSError)
+        and (reason.errno in _NO_WAY or str(reason).startswith("Tunnel connection failed"))
+    )
+
+
+class _QuickToConnect:
+    """Makes the connections of a handler give up sooner while they are being made."""
+
+    def __init__(self, connect_timeout_s: float) -> None:
+        super().__init__()
+        self._connect_timeout_s = connect_timeout_s
+
+    def _made_by(
+        self, kind: type[http.client.HTTPConnection]
+    ) -> Callable[..., http.client.HTTPConnection]:
+        connect_timeout_s = self._connect_timeout_s
+
+        class Connection(kind):  # type: ignore[misc,valid-type]
+            timeout: float
+
+            def connect(self) -> None:
+                patience, self.timeout = self.timeout, min(connect_timeout_s, self.timeout)
+                super().connect()
+                self.timeout = patience
+                self.sock.settimeout(patience)
+
+        return Connection
+
+
+class _Http(_QuickToConnect, urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._made_by(http.client.HTTPConnection), req)
+
+
+class _Https(_QuickToConnect, urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._made_by(http.client.HTTPSConnection), req)
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
@@ -355,12 +418,18 @@ def download_in(card: ModelCard, target: Path, *, url: str, progress: Progress |
         DigestError: If other bytes come than the card promises.
         ModelError: If the pack is not sound.
     """
-    if card.archive_sha256 is None:
-        size = card.size_bytes
-        download(url, target, sha256=card.sha256, size_bytes=size, progress=progress)
-        return
+    packed = card.archive_sha256
     pack = target.with_name(target.name + ".pack.zip")
-    download(url, pack, sha256=card.archive_sha256, progress=progress)
+    try:
+        if packed is None:
+            size = card.size_bytes
+            download(url, target, sha256=card.sha256, size_bytes=size, progress=progress)
+            return
+        download(url, pack, sha256=packed, progress=progress)
+    except _NotHadError as error:
+        raise DownloadError(
+            f"{not_here(card, str(error))}; VULTUS_OFFLINE=1 keeps from trying"
+        ) from error
     try:
         _unpack(pack, target, card)
     finally:

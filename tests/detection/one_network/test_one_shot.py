@@ -1,6 +1,7 @@
 """YuNet and SCRFD over networks with prepared answers, against decoding cell by cell."""
 
 import math
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vultus.core.errors import InputError, ModelError
+from vultus.core.errors import DownloadError, InputError, ModelError, ModelNotFoundError
 from vultus.core.faces import Image
 from vultus.detection.one_network.one_shot import OneShotDetector, OneShotSettings, resolve_model
 from vultus.detection.one_network.scrfd import ScrfdDetector
 from vultus.detection.one_network.yunet import YuNetDetector
+from vultus.models.store import ModelStore
 from vultus.runtime.tensors import TensorSpec
 
 YUNET_WIDTHS = (1, 1, 1, 1, 1, 1, 4, 4, 4, 10, 10, 10)
@@ -195,3 +197,25 @@ def test_settings_out_of_range_and_unknown_models_are_refused() -> None:
     with pytest.raises(InputError, match="name in the model store"):
         resolve_model(3)  # type: ignore[arg-type]
     assert resolve_model(Path("x.onnx")) == Path("x.onnx")
+
+
+def test_offline_the_ways_out_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", offline)
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
+    monkeypatch.delenv("VULTUS_MODELS_MIRROR", raising=False)
+    here = {"yunet-n-320": "store", "yunet-n-dynamic": "changed", "sface-2021dec": "store"}
+    for expected, switch in ((DownloadError, "0"), (ModelNotFoundError, "1")):
+        monkeypatch.setenv("VULTUS_OFFLINE", switch)
+        monkeypatch.setattr(ModelStore, "place", lambda *_: None)
+        with pytest.raises(expected) as told:
+            resolve_model("yunet-2023mar")
+        message = str(told.value)
+        assert "VULTUS_MODELS_MIRROR" in message
+        assert "VULTUS_OFFLINE" in message
+        assert "Here already" not in message
+        monkeypatch.setattr(ModelStore, "place", lambda _, name: here.get(name))
+        with pytest.raises(expected, match=r"for the same detector: `yunet:yunet-n-320`$"):
+            resolve_model("yunet-2023mar")

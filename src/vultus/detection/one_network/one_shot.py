@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int, check_range
-from vultus.core.errors import InputError, ModelError
+from vultus.core.errors import DownloadError, InputError, ModelError, ModelNotFoundError
 from vultus.core.faces import Faces, Image
 from vultus.detection.base import check_images
 from vultus.detection.one_network.anchors import (
@@ -166,10 +166,24 @@ def resolve_model(model: str | Path) -> Path:
 
     Raises:
         InputError: If it is neither.
-        ModelNotFoundError: If a name's file is neither here nor can be fetched.
+        ModelNotFoundError, DownloadError: If a name's file is neither here nor can be fetched; the
+            message names models for the same detector that are here.
     """
     if isinstance(model, Path):
         return model
     if not isinstance(model, str):
         raise InputError(f"model must be a name in the model store or a Path, got {model!r}")
-    return ModelStore().fetch(model)
+    store = ModelStore()
+    try:
+        return store.fetch(model)
+    except (ModelNotFoundError, DownloadError) as error:
+        decoder = store.card(model).decoder
+        here = [
+            card.name
+            for card in store.cards()
+            if card.decoder == decoder != "" and store.place(card.name) not in (None, "changed")
+        ]
+        if not here:
+            raise
+        ways = " or ".join(f"`{decoder}:{name}`" for name in here)
+        raise type(error)(f"{error}. Here already, for the same detector: {ways}") from error
