@@ -1,8 +1,10 @@
 import io
 import os
 import struct
+import time
 import warnings
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -327,9 +329,35 @@ def test_what_is_no_accepted_image_is_named(data: bytes, message: str) -> None:
         read_image(data)
 
 
-def test_gif_is_refused_with_a_hint() -> None:
-    with pytest.raises(ImageError, match="is a GIF, which is not accepted; convert it to JPEG"):
-        read_image(encoded(PilImage.fromarray(photo()), "GIF"))
+def test_the_first_picture_of_a_gif_is_read() -> None:
+    first, second = (np.full((20, 30, 3), value, np.uint8) for value in (50, 200))
+    first[5:, 7:] = (250, 10, 10)
+    pictures = [PilImage.fromarray(array) for array in (first, second)]
+    data = encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
+    assert np.array_equal(read_image(data), first)
+    clear = PilImage.fromarray(np.zeros((4, 4, 4), np.uint8)).convert("RGBA")
+    assert (read_image(encoded(clear, "GIF")) == 255).all()
+    for length in range(0, len(data) // 2, 7):
+        with pytest.raises(ImageError):
+            read_image(data[:length])
+
+
+def test_a_gif_of_comments_is_refused_at_once() -> None:
+    data = encoded(PilImage.fromarray(photo()), "GIF")
+    start = 13 + (6 << (data[10] & 7))
+    comment = b"\x21\xfe" + (b"\xff" + bytes(255)) * 200_000 + b"\0"
+    begin = time.process_time()
+    with pytest.raises(ImageError, match="before its picture"):
+        read_image(data[:start] + comment + data[start:])
+    assert time.process_time() - begin < 3
+    kept = b"\x21\xfe\x03abc\0"
+    assert np.array_equal(read_image(data[:start] + kept + data[start:]), read_image(data))
+
+
+def test_the_first_picture_of_an_mpo_is_read() -> None:
+    pictures = [PilImage.fromarray(photo()), PilImage.fromarray(255 - photo())]
+    data = encoded(pictures[0], "MPO", save_all=True, append_images=pictures[1:])
+    assert np.array_equal(read_image(data), read_image(encoded(pictures[0], "JPEG")))
 
 
 def test_missing_files_folders_pipes_and_addresses(tmp_path: Path) -> None:
@@ -400,6 +428,28 @@ def test_folders_are_listed_with_what_is_below_sorted_and_without_hidden_files(
     names = [str(path.relative_to(tmp_path)) for path in list_images([tmp_path])]
     assert names == ["a.png", "b.JPG", "sub/c.webp", "sub/deep/d.tiff"]
     assert ".heic" in EXTENSIONS
+
+
+def test_every_ending_that_can_be_read_is_listed_and_the_rest_is_counted_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_tree(tmp_path)
+    for name in ("a.jfif", "b.MPO", "sub/c.gif", "d.hif", "e.avif", "f.MOV", "sub/f.mov", "README"):
+        (tmp_path / name).touch()
+    (tmp_path / "x.\x1b[2J").touch()
+    (tmp_path / "elsewhere").symlink_to(tmp_path.parent, target_is_directory=True)
+    assert len(list_images([tmp_path])) == 8
+    said = ["2 .mov, 1 .\\x1b[2j, 1 .avif, 1 .txt, 1 links to folders, 1 without ending"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: left out: 7 files ({text})" for text in said
+    ]
+    counted: Counter[str] = Counter()
+    list_images([tmp_path / "sub", str(tmp_path / "*")], left_out=counted)
+    assert (counted[".mov"], counted[".txt"], len(caplog.records)) == (2, 1, 1)
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films/a.mov").touch()
+    with pytest.raises(ImageError, match=r"no image below .*; left out: 1 file \(1 \.mov\)"):
+        list_images([tmp_path / "films"])
 
 
 def test_patterns_files_and_repeats(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from vultus import Recognizer
 from vultus.core.errors import ImageError, InputError, NoFaceError
 from vultus.core.faces import Image
 from vultus.image.io import write_image
-from vultus.pipeline.enrolment import enroll_folder, folder_gallery, size_note
+from vultus.pipeline.enrolment import enroll_folder, folder_gallery, people_of_folder, size_note
 from vultus.pipeline.photos import Skipped, tell_note
 
 
@@ -88,3 +88,14 @@ def test_who_collects_no_notes_finds_them_in_the_log(
         assert note is not None
         tell_note(None, note)
     assert "reaches 101 people" in caplog.text
+
+
+def test_what_is_not_used_of_a_folder_of_people_is_one_note(people: Path) -> None:
+    (people / "grace" / "film.mov").touch()
+    (people / "eileen" / "film.mov").touch()
+    (people / "everybody.png").touch()
+    skipped = Skipped()
+    people_of_folder(people, on_error=skipped)
+    assert [note.text for note in skipped.notes] == [
+        f"{people}: left out: 3 files (2 .mov, 1 .png in no person's folder)"
+    ]

@@ -28,7 +28,7 @@ def decode_image(data: bytes, name: str | None = None) -> Image:
     """Decode the bytes of an image file.
 
     Args:
-        data: JPEG, PNG, WebP, BMP or TIFF.
+        data: JPEG, PNG, WebP, BMP, TIFF, GIF or HEIF.
         name: What the message calls the image; None where the caller says it.
 
     Returns:

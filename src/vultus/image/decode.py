@@ -24,21 +24,22 @@ from vultus.core.text import install_hint
 
 logger = logging.getLogger(__name__)
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-"""Pillow's names of the formats that are accepted; HEIF comes on top with the extra ``heif``."""
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""Pillow's names of the formats that are accepted; HEIF comes on top with the extra ``heif``. MPO,
+what cameras with two lenses write, is a JPEG with more behind it."""
 
 EXIF_ORIENTATION = "vultus_exif_orientation"
 """Key in a picture's ``info``: the orientation by EXIF where a HEIF file says it there alone."""
 
-_ADVICE = "convert it to JPEG, PNG, WebP, BMP or TIFF"
+_ADVICE = "convert it to JPEG, PNG, WebP, BMP, TIFF or GIF"
 _BYTES_PER_PIXEL = 8
 _HEADER_BYTES = 64
 _JPEG_END = b"\xff\xd9"
 _JPEG_NOISE = bytes((i * 89 + 181) % 251 for i in range(512))  # no 0xff, which begins a marker
+_GIF_BEFORE_PICTURE = 1 << 20
 _HEIF_BOXES_BYTES = 1 << 18  # the boxes about the picture come before its data
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _LOOKS_LIKE = (
-    (b"GIF8", "a GIF"),
     (b"%PDF", "a PDF"),
     (b"8BPS", "a Photoshop document"),
     (b"\xff\x0a", "a JPEG XL image"),
@@ -141,11 +142,14 @@ def open_image(stream: BinaryIO, name: str, *, max_pixels: int) -> PilImage.Imag
         raise ImageError(
             f"{name} has {size:,} bytes, more than an image of {max_pixels:,} pixels can need"
         )
-    is_heif = header[4:8] == b"ftyp" and header[8:12] in _HEIF_BRANDS
+    if header.startswith(b"GIF8"):
+        _check_gif(stream, name)
     try:
         with decoding(name):
             opened = (
-                _open_heif(stream, name) if is_heif else PilImage.open(stream, formats=_FORMATS)
+                _open_heif(stream, name)
+                if is_heif(header)
+                else PilImage.open(stream, formats=_FORMATS)
             )
     except ImageError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
@@ -153,6 +157,11 @@ def open_image(stream: BinaryIO, name: str, *, max_pixels: int) -> PilImage.Imag
         raise
     check_pixel_count(opened.size, name, max_pixels=max_pixels)
     return opened
+
+
+def is_heif(header: bytes) -> bool:
+    """Whether a file begins as a HEIF image."""
+    return header[4:8] == b"ftyp" and header[8:12] in _HEIF_BRANDS
 
 
 def most_bytes(max_pixels: int) -> int:
@@ -258,6 +267,21 @@ def _is_turned_heif(stream: BinaryIO) -> bool:
     end = boxes.find(b"mdat")
     boxes = boxes if end < 0 else boxes[:end]
     return b"irot" in boxes or b"imir" in boxes
+
+
+def _check_gif(stream: BinaryIO, name: str) -> None:
+    """Refuse a GIF with too much before its first picture: Pillow copies it once for every part."""
+    flags = (stream.read(13) + bytes(13))[10]
+    stream.seek(6 << (flags & 7) if flags & 0x80 else 0, 1)  # three bytes a colour
+    while stream.read(1) == b"\x21":
+        stream.seek(1, 1)
+        while length := (stream.read(1) or b"\0")[0]:
+            stream.seek(length, 1)
+        if stream.tell() > _GIF_BEFORE_PICTURE:
+            raise ImageError(
+                f"{name} has more than {_GIF_BEFORE_PICTURE:,} bytes before its picture; {_ADVICE}"
+            )
+    stream.seek(0)
 
 
 def _what_it_is(header: bytes) -> str:

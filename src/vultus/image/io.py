@@ -2,9 +2,11 @@
 
 import glob
 import io
+import logging
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,13 +21,22 @@ from vultus.core.files import writing
 from vultus.image.decode import check_pixel_count, load_pixels, most_bytes, open_image
 from vultus.image.rgb import composite_on_white, pillow_to_rgb
 
+logger = logging.getLogger(__name__)
+
 MAX_PIXELS = 50_000_000
 """Default cap of `read_image`: an 8000 x 6000 photo passes."""
 
 EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp"),
+        *(".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".hif"),
+    }
 )
-"""File name endings (lower case) that `list_images` takes for photos inside folders."""
+"""File name endings (lower case) that `list_images` takes for photos inside folders: those of what
+`read_image` reads."""
+
+_LINKS = "links to folders"
+_NAMED = 8
 
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP",
@@ -40,9 +51,10 @@ def read_image(
 ) -> Image:
     """Read a photo as upright RGB.
 
-    Files and bytes may be JPEG, PNG, WebP, BMP, TIFF (and HEIF with the extra ``heif``); the
-    content decides, not the name. Of several frames the first is taken. EXIF orientation is
-    applied, alpha is composited on white, grey and palette become RGB, 16 bit is scaled to 8 bit.
+    Files and bytes may be JPEG (also MPO), PNG, WebP, BMP, TIFF, GIF (and HEIF with the extra
+    ``heif``); the content decides, not the name. Of several frames the first is taken. EXIF
+    orientation is applied, alpha is composited on white, grey and palette become RGB, 16 bit is
+    scaled to 8 bit.
 
     Args:
         source: Path of a file, the bytes of a file, a file opened for bytes (read from where it
@@ -108,7 +120,7 @@ def write_image(path: str | Path, image: Image, *, quality: int = 95) -> None:
         raise ImageError(f"{error}" if named else f"{path} cannot be written: {error}") from error
 
 
-def list_images(paths: Sequence[str | Path]) -> list[Path]:
+def list_images(paths: Sequence[str | Path], *, left_out: Counter[str] | None = None) -> list[Path]:
     """Expand files, folders and glob patterns to image files.
 
     Folders are searched with all that is below them, for `EXTENSIONS`; hidden files and folders
@@ -117,6 +129,8 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
 
     Args:
         paths: Files, folders, or patterns such as ``"photos/**/*.jpg"``.
+        left_out: What is there and not taken is counted here by its `ending`; None says it in the
+            log.
 
     Returns:
         Each file once; arguments in their order, sorted by path within each.
@@ -130,20 +144,71 @@ def list_images(paths: Sequence[str | Path]) -> list[Path]:
     if not len(paths):
         raise InputError("paths must name at least one file, folder or pattern, got none")
     found: dict[Path, None] = {}
+    counted: Counter[str] = Counter() if left_out is None else left_out
     for path in paths:
-        found.update(dict.fromkeys(_expand(path)))
+        found.update(dict.fromkeys(_expand(path, counted)))
+    if left_out is None:
+        warn_left_out(", ".join(map(str, paths[:_NAMED])), counted)
     return list(found)
 
 
-def walk_images(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+def walk_images(
+    root: Path, *, left_out: Counter[str] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Go through a folder and all below it; links to folders are not followed.
+
+    Args:
+        root: The folder.
+        left_out: What is there and not given is counted here by its `ending`; but no hidden files.
 
     Yields:
         A folder, and the names of the folders and of the images in it, without the hidden ones.
     """
+    counted: Counter[str] = Counter() if left_out is None else left_out
     for parent, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not is_hidden(name)]
-        yield Path(parent), folders, [name for name in names if is_image_name(name)]
+        images = [name for name in names if is_image_name(name)]
+        if len(images) < len(names):
+            counted.update(ending(name) for name in names if not _is_expected(name))
+        counted.update(_LINKS for name in folders if os.path.islink(os.path.join(parent, name)))
+        yield Path(parent), folders, images
+
+
+def warn_left_out(where: str, left_out: Mapping[str, int]) -> None:
+    """Say in the log what of a folder or zip is not used, in one line; nothing if that is nothing.
+
+    Args:
+        where: The folder or zip.
+        left_out: How many files of each `ending`.
+    """
+    if text := left_out_text(left_out):
+        logger.warning("%s: %s", where, text)
+
+
+def left_out_text(left_out: Mapping[str, int]) -> str:
+    """What is left out, and how often; "" for nothing.
+
+    Example:
+        >>> left_out_text({".txt": 1, ".mov": 3})
+        'left out: 4 files (3 .mov, 1 .txt)'
+    """
+    kinds = sorted(left_out.items(), key=lambda kind: (-kind[1], kind[0]))
+    shown = [f"{count:,} {name}" for name, count in kinds[:_NAMED] if count]
+    if not shown:
+        return ""
+    more = f", and {len(kinds) - _NAMED} more kinds" if len(kinds) > _NAMED else ""
+    total = sum(left_out.values())
+    return f"left out: {total:,} file{'s' * (total > 1)} ({', '.join(shown)}{more})"
+
+
+def ending(name: str) -> str:
+    """The ending of a file's name, in lower case and fit to be shown, or "without ending"."""
+    found = os.path.splitext(name)[1].lower()
+    return ascii(found)[1:-1] if not found.isprintable() else found or "without ending"
+
+
+def _is_expected(name: str) -> bool:
+    return is_hidden(name) or is_image_name(name)
 
 
 def is_image_name(name: str) -> bool:
@@ -225,19 +290,25 @@ def _open_file(path: str | Path) -> BinaryIO:
     raise ImageError(f"{path} is not a regular file")
 
 
-def _expand(path: str | Path) -> list[Path]:
+def _expand(path: str | Path, left_out: Counter[str]) -> list[Path]:
     if os.path.isdir(path):
-        found = walk_images(Path(path))
+        found = walk_images(Path(path), left_out=left_out)
         matches = sorted(parent / name for parent, _, names in found for name in names)
         searched = f"no image below the folder {path}"
     elif os.path.exists(path):
         return [Path(path)]
     elif glob.has_magic(str(path)):
-        hits = (Path(hit) for hit in glob.iglob(str(path), recursive=True))
+        hits = [Path(hit) for hit in glob.iglob(str(path), recursive=True)]
         matches = sorted(hit for hit in hits if is_image_name(hit.name) and hit.is_file())
+        left_out.update(
+            ending(hit.name) for hit in hits if not _is_expected(hit.name) and hit.is_file()
+        )
         searched = f"no image matches the pattern {path}"
     else:
         raise ImageError(f"no such file or folder: {path}")
     if not matches:
-        raise ImageError(f"{searched} (known endings: {' '.join(sorted(EXTENSIONS))})")
+        rest = left_out_text(left_out)
+        raise ImageError(
+            f"{searched} (known endings: {' '.join(sorted(EXTENSIONS))}){rest and f'; {rest}'}"
+        )
     return matches

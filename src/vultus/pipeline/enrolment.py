@@ -10,7 +10,7 @@ from vultus.core.choices import DEFAULT_FPIR, DEFAULT_SELECT, Selection
 from vultus.core.errors import CalibrationError, ImageError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
-from vultus.image.io import list_images
+from vultus.image.io import ending, is_hidden, left_out_text, list_images
 from vultus.matching.operating_point import threshold_for_gallery
 from vultus.pipeline.photos import ErrorHandler, Note, tell, tell_note
 from vultus.pipeline.recognizer import Recognizer
@@ -60,6 +60,8 @@ def people_of_folder(
 ) -> dict[str, list[Path]]:
     """The photos of each person of a folder with one folder per person, named after them.
 
+    What is left out is a note: files that are no photos, and those that are in no person's folder.
+
     Args:
         folder: Holds one folder per person.
         on_error: Told of each person's folder that holds no photo; None raises at the first.
@@ -70,16 +72,21 @@ def people_of_folder(
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; it must hold one folder per person")
-    people = sorted(path for path in folder.iterdir() if path.is_dir())
+    inside = sorted(folder.iterdir())
+    people = [path for path in inside if path.is_dir()]
     if not people:
         raise InputError(f"{folder} must hold one folder of photos per person, it holds none")
     photos: dict[str, list[Path]] = {}
+    names = [path.name for path in inside if not path.is_dir() and not is_hidden(path.name)]
+    left_out = Counter(f"{ending(name)} in no person's folder" for name in names)
     for person in people:
         photos[person.name] = []
         try:
-            photos[person.name] = list_images([person])
+            photos[person.name] = list_images([person], left_out=left_out)
         except ImageError as error:
             tell(on_error, str(person), error)
+    if text := left_out_text(left_out):
+        tell_note(on_error, Note("left out", f"{folder}: {text}", {"endings": dict(left_out)}))
     return photos
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vultus.core.errors import ImageError, InputError, RegistryError
 from vultus.data import DATASETS, open_dataset
+from vultus.data.formats.convert import convert
 from vultus.data.formats.files import MAX_IMAGE_BYTES
 from vultus.data.formats.folder import FolderDataset
 
@@ -157,3 +159,22 @@ def test_a_zip_cut_short_is_refused(make_folder: MakeFolder, keep: float) -> Non
     place.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(InputError, match=r"faces\.zip"):
         FolderDataset(place)
+
+
+def test_what_is_left_out_is_counted_once_and_gifs_are_images(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures = [Image.open(root / "stray.png"), Image.new("RGB", (8, 8))]
+    pictures[0].save(root / "web/bo/02.gif", save_all=True, append_images=pictures[1:])
+    (root / "anna/2019/film.mov").touch()
+    for source in (root, zipped(root)):
+        caplog.clear()
+        dataset = FolderDataset(source)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"{source}: left out: 2 files (1 .mov, 1 .txt)"
+        ]
+        assert "web/bo/02.gif" in list(dataset.names)
+        assert dataset.image(list(dataset.names).index("web/bo/02.gif")).any()
+    target = root.parent / "copy.zip"
+    assert convert(dataset, target, kind="zip").images == len(dataset)
+    assert len(FolderDataset(target)) == len(dataset)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -12,7 +13,14 @@ from vultus.core.errors import ImageError, InputError
 from vultus.core.mapped_file import MappedFile
 from vultus.core.zip_file import ZipMember, is_zip, read_member, zip_members
 from vultus.data.formats.name_table import NameTable
-from vultus.image.io import EXTENSIONS, is_hidden, is_image_name, walk_images
+from vultus.image.io import (
+    EXTENSIONS,
+    ending,
+    is_hidden,
+    is_image_name,
+    walk_images,
+    warn_left_out,
+)
 
 MAX_IMAGE_BYTES = 1 << 26
 """No image of a data set or protocol is taken that has more bytes than this (64 MiB)."""
@@ -62,11 +70,13 @@ class FolderFiles:
     def __init__(self, root: Path) -> None:
         self.root = root
         empty: list[str] = []
-        self.names = NameTable(sorted(self._walk(empty)))
+        left_out: Counter[str] = Counter()
+        self.names = NameTable(sorted(self._walk(empty, left_out)))
         self.empty_folders = tuple(sorted(empty))
+        warn_left_out(str(root), left_out)
 
-    def _walk(self, empty: list[str]) -> Iterator[str]:
-        for parent, folders, images in walk_images(self.root):
+    def _walk(self, empty: list[str], left_out: Counter[str]) -> Iterator[str]:
+        for parent, folders, images in walk_images(self.root, left_out=left_out):
             below = PurePosixPath(parent.relative_to(self.root).as_posix())
             if not images and not folders and parent != self.root:
                 empty.append(str(below))
@@ -117,7 +127,12 @@ class ZipFiles:
     def __init__(self, path: Path) -> None:
         self._file = MappedFile(path)
         members, folders = zip_members(path)
-        images = sorted(member for member in members if _is_visible_image(member.name))
+        seen = [member for member in members if not _is_below_hidden(member.name)]
+        images = sorted(member for member in seen if is_image_name(PurePosixPath(member.name).name))
+        others = [
+            member.name for member in seen if not is_image_name(PurePosixPath(member.name).name)
+        ]
+        warn_left_out(str(path), Counter(map(ending, others)))
         self.names = NameTable(image.name for image in images)
         self.empty_folders = _empty_folders(members, folders)
         # A row a member, the fields of `ZipMember` without its name.
@@ -140,10 +155,6 @@ def _empty_folders(members: list[ZipMember], folders: list[str]) -> tuple[str, .
     names = [*(member.name for member in members), *folders]
     used = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     return tuple(sorted(f for f in folders if f not in used and not _is_below_hidden(f)))
-
-
-def _is_visible_image(name: str) -> bool:
-    return is_image_name(name.rsplit("/", 1)[-1]) and not _is_below_hidden(name)
 
 
 def _is_below_hidden(name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from vultus.core.errors import ImageError, InputError
 from vultus.data.formats.folder import UNLABELLED_FOLDER
 from vultus.data.formats.record_writer import record_writer
+from vultus.image.decode import is_heif
 
 AddImage = Callable[[str | None, bytes], None]
 """Appends an image of an identity (None: of nobody known)."""
@@ -19,6 +20,7 @@ _MAGICS = {
     b"BM": ".bmp",
     b"II*\0": ".tif",
     b"MM\0*": ".tif",
+    b"GIF8": ".gif",
 }
 
 
@@ -34,10 +36,12 @@ def image_ending(data: bytes, name: str) -> str:
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return ".webp"
+    if is_heif(data):
+        return ".heic"
     for magic, ending in _MAGICS.items():
         if data.startswith(magic):
             return ending
-    raise ImageError(f"{name} is no JPEG, PNG, WebP, BMP or TIFF image")
+    raise ImageError(f"{name} is no JPEG, PNG, WebP, BMP, TIFF, GIF or HEIF image")
 
 
 @contextmanager
