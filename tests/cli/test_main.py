@@ -219,3 +219,18 @@ def test_the_lazy_names_are_those_of_all() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Recogniser'"):
         vultus.Recogniser  # noqa: B018
     assert dir(vultus) == sorted(vultus.__all__)
+
+
+def test_select_has_one_default_and_the_guide_names_every_command_with_it() -> None:
+    reference = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+    guide = reference.parents[1] / "guide" / "detection.md"
+    section = guide.read_text(encoding="utf-8").partition("Which face of a photo is meant")[2]
+    found = 0
+    for part in reference.read_text(encoding="utf-8").split("\n## ")[1:]:
+        for line in part.splitlines():
+            if line.startswith("| `--select`"):
+                found += 1
+                assert line.split("|")[2].strip() == "`only`"
+                command = part.splitlines()[0].strip("`# ").removeprefix("vultus ")
+                assert f"`{command}" in section, command
+    assert found >= 7

@@ -52,7 +52,8 @@ CalibrationOption = Annotated[
     ),
 ]
 SelectOption = Annotated[
-    Selection, typer.Option(help="Which face of a photo is meant when it shows several.")
+    Selection,
+    typer.Option(help="Which face of a photo is meant when it shows several that can be judged."),
 ]
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,9 +49,19 @@ def enroll_folder(
     if note := size_note(recognizer, gallery, coming):
         tell_note(on_error, note)
     told = tracked(people.items(), "enrolling", total=len(people), progress=progress)
+    return _enroll(recognizer, gallery, told, select, on_error)
+
+
+def _enroll(
+    recognizer: Recognizer,
+    gallery: Gallery,
+    people: Iterable[tuple[str, list[Path]]],
+    select: Selection,
+    on_error: ErrorHandler | None,
+) -> dict[str, int]:
     return {
         name: recognizer.enroll(gallery, name, photos, select=select, on_error=on_error)
-        for name, photos in told
+        for name, photos in people
     }
 
 
@@ -141,13 +151,15 @@ def folder_gallery(
 ) -> Iterator[Gallery]:
     """A gallery of the people of a folder, which is gone when the ``with`` block ends.
 
+    Whether so many can be searched is for `check_size` to say: the FPIR is not known here.
+
     Args and raises: as `enroll_folder`.
     """
+    people = people_of_folder(folder, on_error=on_error)
+    told = tracked(people.items(), "enrolling", total=len(people), progress=progress)
     with (
         tempfile.TemporaryDirectory() as place,
         recognizer.open_gallery(Path(place) / "gallery.db") as gallery,
     ):
-        enroll_folder(
-            recognizer, gallery, folder, on_error=on_error, select=select, progress=progress
-        )
+        _enroll(recognizer, gallery, told, select, on_error)
         yield gallery

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vultus import Recognizer
@@ -50,6 +51,23 @@ def test_photos_name_the_detector_that_was_asked_for(
     )
     assert (run.figures.detector, run.figures.select) == ("mtcnn", "largest")
     assert run.result.failures == 0
+
+
+def test_the_rule_is_only_unless_the_data_set_or_the_user_has_another(
+    hopper: Image, collins: Image, tiny_model: Path, tmp_path: Path
+) -> None:
+    beside = np.concatenate([hopper[:512], collins], axis=1)  # the middle is in Hopper's photo
+    for number, photo in enumerate((hopper, hopper[:, ::-1], beside, collins)):
+        (tmp_path / f"{number // 2}").mkdir(exist_ok=True)
+        write_image(tmp_path / f"{number // 2}" / f"{number}.png", photo)
+    own = PROTOCOLS.create("folder", root=tmp_path)
+    published = PROTOCOLS.create("folder", root=tmp_path)
+    published.select = "central"  # type: ignore[attr-defined]
+    recognizer = Recognizer(embedder=tiny_model, gate=None)
+    runs = [measure(own, recognizer), measure(published, recognizer)]
+    runs.append(measure(published, recognizer, select="largest"))
+    assert [run.figures.select for run in runs] == ["only", "central", "largest"]
+    assert [run.result.failures for run in runs] == [1, 0, 0]
 
 
 def test_a_folder_that_is_not_there_is_refused_before_the_work(

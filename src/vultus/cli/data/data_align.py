@@ -13,6 +13,7 @@ from vultus.cli.output import ReportOptions, note, print_json, progress_bar, say
 from vultus.core.choices import (
     CROP_ENDINGS,
     CROP_SELECTS,
+    DEFAULT_SELECT,
     DEFAULT_TEMPLATE,
     TEMPLATE_NAMES,
     WRITER_NAMES,
@@ -35,7 +36,7 @@ class CropOptions:
             help=f"Which face of several: {', '.join(CROP_SELECTS)} (nearest to the person's "
             "centre)."
         ),
-    ] = "largest"
+    ] = DEFAULT_SELECT
     template: Annotated[str, typer.Option(help=f"One of {', '.join(TEMPLATE_NAMES)}.")] = (
         DEFAULT_TEMPLATE
     )

@@ -16,7 +16,7 @@ from vultus.cli.output import (
     progress_bar,
     say,
 )
-from vultus.core.choices import DEFAULT_FPIR
+from vultus.core.choices import DEFAULT_FPIR, DEFAULT_SELECT
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Faces:
             help="Instead of DIR: a file of `vultus embed`, photos in a folder per person.",
         ),
     ] = None
-    select: SelectOption = "central"
+    select: SelectOption = DEFAULT_SELECT
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The photos are aligned crops already.")
     ] = False

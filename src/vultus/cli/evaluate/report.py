@@ -11,7 +11,7 @@ from vultus import __version__
 from vultus.cli.evaluate.run_settings import RunSettings, run_evaluation
 from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
-from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, DEFAULT_SELECT
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Runs:
     ] = None
     detector: DetectorOption = DEFAULT_DETECTOR
     precision: PrecisionOption = "f32"
-    select: SelectOption = "central"
+    select: SelectOption = DEFAULT_SELECT
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The photos of --run are aligned crops already.")
     ] = False

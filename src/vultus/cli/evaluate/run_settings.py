@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
-from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, PROTOCOL_NAMES, Flip
+from vultus.core.choices import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDER,
+    DEFAULT_SELECT,
+    PROTOCOL_NAMES,
+    Flip,
+)
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ class RunSettings:
     ] = None
     detector: DetectorOption = DEFAULT_DETECTOR
     precision: PrecisionOption = "f32"
-    select: SelectOption = "central"
+    select: SelectOption = DEFAULT_SELECT
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The photos are aligned crops already.")
     ] = False

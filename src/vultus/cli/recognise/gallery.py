@@ -18,6 +18,7 @@ from vultus.cli.output import (
     say,
 )
 from vultus.cli.recognise.identify import named_faces, print_faces
+from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def enroll(
         str | None,
         typer.Option(help="Who it is; without, give a folder with a folder per person."),
     ] = None,
-    select: SelectOption = "only",
+    select: SelectOption = DEFAULT_SELECT,
 ) -> int:
     """Enrol one person from photos, or many from a folder of folders; makes FILE when needed."""
     from vultus.image.io import list_images

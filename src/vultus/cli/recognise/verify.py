@@ -7,7 +7,7 @@ import typer
 
 from vultus.cli.options import FmrOptions, RecognizerOptions, SelectOption
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
-from vultus.core.choices import DEFAULT_PRIOR
+from vultus.core.choices import DEFAULT_PRIOR, DEFAULT_SELECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ def verify(
     b: Annotated[str, typer.Argument(help="The other photo.")],
     decision: VerifyOptions,
     models: RecognizerOptions,
-    select: SelectOption = "only",
+    select: SelectOption = DEFAULT_SELECT,
     json: JsonOption = False,
 ) -> int:
     """Decide whether two photos show the same person; exit code 0 yes, 1 no, 2 cannot be judged."""

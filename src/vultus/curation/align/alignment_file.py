@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import tomli_w
 
+from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
 from vultus.core.plain_values import parse_json_lines, parse_toml, read_text
@@ -36,7 +37,7 @@ class AlignmentSettings:
 
     template: str = "arcface-112"
     detector: str = "mtcnn"
-    select: str = "largest"
+    select: str = DEFAULT_SELECT
     model: str = ""
     ending: str = ".png"
     quality: int = 95

@@ -70,7 +70,10 @@ class EmbedPhotos(Protocol):
 
 
 class EvaluationProtocol(Protocol):
-    """A data set with its rules of comparison."""
+    """A data set with its rules of comparison.
+
+    One whose photos are of the person in their middle says so: ``select = "central"``.
+    """
 
     def run(self, embed: EmbedPhotos) -> ProtocolResult:
         """Embed the photos and measure.

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from vultus.core.choices import Selection
 from vultus.core.errors import InputError
 from vultus.core.text import argument
 from vultus.evaluation.measures.summary import summarise
@@ -35,6 +36,8 @@ class Lfw:
         G. B. Huang et al., UMass TR 07-49, 2007; low FAR after S. Liao et al., BLUFR, IJCB 2014,
         without its ten trials (those are the protocol ``blufr``).
     """
+
+    select: Selection = "central"
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vultus.core.choices import Selection
+from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ImageError, InputError
 from vultus.core.files import write_text
@@ -30,7 +30,7 @@ def photographed_faces(
     recognizer: Recognizer,
     *,
     aligned: bool = False,
-    select: Selection = "central",
+    select: Selection = DEFAULT_SELECT,
     progress: Progress | None = None,
 ) -> LabelledFaces:
     """Embed a folder (or zip) of photos, a folder per person.

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vultus import __version__
-from vultus.core.choices import Selection
+from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import InputError
 from vultus.core.files import check_target
 from vultus.core.progress import Progress
@@ -57,7 +57,7 @@ def measure(
     protocol: EvaluationProtocol,
     recognizer: Recognizer,
     *,
-    select: Selection = "central",
+    select: Selection = DEFAULT_SELECT,
     far: float | None = None,
     save_embeddings: Path | None = None,
     progress: Progress | None = None,
@@ -69,7 +69,7 @@ def measure(
     Args:
         protocol: Of `PROTOCOLS`, e.g. ``PROTOCOLS.create("lfw", root=Path("lfw.zip"))``.
         recognizer: Detects, aligns and embeds.
-        select: Which face of a photo is meant where the protocol does not say.
+        select: Which face of a photo is meant; by default as the protocol says, if it does.
         far: Rate of ``tar_at_far``; None takes the default of `ProtocolResult.figures`.
         save_embeddings: File to write the photos' embeddings to, for `measure_stored`.
         progress: Told how many photos are done.
@@ -79,6 +79,7 @@ def measure(
     """
     if save_embeddings is not None:
         check_target(save_embeddings)  # before hours of embedding, not after
+    select = _rule(protocol, select)
     embed = _Timed(embed_with(recognizer, select=select, progress=progress))
     recorded = RecordedEmbeddings(embed)
     result = protocol.run(embed if save_embeddings is None else recorded)
@@ -99,7 +100,7 @@ def measure_stored(
     protocol: EvaluationProtocol,
     path: Path,
     *,
-    select: Selection = "central",
+    select: Selection = DEFAULT_SELECT,
     far: float | None = None,
     model: str | None = None,
 ) -> EvaluationRun:
@@ -108,13 +109,14 @@ def measure_stored(
     Args:
         protocol: As `measure`.
         path: A file of `vultus embed` or of ``save_embeddings``.
-        select: Which face of a photo is meant where the file holds several.
+        select: Which face is meant where the file holds several of a photo; as `measure`.
         far: As `measure`.
         model: Name of the model that must have made them; None takes any.
 
     Raises:
         InputError: If it is no such file, of another model, or lacks photos of the protocol.
     """
+    select = _rule(protocol, select)
     embed = StoredEmbeddings(path, select=select)
     space = embed.embeddings.space
     if model is not None and model != space.model:
@@ -131,6 +133,12 @@ def measure_stored(
         **vars(result.figures(far=far)),
     )
     return EvaluationRun(result, figures, RunCost())
+
+
+def _rule(protocol: EvaluationProtocol, select: Selection) -> Selection:
+    """The rule that was asked for, else that of the data set."""
+    own: Selection = getattr(protocol, "select", select)
+    return own if select == DEFAULT_SELECT else select
 
 
 def now() -> str:

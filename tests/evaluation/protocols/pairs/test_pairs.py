@@ -59,6 +59,18 @@ def test_a_list_too_short_for_folds_gives_rates_only(
 
 
 @pytest.mark.parametrize("name", ["cfp-fp", "agedb-30", "calfw", "cplfw", "pairs"])
+def test_published_sets_show_their_person_in_the_middle(
+    tmp_path: Path, write_bin: Any, name: str
+) -> None:
+    path = tmp_path / f"{name.replace('-', '_')}.bin"
+    write_bin(path, people=4)
+    protocol = PROTOCOLS.create(name, root=path)
+    assert getattr(protocol, "select", None) == ("only" if name == "pairs" else "central")
+    for other in ("lfw", "blufr", "ytf", "megaface"):
+        assert getattr(PROTOCOLS.get(other), "select", None) == "central"
+
+
+@pytest.mark.parametrize("name", ["cfp-fp", "agedb-30", "calfw", "cplfw", "pairs"])
 def test_bin_sets(tmp_path: Path, embed: Any, write_bin: Any, name: str) -> None:
     path = tmp_path / f"{name.replace('-', '_')}.bin"
     write_bin(path, people=4)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int
+from vultus.core.choices import Selection
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.identification import Searches, open_set_curve
 from vultus.evaluation.measures.intervals import Interval, mean_rate_interval, trials_interval
@@ -70,6 +71,8 @@ class Blufr:
     Source:
         S. Liao et al., A Benchmark Study of Large-scale Unconstrained Face Recognition, IJCB 2014.
     """
+
+    select: Selection = "central"
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.choices import Selection
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.identification import Searches
 from vultus.evaluation.measures.summary import summarise
@@ -50,6 +51,8 @@ class Ijb:
     Raises:
         InputError: If a file is missing or not of the layout.
     """
+
+    select: Selection = "central"
 
     def __init__(
         self,

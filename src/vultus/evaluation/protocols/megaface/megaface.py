@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.choices import Selection
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.distractors import (
@@ -134,6 +135,8 @@ class MegaFace:
         I. Kemelmacher-Shlizerman et al., The MegaFace Benchmark, CVPR 2016; cleaned lists after
         J. Deng et al., ArcFace, CVPR 2019.
     """
+
+    select: Selection = "central"
 
     def __init__(
         self,

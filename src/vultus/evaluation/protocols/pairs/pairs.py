@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import InputError
 from vultus.core.text import argument
 from vultus.data.formats.pair_set import distinct_images, read_pair_set
@@ -37,6 +38,8 @@ class PairProtocol:
         files: Sequence[Path],
     ) -> None:
         self.name = name
+        # The published sets show their person in the middle; nothing is known of other lists.
+        self.select: Selection = DEFAULT_SELECT if name == "pairs" else "central"
         self._pairs = pairs
         self._photos = photos
         self._sources = sources

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int
+from vultus.core.choices import Selection
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbeddedPhotos, EmbedPhotos, embed_sets
@@ -57,6 +58,8 @@ class YouTubeFaces:
         L. Wolf, T. Hassner, I. Maoz, Face Recognition in Unconstrained Videos with Matched
         Background Similarity, CVPR 2011.
     """
+
+    select: Selection = "central"
 
     def __init__(
         self,
