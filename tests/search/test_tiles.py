@@ -65,3 +65,11 @@ def test_whole_rows_hold_a_bounded_number(
     found = [tile.similarities.copy() for tile in similarity_rows(a, b, n_rows=wanted)]
     assert [len(part) for part in found] == given_rows
     np.testing.assert_allclose(np.concatenate(found), a @ b.T, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 9])
+def test_few_rows_and_many_give_the_same(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setattr(tiles, "_BLOCK_BYTES", 6 * 4 * 10)  # blocks of ten columns
+    a, b = matrix(n), matrix(33, 1)
+    [tile] = similarity_tiles(a, b)
+    np.testing.assert_allclose(tile.similarities, a @ b.T, rtol=1e-5, atol=1e-5)

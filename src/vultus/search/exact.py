@@ -10,6 +10,9 @@ from vultus.core.embeddings import Embeddings, Template, TemplateSet, check_same
 from vultus.core.results import Candidate
 from vultus.search.tiles import similarity_rows
 
+_STRIDE = 64
+"""Rows of a block of which `near_best` keeps the maximum."""
+
 
 def search(
     probe: Embeddings, templates: TemplateSet | Sequence[Template], *, rank: int = 5
@@ -54,12 +57,75 @@ def _best(
     rank: int,
 ) -> tuple[Candidate, ...]:
     """The ``rank`` best of one probe row, given similarities that may be off by rounding."""
-    rank = min(rank, len(rough))
-    cut = np.partition(rough, len(rough) - rank)[len(rough) - rank]
-    # A float32 dot product of unit vectors is off by less than dim * 2^-24, on either side.
-    slack = len(row) * float(np.finfo(np.float32).eps)
-    near = np.flatnonzero(rough >= cut - slack)
-    products = templates.vectors[near].astype(np.float64) * row.astype(np.float64)
-    exact = np.clip(products.sum(axis=1), -1, 1).astype(np.float32)
+    near = near_best(rough, rank, error=rounding_bound(len(row)))
+    exact = exact_similarities(templates.vectors[near], row)
     order = np.argsort(-exact, kind="stable")[:rank]
     return tuple(Candidate(templates.identities[near[i]], float(exact[i])) for i in order)
+
+
+def exact_similarities(
+    vectors: npt.NDArray[np.float32], row: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """What every search answers: summed in float64, cut to [-1, 1], rounded to float32.
+
+    Args:
+        vectors: (n, dim) float32.
+        row: (dim,) float32.
+
+    Returns:
+        (n,) float32; the value of a row does not depend on the others.
+    """
+    products = vectors.astype(np.float64) * row.astype(np.float64)
+    return np.asarray(np.clip(products.sum(axis=1), -1, 1), np.float32)
+
+
+def rounding_bound(dim: int) -> float:
+    """How far a float32 dot product of two unit vectors may lie from its true value.
+
+    Higham, "Accuracy and Stability of Numerical Algorithms", eq. 3.5: in whatever order it is
+    summed, it is off by at most n u / (1 - n u) |x| |y| with u = 2^-24. Lengths may be 1.001.
+    """
+    error = (dim + 1) * 2.0**-24
+    return 1.01 * error / (1 - error) if error < 1 else 2.0
+
+
+def lowest_worth(similarity: float) -> float:
+    """The least true similarity of a row that may be answered no worse than ``similarity``.
+
+    Answers are cut to [-1, 1] and rounded to float32, whose values lie at most 2^-24 apart there.
+    Thus two true values that are further apart than that are answered in their order, and two
+    beyond the same end of the interval alike (then the order of enrolment decides).
+    """
+    worth = min(similarity, 1.0) - 2.0**-24
+    return worth if worth >= -1 else -2.0  # below every similarity, above a left-out row's -inf
+
+
+def near_best(rough: npt.NDArray[np.float32], rank: int, *, error: float) -> npt.NDArray[np.int64]:
+    """The rows among which the ``rank`` best must be, all that tie with them included.
+
+    Args:
+        rough: (n,) similarities, each off by ``error`` at most.
+        rank: How many are asked for, at least 1; rows of -inf must leave that many others.
+        error: At least 0.
+
+    Returns:
+        Row numbers in ascending order.
+    """
+    rank = min(rank, len(rough))
+    n_blocks = len(rough) // _STRIDE
+    near = np.arange(len(rough))
+    if n_blocks > rank:
+        # Row i belongs to block i mod n_blocks: one pass, and neighbours that are alike (photos
+        # of one person) fall into different blocks. `rank` rows reach the least of the `rank`
+        # best maxima, so the cut is at least that.
+        maxima = rough[: n_blocks * _STRIDE].reshape(_STRIDE, n_blocks).max(axis=0)
+        floor = np.partition(maxima, n_blocks - rank)[n_blocks - rank]
+        near = np.flatnonzero(rough >= _below(lowest_worth(float(floor) - error) - error))
+    cut = np.partition(rough[near], len(near) - rank)[len(near) - rank]
+    return near[rough[near] >= _below(lowest_worth(float(cut) - error) - error)]
+
+
+def _below(value: float) -> np.float32:
+    """A float32 that is no larger than ``value``."""
+    below: np.float32 = np.nextafter(np.float32(value), np.float32(-np.inf))
+    return below

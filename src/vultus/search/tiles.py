@@ -7,6 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 TILE = 1024
+_FEW = 8
+"""Up to this many rows a BLAS matrix product is slower than dot products row by row."""
+_BLOCK_BYTES = 1 << 19
+"""Columns of one block of dot products: they stay in the cache while every row meets them."""
 TILE_SIMILARITIES = 1 << 23
 """Similarities that tiles of whole rows hold: 32 MiB."""
 
@@ -58,8 +62,19 @@ def similarity_tiles(
         for left in range(top if columns is None else 0, len(others), n_columns):
             b = others[left : left + n_columns].astype(dtype, copy=False)
             similarities = memory[: len(a) * len(b)].reshape(len(a), len(b))
-            np.matmul(a, b.T, out=similarities)
+            _multiply(a, b, similarities)
             yield Tile(slice(top, top + len(a)), slice(left, left + len(b)), similarities)
+
+
+def _multiply(a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    if len(a) > _FEW:
+        np.matmul(a, b.T, out=out)
+        return
+    size = len(b) if len(a) == 1 else max(1, _BLOCK_BYTES // max(1, b.itemsize * b.shape[1]))
+    for start in range(0, len(b), size):
+        block = slice(start, start + size)
+        for row, line in zip(a, out, strict=True):
+            np.vecdot(b[block], row, out=line[block])
 
 
 def similarity_rows(
