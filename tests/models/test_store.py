@@ -395,6 +395,44 @@ class TestRemove:
         with pytest.raises(ModelNotFoundError, match="not in the store"):
             ModelStore(root).remove("sface-2021dec")
 
+    def test_all_of_a_folder_is_removed(self, root: Path, make_onnx: Callable[..., Path]) -> None:
+        store = ModelStore(root)
+        for broken in (False, True):
+            store.import_model(make_onnx(), TestImport.VALUES | {"name": "toy"})
+            folder = root / "toy"
+            (folder / "notes/deep").mkdir(parents=True)
+            (folder / "notes/deep/a.txt").write_text("mine")
+            (folder / "link").symlink_to(root.parent, target_is_directory=True)
+            if broken:
+                (folder / "card.toml").write_text("name = ")
+            store.remove("toy")
+            assert not folder.exists()
+            assert root.parent.is_dir()
+        folder.mkdir()  # what a kill between file and card leaves
+        (folder / "toy.onnx").write_bytes(b"x")
+        store.remove("toy")
+        assert not folder.exists()
+        with pytest.raises(RegistryError):
+            store.remove("toy")
+
+    def test_what_cannot_be_removed_is_said_and_can_be_tried_again(
+        self, root: Path, make_onnx: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = ModelStore(root)
+        store.import_model(make_onnx(), TestImport.VALUES | {"name": "toy"})
+        (root / "toy/notes").mkdir()
+
+        def refuse(path: Path) -> None:
+            raise PermissionError(13, "not allowed", str(path))
+
+        with monkeypatch.context() as patched:
+            patched.setattr("vultus.models.store.shutil.rmtree", refuse)
+            with pytest.raises(ModelError, match=r"removed in part only: .*notes"):
+                store.remove("toy")
+        assert "toy" in store.names()
+        store.remove("toy")
+        assert not (root / "toy").exists()
+
 
 def _wait_for_waiting(*processes: "subprocess.Popen[str]") -> None:
     with selectors.DefaultSelector() as selector:

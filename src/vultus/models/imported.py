@@ -14,7 +14,7 @@ from vultus.models.graph import check_graph, embedder_shapes
 
 _log = logging.getLogger(__name__)
 
-_CARD_FILE = "card.toml"
+CARD_FILE = "card.toml"
 
 
 def card_for_file(path: Path, values: Mapping[str, Any]) -> ModelCard:
@@ -87,7 +87,7 @@ def imported_card(root: Path, name: str) -> ModelCard | None:
     Raises:
         ConfigError: If the card in the store is broken.
     """
-    path = root / name / _CARD_FILE
+    path = root / name / CARD_FILE
     if not path.is_file():
         return None
     card = ModelCard.from_file(path)
@@ -98,7 +98,7 @@ def imported_card(root: Path, name: str) -> ModelCard | None:
 
 def imported_cards(root: Path) -> Iterator[ModelCard]:
     """All imported models' cards; a broken one is passed over with a warning in the log."""
-    for path in sorted(root.glob(f"*/{_CARD_FILE}")):
+    for path in sorted(root.glob(f"*/{CARD_FILE}")):
         try:
             card = imported_card(root, path.parent.name)
         except ConfigError as error:
@@ -110,4 +110,4 @@ def imported_cards(root: Path) -> Iterator[ModelCard]:
 
 def write_card(root: Path, card: ModelCard) -> None:
     """Write the card of an imported model into the store."""
-    write_text(root / card.name / _CARD_FILE, card.to_toml())
+    write_text(root / card.name / CARD_FILE, card.to_toml())

@@ -1,5 +1,6 @@
 """The model store: a folder of verified model files on this machine."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,7 @@ from vultus.models.download import (
     not_here,
 )
 from vultus.models.imported import (
+    CARD_FILE,
     card_for_file,
     imported_card,
     imported_cards,
@@ -262,23 +264,33 @@ class ModelStore:
         return card
 
     def remove(self, name: str) -> None:
-        """Delete the model's file and calibration from the store; the card if it was imported.
+        """Delete the model's folder in the store: file, calibration, card if it was imported.
 
-        Mirrors are left alone.
+        The card goes last, so that what could not be deleted can be removed again by name. So can
+        what an interrupted import left, or a card that is broken. Mirrors are left alone.
 
         Raises:
             RegistryError: If the name is unknown.
             ModelNotFoundError: If nothing of it is in the store.
+            ModelError: If something cannot be deleted; the message says what is left.
         """
-        folder = self._stored(self.card(name)).parent
-        if not folder.is_dir():
-            raise ModelNotFoundError(f"model {name!r} is not in the store {self.root}")
-        with FileLock(folder / _LOCK):
-            for path in folder.iterdir():
-                if path.name != _LOCK:
-                    path.unlink()
-        (folder / _LOCK).unlink(missing_ok=True)
-        folder.rmdir()
+        folder = self.root / name
+        if not is_model_name(name) or not folder.is_dir():
+            raise ModelNotFoundError(
+                f"model {self.card(name).name!r} is not in the store {self.root}"
+            )
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+                return
+            with FileLock(folder / _LOCK):
+                _empty(folder)
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise ModelError(
+                f"model {name!r} is removed in part only: {error}; the rest is in {folder}; mend "
+                "that and run the same again"
+            ) from error
 
     def check_policy(self, card: ModelCard) -> None:
         """Refuse a model that this site's policy forbids.
@@ -313,6 +325,14 @@ class ModelStore:
                 f"the model store {self.root} must be a folder that can be written: {error}; "
                 "set VULTUS_HOME to one"
             ) from error
+
+
+def _empty(folder: Path) -> None:
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == CARD_FILE):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
 
 
 def _is_right(stored: Path, card: ModelCard) -> bool:
