@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from vultus.core.errors import InputError
+from vultus.core.errors import ConfigError, InputError
 from vultus.core.faces import Image
 from vultus.data.base import FaceDataset
-from vultus.training.data_selection import select_faces
+from vultus.training.data_selection import open_faces, select_faces
 from vultus.training.recipe.config import DataConfig
 
 
@@ -83,3 +83,12 @@ def test_images_without_an_identity_are_kept_where_asked_for(faces: Grey) -> Non
     assert (alone.labels.tolist(), alone.identities) == ([-1], ())
     with pytest.raises(InputError, match=r"leave none; data\.unlabelled = true keeps"):
         select_faces(faces, DataConfig(min_images=9), least_identities=0)
+
+
+@pytest.mark.parametrize("kind", ["auto", "folder", "recordio"])
+def test_a_recipe_without_faces_says_what_it_needs(kind: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"names no training faces: add data\.root=FACES, a folder"
+    ):
+        open_faces(DataConfig(kind=kind))
+    assert len(open_faces(DataConfig(kind="synthetic", settings={"identities": 2}))) > 0

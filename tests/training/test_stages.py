@@ -53,8 +53,9 @@ def test_the_rate_grows_with_the_batch(
 def test_a_batch_of_one_is_foreseen(tiny_values: dict[str, Any]) -> None:
     made = builder(tiny_values, sampler={"name": "shuffled", "batch_size": 1})
     before = {name: value.clone() for name, value in made.backbone.state_dict().items()}
-    with pytest.raises(ConfigError, match=r"sampler: batches must have two images or more"):
+    with pytest.raises(ConfigError, match=r"sampler: batches must have two images or more") as said:
         made.check()
+    assert "sampler.batch_size=1 would give" in str(said.value)
     assert made.backbone.training
     for name, value in made.backbone.state_dict().items():
         assert torch.equal(value, before[name]), name

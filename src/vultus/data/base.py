@@ -108,6 +108,11 @@ def open_dataset(root: str | Path | None, kind: str = "auto", **settings: Any) -
         InputError: If there is nothing at ``root``, or it holds no such data set.
         RegistryError: If there is no such kind.
     """
+    if root is None and kind == "auto":
+        raise InputError(
+            "a data set needs a root: a folder of one sub-folder a person, a zip of one, a .rec or "
+            "a list file; or the kind of one that is made by code, such as 'synthetic'"
+        )
     if root is None:
         return DATASETS.create(kind, **settings)
     path = Path(root)

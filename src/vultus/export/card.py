@@ -16,7 +16,6 @@ from vultus.models.cards import Licence
 from vultus.models.store import ModelStore
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
-from vultus.training.run.result import weights_file
 from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -119,8 +118,17 @@ def _teachers(recipe: Recipe) -> list[str]:
     return sorted({stage.teacher for stage in stages if stage is not None})
 
 
-def notes(folder: RunFolder, settings: ExportSettings, parity: Sequence[Parity]) -> str:
-    """How the network was made, and how near the file comes to it, in words."""
+def notes(
+    folder: RunFolder, settings: ExportSettings, parity: Sequence[Parity], *, weights: str
+) -> str:
+    """How the network was made, and how near the file comes to it, in words.
+
+    Args:
+        folder: Of the run.
+        settings: Of the export.
+        parity: One report an engine.
+        weights: Which ones, in words.
+    """
     recipe = load_recipe(str(folder.config))
     losses = ["distillation" if stage.loss is None else stage.loss.name for stage in recipe.stages]
     steps = _summary(folder).get("steps", [])
@@ -129,9 +137,8 @@ def notes(folder: RunFolder, settings: ExportSettings, parity: Sequence[Parity])
         made += f" in {sum(steps)} steps"
     if settings.whiten is not None:
         made += f"; centred and whitened on {settings.whiten.name}"
-    file = weights_file(folder, settings.weights).stem
     return (
-        f"{made}; weights {file} stored as {settings.storage}; exported by Vultus {__version__} "
+        f"{made}; weights {weights} stored as {settings.storage}; exported by Vultus {__version__} "
         f"with torch {torch.__version__}. Against the network: {'; '.join(map(str, parity))}."
     )
 

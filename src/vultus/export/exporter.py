@@ -31,7 +31,7 @@ from vultus.models.cards import ModelCard
 from vultus.models.imported import card_for_file
 from vultus.training.recipe.config import InputConfig
 from vultus.training.recipe.recipe_file import load_recipe
-from vultus.training.run.result import load_backbone
+from vultus.training.run.result import read_weights, with_weights
 from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ def export_run(
     """Write the network of a run as ONNX, with a card, after it was compared with the network.
 
     Args:
-        run: What ``vultus train`` wrote.
+        run: What ``vultus train`` wrote; of a run that was stopped, the newest checkpoint is taken,
+            and a warning and the card say so.
         output: The ONNX file; None takes ``<name>.onnx`` in the run folder. The card goes beside
             it, with the suffix ``.toml``.
         settings: What else there is to say.
@@ -77,7 +78,8 @@ def export_run(
             left behind then.
     """
     folder = RunFolder(run)
-    backbone = load_backbone(run, weights=settings.weights)
+    weights = read_weights(folder, settings.weights)
+    backbone = with_weights(folder, weights)
     recipe = load_recipe(str(folder.config))
     backbone = _for_crops(backbone, recipe.input)
     name = _model_name(run) if settings.name is None else settings.name
@@ -99,7 +101,9 @@ def export_run(
         tie = LIMITS[settings.storage].tie
         parity = measure_parity(part, card, crops, expected, tie=tie)
         check_parity(parity, settings.storage)
-        card = card_for_file(part, {**values, "notes": notes(folder, settings, parity)})
+        card = card_for_file(
+            part, {**values, "notes": notes(folder, settings, parity, weights=weights.words)}
+        )
     write_bytes(file, content)
     write_text(card_file, card.to_toml())
     warn_of_teachers(recipe, settings.licence)

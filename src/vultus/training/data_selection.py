@@ -1,14 +1,15 @@
 """The part of a data set that a run trains on: known people, large enough, up to a limit."""
 
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.errors import InputError
+from vultus.core.errors import ConfigError, InputError
 from vultus.core.faces import Image
 from vultus.data import open_dataset
-from vultus.data.base import UNLABELLED, FaceDataset
+from vultus.data.base import DATASETS, UNLABELLED, FaceDataset
 from vultus.training.recipe.config import DataConfig
 
 
@@ -54,7 +55,19 @@ class FaceSubset(FaceDataset):
 
 
 def open_faces(config: DataConfig) -> FaceDataset:
-    """The data set that a recipe names, whole."""
+    """The data set that a recipe names, whole.
+
+    Raises:
+        ConfigError: If it names none.
+    """
+    if config.root is None and (
+        config.kind == "auto" or "root" in signature(DATASETS.get(config.kind)).parameters
+    ):
+        raise ConfigError(
+            "the recipe names no training faces: add data.root=FACES, a folder of one sub-folder a "
+            "person, a zip of one, a .rec or a list file (`vultus data info FACES` tells what is "
+            "in it); or data.kind=synthetic, faces that are drawn, to try it out"
+        )
     root = None if config.root is None else Path(config.root).expanduser()
     return open_dataset(root, config.kind, **config.settings)
 

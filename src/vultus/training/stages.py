@@ -27,6 +27,9 @@ from vultus.training.recipe.stage_config import StageConfig
 _SMALL = 8
 """Classes and dimension of the losses that are built only to see that their settings are right."""
 
+_BATCH_SETTINGS = ("batch_size", "identities", "images", "negatives", "triplets")
+"""Settings of samplers that say how large a batch is."""
+
 
 @dataclass(eq=False)
 class Stage:
@@ -128,7 +131,11 @@ class StageBuilder:
                     _check_knows_non_faces(objective)
                 if sampler.smallest_batch * objective.views == 1:
                     size_hw, device = self.recipe.input.size_hw, self.world.device
-                    check_single_image(self.backbone, torch.zeros(1, 3, *size_hw, device=device))
+                    image = torch.zeros(1, 3, *size_hw, device=device)
+                    settings = config.sampler.settings
+                    sizes = [f"{n}={v}" for n, v in settings.items() if n in _BATCH_SETTINGS]
+                    setting = f"sampler.{' sampler.'.join(sizes)}" if sizes else "the sampler"
+                    check_single_image(self.backbone, image, setting=setting)
 
     def _objective(self, number: int, before: Stage | None) -> Objective:
         config = self.recipe.stages[number]

@@ -230,6 +230,11 @@ def open_validations(sets: Sequence[EvaluationSet]) -> list[Validation]:
 
 
 def _open(entry: EvaluationSet) -> Validation:
+    if entry.root is None and entry.kind == "auto":
+        raise ConfigError(
+            "evaluation.sets: a set needs a root (a folder of one sub-folder a person, a .bin) "
+            "or a kind, such as 'synthetic'"
+        )
     path = None if entry.root is None else Path(entry.root).expanduser()
     kind = _kind(path) if entry.kind == "auto" else entry.kind
     name = entry.name

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from vultus.core.errors import ConfigError
 from vultus.training.recipe.config import InitialConfig
 from vultus.training.recipe.recipe import Recipe
+from vultus.training.run.checkpoint import CheckpointFolder
 from vultus.training.run.result import (
     build_backbone,
     load_backbone,
@@ -41,8 +42,37 @@ def test_the_mean_of_the_weights_comes_before_the_last_ones(
         assert not backbone.training
 
 
+@pytest.mark.parametrize("mean", [True, False])
+def test_a_stopped_run_gives_its_newest_checkpoint_and_says_so(
+    folder: RunFolder, tiny_recipe: Recipe, caplog: pytest.LogCaptureFixture, mean: bool
+) -> None:
+    checkpoints = CheckpointFolder(folder.checkpoints)
+    for step in (10, 20):
+        means = {"updates": step, "means": constant(tiny_recipe, step + 1)}
+        ema = means if mean else None
+        checkpoints.save({"backbone": constant(tiny_recipe, step), "ema": ema}, step=step)
+    for weights, value in {"auto": 20 + mean, "last": 20}.items():
+        caplog.clear()
+        backbone = load_backbone(folder.path, weights=weights)  # type: ignore[arg-type]
+        assert backbone.state_dict()["project.0.weight"].unique().tolist() == [value]
+        assert "is not complete: its weights are taken from step-00000020" in caplog.text
+    other = build_backbone(tiny_recipe)
+    load_initial_weights(other, InitialConfig(weights=str(folder.path)))
+    assert other.state_dict()["project.0.weight"].unique().tolist() == [20 + mean]
+    if not mean:
+        with pytest.raises(ConfigError, match="keeps no mean of the weights"):
+            load_backbone(folder.path, weights="ema")
+    with pytest.raises(ConfigError, match=r"no backbone-best\.safetensors; the run was stopped: "):
+        load_backbone(folder.path, weights="best")
+    # A run that went on to its end is what it ended with.
+    save_backbone(constant(tiny_recipe, 7), folder.backbone)
+    caplog.clear()
+    assert load_backbone(folder.path).state_dict()["project.0.weight"].unique().tolist() == [7]
+    assert caplog.text == ""
+
+
 def test_what_is_no_complete_run_is_said(folder: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not complete, go on with --resume"):
+    with pytest.raises(ConfigError, match="no checkpoint, go on with --resume"):
         load_backbone(folder.path)
     with pytest.raises(ConfigError, match="is no run folder"):
         load_backbone(tmp_path)

@@ -81,7 +81,10 @@ def _report(result: "RunResult", *, json: bool) -> None:
                 f"{row['n_pairs']} pairs)"
             )
     else:
-        note(f"stopped and saved at step {result.step}; go on with the same command and --resume")
+        note(
+            f"stopped and saved at step {result.step}; go on with the same command and --resume, "
+            f"or take it as it is with: vultus export {result.folder}"
+        )
 
 
 def _show(recipe: "Recipe", world: "World", *, json: bool) -> int:

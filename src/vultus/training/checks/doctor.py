@@ -33,7 +33,7 @@ def settings_notes(objective: Objective) -> list[str]:
     ]
 
 
-def check_single_image(backbone: nn.Module, image: torch.Tensor) -> None:
+def check_single_image(backbone: nn.Module, image: torch.Tensor, *, setting: str) -> None:
     """Refuse batches of one image where the network normalises each channel over the batch.
 
     One value has no spread; torch would say so in its own words in the first step that meets it.
@@ -41,6 +41,7 @@ def check_single_image(backbone: nn.Module, image: torch.Tensor) -> None:
     Args:
         backbone: The network; neither its weights nor its statistics change.
         image: (1, 3, h, w) float32 on its device.
+        setting: What gave the batch of one, in words.
 
     Raises:
         ConfigError: If a layer would normalise one value.
@@ -71,8 +72,8 @@ def check_single_image(backbone: nn.Module, image: torch.Tensor) -> None:
     if alone:
         raise ConfigError(
             f"sampler: batches must have two images or more, because the backbone's {alone[0]!r} "
-            "normalises each channel over the batch; some would have one (with "
-            "training.accumulate small batches make a large one)"
+            f"normalises each channel over the batch; {setting} would give some of one: make it "
+            "larger (with training.accumulate small batches make a large one)"
         )
 
 
