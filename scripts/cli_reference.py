@@ -15,6 +15,12 @@ Written by `python scripts/cli_reference.py`; do not edit by hand.
 
 Results go to stdout, progress and errors to stderr. Every command that gives a result has `--json`.
 
+Names come from outside, and are printed as they are, never as markup. Control characters in them
+are written out (`\\x1b`). A file's name need not be UTF-8: each byte of it that is none is written
+as `\\udcXX` (`caf\\udce9.jpg`), in text, in the JSON and in JSON files; what Python reads from that
+JSON, `os.fsencode` turns into the file's name. Names of people, and of files in lists, manifests
+and zips, must be UTF-8.
+
 | exit code | meaning |
 |---|---|
 """
@@ -28,7 +34,7 @@ EXIT_MEANINGS = {
     ExitCode.INTERNAL: "a fault of Vultus or of a library: to be reported, with the trace that "
     "`--debug` (or `VULTUS_DEBUG=1`) shows",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
-    ExitCode.BROKEN_PIPE: "who read the output stopped reading, as `vultus ... | head` does",
+    ExitCode.BROKEN_PIPE: "who read the output stopped reading, as `head` does when it has enough",
     ExitCode.TERMINATED: "stopped by SIGTERM; only `train` handles it, and saves first",
 }
 

@@ -1,7 +1,9 @@
 """What comes from outside is printed as it is: no markup, no control characters."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from vultus.cli import output
+from vultus.core.errors import InputError
 
 Run = Callable[..., Any]
 
@@ -90,3 +93,29 @@ def test_a_photo_left_out_is_told_and_fails_only_who_is_strict(
     assert capsys.readouterr().err == "".join(f"skipped {i}.jpg: no face\n" for i in range(skipped))
     unknown = report.end(left_out, done=done, code=output.ExitCode.NO_MATCH)
     assert unknown == (2 if code == 2 else 1)
+
+
+def test_what_the_library_logs_is_one_safe_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(*_: object, **__: object) -> list[Path]:
+        logging.getLogger("vultus.anything").warning("left out: %s", f"a\n{HOSTILE}")
+        raise InputError("no photo")
+
+    monkeypatch.setattr("vultus.image.io.list_images", warn)
+    for _ in range(2):
+        assert run("detect", "x").err == f"left out: a\\n{SHOWN}\nerror: no photo\n"
+
+
+def test_names_of_any_bytes_in_files_and_tables(run: Run, original: Path, tmp_path: Path) -> None:
+    names = (b"caf\xe9.jpg", b"IMG_1 [edited].jpg", b"new\nline.jpg", b"\x1b[31m.jpg")
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(original.read_bytes())
+    table = run("detect", tmp_path).out
+    joined = re.sub(r"\s|│|┃", "", table)
+    for shown in ("caf\\udce9.jpg", "IMG_1[edited].jpg", "new\\nline.jpg", "\\x1b[31m.jpg"):
+        assert shown in joined
+    assert run("align", tmp_path, "-o", tmp_path / "crops").code == 0
+    index = json.loads((tmp_path / "crops" / "crops.json").read_bytes().decode("utf-8"))
+    found = {os.fsencode(Path(crop["photo"]).name) for crop in index["crops"]}
+    assert found == set(names)
+    for crop in index["crops"]:
+        assert (tmp_path / "crops" / crop["crop"]).is_file()

@@ -1,5 +1,6 @@
 """The `vultus` command: puts the commands together and turns errors into exit codes."""
 
+import logging
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ import typer
 
 from vultus import __version__
 from vultus.cli.lazy import FullHelpGroup, command_group, with_commands
-from vultus.cli.output import ExitCode, fail
+from vultus.cli.output import ExitCode, NoteHandler, fail
 from vultus.core.errors import (
     DownloadError,
     LicenceError,
@@ -149,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Names of files need not be UTF-8; their raw bytes would reach the terminal.
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    told = NoteHandler(logging.WARNING)
+    logging.getLogger("vultus").addHandler(told)
     arguments, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
     try:
         with option_words():
@@ -161,6 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         return _failed(error)
+    finally:
+        logging.getLogger("vultus").removeHandler(told)
     return int(result) if isinstance(result, int) else ExitCode.OK
 
 
@@ -192,6 +197,8 @@ def _failed(error: BaseException) -> ExitCode:
     if isinstance(error, OSError):
         where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return fail(f"{where}{error.strerror or error}")
+    if isinstance(error, UnicodeEncodeError):  # halves of characters come from names of files
+        return fail(f"{error.object[:200]!a} is no UTF-8, and cannot be kept as text; rename it")
     # torch has a class of its own, and torch may not be here.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return fail(f"there is not enough memory{_after_colon(error)}", ExitCode.UNAVAILABLE)

@@ -4,7 +4,7 @@ Names of files, people and models come from outside: nothing that is printed her
 markup, and control characters are shown instead of obeyed. rich is imported when it is needed.
 """
 
-import json
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from vultus.core.progress import Progress, tracked
+from vultus.core.text import CONTROLS, json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,10 +28,7 @@ T = TypeVar("T")
 
 _HANDFUL = 10
 
-# C0 without tab and newline, DEL, C1, and the marks that turn the direction of text.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-_NOT_IN_JSON = re.compile(f"{_CONTROLS.pattern}|[\ud800-\udfff]")
+_CONTROLS = re.compile(f"[{CONTROLS}]")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 StrictOption = Annotated[
@@ -78,15 +76,30 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def one_line(name: str) -> str:
+    r"""The name of a file or a person, as `visible`, on one line whatever is in it.
+
+    Example:
+        >>> one_line("new\nline.jpg")
+        'new\\nline.jpg'
+    """
+    return visible(name).replace("\n", "\\n").replace("\t", "\\t")
+
+
+class NoteHandler(logging.Handler):
+    """Prints what the library logs to stderr, one line each, as it prints everything else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        note(one_line(self.format(record)))
+
+
 def print_json(data: Any) -> None:
     """Print one JSON document to stdout, neither wrapped nor coloured.
 
-    Control characters and halves of characters that UTF-8 does not have (names of files in another
-    encoding) become escapes, which a reader of JSON turns back.
+    Names that are no UTF-8 come as `json_text` writes them.
     """
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    escaped = _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    sys.stdout.write(escaped + "\n")
+    sys.stdout.write(json_text(data, indent=2) + "\n")
 
 
 def say(text: str, *, style: str | None = None) -> None:
@@ -203,7 +216,7 @@ def report_enrolled(photos: int, skipped: "Skipped") -> None:
 def report_skipped(skipped: Sequence[Mapping[str, str]]) -> None:
     """Say on stderr which photos were left out and why."""
     for item in skipped:
-        note(f"skipped {item['photo']}: {item['error']}")
+        note(one_line(f"skipped {item['photo']}: {item['error']}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Text of messages: what was meant, how an argument is called, what to install, numbers."""
 
+import json
 import re
 import shlex
 from collections.abc import Collection, Iterator
@@ -7,6 +8,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import ROUND_CEILING, Context
 from difflib import get_close_matches
+from typing import Any
+
+CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Inside of ``[]`` of a pattern: C0 without tab and newline, DEL, C1, and the marks that turn the
+direction of text."""
+
+_NOT_IN_JSON = re.compile(f"[{CONTROLS}\ud800-\udfff]")
 
 _as_options: ContextVar[bool] = ContextVar("_as_options", default=False)
 
@@ -112,3 +120,23 @@ def install_hint(extra: str) -> str:
     if not wanted:
         return f"run in the folder of Vultus's source: pip install '.[{extra}]'"
     return f"run: pip install {' '.join(map(shlex.quote, wanted))}"
+
+
+def json_text(value: Any, *, indent: int | None = None, allow_nan: bool = True) -> str:
+    r"""A JSON document that is UTF-8 and safe to look at, whatever names are in it.
+
+    A file's name need not be UTF-8. Python holds each byte that is none as half of a character
+    (``os.fsdecode``); here it becomes an escape, as control characters do, which any reader of
+    JSON in Python turns back into that half, and ``os.fsencode`` into the byte.
+
+    Args:
+        value: Plain values.
+        indent: As `json.dumps`.
+        allow_nan: As `json.dumps`.
+
+    Example:
+        >>> json_text(["caf\udce9.jpg", "a\x1b[2Jb", "ü"])
+        '["caf\\udce9.jpg", "a\\u001b[2Jb", "ü"]'
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=allow_nan)
+    return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,6 +1,5 @@
 """What was measured on labelled faces of one's own: thresholds, FPIR, match probability."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, SpaceMismatchError
 from vultus.core.plain_values import parse_json, read_text
 from vultus.core.settings_reader import read
+from vultus.core.text import json_text
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.matching.fpir_curves import FpirCurves
 from vultus.matching.match_probability import MatchProbability
@@ -120,7 +120,7 @@ class Calibration:
 
     def to_json(self) -> str:
         """The file's text; `load_calibration` reads it."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from vultus.core.errors import LicenceError, ModelError
 from vultus.core.files import write_text
+from vultus.core.text import json_text
 from vultus.models.cards import ModelCard
 
 ENVIRONMENT_VARIABLE = "VULTUS_ACCEPT_LICENCES"
@@ -59,7 +60,7 @@ def accept_licence(root: Path, card: ModelCard) -> None:
             "source": card.licence.source,
             "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        write_text(root / "licences.json", json.dumps(records, indent=2, ensure_ascii=False))
+        write_text(root / "licences.json", json_text(records, indent=2))
 
 
 def _records(root: Path) -> Mapping[str, object]:

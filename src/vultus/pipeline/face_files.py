@@ -1,6 +1,5 @@
 """The faces of many photos as files: aligned crops, and embeddings."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.files import write_text
 from vultus.core.progress import Progress, tracked
+from vultus.core.text import json_text
 from vultus.embedding.embedding_file import FaceSource, save_embeddings
 from vultus.image.io import write_image
 from vultus.pipeline.analyser import Analyser
@@ -54,7 +54,7 @@ def write_face_crops(
         crops = align_faces(photo.image, photo.faces, template=template)
         records += _write_crops(photo, crops, folder, number)
     summary = {"template": template, "crops": records, "skipped": skipped.photos}
-    write_text(folder / INDEX, json.dumps(summary, indent=2, ensure_ascii=False))
+    write_text(folder / INDEX, json_text(summary, indent=2))
     return summary
 
 

@@ -9,6 +9,7 @@ from vultus.cli.options import FmrOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
     ReportOptions,
     note,
+    one_line,
     print_json,
     progress_bar,
     say,
@@ -57,5 +58,6 @@ def cluster(
     else:
         say(f"{len(groups)} faces, {len(groups.people)} people; threshold {rule}")
         for number, person in enumerate(groups.people):
-            say(f"person {number + 1} ({len(person)}): {', '.join(groups.photos_of(number))}")
+            names = ", ".join(groups.photos_of(number))
+            say(f"person {number + 1} ({len(person)}): {one_line(names)}")
     return report.end(skipped.photos, done=len(groups))

@@ -9,6 +9,7 @@ from vultus.cli.options import DetectorOption, PhotosArgument
 from vultus.cli.output import (
     ReportOptions,
     note,
+    one_line,
     print_json,
     print_table,
     track,
@@ -73,4 +74,4 @@ def _row(record: dict[str, Any]) -> tuple[str, str, str, str]:
         for face in record["faces"]
     )
     size = f"{record['width']}x{record['height']}"
-    return record["photo"], size, str(len(record["faces"])), boxes or "-"
+    return one_line(record["photo"]), size, str(len(record["faces"])), boxes or "-"

@@ -10,6 +10,7 @@ from vultus.cli.output import (
     ExitCode,
     JsonOption,
     ReportOptions,
+    one_line,
     print_json,
     print_table,
     progress_bar,
@@ -69,9 +70,10 @@ def enroll(
         )
     else:
         for person, count in enrolled.items():
-            say(f"{person}: {count} {'photo' if count == 1 else 'photos'} enrolled")
+            say(f"{one_line(person)}: {count} {'photo' if count == 1 else 'photos'} enrolled")
     done = sum(enrolled.values())
-    code = report.end(skipped.photos, done=done)
+    # Who enrols a folder again has done nothing wrong.
+    code = report.end(skipped.photos, done=done + skipped.by_reason().get("enrolled before", 0))
     report_enrolled(done, skipped)
     return code
 
@@ -83,7 +85,10 @@ def list_people(file: FileArgument, json: JsonOption = False) -> int:
     if json:
         print_json({"space": space.to_dict(), "people": [person.to_dict() for person in people]})
     else:
-        rows = [(person.identity, str(person.n_photos), person.enrolled_at) for person in people]
+        rows = [
+            (one_line(person.identity), str(person.n_photos), person.enrolled_at)
+            for person in people
+        ]
         head = ("name", "photos", "enrolled")
         print_table(head, rows, title=f"enrolled: {len(people)}; {space}")
     return ExitCode.OK

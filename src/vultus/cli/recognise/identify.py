@@ -10,6 +10,7 @@ from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
     ExitCode,
     ReportOptions,
+    one_line,
     print_json,
     print_table,
     progress_bar,
@@ -122,7 +123,7 @@ def _row(face: dict[str, Any]) -> tuple[str, ...]:
     if best is not None and face["identity"] is None and not note:
         note = f"nearest: {best['identity']}"
     return (
-        face["photo"],
+        one_line(face["photo"]),
         str(face["face"]),
         face["identity"] or "unknown",
         "-" if best is None else f"{best['similarity']:.4f}",

@@ -1,6 +1,5 @@
 """Moves of files that are written down before the first of them, so that they can be taken back."""
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from vultus.core.files import appearing, sync_folder, write_bytes
 from vultus.core.plain_values import parse_json_lines, read_text
 from vultus.core.progress import Progress, tracked
 from vultus.core.settings_reader import read
+from vultus.core.text import json_text
 from vultus.curation.image_names import is_plain_text
 from vultus.image.io import EXTENSIONS
 
@@ -85,7 +85,7 @@ def write_journal(journal: Journal) -> None:
         part.mkdir()
         with open(part / _JOURNAL, "w", encoding="utf-8") as stream:
             for row in (asdict(head), *map(asdict, journal.moves)):
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                stream.write(json_text(row) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
 

@@ -1,6 +1,5 @@
 """The manifest of an audit: one JSON line a finding, to be read, edited by hand and applied."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from vultus.core.errors import InputError
 from vultus.core.files import writing
 from vultus.core.plain_values import parse_json_lines, read_text
 from vultus.core.settings_reader import read
+from vultus.core.text import json_text
 from vultus.curation.audit.findings import Action, Finding, Kind
 from vultus.curation.image_names import is_plain_text
 
@@ -76,7 +76,7 @@ def write_manifest(path: str | Path, header: ManifestHeader, findings: Iterable[
     }
     with writing(path) as stream:
         for row in (first, *map(_row, findings)):
-            stream.write(f"{json.dumps(row, ensure_ascii=False)}\n".encode())
+            stream.write(f"{json_text(row)}\n".encode())
 
 
 def read_manifest(path: str | Path) -> Manifest:

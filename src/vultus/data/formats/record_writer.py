@@ -1,12 +1,12 @@
 """Writes RecordIO data sets in the layout of faces_emore."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from vultus.core.errors import InputError
+from vultus.core.text import json_text
 from vultus.data.base import UNLABELLED
 from vultus.data.decode import decode_image
 from vultus.data.formats.record_file import encode_image_record, encode_record
@@ -33,7 +33,7 @@ def record_writer(folder: Path, *, stem: str = "train") -> Iterator["RecordWrite
         writer.finish()
     rows = f"{len(writer.identities)},{writer.size_hw[0]},{writer.size_hw[1]}\n"
     (folder / "property").write_text(rows, encoding="ascii")
-    names = json.dumps(writer.identities, ensure_ascii=False)
+    names = json_text(writer.identities)
     (folder / f"{stem}{NAMES_SUFFIX}").write_text(names, encoding="utf-8")
 
 

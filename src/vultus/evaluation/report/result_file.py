@@ -1,13 +1,13 @@
 """Evaluation records as JSON files."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from vultus.core.errors import InputError
 from vultus.core.files import write_text
 from vultus.core.plain_values import parse_json, read_text
 from vultus.core.settings_reader import read
+from vultus.core.text import json_text
 from vultus.evaluation.protocols.figures import to_json
 from vultus.evaluation.report.record import EvaluationRecord, StoredCurve
 
@@ -23,7 +23,7 @@ def save_record(path: str | Path, record: EvaluationRecord) -> None:
     path = Path(path)
     curves = {name: StoredCurve.of(curve) for name, curve in record.curves.items()}
     content = {"format": FORMAT, **to_json(record), "curves": to_json(curves)}
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    text = json_text(content, allow_nan=False)
     write_text(path, text + "\n")
 
 

@@ -1,6 +1,5 @@
 """Steps whose loss or gradient is no number: not made, reported, and in the end refused."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import TrainingError
 from vultus.core.files import write_text
+from vultus.core.text import json_text
 from vultus.data.loading.batch import FaceBatch
 from vultus.training.process.distributed import World
 
@@ -130,7 +130,7 @@ class NonFiniteGuard:
             "gradients_not_finite": self._bad_gradients(),
             "batches": batches,
         }
-        write_text(path, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+        write_text(path, json_text(report, indent=1) + "\n")
         what = "loss" if loss_wrong else "gradient"
         named = ", ".join(f"{i}" for batch in batches for i in batch["indices"][:_NAMED])
         text = f"step {step}: the {what} is no number, with the images {named}, ... (all: {path})"

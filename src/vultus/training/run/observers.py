@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vultus.core.files import write_text
+from vultus.core.text import json_text
 from vultus.training.run.run_folder import RunFolder
 from vultus.training.validation import EvaluationResult
 
@@ -206,4 +207,4 @@ def _line(values: dict[str, Any]) -> str:
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in values.items()
     }
-    return json.dumps(finite, ensure_ascii=False) + "\n"
+    return json_text(finite) + "\n"

@@ -1,6 +1,5 @@
 """What a run leaves behind: weights that others load, a summary, a picture."""
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from vultus.backbones.base import Backbone
 from vultus.core.choices import Weights
 from vultus.core.errors import ConfigError
 from vultus.core.files import appearing, write_text
+from vultus.core.text import json_text
 from vultus.training.recipe.config import InitialConfig
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
@@ -162,7 +162,7 @@ def load_initial_weights(backbone: nn.Module, config: InitialConfig) -> None:
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write JSON to a file that appears only when it is complete."""
-    write_text(path, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(summary, indent=2) + "\n")
 
 
 def weights_file(folder: RunFolder, weights: Weights) -> Path:
