@@ -3,6 +3,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,3 +265,81 @@ def test_altered_vectors_are_noticed(
         with pytest.raises(GalleryError, match="damaged"):
             gallery.search(photos_of(1))
         raw.close()
+
+
+def test_a_photo_like_somebody_elses_is_added_and_told(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: Callable[..., Embeddings]
+) -> None:
+    rule = Threshold(0.6, fmr=1e-4, n_impostor=30_000, origin="a set")
+    with Gallery.open(tmp_path / "people.db", space=space) as gallery:
+        assert gallery.enroll("Ann", photos_of(0, 3), alike=rule).resemblances == ()
+        assert gallery.enroll("Bob", photos_of(1), alike=rule).resemblances == ()
+        mixed = Embeddings.concatenate([photos_of(2), photos_of(2, 1, first=1)])
+        assert gallery.enroll("Cid", mixed, alike=rule).resemblances == ()
+        # More of her own photos resemble nobody else.
+        assert gallery.enroll("Ann", photos_of(0, 2, first=3), alike=rule).resemblances == ()
+        double = gallery.enroll("Dora", photos_of(1, 2), alike=rule)
+        assert double.added == 2
+        assert [(found.place, found.candidate.identity) for found in double.resemblances] == [
+            (0, "Bob"),
+            (1, "Bob"),
+        ]
+        first = double.resemblances[0]
+        bob = gallery.template_set().vectors[1]
+        assert first.candidate.similarity == pytest.approx(float(bob @ photos_of(1).vectors[0]))
+        assert first.threshold is rule
+        assert gallery.enroll("Eve", photos_of(1)).resemblances == ()  # nobody asked
+
+
+def test_templates_that_are_kept_while_enrolling_are_those_of_the_file(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: Callable[..., Embeddings]
+) -> None:
+    rule = Threshold(0.99)
+    path = tmp_path / "people.db"
+    with Gallery.open(path, space=space) as gallery, Gallery.open(path) as other:
+        for person, first in ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1)):
+            gallery.enroll(f"p{person}", photos_of(person, 1, first=first), alike=rule)
+            kept = gallery.template_set()
+            with Gallery.open(path) as fresh:
+                assert kept.identities == fresh.template_set().identities
+                np.testing.assert_array_equal(kept.vectors, fresh.template_set().vectors)
+        other.enroll("p9", photos_of(9))
+        gallery.enroll("p8", photos_of(8), alike=rule)
+        assert gallery.template_set().identities == ("p0", "p1", "p2", "p9", "p8")
+        gallery.remove("p1")
+        gallery.enroll("p1", photos_of(1), alike=rule)
+        assert gallery.template_set().identities == ("p0", "p2", "p9", "p8", "p1")
+
+
+def test_a_folder_of_people_does_not_fuse_everybody_anew_for_each(
+    tmp_path: Path,
+    space: EmbeddingSpace,
+    photos_of: Callable[..., Embeddings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fused: list[str] = []
+    fuse = Gallery._fused
+
+    def counted(self: Gallery, name: str, rows: Any) -> Any:
+        fused.append(name)
+        return fuse(self, name, rows)
+
+    monkeypatch.setattr(Gallery, "_fused", counted)
+    with Gallery.open(tmp_path / "people.db", space=space) as gallery:
+        for person in range(20):
+            gallery.enroll(f"p{person}", photos_of(person), alike=Threshold(0.9))
+    assert len(fused) == 20
+
+
+def test_the_same_photo_but_for_rounding_adds_nothing(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: Callable[..., Embeddings]
+) -> None:
+    photo = photos_of(0)
+    moved = Embeddings.from_raw(photo.vectors + np.float32(1e-7), space)
+    assert (moved.vectors != photo.vectors).any()
+    with Gallery.open(tmp_path / "people.db", space=space) as gallery:
+        gallery.enroll("Ann", photo)
+        done = gallery.enroll(
+            "Ann", Embeddings.concatenate([moved, photos_of(0, 1, first=1), moved])
+        )
+        assert done.reasons == (("enrolled already",), (), ("enrolled already",))

@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import InputError
+from vultus.core.results import Candidate
+from vultus.core.thresholds import Threshold
 from vultus.gallery.stores.sqlite import PhotoRow
 from vultus.matching.fusion import fuse
+from vultus.search.exact import search
 
 REPEATED = "enrolled already"
 """Why a photo adds nothing."""
+
+_SAME_PHOTO = 1 - 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +41,33 @@ class EnrolledPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class Resemblance:
+    """A photo that was added, and is as like somebody else as photos of one person are.
+
+    Attributes:
+        place: Of the photo among those given, from 0.
+        candidate: Who else, and the similarity to that template.
+        threshold: From which similarity on this is said, with its false match rate.
+    """
+
+    place: int
+    candidate: Candidate
+    threshold: Threshold
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolment:
     """What `Gallery.enroll` did with each photo.
 
     Attributes:
         identity: The name as stored.
         reasons: Why each photo was left out; an empty tuple where it was added.
+        resemblances: Photos that were added and look like somebody else, if that was asked.
     """
 
     identity: str
     reasons: tuple[tuple[str, ...], ...]
+    resemblances: tuple[Resemblance, ...] = ()
 
     @property
     def added(self) -> int:
@@ -58,17 +80,19 @@ def judge_photos(
 ) -> tuple[tuple[str, ...], ...]:
     """Why each new photo of a person is to be left out; an empty tuple where it is fit.
 
-    A photo is left out when its vector is there already, bit by bit, or when it differs from the
-    majority of all photos (see `vultus.matching.fusion.fuse`).
+    A photo is left out when its vector is there already (but for rounding: a runtime need not give
+    the same bits in another batch), or when it differs from the majority of all photos (see
+    `vultus.matching.fusion.fuse`).
 
     Raises:
         InputError: If no majority agrees, or every new photo differs from those known.
     """
-    seen = {vector.tobytes() for vector in known.vectors}
-    reasons: list[tuple[str, ...]] = []
-    for vector in new.vectors:
-        reasons.append((REPEATED,) if vector.tobytes() in seen else ())
-        seen.add(vector.tobytes())
+    # Against all known photos and the new ones before it.
+    same = new.vectors @ np.concatenate([known.vectors, new.vectors]).T >= _SAME_PHOTO
+    before = np.tri(len(new), len(known) + len(new), len(known) - 1, dtype=np.bool_)
+    reasons: list[tuple[str, ...]] = [
+        (REPEATED,) if row else () for row in (same & before).any(axis=1)
+    ]
     fresh = [i for i, why in enumerate(reasons) if not why]
     if not fresh:
         return tuple(reasons)
@@ -86,6 +110,30 @@ def judge_photos(
     stored = Embeddings.concatenate([known, new[fit]])
     fuse(stored, identity=identity, outlier_similarity=outlier_similarity)
     return tuple(reasons)
+
+
+def resemblances(
+    identity: str,
+    photos: Embeddings,
+    added: Sequence[int],
+    others: TemplateSet,
+    alike: Threshold,
+) -> tuple[Resemblance, ...]:
+    """Which photos of a person are as like somebody else's template as one person's photos are.
+
+    Args:
+        identity: The person, who may be among the others.
+        photos: One row a photo.
+        added: Places of those to look at.
+        others: Templates of the people enrolled before.
+        alike: From which similarity on.
+    """
+    found = []
+    for place, candidates in zip(added, search(photos[list(added)], others, rank=2), strict=True):
+        best = next((other for other in candidates if other.identity != identity), None)
+        if best is not None and best.similarity >= alike.similarity:
+            found.append(Resemblance(place, best, alike))
+    return tuple(found)
 
 
 def to_rows(embeddings: Embeddings, sources: Sequence[str] | None) -> list[PhotoRow]:

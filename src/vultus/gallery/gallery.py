@@ -23,6 +23,7 @@ from vultus.gallery.enrolment import (
     Enrolment,
     judge_photos,
     normalise_identity,
+    resemblances,
     to_embeddings,
     to_rows,
 )
@@ -121,7 +122,12 @@ class Gallery:
         return len(self._store.people())
 
     def enroll(
-        self, identity: str, embeddings: Embeddings, *, sources: Sequence[str] | None = None
+        self,
+        identity: str,
+        embeddings: Embeddings,
+        *,
+        sources: Sequence[str] | None = None,
+        alike: Threshold | None = None,
     ) -> Enrolment:
         """Add photos of one person, new or enrolled before; all at once or not at all.
 
@@ -132,6 +138,9 @@ class Gallery:
             identity: The name; normalised (NFC, stripped), 1 to 200 characters.
             embeddings: One row per photo, at least one.
             sources: A label per photo, e.g. its path, or None.
+            alike: From which similarity on two faces are one person's: photos that are added and
+                are that much like somebody else's template are told (`Enrolment.resemblances`), so
+                that nobody is enrolled twice unnoticed. None compares with nobody.
 
         Returns:
             What was done with each photo; when this returns, it is on disk.
@@ -147,6 +156,8 @@ class Gallery:
         if not len(embeddings):
             raise InputError(f"enrolling {name!r} needs at least one photo, got none")
         rows = to_rows(embeddings, sources)
+        others = None if alike is None else self.template_set()
+        kept = None
         with self._store.transaction(write=True):
             known = self._embeddings([row for _, row in self._store.photos(name)])
             try:
@@ -158,10 +169,33 @@ class Gallery:
             fit = [row for row, why in zip(rows, reasons, strict=True) if not why]
             if fit:
                 self._store.add(name, fit, when=datetime.now(UTC).isoformat(timespec="seconds"))
+                if others is not None:
+                    kept = self._templates_with(name)
         for row, why in zip(rows, reasons, strict=True):
             if why:
                 logger.warning("%s: photo %s left out: %s", name, row.source, "; ".join(why))
-        return Enrolment(name, reasons)
+        self._cached = self._cached if kept is None else kept  # when it is on disk
+        if alike is None or others is None:
+            return Enrolment(name, reasons)
+        added = [place for place, why in enumerate(reasons) if not why]
+        return Enrolment(name, reasons, resemblances(name, embeddings, added, others, alike))
+
+    def _templates_with(self, name: str) -> tuple[tuple[int, int], TemplateSet] | None:
+        """The templates that are kept with one of a person, for when this transaction is done.
+
+        Else a folder of n people would have all templates fused n times.
+        """
+        version, changes = self._store.state()
+        if self._cached is None or self._cached[0] != (version, changes):
+            return None
+        vector = self._fused(name, [row for _, row in self._store.photos(name)])
+        before = self._cached[1]
+        vectors, people = before.vectors.copy(), before.identities
+        if name in people:
+            vectors[people.index(name)] = vector
+        else:
+            vectors, people = np.concatenate([vectors, vector[None]]), (*people, name)
+        return (version, changes + 1), TemplateSet(vectors, people, self.space)
 
     def remove(self, identity: str) -> None:
         """Erase a person; no vector of theirs stays in the file.

@@ -19,19 +19,28 @@ from vultus.core.errors import (
 )
 from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.gallery.enrolment import REPEATED
+from vultus.gallery.enrolment import REPEATED, Resemblance
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.operating_point import threshold_for_fmr
 from vultus.matching.verify import verify
 from vultus.models.store import ModelStore
 from vultus.pipeline.analyser import Analyser
-from vultus.pipeline.photos import AnalysedPhoto, ErrorHandler, PhotoSource, photo_name, tell
+from vultus.pipeline.photos import (
+    AnalysedPhoto,
+    ErrorHandler,
+    Note,
+    PhotoSource,
+    photo_name,
+    tell,
+    tell_note,
+)
 from vultus.pipeline.selection import refused_faces
 
 logger = logging.getLogger(__name__)
 
 _OUTLIER_FMR = 1e-2
+_DOUBLE_FMR = 1e-4
 
 
 class Recognizer(Analyser):
@@ -230,6 +239,13 @@ class Recognizer(Analyser):
             else:
                 tell(on_error, photo.name, NoFaceError("no face found"))
 
+    def _one_person(self) -> Threshold | None:
+        """From which similarity on two names are taken for one person; None where nobody knows."""
+        try:
+            return self.threshold(_DOUBLE_FMR)
+        except CalibrationError:
+            return self.thresholds.points[-1] if self.thresholds.points else None
+
     def open_gallery(self, path: str | Path) -> Gallery:
         """Open a gallery of this model's embeddings; makes the file when there is none.
 
@@ -257,6 +273,10 @@ class Recognizer(Analyser):
         on_error: ErrorHandler | None = None,
     ) -> int:
         """Add photos of one person to a gallery, all in one step.
+
+        A photo that is as like somebody else in the gallery as one person's photos are (at FMR
+        1e-4, or the strictest that is known) is added, and a note says so (`Skipped.notes`, else
+        the log).
 
         Args:
             gallery: Where to.
@@ -287,7 +307,9 @@ class Recognizer(Analyser):
         if not faces:
             return 0
         try:
-            enrolment = gallery.enroll(identity, Embeddings.concatenate(faces), sources=names)
+            enrolment = gallery.enroll(
+                identity, Embeddings.concatenate(faces), sources=names, alike=self._one_person()
+            )
         except InputError as error:
             if on_error is None:
                 raise
@@ -298,4 +320,22 @@ class Recognizer(Analyser):
             if reasons and on_error is not None:
                 kind = RepeatedPhotoError if REPEATED in reasons else OutlierError
                 on_error(name, kind("; ".join(reasons)))
+        for found in enrolment.resemblances:
+            tell_note(on_error, _resemblance_note(names[found.place], enrolment.identity, found))
         return enrolment.added
+
+
+def _resemblance_note(photo: str, identity: str, found: Resemblance) -> Note:
+    other, similarity = found.candidate.identity, found.candidate.similarity
+    text = (
+        f"{photo} of {identity!r} looks like {other!r}: similarity {similarity:.4f}, one person "
+        f"from {found.threshold} on; if it is one person, keep one of the names"
+    )
+    details = {
+        "photo": photo,
+        "identity": identity,
+        "like": other,
+        "similarity": similarity,
+        "threshold": found.threshold.to_dict(),
+    }
+    return Note("resemblance", text, details)
