@@ -18,6 +18,7 @@ from vultus.core.errors import OutputError
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PRIVATE = 0o600
+_PRIVATE_FOLDER = 0o700
 
 
 @contextmanager
@@ -94,6 +95,25 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
         OutputError: As `appearing`; a file that was there is untouched then.
     """
     write_bytes(path, text.encode(), private=private)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and those above it, for their owner only; one that is there stays as it is.
+
+    Raises:
+        OSError: If the disk refuses, or something else is there.
+    """
+    if folder.is_dir():
+        return
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(_PRIVATE_FOLDER, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """``open(..., opener=private_opener)`` makes a file that is for its owner only."""
+    return os.open(path, flags, _PRIVATE)
 
 
 def check_target(path: Path, *, replace: bool = True) -> Path:

@@ -98,7 +98,7 @@ def save_embeddings(
         arrays["sizes"] = np.array(sizes, np.int32)
     if failed:
         arrays["failed"] = np.array(list(failed), dtype=np.str_)
-    with writing(path) as file:
+    with writing(path, private=True) as file:
         np.savez(file, **arrays)
 
 

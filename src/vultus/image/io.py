@@ -92,13 +92,16 @@ def read_image(
     )
 
 
-def write_image(path: str | Path, image: Image, *, quality: int = 95) -> None:
+def write_image(
+    path: str | Path, image: Image, *, quality: int = 95, private: bool = False
+) -> None:
     """Write an RGB image; the path's ending chooses the format (.jpg .png .webp .bmp .tif).
 
     Args:
         path: Where; an existing file is replaced.
         image: (h, w, 3) uint8, RGB.
         quality: 1 to 100, for the lossy formats JPEG and WebP.
+        private: The file is for its owner only.
 
     Raises:
         InputError: If the array is no RGB image, or the ending is of no format that is written.
@@ -113,7 +116,7 @@ def write_image(path: str | Path, image: Image, *, quality: int = 95) -> None:
         )
     settings = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
     try:
-        with writing(target) as stream:
+        with writing(target, private=private) as stream:
             PilImage.fromarray(image).save(stream, format=kind, **settings)
     except (OSError, ValueError) as error:
         named = isinstance(error, OutputError)

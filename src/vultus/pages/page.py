@@ -37,7 +37,7 @@ def write_page(path: str | Path, template: str, values: Mapping[str, object]) ->
     memory.
 
     Args:
-        path: The file; its folder must exist.
+        path: The file, for its owner only, as it may show photos; its folder must exist.
         template: Name of one of the templates that extend ``base.html.j2``.
         values: What it shows; ``title``, ``footer`` and ``privacy`` (may be empty) always.
 
@@ -46,6 +46,6 @@ def write_page(path: str | Path, template: str, values: Mapping[str, object]) ->
     """
     path = Path(path)
     page = page_environment().get_template(template)
-    with writing(path) as stream:
+    with writing(path, private=True) as stream:
         # Names of files that are not UTF-8 hold lone surrogates, which no encoding takes.
         stream.writelines(text.encode(errors="backslashreplace") for text in page.generate(values))

@@ -9,7 +9,7 @@ from vultus.alignment.crop_templates import crop_template
 from vultus.core.choices import DEFAULT_TEMPLATE
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.files import write_text
+from vultus.core.files import make_private_folder, write_text
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import json_text
 from vultus.embedding.embedding_file import FaceSource, save_embeddings
@@ -46,7 +46,7 @@ def write_face_crops(
         InputError: If there is no such template.
     """
     crop_template(template)  # a wrong name is refused before any work
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     skipped = Skipped()
     records: list[dict[str, Any]] = []
     told = tracked(photos, "aligning", total=len(photos), progress=progress)
@@ -54,7 +54,7 @@ def write_face_crops(
         crops = align_faces(photo.image, photo.faces, template=template)
         records += _write_crops(photo, crops, folder, number)
     summary = {"template": template, "crops": records, "skipped": skipped.photos}
-    write_text(folder / INDEX, json_text(summary, indent=2))
+    write_text(folder / INDEX, json_text(summary, indent=2), private=True)
     return summary
 
 
@@ -105,7 +105,7 @@ def _write_crops(
     for index, (pixels, transform) in enumerate(zip(crops.pixels, crops.transforms, strict=True)):
         # The number keeps photos of one name in different folders apart.
         name = f"{number:06d}-{Path(photo.name).stem}-{index}.png"
-        write_image(folder / name, pixels)
+        write_image(folder / name, pixels, private=True)
         records.append(
             {
                 "crop": name,

@@ -1,5 +1,6 @@
 """Photos grouped by person, as folders and as a contact sheet."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from vultus import __version__
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError, NoFaceError, QualityError
 from vultus.core.faces import Image
+from vultus.core.files import make_private_folder, private_opener
 from vultus.core.progress import Progress, tracked
 from vultus.core.thresholds import Threshold
 from vultus.matching.clustering import cluster
@@ -106,14 +108,17 @@ def copy_groups(groups: PhotoGroups, folder: Path) -> None:
     check_new_folder(folder)
     for person in range(len(groups.people)):
         target = folder / f"person-{person + 1:04d}"
-        target.mkdir(parents=True, exist_ok=True)
+        make_private_folder(target)
         for source in groups.photos_of(person):
             copy = target / Path(source).name
             suffix = 1
             while copy.exists():  # photos of one name in different folders
                 suffix += 1
                 copy = target / f"{Path(source).stem}-{suffix}{Path(source).suffix}"
-            shutil.copy2(source, copy)
+            with open(source, "rb") as read, open(copy, "xb", opener=private_opener) as written:
+                shutil.copyfileobj(read, written)
+            times = os.stat(source)
+            os.utime(copy, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def check_new_folder(folder: Path) -> None:

@@ -37,6 +37,7 @@ def demo(
     json: JsonOption = False,
 ) -> int:
     """Detect, verify, identify, refuse and cluster on real photos; writes a page with pictures."""
+    from vultus.core.files import make_private_folder
     from vultus.image.demo_photos import write_demo_photos
     from vultus.pages.blocks import write_blocks
     from vultus.pages.page import PRIVATE
@@ -44,7 +45,7 @@ def demo(
     from vultus.pipeline.photos import Skipped
     from vultus.pipeline.recognizer import Recognizer
 
-    output.mkdir(parents=True, exist_ok=True)
+    make_private_folder(output)
     folder = output / "photos" if photos is None else photos
     if photos is None:
         write_demo_photos(folder)

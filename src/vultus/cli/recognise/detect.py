@@ -57,14 +57,15 @@ def _record(photo: "DetectedPhoto") -> dict[str, Any]:
 
 
 def _draw(photo: "DetectedPhoto", folder: Path, *, number: int) -> Path:
+    from vultus.core.files import make_private_folder
     from vultus.image.draw import draw_faces
     from vultus.image.io import write_image
 
     # The number keeps photos of one name in different folders apart.
     target = folder / f"{number:04d}-{Path(photo.name).stem}.jpg"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     captions = [f"{score:.2f}" for score in photo.faces.scores]
-    write_image(target, draw_faces(photo.image, photo.faces, captions=captions))
+    write_image(target, draw_faces(photo.image, photo.faces, captions=captions), private=True)
     return target
 
 

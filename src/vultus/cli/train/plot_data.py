@@ -70,7 +70,7 @@ def synthetic_faces(
 def _write(path: Path, sheet: "Image") -> None:
     from vultus.image.io import write_image
 
-    write_image(path, sheet, quality=QUALITY)
+    write_image(path, sheet, quality=QUALITY, private=True)
     say(str(path))
 
 

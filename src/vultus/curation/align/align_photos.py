@@ -137,7 +137,7 @@ def _begin(work: Path, settings: AlignmentSettings) -> None:
     if work.exists() and (not work.is_dir() or any(work.iterdir())):
         raise InputError(f"{work} must be a new folder, or one that an earlier run began")
     try:
-        work.mkdir(exist_ok=True)
+        work.mkdir(0o700, exist_ok=True)
     except OSError as error:
         raise InputError(f"the folder {work} cannot be made: {error.strerror}") from error
     write_settings(path, settings, {})

@@ -11,7 +11,7 @@ import tomli_w
 
 from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
-from vultus.core.files import write_text
+from vultus.core.files import private_opener, write_text
 from vultus.core.plain_values import parse_json_lines, parse_toml, read_text
 from vultus.core.settings_reader import read
 
@@ -58,7 +58,7 @@ def write_settings(path: Path, settings: AlignmentSettings, counts: Row) -> None
         counts: Numbers under ``[result]``; empty while the work goes on.
     """
     file: Row = {"format": "vultus-alignment-1", "alignment": asdict(settings)}
-    write_text(path, tomli_w.dumps(file | {"result": counts} if counts else file))
+    write_text(path, tomli_w.dumps(file | {"result": counts} if counts else file), private=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Report:
     def append(self, rows: Iterable[Row]) -> None:
         """Add rows; they are on disk when this returns."""
         text = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
-        with self.path.open("a", encoding="ascii") as stream:
+        with open(self.path, "a", encoding="ascii", opener=private_opener) as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
@@ -129,7 +129,8 @@ class Report:
 
     def rewrite(self, rows: Iterable[Row]) -> None:
         """Put these rows in place of all others, whole or not at all."""
-        write_text(self.path, "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))
+        text = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
+        write_text(self.path, text, private=True)
 
 
 def _cut_torn_line(path: Path) -> None:

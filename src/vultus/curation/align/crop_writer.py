@@ -7,7 +7,7 @@ from vultus.alignment.align import align_faces, landmark_residuals
 from vultus.alignment.crop_templates import LandmarkTemplate, crop_template
 from vultus.core.errors import ImageError
 from vultus.core.faces import Faces, Image
-from vultus.core.files import write_bytes
+from vultus.core.files import make_private_folder, write_bytes
 from vultus.curation.align.alignment_file import AlignmentSettings, Row
 from vultus.image.encode import encoded
 
@@ -74,8 +74,8 @@ class CropWriter:
     def _place(self, crop: str, data: bytes) -> None:
         path = self._folder / crop
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
+            make_private_folder(path.parent)
+            write_bytes(path, data, private=True)
         except OSError as error:
             if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
                 raise ImageError(f"a crop cannot be called {crop!r}: {error.strerror}") from error

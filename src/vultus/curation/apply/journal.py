@@ -7,7 +7,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from vultus.core.errors import InputError
-from vultus.core.files import appearing, sync_folder, write_bytes
+from vultus.core.files import (
+    appearing,
+    make_private_folder,
+    private_opener,
+    sync_folder,
+    write_bytes,
+)
 from vultus.core.plain_values import parse_json_lines, read_text
 from vultus.core.progress import Progress, tracked
 from vultus.core.settings_reader import read
@@ -82,8 +88,9 @@ def write_journal(journal: Journal) -> None:
     """
     head = _Head("vultus-applied-1", str(journal.root), journal.made_by, str(len(journal.moves)))
     with appearing(journal.folder) as part:
-        part.mkdir()
-        with open(part / _JOURNAL, "w", encoding="utf-8") as stream:
+        make_private_folder(part)
+        journal_file = part / _JOURNAL
+        with open(journal_file, "w", encoding="utf-8", opener=private_opener) as stream:
             for row in (asdict(head), *map(asdict, journal.moves)):
                 stream.write(json_text(row) + "\n")
             stream.flush()
@@ -136,7 +143,7 @@ def carry_out(journal: Journal, *, progress: Progress | None = None) -> None:
         folders.update((start.parent, end.parent))
     _finish(folders)
     _remove_empty((journal.places(move)[0].parent for move in journal.moves), journal.root)
-    write_bytes(journal.folder / _DONE, b"")
+    write_bytes(journal.folder / _DONE, b"", private=True)
 
 
 def take_back(journal: Journal, *, progress: Progress | None = None) -> None:

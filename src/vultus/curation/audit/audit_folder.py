@@ -8,6 +8,7 @@ from typing import Any
 
 from vultus import __version__
 from vultus.core.errors import InputError
+from vultus.core.files import make_private_folder
 from vultus.curation.align.alignment_file import check_template
 from vultus.curation.audit.audit import Audit, AuditTools, audit
 from vultus.curation.audit.manifest import ManifestHeader, write_manifest
@@ -68,7 +69,7 @@ def audit_to_folder(job: AuditJob, tools: AuditTools, folder: Path) -> Audit:
         rules=result.rules(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     write_manifest(manifest, header, result.findings)
     if job.page:
         page = AuditPage(

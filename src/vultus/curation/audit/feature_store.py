@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import InputError
-from vultus.core.files import writing
+from vultus.core.files import make_private_folder, writing
 from vultus.core.npz_file import read_npz
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class FeatureStore:
         self._stem = f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
         self._fields = {name: (np.dtype(dtype), shape) for name, (dtype, shape) in fields.items()}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
         except OSError as error:
             raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from error
         self._rows: dict[bytes, int] = {}
@@ -90,7 +90,7 @@ class FeatureStore:
         number = len(self._parts) + 1
         while (path := self._folder / f"{self._stem}-{number:05}.npz").exists():
             number += 1
-        with writing(path, replace=False) as stream:
+        with writing(path, replace=False, private=True) as stream:
             np.savez(stream, **{"digests": digests, **arrays})  # type: ignore[arg-type]
         self._keep(arrays, len(self._new))
         self._new.clear()

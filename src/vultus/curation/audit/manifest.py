@@ -74,7 +74,7 @@ def write_manifest(path: str | Path, header: ManifestHeader, findings: Iterable[
         "rules": dict(header.rules),
         "created": header.created,
     }
-    with writing(path) as stream:
+    with writing(path, private=True) as stream:
         for row in (first, *map(_row, findings)):
             stream.write(f"{json_text(row)}\n".encode())
 

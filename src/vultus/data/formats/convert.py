@@ -93,7 +93,7 @@ def write_list(dataset: FaceDataset, target: Path) -> None:
             list cannot be written.
     """
     lines = [_line(dataset, index, target.parent.resolve()) for index in range(len(dataset))]
-    with writing(target, replace=False) as stream:
+    with writing(target, replace=False, private=True) as stream:
         stream.write("".join(lines).encode())
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vultus.core.files import appearing
+from vultus.core.files import appearing, make_private_folder, private_opener
 from vultus.data.formats.pair_set import distinct_images, read_pair_set
 from vultus.data.formats.writers import image_ending
 
@@ -35,8 +35,10 @@ def unpack_pair_set(path: Path, folder: Path) -> tuple[int, int]:
         for first, second, flag in zip(places[::2], places[1::2], flags, strict=True)
     )
     with appearing(folder) as part:
-        part.mkdir()
+        make_private_folder(part)
         for place, name in zip(firsts, names, strict=True):
-            (part / name).write_bytes(images[place])
-        (part / PAIRS_NAME).write_text("".join(rows), encoding="utf-8")
+            with open(part / name, "xb", opener=private_opener) as stream:
+                stream.write(images[place])
+        with open(part / PAIRS_NAME, "xb", opener=private_opener) as stream:
+            stream.write("".join(rows).encode())
     return len(names), len(flags)

@@ -120,7 +120,7 @@ def write_pair_set(
         )
     # Plain bytes and bools: NumPy objects would tie the file to NumPy's own names.
     content = ([bytes(image) for image in images], [bool(flag) for flag in flags])
-    with writing(path) as stream:
+    with writing(path, private=True) as stream:
         pickle.dump(content, stream, protocol=_PROTOCOL)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from vultus.core.errors import InputError
+from vultus.core.files import private_opener
 from vultus.core.text import json_text
 from vultus.data.base import UNLABELLED
 from vultus.data.decode import decode_image
@@ -25,16 +26,24 @@ def record_writer(folder: Path, *, stem: str = "train") -> Iterator["RecordWrite
     Yields:
         The writer; the files are complete when the block ends without error.
     """
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(0o700, exist_ok=True)
     rec, idx = folder / f"{stem}.rec", folder / f"{stem}.idx"
-    with open(rec, "wb") as records, open(idx, "w", encoding="ascii") as index:
+    with (
+        open(rec, "wb", opener=private_opener) as records,
+        open(idx, "w", encoding="ascii", opener=private_opener) as index,
+    ):
         writer = RecordWriter(records, index=index)
         yield writer
         writer.finish()
     rows = f"{len(writer.identities)},{writer.size_hw[0]},{writer.size_hw[1]}\n"
-    (folder / "property").write_text(rows, encoding="ascii")
+    _write(folder / "property", rows)
     names = json_text(writer.identities)
-    (folder / f"{stem}{NAMES_SUFFIX}").write_text(names, encoding="utf-8")
+    _write(folder / f"{stem}{NAMES_SUFFIX}", names)
+
+
+def _write(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8", opener=private_opener) as stream:
+        stream.write(text)
 
 
 class RecordWriter:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from vultus.core.errors import ImageError, InputError
+from vultus.core.files import make_private_folder, private_opener
 from vultus.data.formats.folder import UNLABELLED_FOLDER
 from vultus.data.formats.record_writer import record_writer
 from vultus.image.decode import is_heif
@@ -47,12 +48,13 @@ def image_ending(data: bytes, name: str) -> str:
 @contextmanager
 def _write_folder(folder: Path) -> Iterator[AddImage]:
     names = _Names()
-    folder.mkdir()
+    make_private_folder(folder)
 
     def add(identity: str | None, data: bytes) -> None:
         path = folder / names.next_name(identity, data)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        make_private_folder(path.parent)
+        with open(path, "xb", opener=private_opener) as stream:
+            stream.write(data)
 
     yield add
 
@@ -61,7 +63,10 @@ def _write_folder(folder: Path) -> Iterator[AddImage]:
 def _write_zip(path: Path) -> Iterator[AddImage]:
     names = _Names()
     # Stored: images are compressed already, and so each can be read from its place.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        open(path, "xb", opener=private_opener) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+    ):
         # A ZipInfo has a fixed date, so the same images make the same file.
         yield lambda identity, data: archive.writestr(
             zipfile.ZipInfo(names.next_name(identity, data)), data

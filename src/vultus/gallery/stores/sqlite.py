@@ -1,6 +1,7 @@
 """The gallery's file: SQLite, one row per photo, nothing acknowledged lost, nothing erased left."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vultus.core.errors import GalleryError
+from vultus.core.files import private_opener
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,10 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._changes = 0
         _check_file(path, may_create=meta is not None)
+        if meta is not None:
+            # By SQLite it would be readable for all; its journals take the mode from it.
+            with suppress(OSError), open(os.path.realpath(path), "xb", opener=private_opener):
+                pass
         with self._translated():
             # Without "c" SQLite never makes a file, so a mistyped path leaves none behind.
             mode = "rw" if meta is None else "rwc"

@@ -105,7 +105,7 @@ def save_calibration(calibration: Calibration, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"the calibration cannot be written to {path}: {error}") from error
-    write_text(path, calibration.to_json())
+    write_text(path, calibration.to_json(), private=True)
 
 
 def _person(photo: str) -> str:

@@ -93,7 +93,7 @@ class TargetFolder:
 
     def write(self, number: int, rows: npt.NDArray[np.float32]) -> None:
         """Write a part; it has its name only when it is on the disk."""
-        with writing(self.part(number)) as file:
+        with writing(self.part(number), private=True) as file:
             np.save(file, rows)
 
 
