@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 import torch
 from pytorch_metric_learning import distances, losses, miners, reducers
+from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_pairs_indices
 from torch import Tensor
 
 from vultus.losses import LOSSES, Loss
+from vultus.losses.pairwise.contrastive import Contrastive
 from vultus.losses.pairwise.margin_based import MarginBased
 from vultus.losses.pairwise.pairs import pairwise_distances
 from vultus.losses.pairwise.triplet import Triplet
+from vultus.mining.miners import BatchHardMiner, batch_hard_triplets
+from vultus.mining.triplets import Split
+from vultus.training.objectives.mined_loss import MinedLoss
 
 CLASSES, DIM = 6, 5
 
@@ -172,6 +177,93 @@ def test_contrastive_differs_by_the_square_that_the_paper_has() -> None:
     assert theirs_loss(features, labels).item() == pytest.approx(expected.item(), rel=1e-6)
     squared = 0.5 * (gaps[same].square().sum() + apart.square().sum()) / len(gaps)
     assert ours(features, labels).loss.item() == pytest.approx(squared.item(), rel=1e-6)
+
+
+def split_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A batch and a larger reference."""
+    features, labels = batch(40)
+    return features[:14], labels[:14], features[14:], labels[14:]
+
+
+def compare_split(
+    ours: Callable[[Tensor, Tensor], Tensor], theirs: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    """Value and the gradients of both sides agree to float64 rounding."""
+    features, _, references, _ = split_batch()
+    values, gradients = [], []
+    for call in (ours, theirs):
+        inputs = features.clone().requires_grad_(), references.clone().requires_grad_()
+        value = call(*inputs)
+        values.append(value.item())
+        gradients.append(torch.autograd.grad(value, inputs))
+    assert values[0] == pytest.approx(values[1], rel=1e-9)
+    for mine, wanted in zip(*gradients, strict=True):
+        assert wanted.abs().max() > 0
+        assert torch.allclose(mine, wanted, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("squared", [True, False])
+@pytest.mark.parametrize(("margin", "smooth"), [(0.2, False), ("soft", True)])
+def test_triplets_with_a_reference(
+    normalize: bool, squared: bool, margin: Any, smooth: bool
+) -> None:
+    _, labels, _, numbers = split_batch()
+    ours = Triplet(
+        num_classes=CLASSES, dim=DIM, mining="batch-all", margin_distance=margin,
+        squared=squared, normalize=normalize,
+    )  # fmt: skip
+    distance = distances.LpDistance(normalize_embeddings=normalize, power=2 if squared else 1)
+    other = losses.TripletMarginLoss(
+        margin=0.0 if smooth else margin, smooth_loss=smooth, distance=distance
+    )
+    compare_split(
+        lambda x, r: ours(x, labels, (r, numbers)).loss,
+        lambda x, r: other(x, labels, ref_emb=r, ref_labels=numbers),
+    )
+
+
+def test_batch_hard_mining_with_a_reference() -> None:
+    features, labels, references, numbers = split_batch()
+    distance = distances.LpDistance(power=2)
+    mined = miners.BatchHardMiner(distance=distance)(features, labels, references, numbers)
+    matrix = pairwise_distances(Split(features, references), normalize=True, squared=True)
+    found = batch_hard_triplets(matrix, Split(labels, numbers))
+    assert [index.tolist() for index in found] == [index.tolist() for index in mined]
+    ours = MinedLoss(Triplet(num_classes=CLASSES, dim=DIM), BatchHardMiner())
+    other = losses.TripletMarginLoss(margin=0.2, distance=distance, reducer=reducers.MeanReducer())
+    compare_split(
+        lambda x, r: ours(x, labels, reference=(r, numbers)).loss,
+        lambda x, r: other(x, labels, mined, ref_emb=r, ref_labels=numbers),
+    )
+
+
+def test_margin_based_with_a_reference() -> None:
+    features, labels, references, numbers = split_batch()
+    mined = miners.TripletMarginMiner(margin=0.3)(features, labels, references, numbers)
+    ours = MarginBased(num_classes=CLASSES, dim=DIM).double()
+    ours.boundary.data.copy_(torch.linspace(0.8, 1.4, CLASSES))
+    other = losses.MarginLoss(margin=0.2, beta=1.2, num_classes=CLASSES, learn_beta=True)
+    other.beta.data = ours.boundary.data.clone()
+    compare_split(
+        lambda x, r: ours.of_triplets(Split(x, r), Split(labels, numbers), mined).loss,
+        lambda x, r: other(x, labels, mined, ref_emb=r, ref_labels=numbers),
+    )
+
+
+def test_contrastive_with_a_reference_pairs_what_theirs_pairs() -> None:
+    # Its formula is another one (see above); the pairs are the same.
+    _, labels, _, numbers = split_batch()
+    anchors, positives, others, negatives = get_all_pairs_indices(labels, numbers)
+    ours = Contrastive(num_classes=CLASSES, dim=DIM, margin_distance=2.5)
+
+    def formula(x: Tensor, r: Tensor) -> Tensor:
+        near = (x[anchors] - r[positives]).square().sum()
+        apart = (2.5 - (x[others] - r[negatives]).norm(dim=1)).clamp_min(0)
+        total: Tensor = 0.5 * (near + apart.square().sum())
+        return total / (len(labels) * len(numbers))
+
+    compare_split(lambda x, r: ours(x, labels, (r, numbers)).loss, formula)
 
 
 def test_arcface_at_cosine_one_keeps_a_finite_gradient_here_only() -> None:

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from vultus.core.checks import check_positive_int, check_range
-from vultus.mining.triplets import Triplets, check_distances, negative_mask, positive_pairs
+from vultus.mining.triplets import (
+    Split,
+    Triplets,
+    as_split,
+    check_distances,
+    negative_mask,
+    positive_pairs,
+)
 
 _CHUNK_ELEMENTS = 2**22
 _NEAREST = 0.5
@@ -57,7 +64,7 @@ def effective_negatives(log_weights: Tensor) -> Tensor:
 
 def distance_weighted_triplets(
     distances: Tensor,
-    labels: Tensor,
+    labels: Tensor | Split,
     *,
     dim: int,
     generator: torch.Generator,
@@ -70,8 +77,9 @@ def distance_weighted_triplets(
     their weights grow again. An anchor with negatives, but none so near, draws evenly among all.
 
     Args:
-        distances: (n, n) Euclidean (not squared) between unit embeddings.
-        labels: (n,) integer; -1 takes no part.
+        distances: (n, n) Euclidean (not squared) between unit embeddings; or (n, m) of queries from
+            references.
+        labels: (n,) integer, or split; -1 takes no part.
         dim: Length of the embeddings.
         generator: On the distances' device.
         farthest: Above 0.5, at most 2.
@@ -94,7 +102,7 @@ def distance_weighted_triplets(
     kept = (log_weights > -math.inf).any(dim=1)[anchors]
     anchors, positives = anchors[kept], positives[kept]
     negatives = torch.empty_like(anchors)
-    step = max(1, _CHUNK_ELEMENTS // max(len(labels), 1))
+    step = max(1, _CHUNK_ELEMENTS // max(len(as_split(labels).references), 1))
     for start in range(0, len(anchors), step):
         rows = log_weights[anchors[start : start + step]]
         waiting = torch.empty_like(rows).exponential_(generator=generator)

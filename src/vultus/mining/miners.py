@@ -12,8 +12,10 @@ from vultus.core.errors import InputError
 from vultus.core.registry import Registry
 from vultus.mining.distance_weighted import distance_weighted_triplets
 from vultus.mining.triplets import (
+    Split,
     Triplets,
     all_triplets,
+    as_split,
     check_distances,
     negative_mask,
     positive_mask,
@@ -28,7 +30,7 @@ Fallback = Literal["drop", "easiest", "violator"]
 @torch.no_grad()
 def semi_hard_triplets(
     distances: Tensor,
-    labels: Tensor,
+    labels: Tensor | Split,
     *,
     margin: float = 0.2,
     fallback: Fallback = "easiest",
@@ -47,8 +49,9 @@ def semi_hard_triplets(
     - ``"drop"`` is left out, for the paper says nothing of it.
 
     Args:
-        distances: (n, n), squared ones for FaceNet's margin; NaN counts as farthest.
-        labels: (n,) integer; -1 takes no part.
+        distances: (n, n), or (n, m) of queries from references; squared ones for FaceNet's margin.
+            NaN counts as farthest.
+        labels: (n,) integer, or split; -1 takes no part.
         margin: Above 0, in units of ``distances``; infinity for "the nearest beyond the positive".
         fallback: See above.
         generator: On the distances' device; draws at random instead of the hardest.
@@ -92,15 +95,15 @@ def _between(start: Tensor, stop: Tensor, generator: torch.Generator | None) -> 
 
 
 @torch.no_grad()
-def hard_triplets(distances: Tensor, labels: Tensor) -> Triplets:
+def hard_triplets(distances: Tensor, labels: Tensor | Split) -> Triplets:
     """Every anchor-positive pair with the nearest negative of the anchor.
 
     The variant that FaceNet warns of: from the start of training it can collapse, all embeddings
     alike, because the hardest negatives are often wrong labels.
 
     Args:
-        distances: (n, n); NaN counts as farthest.
-        labels: (n,) integer; -1 takes no part.
+        distances: (n, n), or (n, m) of queries from references; NaN counts as farthest.
+        labels: (n,) integer, or split; -1 takes no part.
 
     Returns:
         One triplet for each ordered pair of positives whose anchor has a negative.
@@ -116,12 +119,12 @@ def hard_triplets(distances: Tensor, labels: Tensor) -> Triplets:
 
 
 @torch.no_grad()
-def batch_hard_triplets(distances: Tensor, labels: Tensor) -> Triplets:
+def batch_hard_triplets(distances: Tensor, labels: Tensor | Split) -> Triplets:
     """Each anchor with its farthest positive and its nearest negative.
 
     Args:
-        distances: (n, n); NaN counts as farthest.
-        labels: (n,) integer; -1 takes no part.
+        distances: (n, n), or (n, m) of queries from references; NaN counts as farthest.
+        labels: (n,) integer, or split; -1 takes no part.
 
     Returns:
         One triplet for each row that has both a positive and a negative; on ties the lower row.
@@ -140,8 +143,8 @@ def batch_hard_triplets(distances: Tensor, labels: Tensor) -> Triplets:
 
 def _highest(scores: Tensor, allowed: Tensor) -> Tensor:
     """The allowed column of the highest score in each row, -1 if none is."""
-    if not len(scores):
-        return torch.empty(0, dtype=torch.int64, device=scores.device)
+    if not scores.numel():
+        return torch.full((len(scores),), -1, device=scores.device)
     best = scores.masked_fill(~allowed, -math.inf).argmax(dim=1)
     return torch.where(allowed.any(dim=1), best, -1)
 
@@ -149,12 +152,14 @@ def _highest(scores: Tensor, allowed: Tensor) -> Tensor:
 class Miner(Protocol):
     """Chooses triplets within a batch."""
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Triplets of a batch.
 
         Args:
-            rows: (n, d) features as the loss compares them, without a graph.
-            labels: (n,) int64; -1 takes no part.
+            rows: (n, d) features as the loss compares them, without a graph; or split.
+            labels: (n,) int64; -1 takes no part. Split as the rows are.
             generator: Of all draws, on the rows' device.
         """
         ...
@@ -182,7 +187,9 @@ class SemiHardMiner:
     def __post_init__(self) -> None:
         check_range("margin", self.margin, low=0, low_open=True)
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Every anchor-positive pair with a semi-hard negative."""
         return semi_hard_triplets(
             squared_distances(rows),
@@ -198,7 +205,9 @@ class SemiHardMiner:
 class HardMiner:
     """See `vultus.mining.miners.hard_triplets`."""
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Every anchor-positive pair with the anchor's nearest negative."""
         return hard_triplets(squared_distances(rows), labels)
 
@@ -208,7 +217,9 @@ class HardMiner:
 class BatchHardMiner:
     """See `vultus.mining.miners.batch_hard_triplets`."""
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Each anchor with its farthest positive and its nearest negative."""
         return batch_hard_triplets(squared_distances(rows), labels)
 
@@ -218,7 +229,9 @@ class BatchHardMiner:
 class AllMiner:
     """See `vultus.mining.triplets.all_triplets`."""
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Every valid triplet."""
         return all_triplets(labels)
 
@@ -240,12 +253,14 @@ class DistanceWeightedMiner:
         check_range("farthest", self.farthest, low=0.5, low_open=True, high=2)
         check_range("temperature", self.temperature, low=0, low_open=True)
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Every anchor-positive pair with a negative drawn evenly over distances."""
         return distance_weighted_triplets(
             squared_distances(rows).sqrt(),
             labels,
-            dim=rows.shape[1],
+            dim=as_split(rows).queries.shape[1],
             generator=generator,
             farthest=self.farthest,
             temperature=self.temperature,
@@ -257,12 +272,19 @@ class DistanceWeightedMiner:
 class AsSampledMiner:
     """The triplets that the sampler made: anchors, then their positives, then their negatives."""
 
-    def __call__(self, rows: Tensor, labels: Tensor, generator: torch.Generator) -> Triplets:
+    def __call__(
+        self, rows: Tensor | Split, labels: Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         """Row i, i + n / 3 and i + 2 n / 3, where all three could be read.
 
         Raises:
             InputError: If the rows are no such triplets.
         """
+        if isinstance(labels, Split):
+            raise InputError(
+                "the miner 'as-sampled' takes the sampler's triplets, which have no reference; "
+                "leave the reference out, or mine with another"
+            )
         if len(labels) % 3:
             raise InputError(
                 f"the miner 'as-sampled' needs batches of whole triplets, got {len(labels)} rows; "

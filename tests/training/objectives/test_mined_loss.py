@@ -6,7 +6,7 @@ import torch
 from vultus.core.errors import ConfigError, InputError
 from vultus.losses import LOSSES, Loss
 from vultus.mining.miners import MINERS
-from vultus.mining.triplets import Triplets
+from vultus.mining.triplets import Split, Triplets
 from vultus.training.checks.doctor import collapse_note
 from vultus.training.objectives.heads import build_objective
 from vultus.training.objectives.mined_loss import MinedLoss
@@ -54,7 +54,9 @@ def test_margin_based_loss_of_the_miners_triplets(features: torch.Tensor) -> Non
 def test_draws_follow_seed_and_step_and_go_on_after_a_resume(features: torch.Tensor) -> None:
     drawn: list[int] = []
 
-    def miner(rows: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> Triplets:
+    def miner(
+        rows: torch.Tensor | Split, labels: torch.Tensor | Split, generator: torch.Generator
+    ) -> Triplets:
         drawn.append(int(torch.randint(10**9, (1,), generator=generator)))
         return MINERS.create("all")(rows, labels, generator)
 

@@ -6,8 +6,13 @@ from torch import Tensor
 from vultus.core.checks import check_range
 from vultus.losses.base import Loss, LossOutput, register_loss
 from vultus.losses.centres.classification import Softmax
-from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances
-from vultus.mining.triplets import all_pairs
+from vultus.losses.pairwise.pairs import (
+    PairwiseLoss,
+    mean_norm,
+    mean_or_zero,
+    pairwise_distances,
+)
+from vultus.mining.triplets import Split, all_pairs
 
 
 def contrastive_terms(distances: Tensor, same: Tensor, *, margin_distance: float) -> Tensor:
@@ -58,8 +63,8 @@ def verification_margin(distances: Tensor, same: Tensor) -> float:
     equation="mean over pairs: d^2/2 if same, max(0, m - d)^2/2 if not",
     arxiv="1406.4773",
 )
-class Contrastive(Loss):
-    """Contrastive loss over all pairs of the batch.
+class Contrastive(PairwiseLoss):
+    """Contrastive loss over all pairs of the batch, or of the batch and a reference.
 
     Args:
         num_classes: Number of identities (for the label check).
@@ -75,7 +80,7 @@ class Contrastive(Loss):
         self.margin_distance = check_range("margin_distance", margin_distance, low=0, low_open=True)
         self.normalize = normalize
 
-    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+    def compute(self, features: Tensor | Split, labels: Tensor | Split) -> LossOutput:
         """Mean over all pairs."""
         distances = pairwise_distances(features, normalize=self.normalize, squared=False)
         first, second, same = all_pairs(labels)
@@ -84,12 +89,11 @@ class Contrastive(Loss):
         )
         loss = mean_or_zero(terms, features)
         active = (terms.detach() > 0).to(loss.dtype)
-        norms = torch.linalg.vector_norm(features.detach(), dim=1)
         return LossOutput(
             loss,
             {
                 "active_fraction": active.sum() / max(len(active), 1),
-                "feature_norm": norms.mean(),
+                "feature_norm": mean_norm(features),
             },
         )
 

@@ -4,10 +4,17 @@ import torch
 from torch import Tensor, nn
 
 from vultus.core.checks import check_range
-from vultus.losses.base import Loss, LossOutput, register_loss
-from vultus.losses.margins.functional import unit_rows
-from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances, row_distances
-from vultus.mining.triplets import negative_mask, positive_mask
+from vultus.losses.base import LossOutput, register_loss
+from vultus.losses.pairwise.pairs import (
+    PairwiseLoss,
+    mean_norm,
+    mean_or_zero,
+    pairwise_distances,
+    precise_rows,
+    row_distances,
+    unit_split,
+)
+from vultus.mining.triplets import Split, as_split, negative_mask, positive_mask
 
 
 @register_loss(
@@ -16,7 +23,7 @@ from vultus.mining.triplets import negative_mask, positive_mask
     equation="max(0, a + (d - b_y)) of genuine, max(0, a - (d - b_y)) of impostor pairs",
     arxiv="1706.07567",
 )
-class MarginBased(Loss):
+class MarginBased(PairwiseLoss):
     """Genuine pairs within b - a, impostor pairs beyond b + a, with b learned for each class.
 
     Features are brought to length 1; distances are not squared. The sum over pairs is divided by
@@ -49,11 +56,12 @@ class MarginBased(Loss):
         self.boundary_weight = check_range("boundary_weight", boundary_weight, low=0)
         self.boundary = nn.Parameter(torch.full((num_classes,), float(boundary_distance)))
 
-    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
-        """All ordered pairs of the batch; the boundary is that of the first's class."""
+    def compute(self, features: Tensor | Split, labels: Tensor | Split) -> LossOutput:
+        """All ordered pairs of the batch, or with the reference; the first's class sets b."""
         distances = pairwise_distances(features, normalize=True, squared=False)
         genuine, impostor = positive_mask(labels), negative_mask(labels)
-        boundary = self.boundary.to(features.dtype)[labels][:, None].expand_as(distances)
+        anchors = as_split(labels).queries
+        boundary = self.boundary.to(distances.dtype)[anchors][:, None].expand_as(distances)
         return self._reduce(
             features,
             positive=(distances[genuine], boundary[genuine]),
@@ -61,25 +69,32 @@ class MarginBased(Loss):
         )
 
     def of_triplets(
-        self, features: Tensor, labels: Tensor, triplets: tuple[Tensor, Tensor, Tensor]
+        self,
+        features: Tensor | Split,
+        labels: Tensor | Split,
+        triplets: tuple[Tensor, Tensor, Tensor],
     ) -> LossOutput:
         """The loss of mined triplets: each gives a genuine and an impostor pair.
 
         Args:
-            features: (n, dim) floating.
-            labels: (n,) int64.
+            features: (n, dim) floating, or split.
+            labels: (n,) int64, split as the features are.
             triplets: Row numbers of anchors, positives and negatives.
         """
-        precise = features.to(torch.promote_types(features.dtype, torch.float32))
-        rows, _ = unit_rows(precise)
-        anchors, positives, negatives = triplets
-        boundary = self.boundary.to(precise.dtype)[labels[anchors]]
-        positive = row_distances(rows[anchors], rows[positives], squared=False)
-        negative = row_distances(rows[anchors], rows[negatives], squared=False)
+        precise = precise_rows(features)
+        rows = as_split(unit_split(precise))
+        anchors, others = rows.queries[triplets[0]], rows.references
+        boundary = self.boundary.to(others.dtype)[as_split(labels).queries[triplets[0]]]
+        positive = row_distances(anchors, others[triplets[1]], squared=False)
+        negative = row_distances(anchors, others[triplets[2]], squared=False)
         return self._reduce(precise, positive=(positive, boundary), negative=(negative, boundary))
 
     def _reduce(
-        self, features: Tensor, *, positive: tuple[Tensor, Tensor], negative: tuple[Tensor, Tensor]
+        self,
+        features: Tensor | Split,
+        *,
+        positive: tuple[Tensor, Tensor],
+        negative: tuple[Tensor, Tensor],
     ) -> LossOutput:
         too_far = (self.margin_distance + positive[0] - positive[1]).clamp_min(0)
         too_near = (self.margin_distance - negative[0] + negative[1]).clamp_min(0)
@@ -91,6 +106,6 @@ class MarginBased(Loss):
         statistics = {
             "active_fraction": active / max(len(terms), 1),
             "boundary_distance": self.boundary.detach().mean(),
-            "feature_norm": torch.linalg.vector_norm(features.detach(), dim=1).mean(),
+            "feature_norm": mean_norm(features),
         }
         return LossOutput(loss, statistics)

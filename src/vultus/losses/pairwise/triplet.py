@@ -9,11 +9,18 @@ from torch.nn import functional as F  # noqa: N812 - the name that every torch u
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.losses.base import Loss, LossOutput, register_loss
-from vultus.losses.margins.functional import unit_rows
-from vultus.losses.pairwise.pairs import mean_or_zero, pairwise_distances, row_distances
+from vultus.losses.base import LossOutput, register_loss
+from vultus.losses.pairwise.pairs import (
+    PairwiseLoss,
+    mean_norm,
+    mean_or_zero,
+    pairwise_distances,
+    precise_rows,
+    row_distances,
+    unit_split,
+)
 from vultus.mining.miners import batch_hard_triplets, hard_triplets, semi_hard_triplets
-from vultus.mining.triplets import Triplets, all_triplets
+from vultus.mining.triplets import Split, Triplets, all_triplets, as_split
 
 Mining = Literal["all", "batch-all", "batch-hard", "hard", "semi-hard"]
 
@@ -43,8 +50,8 @@ def triplet_terms(
     equation="max(0, d_ap - d_an + m), or ln(1 + exp(d_ap - d_an))",
     arxiv="1503.03832, 1703.07737",
 )
-class Triplet(Loss):
-    """Triplet loss, mined within the batch.
+class Triplet(PairwiseLoss):
+    """Triplet loss, mined within the batch, or between it and a reference.
 
     FaceNet is the default: unit features, squared distances, margin 0.2, semi-hard. "In Defense" is
     ``mining="batch-hard", margin_distance="soft", squared=False, normalize=False``.
@@ -81,18 +88,18 @@ class Triplet(Loss):
         self.squared = squared
         self.normalize = normalize
 
-    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+    def compute(self, features: Tensor | Split, labels: Tensor | Split) -> LossOutput:
         """Mine in the batch, then the mean."""
         distances = pairwise_distances(features, normalize=self.normalize, squared=self.squared)
         triplets = self.mine(distances, labels)
         return self._reduce(features, distances[triplets[:2]], distances[triplets[::2]])
 
-    def mine(self, distances: Tensor, labels: Tensor) -> Triplets:
+    def mine(self, distances: Tensor, labels: Tensor | Split) -> Triplets:
         """The triplets of a batch that the loss takes.
 
         Args:
-            distances: (n, n) of the loss's kind, squared or not.
-            labels: (n,) integer; -1 takes no part.
+            distances: (n, n) of the loss's kind, squared or not; or (n, m).
+            labels: (n,) integer, or split; -1 takes no part.
         """
         match self.mining:
             case "all" | "batch-all":
@@ -107,22 +114,23 @@ class Triplet(Loss):
                 margin = math.inf if without else float(self.margin_distance)
                 return semi_hard_triplets(distances, labels, margin=margin)
 
-    def of_triplets(self, features: Tensor, triplets: tuple[Tensor, Tensor, Tensor]) -> LossOutput:
+    def of_triplets(
+        self, features: Tensor | Split, triplets: tuple[Tensor, Tensor, Tensor]
+    ) -> LossOutput:
         """The loss of triplets mined elsewhere (offline, or by `vultus.mining`).
 
         Args:
-            features: (n, dim) floating.
+            features: (n, dim) floating, or split.
             triplets: Row numbers of anchors, positives and negatives.
         """
-        precise = features.to(torch.promote_types(features.dtype, torch.float32))
-        rows = unit_rows(precise)[0] if self.normalize else precise
-        anchors, positives, negatives = (rows[index] for index in triplets)
-        positive = row_distances(anchors, positives, squared=self.squared)
-        return self._reduce(
-            precise, positive, row_distances(anchors, negatives, squared=self.squared)
-        )
+        precise = precise_rows(features)
+        rows = as_split(unit_split(precise) if self.normalize else precise)
+        anchors, others = rows.queries[triplets[0]], rows.references
+        positive = row_distances(anchors, others[triplets[1]], squared=self.squared)
+        negative = row_distances(anchors, others[triplets[2]], squared=self.squared)
+        return self._reduce(precise, positive, negative)
 
-    def _reduce(self, features: Tensor, positive: Tensor, negative: Tensor) -> LossOutput:
+    def _reduce(self, features: Tensor | Split, positive: Tensor, negative: Tensor) -> LossOutput:
         terms = triplet_terms(positive, negative, margin_distance=self.margin_distance)
         active = (terms.detach() > 0).sum()
         count = active if self.mining == "batch-all" else None
@@ -131,9 +139,9 @@ class Triplet(Loss):
             number = max(len(terms), 1)
             statistics = {
                 "active_fraction": active / number,
-                "feature_norm": torch.linalg.vector_norm(features, dim=1).mean(),
+                "feature_norm": mean_norm(features),
                 "negative_distance": negative.sum() / number,
                 "positive_distance": positive.sum() / number,
-                "triplets": features.new_tensor(float(len(terms))),
+                "triplets": terms.new_tensor(float(len(terms))),
             }
         return LossOutput(loss, statistics)

@@ -5,13 +5,14 @@ from torch import Tensor
 
 from vultus.core.errors import ConfigError
 from vultus.losses.base import Loss, LossOutput
-from vultus.losses.margins.functional import unit_rows
 from vultus.losses.pairwise.margin_based import MarginBased
+from vultus.losses.pairwise.pairs import PairwiseLoss, unit_split
 from vultus.losses.pairwise.triplet import Triplet
 from vultus.mining.miners import Miner
+from vultus.mining.triplets import Split, as_split
 
 
-class MinedLoss(Loss):
+class MinedLoss(PairwiseLoss):
     """`Triplet` or `MarginBased` with a miner of `vultus.mining.miners`.
 
     Random draws are seeded by ``seed`` and ``step``, so they are the same after a resume.
@@ -38,16 +39,17 @@ class MinedLoss(Loss):
         self.miner = miner
         self.seed = seed
 
-    def compute(self, features: Tensor, labels: Tensor) -> LossOutput:
+    def compute(self, features: Tensor | Split, labels: Tensor | Split) -> LossOutput:
         """Mine, then the loss of what was found."""
-        generator = torch.Generator(features.device).manual_seed(self.seed * 1_000_003 + self.step)
+        queries = as_split(features).queries
+        generator = torch.Generator(queries.device).manual_seed(self.seed * 1_000_003 + self.step)
         inner = self.inner
         with torch.no_grad():
             normalised = not isinstance(inner, Triplet) or inner.normalize
-            rows = unit_rows(features)[0] if normalised else features
+            rows = unit_split(features) if normalised else features
             triplets = self.miner(rows, labels, generator)
         if isinstance(inner, Triplet):
             return inner.of_triplets(features, triplets)
         output = inner.of_triplets(features, labels, triplets)
-        count = features.new_tensor(float(len(triplets.anchors)))
+        count = queries.new_tensor(float(len(triplets.anchors)))
         return LossOutput(output.loss, {**output.statistics, "triplets": count})
