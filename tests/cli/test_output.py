@@ -1,5 +1,7 @@
 """What comes from outside is printed as it is: no markup, no control characters."""
 
+import csv
+import io
 import json
 import logging
 import os
@@ -119,3 +121,14 @@ def test_names_of_any_bytes_in_files_and_tables(run: Run, original: Path, tmp_pa
     assert found == set(names)
     for crop in index["crops"]:
         assert (tmp_path / "crops" / crop["crop"]).is_file()
+
+
+def test_csv_is_rfc_4180_and_no_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["=1+1", "+1", "-1", "@x", "\t=1", 'a "b", c', "two\nlines", "\x1b[2J", "plain", ""]
+    output.print_csv(("a", "b"), [(text, -0.5) for text in texts] + [(None, 3)])
+    printed = capsys.readouterr().out
+    assert printed.splitlines(keepends=True)[0] == "a,b\r\n"
+    _, *rows = csv.reader(io.StringIO(printed, newline=""), strict=True)
+    kept = ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", *texts[5:7], "\\x1b[2J", "plain", "", ""]
+    assert [row[0] for row in rows] == kept
+    assert {row[1] for row in rows} == {"-0.5", "3"}

@@ -3,8 +3,10 @@ import pytest
 
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
+from vultus.core.results import Candidate, Identification
+from vultus.core.thresholds import Threshold
 from vultus.image import draw
-from vultus.image.draw import FACE_COLOURS, draw_faces
+from vultus.image.draw import FACE_COLOURS, draw_faces, draw_identified
 
 GROUNDS = {
     "black": np.zeros((300, 400, 3), np.uint8),
@@ -109,3 +111,18 @@ def test_a_wrong_number_of_captions_and_a_wrong_image_are_refused() -> None:
         draw_faces(GROUNDS["white"], faces_at((5, 5, 9, 9)), captions=["a", "b"])
     with pytest.raises(InputError, match="image must be uint8"):
         draw_faces(np.zeros((4, 4), np.uint8), Faces.empty())
+
+
+def test_names_are_drawn_and_strangers_are_unknown() -> None:
+    rule = Threshold(0.5)
+    answers = [
+        Identification((Candidate("Ada", 0.91),), rule, fpir=None, gallery_size=1),
+        Identification((Candidate("Ada", 0.2),), rule, fpir=None, gallery_size=1),
+        Identification((Candidate("Ada", 0.9),), rule, None, 1, refusal=("too dark",)),
+    ]
+    faces = faces_at((20, 60, 100, 140), (140, 60, 220, 140), (260, 60, 340, 140))
+    ground = GROUNDS["black"]
+    named = draw_faces(ground, faces, captions=["Ada 0.91", "unknown", "unknown"])
+    np.testing.assert_array_equal(draw_identified(ground, faces, answers), named)
+    with pytest.raises(InputError, match="one per face"):
+        draw_identified(ground, faces, answers[:2])

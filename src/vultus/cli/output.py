@@ -4,6 +4,7 @@ Names of files, people and models come from outside: nothing that is printed her
 markup, and control characters are shown instead of obeyed. rich is imported when it is needed.
 """
 
+import csv
 import logging
 import re
 import sys
@@ -12,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from vultus.core.errors import InputError
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import CONTROLS, json_text
 
@@ -31,6 +34,9 @@ _HANDFUL = 10
 _CONTROLS = re.compile(f"[{CONTROLS}]")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
+CsvOption = Annotated[
+    bool, typer.Option("--csv", help="Print the table as CSV (RFC 4180) to stdout.")
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Exit code 2 if any photo was left out, not only if all."),
@@ -165,6 +171,31 @@ def print_table(
     console().print(table)
 
 
+def print_csv(head: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> None:
+    """Print a table to stdout as RFC 4180 describes it, with a line of names first.
+
+    Spreadsheets take text that begins with ``= + - @`` for a formula, and a name from outside may
+    begin so: such text, never a number, gets a ``'`` before it. Control characters are written out.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells; None is an empty one.
+    """
+    # The stream would make two of each line's end on Windows.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(newline="")
+    lines = csv.writer(sys.stdout)
+    lines.writerow(head)
+    lines.writerows([_csv_cell(cell) for cell in row] for row in rows)
+
+
+def _csv_cell(cell: str | float | None) -> str | float | None:
+    if not isinstance(cell, str):
+        return cell
+    shown = visible(cell)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t", "\n")) else shown
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A `vultus.core.progress.Progress` that shows on a terminal's stderr how far work has come.
@@ -246,3 +277,14 @@ class ReportOptions:
     def code(self, skipped: int, *, done: int, code: ExitCode = ExitCode.OK) -> ExitCode:
         """The exit code when ``skipped`` photos were left out, and ``done`` were not."""
         return ExitCode.BAD_INPUT if skipped and (self.strict or not done) else code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOptions(ReportOptions):
+    """The same, where the result is a table."""
+
+    csv: CsvOption = False
+
+    def __post_init__(self) -> None:
+        if self.csv and self.json:
+            raise InputError("--csv and --json are two ways to print the result; give one")

@@ -11,6 +11,7 @@ from PIL import ImageDraw, ImageFont
 from vultus.core.checks import check_array
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
+from vultus.core.results import Identification
 
 Colour = tuple[int, int, int]
 
@@ -72,6 +73,29 @@ def draw_faces(image: Image, faces: Faces, *, captions: Sequence[str] | None = N
             colour = FACE_COLOURS[number % len(FACE_COLOURS)]
             _draw_caption(pen, text.strip(), faces.boxes[number].tolist(), colour, font_px)
     return np.asarray(canvas).copy()
+
+
+def draw_identified(image: Image, faces: Faces, answers: Sequence[Identification]) -> Image:
+    """Draw who is who: the name and the similarity of each face, or ``unknown``.
+
+    Args:
+        image: As `draw_faces`.
+        faces: The faces to draw.
+        answers: One per face, as `vultus.Recognizer.identify_faces` gives them.
+
+    Returns:
+        (h, w, 3) uint8, RGB: a new image.
+
+    Raises:
+        InputError: As `draw_faces`.
+    """
+    captions = []
+    for answer in answers:
+        if answer.identity is None:
+            captions.append("unknown")
+        else:
+            captions.append(f"{answer.identity} {answer.candidates[0].similarity:.2f}")
+    return draw_faces(image, faces, captions=captions)
 
 
 def _draw_box(pen: ImageDraw.ImageDraw, box: list[float], colour: Colour, line_px: int) -> None:

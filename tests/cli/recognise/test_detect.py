@@ -1,5 +1,7 @@
 """`vultus detect`: find faces, on real photos."""
 
+import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,3 +35,10 @@ def test_detect_prints_a_table(run: Run, original: Path) -> None:
     outcome = run("detect", original)
     assert outcome.code == 0
     assert "512x600" in outcome.out
+
+
+def test_csv_has_a_line_per_face_and_one_for_nobody(run: Run, photos: Path) -> None:
+    names = [photos / "both-together.jpg", photos / "nobody.jpg"]
+    lines = list(csv.DictReader(io.StringIO(run("detect", *names, "--csv").out, newline="")))
+    assert [line["photo"] for line in lines] == [str(names[i]) for i in (0, 0, 1)]
+    assert [line["face"] for line in lines] == ["0", "1", ""]

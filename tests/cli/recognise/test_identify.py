@@ -1,11 +1,16 @@
 """`vultus identify`: 1:N on real photos, with a tiny embedder."""
 
+import csv
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from vultus.image.io import read_image
 
 Run = Callable[..., Any]
 HOPPER, COLLINS = "Grace Hopper", "Eileen Collins"
@@ -51,3 +56,29 @@ def test_select_says_whom_the_folders_photos_show(
     assert "0 photos enrolled, 1 left out (1 with several faces)" in without.err
     chosen = run("identify", *arguments, "--select", "largest", "--json")
     assert chosen.json["faces"][0]["gallery_size"] == 1
+
+
+def test_the_answers_are_drawn_and_come_as_csv(
+    run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    name = "=Grace, [x]"
+    (tmp_path / "people" / name).mkdir(parents=True)
+    shutil.copy(original, tmp_path / "people" / name)
+    drawn = tmp_path / "drawn"
+    arguments = (original, "--gallery", tmp_path / "people", "--model", tiny_model)
+    rule = ("--threshold", "0.9")
+    told = run("identify", *arguments, *rule, "--csv", "--draw", drawn)
+    assert told.code == 0
+    head, row = csv.reader(io.StringIO(told.out, newline=""), strict=True)
+    cells = dict(zip(head, row, strict=True))
+    # What a spreadsheet would take for a formula is text.
+    assert (cells["photo"], cells["identity"]) == (str(original), f"'{name}")
+    assert float(cells["similarity"]) == pytest.approx(1, abs=1e-3)
+    assert float(cells["x1"]) < float(cells["x2"])
+    (copy,) = drawn.iterdir()
+    assert read_image(copy).shape == read_image(original).shape
+    assert np.abs(read_image(copy).astype(int) - read_image(original)).max() > 100
+    faces = run("identify", *arguments, *rule, "--json", "--draw", drawn).json["faces"]
+    assert faces[0]["drawn"] == str(copy)
+    both = run("identify", *arguments, "--csv", "--json")
+    assert (both.code, "give one" in both.err) == (2, True)

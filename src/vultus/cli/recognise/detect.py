@@ -1,5 +1,6 @@
 """`vultus detect`: find faces."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,9 +8,10 @@ import typer
 
 from vultus.cli.options import DetectorOption, PhotosArgument
 from vultus.cli.output import (
-    ReportOptions,
+    TableOptions,
     note,
     one_line,
+    print_csv,
     print_json,
     print_table,
     track,
@@ -17,18 +19,22 @@ from vultus.cli.output import (
 from vultus.core.choices import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
+    from vultus.core.faces import Image
     from vultus.pipeline.photos import DetectedPhoto
+
+_BOX = ("x1", "y1", "x2", "y2")
 
 
 def detect(
     photos: PhotosArgument,
-    report: ReportOptions,
+    report: TableOptions,
     detector: DetectorOption = DEFAULT_DETECTOR,
     draw: Annotated[
         Path | None, typer.Option(help="Write annotated copies into this folder.", metavar="DIR")
     ] = None,
 ) -> int:
     """Find the faces in photos: boxes, scores and five landmarks."""
+    from vultus.image.draw import draw_faces
     from vultus.image.io import list_images
     from vultus.pipeline.photos import Skipped
     from vultus.pipeline.recognizer import Recognizer
@@ -39,10 +45,14 @@ def detect(
     for photo in Recognizer(detector=detector).detect_many(paths, on_error=skipped):
         record = _record(photo)
         if draw is not None:
-            record["drawn"] = str(_draw(photo, draw, number=len(records)))
+            captions = [f"{score:.2f}" for score in photo.faces.scores]
+            drawn = draw_faces(photo.image, photo.faces, captions=captions)
+            record["drawn"] = write_drawn(drawn, draw, name=photo.name, number=len(records))
         records.append(record)
     if report.json:
         print_json({"photos": records, "skipped": skipped.photos})
+    elif report.csv:
+        print_csv(("photo", "width", "height", "face", *_BOX, "score"), _cells(records))
     else:
         print_table(("photo", "size", "faces", "x1 y1 x2 y2  score"), map(_row, records))
     if draw is not None and not report.json:
@@ -56,17 +66,26 @@ def _record(photo: "DetectedPhoto") -> dict[str, Any]:
     return {"photo": photo.name, "width": width, "height": height, "faces": faces}
 
 
-def _draw(photo: "DetectedPhoto", folder: Path, *, number: int) -> Path:
+def write_drawn(image: "Image", folder: Path, *, name: str, number: int) -> str:
+    """Write the annotated copy of a photo; gives its path."""
     from vultus.core.files import make_private_folder
-    from vultus.image.draw import draw_faces
     from vultus.image.io import write_image
 
     # The number keeps photos of one name in different folders apart.
-    target = folder / f"{number:04d}-{Path(photo.name).stem}.jpg"
+    target = folder / f"{number:04d}-{Path(name).stem}.jpg"
     make_private_folder(folder)
-    captions = [f"{score:.2f}" for score in photo.faces.scores]
-    write_image(target, draw_faces(photo.image, photo.faces, captions=captions), private=True)
-    return target
+    write_image(target, image, private=True)
+    return str(target)
+
+
+def _cells(records: list[dict[str, Any]]) -> Iterator[tuple[str | float | None, ...]]:
+    """A line per face; a photo without one has a line, too."""
+    for record in records:
+        photo = (record["photo"], record["width"], record["height"])
+        for i, face in enumerate(record["faces"]):
+            yield (*photo, i, *face["box_xyxy"], face["score"])
+        if not record["faces"]:
+            yield (*photo, *[None] * 6)
 
 
 def _row(record: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -7,10 +7,12 @@ import typer
 
 from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions, SelectOption
 from vultus.cli.output import (
+    CsvOption,
     ExitCode,
     JsonOption,
     ReportOptions,
     one_line,
+    print_csv,
     print_json,
     print_table,
     progress_bar,
@@ -18,7 +20,7 @@ from vultus.cli.output import (
     report_note,
     say,
 )
-from vultus.cli.recognise.identify import named_faces, print_faces
+from vultus.cli.recognise.identify import AnswerOptions, named_faces, print_faces
 from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
 
@@ -78,12 +80,15 @@ def enroll(
     return code
 
 
-def list_people(file: FileArgument, json: JsonOption = False) -> int:
+def list_people(file: FileArgument, json: JsonOption = False, csv: CsvOption = False) -> int:
     """List who is enrolled, with how many photos."""
     with _existing(file) as gallery:
         people, space = gallery.identities(), gallery.space
     if json:
         print_json({"space": space.to_dict(), "people": [person.to_dict() for person in people]})
+    elif csv:
+        lines = [(p.identity, p.n_photos, p.enrolled_at) for p in people]
+        print_csv(("name", "photos", "enrolled"), lines)
     else:
         rows = [
             (one_line(person.identity), str(person.n_photos), person.enrolled_at)
@@ -115,14 +120,14 @@ def identify(
     photos: PhotosArgument,
     decision: FpirOptions,
     models: RecognizerOptions,
-    report: ReportOptions,
+    report: AnswerOptions,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.pipeline.photos import Skipped
 
     recognizer, skipped = models.open(), Skipped()
     with _existing(file) as gallery:
-        faces = named_faces(recognizer, gallery, photos, decision, skipped)
+        faces = named_faces(recognizer, gallery, photos, decision, skipped, draw=report.draw)
     return print_faces(faces, skipped, report)
 
 

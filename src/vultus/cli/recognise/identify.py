@@ -1,6 +1,7 @@
 """`vultus identify`: who of the enrolled people is in these photos?"""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,9 @@ import typer
 from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
     ExitCode,
-    ReportOptions,
+    TableOptions,
     one_line,
+    print_csv,
     print_json,
     print_table,
     progress_bar,
@@ -19,6 +21,7 @@ from vultus.cli.output import (
     say,
     track,
 )
+from vultus.cli.recognise.detect import write_drawn
 from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import InputError
 
@@ -28,6 +31,28 @@ if TYPE_CHECKING:
     from vultus.pipeline.recognizer import Recognizer
 
 
+_CSV = (
+    "photo",
+    "face",
+    *("x1", "y1", "x2", "y2"),
+    "identity",
+    "nearest",
+    "similarity",
+    "threshold",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions(TableOptions):
+    """How the answers are shown."""
+
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="Write copies with boxes and names into this folder.", metavar="DIR"),
+    ] = None
+
+
 def identify(
     photos: PhotosArgument,
     gallery: Annotated[
@@ -35,7 +60,7 @@ def identify(
     ],
     decision: FpirOptions,
     models: RecognizerOptions,
-    report: ReportOptions,
+    report: AnswerOptions,
     select: Annotated[
         Selection,
         typer.Option(
@@ -65,7 +90,7 @@ def identify(
             raise InputError(
                 f"--gallery must be a gallery file or a folder of people, there is no {gallery}"
             )
-        faces = named_faces(recognizer, people, photos, decision, skipped)
+        faces = named_faces(recognizer, people, photos, decision, skipped, draw=report.draw)
     return print_faces(faces, skipped, report)
 
 
@@ -86,28 +111,41 @@ def named_faces(
     photos: list[str],
     decision: FpirOptions,
     skipped: "Skipped",
+    *,
+    draw: Path | None,
 ) -> list[dict[str, Any]]:
-    """Every face of some photos, with who it is, fit for JSON."""
+    """Every face of some photos, with who it is, fit for JSON; drawn, where that is asked for."""
+    from vultus.image.draw import draw_identified
     from vultus.image.io import list_images
 
     paths = track(found := list_images(photos), "identifying", total=len(found))
     answered = recognizer.identify_many(
         paths, gallery, fpir=decision.fpir, threshold=decision.threshold, on_error=skipped
     )
-    return [
-        {"photo": photo.name, "face": i, "box_xyxy": face["box_xyxy"], **answer.to_dict()}
-        for photo, answers in answered
-        for i, (face, answer) in enumerate(zip(photo.faces.to_dicts(), answers, strict=True))
-    ]
+    records: list[dict[str, Any]] = []
+    for number, (photo, answers) in enumerate(answered):
+        drawn = {}
+        if draw is not None:
+            copy = draw_identified(photo.image, photo.faces, answers)
+            drawn["drawn"] = write_drawn(copy, draw, name=photo.name, number=number)
+        records += [
+            {"photo": photo.name, "face": i, "box_xyxy": face["box_xyxy"]}
+            | answer.to_dict()
+            | drawn
+            for i, (face, answer) in enumerate(zip(photo.faces.to_dicts(), answers, strict=True))
+        ]
+    return records
 
 
-def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: ReportOptions) -> int:
+def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: TableOptions) -> int:
     """Print the answers and give the exit code."""
     from vultus.core.thresholds import Threshold
 
     if report.json:
         notes = [told.to_dict() for told in skipped.notes]
         print_json({"faces": faces, "skipped": skipped.photos, "notes": notes})
+    elif report.csv:
+        print_csv(_CSV, map(_cells, faces))
     else:
         print_table(("photo", "face", "who", "similarity", "limit", "note"), map(_row, faces))
         for rule in sorted({str(Threshold(**face["threshold"])) for face in faces}):
@@ -115,6 +153,15 @@ def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: ReportO
     named = all(face["identity"] for face in faces)
     code = ExitCode.OK if named else ExitCode.NO_MATCH
     return report.end(skipped.photos, done=len(faces), code=code)
+
+
+def _cells(face: dict[str, Any]) -> tuple[str | float | None, ...]:
+    best = face["candidates"][0] if face["candidates"] else {}
+    return (
+        *(face["photo"], face["face"], *face["box_xyxy"], face["identity"]),
+        *(best.get("identity"), best.get("similarity"), face["threshold"]["similarity"]),
+        "; ".join(face["refusal"]),
+    )
 
 
 def _row(face: dict[str, Any]) -> tuple[str, ...]:
