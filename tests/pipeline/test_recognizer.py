@@ -177,6 +177,16 @@ def test_an_unfit_photo_stops_an_enrolment_unless_it_is_to_be_left_out(
         assert list(errors) == ["photo 2"]
 
 
+def test_a_photo_left_out_is_told_once(
+    recognizer: Recognizer, tmp_path: Path, hopper: Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Gallery.open(tmp_path / "people.db", space=recognizer.embedder.space) as gallery:
+        recognizer.enroll(gallery, "Grace", [hopper, hopper], on_error=Skipped())
+        assert caplog.text == ""
+        recognizer.enroll(gallery, "Grace", [hopper])
+    assert caplog.text.count("photo 1 left out: enrolled already") == 1
+
+
 def test_what_was_left_out_is_counted_by_reason(
     recognizer: Recognizer, tmp_path: Path, hopper: Image, rocket: Image, together: Image
 ) -> None:

@@ -173,7 +173,7 @@ class Gallery:
                     kept = self._templates_with(name)
         for row, why in zip(rows, reasons, strict=True):
             if why:
-                logger.warning("%s: photo %s left out: %s", name, row.source, "; ".join(why))
+                logger.info("%s: photo %s left out: %s", name, row.source, "; ".join(why))
         self._cached = self._cached if kept is None else kept  # when it is on disk
         if alike is None or others is None:
             return Enrolment(name, reasons)

@@ -317,7 +317,9 @@ class Recognizer(Analyser):
                 on_error(name, error)
             return 0
         for name, reasons in zip(names, enrolment.reasons, strict=True):
-            if reasons and on_error is not None:
+            if reasons and on_error is None:
+                logger.warning("%s: %s left out: %s", identity, name, "; ".join(reasons))
+            elif reasons and on_error is not None:
                 kind = RepeatedPhotoError if REPEATED in reasons else OutlierError
                 on_error(name, kind("; ".join(reasons)))
         for found in enrolment.resemblances:
@@ -328,8 +330,8 @@ class Recognizer(Analyser):
 def _resemblance_note(photo: str, identity: str, found: Resemblance) -> Note:
     other, similarity = found.candidate.identity, found.candidate.similarity
     text = (
-        f"{photo} of {identity!r} looks like {other!r}: similarity {similarity:.4f}, one person "
-        f"from {found.threshold} on; if it is one person, keep one of the names"
+        f"{photo} of {identity!r} looks like {other!r}: similarity {similarity:.4f}, and one "
+        f"person's photos reach {found.threshold}; if it is one person, keep one of the names"
     )
     details = {
         "photo": photo,

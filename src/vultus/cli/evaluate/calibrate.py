@@ -156,7 +156,7 @@ def _print(result: "CalibrationResult", target: Path) -> None:
     say(
         f"{data.n_people:,} people ({data.n_photos:,} photos) set the thresholds, "
         f"{data.n_people_held_out:,} others ({data.n_photos_held_out:,}) checked them; "
-        f"{data.failures:,} photos without a face were left out"
+        f"{data.failures:,} photos without a face, or with several (--select), were left out"
     )
     _print_fmr(result)
     if result.fpir:

@@ -254,7 +254,8 @@ def _check_file(path: Path, *, may_create: bool) -> None:
         raise GalleryError(f"{path} cannot be read: {error}") from error
     if not head and not may_create:
         raise GalleryError(
-            f"there is no gallery at {path}; enrol somebody to make one (or pass space=...)"
+            f"there is no gallery at {path}; enrol somebody to make one (`Gallery.open` makes one "
+            "of a given space)"
         )
     if head and head != MAGIC:
         raise GalleryError(
