@@ -41,7 +41,7 @@ DEFAULT_SELECT: Selection = "only"
 """Everywhere: a photo that shows several people says itself whose it is, or is not taken."""
 
 TEMPLATE_NAMES = ("arcface-112", "facenet-160", "sphereface-112x96")
-DATASET_NAMES = ("folder", "list", "recordio", "synthetic")
+DATASET_NAMES = ("folder", "list", "recordio", "synthetic", "webdataset")
 WRITER_NAMES = ("folder", "zip", "recordio")
 PROTOCOL_NAMES = (
     "agedb-30", "blufr", "calfw", "cfp-fp", "cplfw", "folder", "ijb-b", "ijb-c", "lfw",

@@ -99,8 +99,9 @@ def open_dataset(root: str | Path | None, kind: str = "auto", **settings: Any) -
     """Open a data set.
 
     Args:
-        root: A folder or zip of identities, a list file, a ``.rec`` file or its folder; None for a
-            kind that is made by code.
+        root: A folder or zip of identities, a list file, a ``.rec`` file or its folder, a ``.tar``,
+            a folder or pattern (``train-{000..127}.tar``) of them; None for a kind that is made by
+            code.
         kind: A name of `DATASETS`, or ``"auto"``: the content of ``root`` decides.
         settings: More settings of that kind.
 
@@ -116,15 +117,18 @@ def open_dataset(root: str | Path | None, kind: str = "auto", **settings: Any) -
     if root is None:
         return DATASETS.create(kind, **settings)
     path = Path(root)
-    if not path.exists():
+    if not path.exists() and "{" not in path.name:
         raise InputError(f"a data set must be a file or a folder, and there is no {path}")
     return DATASETS.create(_kind_of(path) if kind == "auto" else kind, root=path, **settings)
 
 
 def _kind_of(path: Path) -> str:
     if path.is_dir():
-        return "recordio" if any(path.glob("*.rec")) else "folder"
+        if any(path.glob("*.rec")):
+            return "recordio"
+        tars = any(path.glob("*.tar")) and not any(entry.is_dir() for entry in path.iterdir())
+        return "webdataset" if tars else "folder"
     if path.suffix.lower() == ".bin":
         raise InputError(f"{path} is a set of pairs; `vultus data pairs` unpacks it")
-    kinds = {".rec": "recordio", ".idx": "recordio", ".zip": "folder"}
+    kinds = {".rec": "recordio", ".idx": "recordio", ".zip": "folder", ".tar": "webdataset"}
     return kinds.get(path.suffix.lower(), "list")

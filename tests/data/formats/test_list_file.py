@@ -75,3 +75,30 @@ def test_other_files_are_refused(root: Path) -> None:
         ListDataset(root / "anna/00.png")
     with pytest.raises(InputError, match="cannot be read"):
         ListDataset(root / "none.tsv")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "4\t17.000000\ta/00.png",
+            "0\t17\ta/01.png",
+            "2\t3.0\t0.5\t9\tb/00.png",
+            "3\t-1\tb/01.png",
+        ],
+        ["1\ta/00.png\t17", "0\ta/01.png\t17\t1\t2\t3\t4", "1\tb/00.png\t3", "1\tb/01.png\t-1"],
+    ],
+    ids=["im2rec", "insightface"],
+)
+def test_lists_of_other_programs(make_folder: MakeFolder, tmp_path: Path, lines: list[str]) -> None:
+    root = make_folder({"a": 2, "b": 2})
+    path = tmp_path / "train.lst"
+    path.write_text("\n".join(lines) + "\n")
+    dataset = open_dataset(path, folder=root)
+    assert dataset.identities == ("3", "17")
+    assert dataset.labels.tolist() == [1, 1, 0, -1]
+    assert list(dataset.names) == ["a/00.png", "a/01.png", "b/00.png", "b/01.png"]
+    for line in ("1\ta/00.png", "x\t1\ta/00.png", "1\t0.5\ta/00.png", "2\ta/00.png\t3"):
+        path.write_text(line + "\n")
+        with pytest.raises(InputError, match="aligned"):
+            open_dataset(path, folder=root)

@@ -132,3 +132,14 @@ def test_two_copies_of_a_photo_are_refused(tmp_path: Path, embed: Any, write_per
     pairs = _make(tmp_path / "two", write_person)
     with pytest.raises(InputError, match="several"):
         PROTOCOLS.create("lfw", root=tmp_path, pairs=pairs).run(embed)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["file", "folder"])
+def test_the_packed_pairs(tmp_path: Path, embed: Any, write_bin: Any, whole: bool) -> None:
+    path = tmp_path / "lfw.bin"
+    write_bin(path, people=4)
+    result = PROTOCOLS.create("lfw", root=path if whole else tmp_path).run(embed)
+    assert (result.protocol, result.to_dict()["accuracy"]) == ("lfw", 1.0)
+    assert result.all_pairs is None
+    assert set(result.files_sha256) == {"lfw.bin"}
+    assert embed.aligned == [True]

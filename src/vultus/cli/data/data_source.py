@@ -27,7 +27,8 @@ class SourceOptions:
     source: Annotated[
         Path,
         typer.Argument(
-            help="A folder or zip with a folder per identity, a list of files, or a .rec file.",
+            help="A folder or zip with a folder per identity, a list of files, a .rec file, or "
+            "a .tar, a folder or a pattern (x-{00..31}.tar) of them.",
             metavar="SOURCE",
         ),
     ]

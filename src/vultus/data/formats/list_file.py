@@ -12,6 +12,7 @@ from vultus.data.formats.files import read_image_file
 from vultus.data.formats.name_table import NameTable
 
 _NUMBER = re.compile(r"-1|0|[1-9][0-9]{0,15}")
+_LABEL = re.compile(r"(-1|[0-9]{1,15})(?:\.0*)?")
 _BLANK_THEN_NUMBER = re.compile(r"(.*\S)\s+(-1|[0-9]+)")
 
 
@@ -20,7 +21,9 @@ class ListDataset(FaceDataset):
     """Images named by the lines of a file, ``path<tab>identity``.
 
     The identity is a name, or a number if all of them are numbers, where -1 is nobody. A path
-    alone has no identity. Lists of the kind ``path 17``, with a blank and a number, are read too.
+    alone has no identity. Lists of the kind ``path 17``, with a blank and a number, are read too,
+    and so are files ``.lst`` of im2rec (number, label, path) and of insightface (whether aligned,
+    path, label, perhaps box and landmarks, which are not used).
     Empty lines and those that begin with ``#`` are left out. Numbers are closed up to labels
     without gaps and stay as names.
 
@@ -49,7 +52,7 @@ class ListDataset(FaceDataset):
                 "set the folder that its paths are relative to"
             )
         owners = [owner for _, owner in rows]
-        identities = _ordered({owner for owner in owners if owner is not None})
+        identities = ordered_names({owner for owner in owners if owner is not None})
         label_of: dict[str | None, int] = {name: label for label, name in enumerate(identities)}
         label_of[None] = UNLABELLED
         labels = np.fromiter((label_of[owner] for owner in owners), np.int64, len(owners))
@@ -76,10 +79,11 @@ class ListDataset(FaceDataset):
 def _rows(list_file: Path) -> Iterator[tuple[str, str | None]]:
     """Path and identity of each line; an identity of None for none."""
     seen: set[str] = set()
+    columns = _lst_columns if list_file.suffix.lower() == ".lst" else _columns
     for number, line in enumerate(_lines(list_file), start=1):
         if not line.strip() or line.startswith("#"):
             continue
-        path, owner = _columns(line, where=f"{list_file}:{number}")
+        path, owner = columns(line, where=f"{list_file}:{number}")
         if path in seen:
             raise InputError(f"{list_file}:{number} names {path} for the second time")
         seen.add(path)
@@ -107,6 +111,25 @@ def _columns(line: str, *, where: str) -> tuple[str, str | None]:
     return columns[0], None if owner == str(UNLABELLED) else owner
 
 
-def _ordered(names: set[str]) -> list[str]:
+def _lst_columns(line: str, *, where: str) -> tuple[str, str | None]:
+    columns = [column.strip() for column in line.split("\t")]
+    if len(columns) >= 3 and columns[0].isascii() and columns[0].isdigit() and "\0" not in line:
+        if (label := _whole_number(columns[1])) is not None and columns[-1]:
+            return columns[-1], None if label == UNLABELLED else str(label)
+        if (label := _whole_number(columns[2])) is not None and columns[0] in "01" and columns[1]:
+            return columns[1], None if label == UNLABELLED else str(label)
+    raise InputError(
+        f"{where} must be 'number<tab>label<tab>path' or 'aligned<tab>path<tab>label', got {line!r}"
+    )
+
+
+def _whole_number(text: str) -> int | None:
+    """im2rec writes labels as floats, e.g. 17.000000; None if it is no label."""
+    match = _LABEL.fullmatch(text)
+    return None if match is None else int(match[1])
+
+
+def ordered_names(names: set[str]) -> list[str]:
+    """Identities in order: by number if all are numbers, else by name."""
     numbers = all(_NUMBER.fullmatch(name) for name in names)
     return sorted(names, key=int) if numbers else sorted(names)

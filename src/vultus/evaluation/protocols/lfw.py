@@ -9,6 +9,7 @@ from vultus.core.text import argument
 from vultus.evaluation.measures.summary import summarise
 from vultus.evaluation.protocols.base import PROTOCOLS, EmbedPhotos
 from vultus.evaluation.protocols.pairs.pair_lists import read_lfw_pairs
+from vultus.evaluation.protocols.pairs.pairs import pairs_of_bin
 from vultus.evaluation.protocols.photos import PhotoRoot, people_of
 from vultus.evaluation.protocols.protocol_files import archive, digests, folder_of
 from vultus.evaluation.protocols.result import ProtocolResult
@@ -23,7 +24,8 @@ class Lfw:
     far below what 3,000 impostor pairs can carry.
 
     Args:
-        root: Folder or zip of ``Name/Name_0001.jpg`` (or PNG, WebP ...).
+        root: Folder or zip of ``Name/Name_0001.jpg`` (or PNG, WebP ...); or ``lfw.bin`` or its
+            folder: the pairs as aligned crops, and no other photos to compare.
         pairs: ``pairs.txt``; None looks for it in the root, or beside the zip.
         aligned: The photos are aligned crops already.
         all_pairs: Also compare all photos with each other; all photos of the root are then
@@ -47,6 +49,12 @@ class Lfw:
         aligned: bool = False,
         all_pairs: bool = True,
     ) -> None:
+        stored = root if root.suffix == ".bin" else root / "lfw.bin"
+        listed = pairs is not None or (folder_of(root) / "pairs.txt").is_file()
+        self._stored = None
+        if stored.is_file() and not listed:
+            self._stored = pairs_of_bin("lfw", stored)
+            return
         self._root = root
         self._pairs_file = _find_pairs(root) if pairs is None else pairs
         self._pairs = read_lfw_pairs(self._pairs_file)
@@ -56,6 +64,8 @@ class Lfw:
 
     def run(self, embed: EmbedPhotos) -> ProtocolResult:
         """Embed the photos and measure."""
+        if self._stored is not None:
+            return self._stored.run(embed)
         named = {pair.first for pair in self._pairs} | {pair.second for pair in self._pairs}
         files = {name: self._photos.find(name) for name in sorted(named)}
         chosen = self._photos.names if self._all_pairs else sorted(set(files.values()))

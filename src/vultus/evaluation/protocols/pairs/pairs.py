@@ -67,7 +67,7 @@ def pairs(*, root: Path, pairs: Path | None = None, aligned: bool = False) -> Pa
         InputError: If a file is missing or not of the layout.
     """
     if root.suffix == ".bin":
-        return _from_bin("pairs", root)
+        return pairs_of_bin("pairs", root)
     names = ("pairs.tsv", "pairs.txt")
     return _from_list("pairs", root, _listed(root, pairs, names), aligned=aligned)
 
@@ -155,10 +155,10 @@ def _bin_or_list(
     name: str, root: Path, given: Path | None, *, aligned: bool, names: tuple[str, ...]
 ) -> PairProtocol:
     if root.suffix == ".bin":
-        return _from_bin(name, root)
+        return pairs_of_bin(name, root)
     found = _listed(root, given, names)
     if found.suffix == ".bin":
-        return _from_bin(name, found)
+        return pairs_of_bin(name, found)
     return _from_list(name, root, found, aligned=aligned)
 
 
@@ -197,7 +197,8 @@ def _located(
     )
 
 
-def _from_bin(name: str, path: Path) -> PairProtocol:
+def pairs_of_bin(name: str, path: Path) -> PairProtocol:
+    """The pairs of a ``*.bin``, whose photos are aligned crops; each is embedded once."""
     images, flags = read_pair_set(path)
     firsts, places = distinct_images(images)  # each is embedded once
     photos = {f"{number}": images[number] for number in firsts}
