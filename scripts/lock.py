@@ -11,7 +11,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
-HEADER = "# Exact versions for every verb of the Makefile. Renew with `make lock`.\n"
+HEADER = """\
+# Exact versions for every verb of the Makefile. Renew with `make lock`.
+# No hashes, on purpose: pip checks those of all packages or of none, and torch has several files
+# of this very version (PyPI's with CUDA, the CPU builds of download.pytorch.org), of which it takes
+# the one that it sees; nor can the package itself, installed editable beside them, have one.
+# For checked files make your own list of hashes: CONTRIBUTING.md, "The lock".
+"""
 # Pinned on purpose, not to the newest: a CPU build of this version is the one kept at hand.
 TORCH = "torch==2.13.0"
 
