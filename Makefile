@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint $(LOCK)
 
-.PHONY: demo test lint bench docs clean lock
+.PHONY: demo test test-all lint bench docs clean lock
 
 demo: $(VENV)/.demo  ## Find, compare, identify and cluster faces on real photos; PHOTOS=dir for your own
 	$(BIN)/vultus demo --output $(OUT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.dev  ## The tests (five to ten minutes on two cores)
 	$(BIN)/python -m pytest
+
+# What a suite needs and is not here is named, and is no failure. Or SUITES='slow models'.
+test-all: $(VENV)/.dev  ## Every suite that can run here, with its minutes (half an hour on two cores)
+	$(BIN)/python scripts/suites.py $(SUITES)
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

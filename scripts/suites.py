@@ -1,6 +1,6 @@
 """Runs every suite that can run here, also what `make test` leaves out; prints the minutes of each.
 
-    python scripts/test_all.py [SUITE ...]
+    python scripts/suites.py [SUITE ...]
 
 A suite that needs what is not here (model files, a browser, a server, a GPU) is named with what it
 needs, and is no failure.
