@@ -1,7 +1,7 @@
 """SCRFD: an accurate detector with five landmarks (Guo et al. 2021).
 
-The ONNX files that this decodes could not be tried when it was written. The decoding was compared
-with the port of one of them (500M with landmarks) to another engine; see docs/guide/detection.md.
+The ONNX files that this decodes could not be tried when it was written. Its test has the weights of
+one of them (500M with landmarks), out of a port to another engine; see docs/guide/detection.md.
 """
 
 from collections.abc import Sequence
