@@ -172,3 +172,16 @@ def test_photos_with_several_faces_do_not_say_who_is_who(
     done = run("calibrate", "--embeddings", path)
     assert done.code == 2
     assert "one face each" in done.err
+
+
+def test_too_few_people_are_refused_before_any_photo_is_embedded(
+    people: Path, tiny_model: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("vultus.pipeline.measuring.calibration.embed_with")
+    arguments = ["calibrate", people, "--aligned", "--model", tiny_model]
+    refused = run(*arguments, "--fmr", "1e-4")
+    assert refused.code == 2
+    assert "takes 492 people with a face on a photo, there are 120: 372 more" in refused.err
+    assert "--threshold" in refused.err
+    refused = run(*arguments, "--gallery-size", 100, "--fpir", 0.1, "--photos-per-person", 3)
+    assert "takes 156 people with as many photos" in refused.err

@@ -113,6 +113,7 @@ def calibrate(
                 models.open(),
                 aligned=faces.aligned,
                 select=faces.select,
+                plan=plan,
                 progress=progress,
             )
     elif faces.embeddings is not None:

@@ -36,6 +36,7 @@ from vultus.evaluation.calibration.split import (
     held_out,
     people_in_all,
     smallest_fmr,
+    split_sizes,
 )
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.score_stream import TAIL
@@ -137,9 +138,8 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
     )
     people = np.unique(faces.identities, return_inverse=True)[1].astype(np.int64)
     fit, other = (_Part(faces.embeddings[mask], people[mask]) for mask in (~kept, kept))
+    check_people(plan, [*fit.photo_counts, *other.photo_counts])
     rates_asked = _fmrs(plan, fit, other)
-    for gallery in plan.galleries:
-        _check_gallery(gallery, fit, other, share=plan.share_held_out)
     for part in (fit, other):
         part.compare(max(rates_asked))
     created = datetime.now(UTC)
@@ -171,6 +171,23 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
     return CalibrationResult(calibration, tuple(fmr_checks), tuple(fpir_checks), probability)
 
 
+def check_people(plan: CalibrationPlan, photo_counts: Sequence[int]) -> None:
+    """Refuse a plan that people cannot carry; before their photos are looked at, too.
+
+    Args:
+        plan: What is to be measured.
+        photo_counts: How many photos each person has; with a face, where that is known.
+
+    Raises:
+        CalibrationError: If they cannot; the message says how many people it takes.
+    """
+    for fmr in plan.fmrs or DECADES[:1]:
+        check_people_for_fmr(fmr, n_people=len(photo_counts), share=plan.share_held_out)
+    for gallery in plan.galleries:
+        enough = sum(count >= gallery.photos_per_person for count in photo_counts)
+        _check_gallery(gallery, enough, share=plan.share_held_out)
+
+
 class _Part:
     """The faces of one side of the split."""
 
@@ -189,13 +206,9 @@ class _Part:
         tail = min(_MAX_TAIL, max(TAIL, round(1.5 * largest_fmr * n)))
         self.pairs = all_pairs(self.embeddings, identities=self.people, tail=tail)
 
-    def with_photos(self, least: int) -> int:
-        """How many people have at least so many photos."""
-        return int((self.photo_counts >= least).sum())
-
     def searches(self, photos_per_person: int, *, seed: int) -> StrangerSearches | None:
         """Everybody as a stranger to everybody else; None where too few have so many photos."""
-        if self.with_photos(photos_per_person) < MIN_PEOPLE:
+        if (self.photo_counts >= photos_per_person).sum() < MIN_PEOPLE:
             return None
         return stranger_searches(
             self.embeddings,
@@ -210,8 +223,6 @@ def _fmrs(plan: CalibrationPlan, fit: _Part, other: _Part) -> list[float]:
     wanted = (
         plan.fmrs or [fmr for fmr in DECADES if smallest_fmr(fewest) <= fmr <= 1e-2] or DECADES[:1]
     )
-    for fmr in wanted:
-        check_people_for_fmr(fmr, n_people=fit.n_people + other.n_people, share=plan.share_held_out)
     if not (fit.n_pairable and other.n_pairable):
         raise InputError(
             "calibration needs people with two photos or more on both sides of the split, got "
@@ -250,20 +261,17 @@ def _galleries(
     ]
 
 
-def _check_gallery(gallery: GalleryPlan, fit: _Part, other: _Part, *, share: float) -> None:
-    """Refuse a gallery that those who set the threshold cannot carry, before any work."""
-    photos = gallery.photos_per_person
-    setting, have = fit.with_photos(photos), fit.with_photos(photos) + other.with_photos(photos)
-    carried = people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size)
-    least = max(carried, MIN_PEOPLE)
-    if setting >= least:
+def _check_gallery(gallery: GalleryPlan, n_people: int, *, share: float) -> None:
+    """Refuse a gallery that so many people with photos enough cannot carry."""
+    least = max(people_for_fpir(gallery.fpir, gallery_size=gallery.gallery_size), MIN_PEOPLE)
+    if split_sizes(n_people, share=share)[0] >= least:
         return
     needed = people_in_all(least, 0, share=share)
     raise CalibrationError(
-        f"FPIR {gallery.fpir:.3g} among {gallery.gallery_size:,} people with {photos} photo(s) "
-        f"each takes {needed:,} people with as many photos ({1 - share:.0%} of them set the "
-        f"threshold), there are {have:,}: {needed - have:,} more. Ask for a higher FPIR or "
-        "a smaller gallery"
+        f"FPIR {gallery.fpir:.3g} among {gallery.gallery_size:,} people with "
+        f"{gallery.photos_per_person} photo(s) each takes {needed:,} people with as many photos "
+        f"({1 - share:.0%} of them set the threshold), there are {n_people:,}: "
+        f"{needed - n_people:,} more. Ask for a higher FPIR or a smaller gallery"
     )
 
 

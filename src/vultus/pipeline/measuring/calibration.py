@@ -13,7 +13,7 @@ from vultus.core.errors import ImageError, InputError
 from vultus.core.files import write_text
 from vultus.core.progress import Progress
 from vultus.embedding.embedding_file import load_embeddings
-from vultus.evaluation.calibration.run import LabelledFaces
+from vultus.evaluation.calibration.run import CalibrationPlan, LabelledFaces, check_people
 from vultus.evaluation.protocols.photos import PhotoRoot
 from vultus.matching.calibration import Calibration
 from vultus.models.cards import is_model_name
@@ -31,6 +31,7 @@ def photographed_faces(
     *,
     aligned: bool = False,
     select: Selection = DEFAULT_SELECT,
+    plan: CalibrationPlan | None = None,
     progress: Progress | None = None,
 ) -> LabelledFaces:
     """Embed a folder (or zip) of photos, a folder per person.
@@ -40,13 +41,18 @@ def photographed_faces(
         recognizer: Detects, aligns and embeds.
         aligned: The photos are aligned crops already; nothing is detected.
         select: Which face of a photo is meant.
+        plan: What will be measured: refused before any photo is read where all of them together
+            are of too few people.
         progress: Told how many photos are done.
 
     Raises:
         InputError: If there is no photo, or no face on any.
+        CalibrationError: If the people cannot carry the plan.
     """
     photos = PhotoRoot(root)
     people = np.array([_person(name) for name in photos.names])
+    if plan is not None:
+        check_people(plan, list(Counter(people.tolist()).values()))
     embedded = embed_with(recognizer, select=select, progress=progress)(
         photos.photos(photos.names), aligned=aligned
     )
