@@ -85,6 +85,7 @@ _COMMANDS = {
     "embed": "vultus.cli.recognise.embed:embed",
     "verify": "vultus.cli.recognise.verify:verify",
     "identify": "vultus.cli.recognise.identify:identify",
+    "find": "vultus.cli.recognise.find:find",
     "cluster": "vultus.cli.recognise.cluster:cluster",
     "gallery": _GALLERY,
     "evaluate": "vultus.cli.evaluate.evaluate:evaluate",

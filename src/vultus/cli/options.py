@@ -51,6 +51,15 @@ CalibrationOption = Annotated[
         show_default=False,
     ),
 ]
+CacheOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder that keeps the faces found in photos, or `none`; else in the user's cache. "
+        "It holds vectors of faces, for its owner only.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
 SelectOption = Annotated[
     Selection,
     typer.Option(help="Which face of a photo is meant when it shows several that can be judged."),
@@ -118,8 +127,13 @@ class RecognizerOptions(EmbedderOptions):
     ] = True
     calibration: CalibrationOption = None
 
-    def open(self) -> "Recognizer":
-        """The recogniser; its models are loaded when first needed."""
+    def open(self, *, cache: str = "none") -> "Recognizer":
+        """The recogniser; its models are loaded when first needed.
+
+        Args:
+            cache: Where it keeps the faces of photos: a folder, ``none``, or ``user``.
+        """
+        from vultus.pipeline.face_cache import FaceCache
         from vultus.pipeline.recognizer import Recognizer
         from vultus.quality.gate import QualityGate
 
@@ -129,6 +143,8 @@ class RecognizerOptions(EmbedderOptions):
             precision=self.precision,
             gate=QualityGate() if self.gate else None,
         )
+        if cache != "none":
+            recognizer.cache = FaceCache(None if cache == "user" else cache)
         return with_calibration(recognizer, self.calibration)
 
 

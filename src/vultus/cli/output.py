@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 _HANDFUL = 10
 
-_CONTROLS = re.compile(f"[{CONTROLS}]")
+# Halves of characters, too: a table would be laid out for one column where six are printed.
+_CONTROLS = re.compile(f"[{CONTROLS}\ud800-\udfff]")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 CsvOption = Annotated[

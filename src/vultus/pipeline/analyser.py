@@ -24,6 +24,7 @@ from vultus.core.faces import Faces, Image
 from vultus.detection.base import Detector, open_detector
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.models.cards import ModelCard
+from vultus.pipeline.face_cache import FaceCache, FileState, KnownPhoto, setting_key
 from vultus.pipeline.photos import (
     AnalysedPhoto,
     DetectedPhoto,
@@ -38,6 +39,8 @@ from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
 
 _DEFAULT_GATE = QualityGate()
+_WINDOW = 256
+"""So many photos are looked up, and kept, at once."""
 
 
 class Analyser:
@@ -55,6 +58,10 @@ class Analyser:
         runtime: ``auto``, ``onnxruntime`` or ``openvino``, for models opened here.
         precision: ``f32`` or ``bf16``, for the embedder opened here.
         threads: Threads per model; None leaves it to the runtime.
+
+    Attributes:
+        cache: Where `known_photos`, and what stands on it (`Recognizer.enroll`, `find_person`),
+            keeps the faces of files; None keeps nothing.
 
     """
 
@@ -74,6 +81,7 @@ class Analyser:
         self._runtime: Runtime = runtime
         self._precision: Precision = precision
         self._threads = threads
+        self.cache: FaceCache | None = None
 
     @property
     def detector_name(self) -> str:
@@ -150,6 +158,45 @@ class Analyser:
                 detected = DetectedPhoto(photo.name, photo.image, faces, photo.place)
                 yield self._measured(detected, aligned, rows)
 
+    def known_photos(
+        self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
+    ) -> Iterator[AnalysedPhoto | KnownPhoto]:
+        """As `analyse`, but what ``cache`` knows of a photo is taken from there, without pixels.
+
+        Args:
+            photos: Sources. Only paths can be known; with a cache they are all listed at first.
+            on_error: As `analyse`.
+        """
+        cache, setting = self.cache, self._setting()
+        if cache is None or setting is None:
+            yield from self.analyse(photos, on_error=on_error)
+            return
+        listed = list(photos)
+        paths = [Path(photo) for photo in listed if isinstance(photo, (str, Path))]
+        if len(paths) < len(listed):
+            yield from self.analyse(listed, on_error=on_error)
+            return
+        for start in range(0, len(paths), _WINDOW):
+            part = paths[start : start + _WINDOW]
+            # Looked at before they are read: one that changes meanwhile is analysed again.
+            states = [FileState.of(path) for path in part]
+            found = cache.known(states, [str(path) for path in part], setting=setting)
+            new = [i for i, known in enumerate(found) if known is None]
+            for photo in self.analyse([part[i] for i in new], on_error=on_error):
+                found[new[photo.place]] = KnownPhoto(
+                    photo.name, photo.size_hw, photo.faces, photo.refusals, photo.embeddings
+                )
+            fresh = [(states[i], kept) for i in new if (kept := found[i]) is not None]
+            cache.keep(fresh, setting=setting)
+            yield from (known for known in found if known is not None)
+
+    def _setting(self) -> str | None:
+        """What the cache must know of the models; None where nobody can say what they are."""
+        if not isinstance(self._detector, str):
+            return None
+        rest = (self.gate, self._precision, self._runtime)
+        return setting_key(self.embedder.space, self._detector, rest)
+
     def embed(self, photo: PhotoSource) -> Embeddings:
         """Embed every face of one photo, in the order of `detect`; the gate is not applied."""
         return next(self.analyse([photo])).embeddings
@@ -177,7 +224,9 @@ class Analyser:
         analysed = next(self.analyse([photo]))
         return self.chosen_face(analysed, select, photo_name(photo, 1) if name is None else name)
 
-    def chosen_face(self, photo: AnalysedPhoto, select: Selection, name: str) -> Embeddings:
+    def chosen_face(
+        self, photo: AnalysedPhoto | KnownPhoto, select: Selection, name: str
+    ) -> Embeddings:
         """The embedding of the face that is meant, of a photo that `analyse` gave.
 
         Raises:
@@ -185,15 +234,14 @@ class Analyser:
         """
         return photo.embeddings[self.chosen_index(photo, select, name)]
 
-    def chosen_index(self, photo: AnalysedPhoto, select: Selection, name: str) -> int:
+    def chosen_index(self, photo: AnalysedPhoto | KnownPhoto, select: Selection, name: str) -> int:
         """Which face is meant, of a photo that `analyse` gave.
 
         Raises:
             NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
         """
-        height, width = photo.image.shape[:2]
         index = select_face(
-            photo.faces, (height, width), select=select, name=name, refusals=photo.refusals
+            photo.faces, photo.size_hw, select=select, name=name, refusals=photo.refusals
         )
         if photo.refusals[index]:
             raise QualityError(

@@ -97,6 +97,12 @@ class AnalysedPhoto:
     embeddings: Embeddings
     place: int
 
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.image.shape[:2]
+        return height, width
+
 
 class LoadedPhoto(NamedTuple):
     """One photo, read.

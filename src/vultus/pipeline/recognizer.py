@@ -298,7 +298,7 @@ class Recognizer(Analyser):
         """
         names: list[str] = []
         faces: list[Embeddings] = []
-        for photo in self.analyse(photos, on_error=on_error):
+        for photo in self.known_photos(photos, on_error=on_error):
             try:
                 faces.append(self.chosen_face(photo, select, photo.name))
                 names.append(photo.name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions
+from vultus.cli.options import CacheOption, FpirOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
     ExitCode,
     TableOptions,
@@ -53,44 +53,53 @@ class AnswerOptions(TableOptions):
     ] = None
 
 
-def identify(
-    photos: PhotosArgument,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleOptions:
+    """Who is known."""
+
     gallery: Annotated[
         Path, typer.Option(help="A gallery file, or a folder with one folder of photos per person.")
-    ],
-    decision: FpirOptions,
-    models: RecognizerOptions,
-    report: AnswerOptions,
+    ]
     select: Annotated[
         Selection,
         typer.Option(
             help="With a folder as gallery: which face of a photo is meant that shows several."
         ),
-    ] = DEFAULT_SELECT,
+    ] = DEFAULT_SELECT
+    cache: CacheOption = None
+
+
+def identify(
+    photos: PhotosArgument,
+    people: PeopleOptions,
+    decision: FpirOptions,
+    models: RecognizerOptions,
+    report: AnswerOptions,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.gallery.gallery import Gallery
     from vultus.pipeline.enrolment import folder_gallery
     from vultus.pipeline.photos import Skipped
 
-    recognizer, skipped = models.open(), Skipped(on_note=report_note)
+    recognizer, skipped = models.open(cache=people.cache or "user"), Skipped(on_note=report_note)
+    file = people.gallery
     with ExitStack() as stack:
-        if gallery.is_file():
-            people = stack.enter_context(Gallery.open(gallery))
-        elif gallery.is_dir():
-            _check_size(recognizer, gallery, decision)
+        if file.is_file():
+            known = stack.enter_context(Gallery.open(file))
+        elif file.is_dir():
+            _check_size(recognizer, file, decision)
             with progress_bar() as progress:
-                people = stack.enter_context(
+                known = stack.enter_context(
                     folder_gallery(
-                        recognizer, gallery, on_error=skipped, select=select, progress=progress
+                        recognizer, file, on_error=skipped, select=people.select, progress=progress
                     )
                 )
-            report_enrolled(sum(p.n_photos for p in people.identities()), skipped)
+            report_enrolled(sum(p.n_photos for p in known.identities()), skipped)
         else:
             raise InputError(
-                f"--gallery must be a gallery file or a folder of people, there is no {gallery}"
+                f"--gallery must be a gallery file or a folder of people, there is no {file}"
             )
-        faces = named_faces(recognizer, people, photos, decision, skipped, draw=report.draw)
+        faces = named_faces(recognizer, known, photos, decision, skipped, draw=report.draw)
     return print_faces(faces, skipped, report)
 
 

@@ -1,0 +1,209 @@
+"""What was found in photos that were analysed before, so that an album is embedded once."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import sqlite3
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from vultus import __version__
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import InputError
+from vultus.core.faces import Faces
+from vultus.core.files import make_private_folder, private_opener
+
+logger = logging.getLogger(__name__)
+
+_FILE = "faces.db"
+_PATIENCE_S = 30.0
+_TABLE = """CREATE TABLE IF NOT EXISTS photos (
+    path TEXT, setting TEXT, size INTEGER, mtime_ns INTEGER, faces BLOB,
+    PRIMARY KEY (path, setting))"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownPhoto:
+    """What is kept of a photo that `vultus.pipeline.photos.AnalysedPhoto` holds whole.
+
+    Attributes:
+        name: As there.
+        size_hw: Height and width in pixels.
+        faces: As there.
+        refusals: As there.
+        embeddings: As there.
+    """
+
+    name: str
+    size_hw: tuple[int, int]
+    faces: Faces
+    refusals: tuple[tuple[str, ...], ...]
+    embeddings: Embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """Which bytes were looked at: a photo that was changed since is another one."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, photo: Path) -> "FileState":
+        """The state of a file now; one that is not there has a state that no file has."""
+        try:
+            found = photo.stat()
+        except OSError:
+            return cls("", -1, -1)
+        # A digest: the cache need not tell where the photos of whom lie.
+        name = hashlib.sha256(os.fsencode(os.path.abspath(photo))).hexdigest()
+        return cls(name, found.st_size, found.st_mtime_ns)
+
+
+class FaceCache:
+    """A private folder with the faces of photos by path, size, time of change and models.
+
+    It holds vectors of faces, which tell people apart as photos do: it is made for its owner only,
+    and deleting the folder forgets everything. Several processes may use one at once. What cannot
+    be read or written is told once in the log, and done without.
+
+    Args:
+        folder: Where; made when needed. None takes ``$VULTUS_HOME/cache`` or the user's own.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        home = os.environ.get("VULTUS_HOME", "")
+        default = Path(home).expanduser() / "cache" if home else None
+        usual = platformdirs.user_cache_path("vultus", False) if default is None else default
+        self.folder = usual if folder is None else Path(folder)
+        self._works = True
+
+    def known(
+        self, states: Sequence[FileState], names: Sequence[str], *, setting: str
+    ) -> list[KnownPhoto | None]:
+        """What is known of photos, None for each that must be analysed.
+
+        Args:
+            states: Of the photos.
+            names: What the photos are called now.
+            setting: All that faces depend on beside the photo, see `setting_key`.
+        """
+        found: list[KnownPhoto | None] = [None] * len(states)
+        with self._open() as connection:
+            if connection is None:
+                return found
+            for index, (state, name) in enumerate(zip(states, names, strict=True)):
+                row = connection.execute(
+                    "SELECT faces FROM photos"
+                    " WHERE path = ? AND setting = ? AND size = ? AND mtime_ns = ?",
+                    (state.path, setting, state.size, state.mtime_ns),
+                ).fetchone()
+                found[index] = None if row is None else _unpacked(row[0], name)
+        return found
+
+    def keep(self, photos: Sequence[tuple[FileState, KnownPhoto]], *, setting: str) -> None:
+        """Keep what was found; what was known of an earlier state of a photo is forgotten."""
+        rows = [
+            (state.path, setting, state.size, state.mtime_ns, _packed(photo))
+            for state, photo in photos
+        ]
+        with self._open() as connection:
+            if connection is not None and rows:
+                with connection:
+                    connection.executemany(
+                        "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?)", rows
+                    )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection | None]:
+        """One connection, or None where the cache cannot be used."""
+        if not self._works:
+            yield None
+            return
+        try:
+            make_private_folder(self.folder)
+            path = self.folder / _FILE
+            with open(path, "ab", opener=private_opener):
+                pass  # so that SQLite finds a file that is for its owner only
+            connection = sqlite3.connect(path, timeout=_PATIENCE_S)
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+            yield None
+            return
+        with closing(connection):
+            try:
+                connection.execute(_TABLE)
+            except sqlite3.Error as error:
+                self._give_up(error)
+                yield None
+                return
+            try:
+                yield connection
+            except sqlite3.Error as error:
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._works = False
+        logger.warning("the cache in %s cannot be used (%s); going on without", self.folder, error)
+
+
+def setting_key(space: EmbeddingSpace, detector: str, rest: object) -> str:
+    """One text for all that the faces found in a photo depend on.
+
+    Args:
+        space: Of the embeddings.
+        detector: With its settings, as it was asked for.
+        rest: What else there is: the quality gate, the arithmetic.
+    """
+    told = json.dumps([__version__, space.to_dict(), detector, repr(rest)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _packed(photo: KnownPhoto) -> bytes:
+    embeddings = photo.embeddings
+    parts: dict[str, Any] = {
+        "size_hw": np.array(photo.size_hw, np.int64),
+        "boxes": photo.faces.boxes,
+        "landmarks": photo.faces.landmarks,
+        "scores": photo.faces.scores,
+        "vectors": embeddings.vectors,
+        "norms": embeddings.norms,
+        "about": np.array(json.dumps([embeddings.space.to_dict(), photo.refusals])),
+    }
+    if embeddings.quality is not None:
+        parts["quality"] = embeddings.quality
+    stream = io.BytesIO()
+    np.savez(stream, **parts)
+    return stream.getvalue()
+
+
+def _unpacked(data: bytes, name: str) -> KnownPhoto | None:
+    """None for an entry that somebody damaged."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as parts:
+            space, refusals = json.loads(str(parts["about"]))
+            height, width = map(int, parts["size_hw"])
+            return KnownPhoto(
+                name,
+                (height, width),
+                Faces(parts["boxes"], parts["landmarks"], parts["scores"]),
+                tuple(map(tuple, refusals)),
+                Embeddings(
+                    parts["vectors"],
+                    parts["norms"],
+                    EmbeddingSpace(**space),
+                    parts.get("quality"),
+                ),
+            )
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, InputError):
+        return None
