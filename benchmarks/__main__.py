@@ -37,6 +37,7 @@ def _commands(photos: str) -> list[tuple[str, list[str]]]:
         ("fused_loss.py", ["--classes", "10000", "100000", "--steps", "3"]),
         ("all_pairs.py", ["--faces", "5000", "13233"]),
         ("distractors.py", ["--distractors", "10000", "100000"]),
+        ("search_index.py", ["--sizes", "10000", "100000"]),
         ("decode.py", ["--images", "4000"]),
         ("synthetic_faces.py", []),
     ]

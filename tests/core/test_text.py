@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
-@pytest.mark.parametrize("extra", ["demo", "heif", "openvino", "plot", "train"])
+@pytest.mark.parametrize("extra", ["demo", "heif", "openvino", "plot", "search", "train"])
 def test_what_to_install_is_what_the_extra_has(monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
     lines = [
         f'{wanted}; extra == "{name}"'

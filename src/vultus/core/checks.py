@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 
+_UNIT_TOLERANCE = 1e-3
+
 
 def check_array(
     name: str,
@@ -52,6 +54,19 @@ def check_array(
         bad = int(value.size - np.isfinite(value).sum())
         raise InputError(f"{name} must be finite, got {bad} NaN or infinite of {value.size} values")
     return value
+
+
+def check_unit_rows(name: str, rows: npt.NDArray[np.float32]) -> None:
+    """Check that every row of an (n, dim) array has Euclidean length 1, within 0.001.
+
+    Raises:
+        InputError: If one has not; the message names the worst.
+    """
+    lengths = np.linalg.norm(rows, axis=1)
+    off = np.abs(lengths - 1)
+    if len(lengths) and off.max() > _UNIT_TOLERANCE:
+        row = int(off.argmax())
+        raise InputError(f"{name} must have rows of length 1, row {row} has {lengths[row]:.6g}")
 
 
 def check_range(

@@ -7,11 +7,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int
+from vultus.core.checks import check_array, check_positive_int, check_unit_rows
 from vultus.core.errors import InputError, SpaceMismatchError
 from vultus.core.rows import Rows, freeze_arrays
-
-_UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +85,7 @@ class Embeddings(Rows):
     def __post_init__(self) -> None:
         check_array("vectors", self.vectors, dtype=np.float32, shape=("n", self.space.dim))
         check_array("norms", self.norms, dtype=np.float32, shape=(len(self.vectors),))
-        lengths = np.linalg.norm(self.vectors, axis=1)
-        if len(lengths) and np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
-            row = int(np.abs(lengths - 1).argmax())
-            raise InputError(
-                f"vectors must have rows of length 1, row {row} has {lengths[row]:.6g}"
-            )
+        check_unit_rows("vectors", self.vectors)
         if self.quality is not None:
             shape = (len(self.vectors),)
             check_array("quality", self.quality, dtype=np.float32, shape=shape)
@@ -161,9 +154,7 @@ class Template:
     def __post_init__(self) -> None:
         check_array("vector", self.vector, dtype=np.float32, shape=(self.space.dim,))
         check_positive_int("n_images", self.n_images)
-        length = float(np.linalg.norm(self.vector))
-        if abs(length - 1) > _UNIT_TOLERANCE:
-            raise InputError(f"vector must have length 1, got {length:.6g}")
+        check_unit_rows("vector", self.vector[None])
         freeze_arrays(self)
 
 
@@ -184,9 +175,7 @@ class TemplateSet:
     def __post_init__(self) -> None:
         shape = (len(self.identities), self.space.dim)
         check_array("vectors", self.vectors, dtype=np.float32, shape=shape)
-        lengths = np.linalg.norm(self.vectors, axis=1)
-        if len(lengths) and np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
-            raise InputError("vectors must have rows of length 1")
+        check_unit_rows("vectors", self.vectors)
         if len(set(self.identities)) != len(self.identities):
             repeated = next(x for x in self.identities if self.identities.count(x) > 1)
             raise InputError(

@@ -125,6 +125,22 @@ def near_best(rough: npt.NDArray[np.float32], rank: int, *, error: float) -> npt
     return near[rough[near] >= _below(lowest_worth(float(cut) - error) - error)]
 
 
+def near_above(
+    rough: npt.NDArray[np.float32], threshold: float, *, error: float
+) -> npt.NDArray[np.int64]:
+    """The rows among which everyone answered with ``threshold`` or more must be.
+
+    Args:
+        rough: (n,) similarities, each off by ``error`` at most; -inf is never among them.
+        threshold: Least similarity.
+        error: At least 0.
+
+    Returns:
+        Row numbers in ascending order.
+    """
+    return np.flatnonzero(rough >= _below(lowest_worth(threshold) - error))
+
+
 def _below(value: float) -> np.float32:
     """A float32 that is no larger than ``value``."""
     below: np.float32 = np.nextafter(np.float32(value), np.float32(-np.inf))

@@ -1,0 +1,37 @@
+import numpy as np
+
+from vultus.search.growing import GrowingArray
+
+
+def test_rows_come_back_as_they_were_added() -> None:
+    array = GrowingArray(3, dtype=np.float32)
+    rows = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    for start in range(0, 50, 7):
+        array.append(rows[start : start + 7])
+    np.testing.assert_array_equal(array.rows, rows)
+    array.keep(np.arange(50) % 2 == 0)
+    np.testing.assert_array_equal(array.rows, rows[::2])
+    assert len(array) == 25
+    assert array.nbytes == 25 * 12
+
+
+def test_few_of_many_calls_copy() -> None:
+    array = GrowingArray(dtype=np.int64)
+    places = set()
+    for i in range(1000):
+        array.append(np.array([i]))
+        places.add(array.rows.__array_interface__["data"][0])
+    assert len(places) < 40
+    assert array.nbytes <= 1000 * 8 * 1.5
+
+
+def test_memory_that_is_left_behind_is_overwritten() -> None:
+    array = GrowingArray(dtype=np.int64)
+    array.append(np.array([7]))
+    old = array.rows
+    array.append(np.array([8, 9]))
+    assert old.tolist() == [0]
+    old = array.rows
+    array.keep(np.array([True, False, True]))
+    assert old.tolist() == [0, 0, 0]
+    assert array.rows.tolist() == [7, 9]
