@@ -5,8 +5,18 @@ NumPy in, NumPy out. Fitting PCA and SVM takes scikit-learn (the ``train`` extra
 """
 
 from vultus.baselines.ensemble import join_features
+from vultus.baselines.fitted import FittedHead, fit_head
+from vultus.baselines.joined_file import join_embedding_files
 from vultus.baselines.joint_bayesian import JointBayesian
 from vultus.baselines.pca import Pca
 from vultus.baselines.pca_svm import PcaSvm
 
-__all__ = ["JointBayesian", "Pca", "PcaSvm", "join_features"]
+__all__ = [
+    "FittedHead",
+    "JointBayesian",
+    "Pca",
+    "PcaSvm",
+    "fit_head",
+    "join_embedding_files",
+    "join_features",
+]

@@ -19,6 +19,7 @@ from vultus.baselines.vectors import (
     people,
 )
 from vultus.core.checks import check_positive_int, check_range
+from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import InputError
 
 KIND = "vultus-joint-bayesian-1"
@@ -126,15 +127,19 @@ class JointBayesian:
         own = self._own(first)[:, None] + self._own(second)[None, :]
         return _constant(self.between) + own + products
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, space: EmbeddingSpace | None = None) -> None:
         """Write to an ``.npz`` file, replacing one that is there.
+
+        Args:
+            path: The file.
+            space: Of the vectors that it was fitted to, kept beside it.
 
         Raises:
             InputError: If the folder does not exist.
         """
         path = Path(path)
         arrays = {name: getattr(self, name) for name in self.__slots__}
-        save_head(path, arrays, kind=KIND)
+        save_head(path, arrays, kind=KIND, space=space)
 
     @classmethod
     def load(cls, path: str | Path) -> "JointBayesian":

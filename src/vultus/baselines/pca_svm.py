@@ -10,6 +10,7 @@ from vultus.baselines.head_file import load_head, save_head
 from vultus.baselines.pca import Pca
 from vultus.baselines.vectors import Floats, check_vectors, known_rows, scikit_learn
 from vultus.core.checks import check_positive_int, check_range
+from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.evaluation.measures.face_pairs import draw_pairs
 
@@ -87,15 +88,21 @@ class PcaSvm:
         scores: Floats = _pair_features(first, second) @ self.weights + self.bias
         return scores
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, space: EmbeddingSpace | None = None) -> None:
         """Write to an ``.npz`` file, replacing one that is there.
+
+        Args:
+            path: The file.
+            space: Of the vectors that it was fitted to, kept beside it.
 
         Raises:
             InputError: If the folder does not exist.
         """
         path = Path(path)
         arrays = {name: getattr(self.pca, name) for name in ("mean", "axes", "variances")}
-        save_head(path, {**arrays, "weights": self.weights, "bias": self.bias}, kind=KIND)
+        save_head(
+            path, {**arrays, "weights": self.weights, "bias": self.bias}, kind=KIND, space=space
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "PcaSvm":

@@ -58,6 +58,13 @@ _GALLERY = command_group(
         "identify": "vultus.cli.recognise.gallery:identify",
     },
 )
+_BASELINE = command_group(
+    "Classical heads on embeddings, to compare with: Joint Bayesian, PCA and SVM, joined features.",
+    {
+        "fit": "vultus.cli.evaluate.baseline:fit",
+        "join": "vultus.cli.evaluate.baseline:join",
+    },
+)
 _MODELS = command_group(
     "Model files: list, get, check, import. Their licences differ; `show` states them.",
     {
@@ -91,6 +98,7 @@ _COMMANDS = {
     "evaluate": "vultus.cli.evaluate.evaluate:evaluate",
     "report": "vultus.cli.evaluate.report:report",
     "calibrate": "vultus.cli.evaluate.calibrate:calibrate",
+    "baseline": _BASELINE,
     "data": _DATA,
     "train": "vultus.cli.train.train:train",
     "export": "vultus.cli.train.export:export",

@@ -53,3 +53,6 @@ CROP_SELECTS = ("only", "largest", "central", "person")
 
 CROP_ENDINGS = (".png", ".webp", ".jpg")
 """Formats of crops."""
+
+BaselineKind = Literal["joint-bayesian", "pca-svm"]
+"""A classical head on embeddings: see `vultus.baselines`."""

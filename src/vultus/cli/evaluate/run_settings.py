@@ -63,6 +63,10 @@ class RunSettings:
     save_embeddings: Annotated[
         Path | None, typer.Option(help="File to write the photos' embeddings to.")
     ] = None
+    head: Annotated[
+        Path | None,
+        typer.Option(help="Head of `vultus baseline fit` that scores the pairs, not the cosine."),
+    ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,12 +87,18 @@ class RunSettings:
 
 def run_evaluation(run: RunSettings, *, progress: "Progress | None") -> "EvaluationRun":
     """Open what the options name, and measure."""
+    from vultus.baselines import FittedHead
+    from vultus.core.embeddings import check_same_space
     from vultus.embedding.embedder import open_embedder
     from vultus.evaluation.protocols import PROTOCOLS
+    from vultus.evaluation.protocols.scored_by import ScoredBy
     from vultus.pipeline.measuring import measure, measure_stored
     from vultus.pipeline.recognizer import Recognizer
 
     protocol = PROTOCOLS.create(run.protocol, **_protocol_options(run, run.settings or ()))
+    head = None if run.head is None else FittedHead.load(run.head)
+    if run.head is not None and head is not None:
+        protocol = ScoredBy(protocol, head, words=f"the head {run.head.name}")
     stored = run.root if run.embeddings is None and run.root.suffix == ".npz" else run.embeddings
     if stored is not None:
         if run.save_embeddings is not None or run.flip is not None:
@@ -98,6 +108,8 @@ def run_evaluation(run: RunSettings, *, progress: "Progress | None") -> "Evaluat
         return measure_stored(protocol, stored, select=run.select, far=run.far, model=run.model)
     model = DEFAULT_EMBEDDER if run.model is None else run.model
     embedder = open_embedder(model, flip=run.flip, precision=run.precision)
+    if head is not None and head.space is not None:
+        check_same_space(embedder.space, head.space)  # before the photos are embedded
     return measure(
         protocol,
         Recognizer(detector=run.detector, embedder=embedder, gate=None),

@@ -16,6 +16,19 @@ from vultus.evaluation.protocols.photos import Photos
 from vultus.evaluation.protocols.result import ProtocolResult
 
 
+class PairScorer(Protocol):
+    """What says how alike two faces are, where that is not their cosine."""
+
+    def __call__(self, first: Embeddings, second: Embeddings) -> npt.NDArray[np.float64]:
+        """A score a pair, higher for one person.
+
+        Args:
+            first: (n, dim).
+            second: (n, dim); row by row.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedPhotos:
     """One face of each photo, where one was found.
@@ -25,6 +38,7 @@ class EmbeddedPhotos:
         failed: (n,) bool, one entry a photo: no face found, or not readable.
         detector_scores: (found,) float32 in [0, 1], how sure the detector was of each face that
             was found; None where nothing was detected.
+        scorer: Scores pairs in place of the cosine, or None.
 
     Raises:
         InputError: If they do not fit together.
@@ -33,6 +47,7 @@ class EmbeddedPhotos:
     embeddings: Embeddings
     failed: npt.NDArray[np.bool_]
     detector_scores: npt.NDArray[np.float32] | None = None
+    scorer: PairScorer | None = None
 
     def __post_init__(self) -> None:
         check_array("failed", self.failed, dtype=np.bool_, shape=("n",))

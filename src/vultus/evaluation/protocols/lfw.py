@@ -29,7 +29,8 @@ class Lfw:
         pairs: ``pairs.txt``; None looks for it in the root, or beside the zip.
         aligned: The photos are aligned crops already.
         all_pairs: Also compare all photos with each other; all photos of the root are then
-            embedded, not only those that the pairs name.
+            embedded, not only those that the pairs name. Left out where another score takes the
+            cosine's place (`ScoredBy`).
 
     Raises:
         InputError: If a file is missing or not of the layout.
@@ -40,6 +41,7 @@ class Lfw:
     """
 
     select: Selection = "central"
+    scores_listed_pairs = True
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class Lfw:
             places={name: index[file] for name, file in files.items()},
             files=digests([self._pairs_file, *archive(self._root)]),
         )
-        if not self._all_pairs:
+        if not self._all_pairs or embedded.scorer is not None:
             return result
         table = compare_all(embedded, people_of(chosen))
         return dataclasses.replace(result, all_pairs=summarise(table.curve(), pairs=table))

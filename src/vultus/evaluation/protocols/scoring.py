@@ -23,7 +23,7 @@ LISTED_IMPOSTORS = 1000
 def pair_scores(
     embedded: EmbeddedPhotos, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Similarity of pairs of photos, ``-inf`` where either photo failed.
+    """Similarity (or the scorer's score) of pairs of photos, ``-inf`` where either photo failed.
 
     Args:
         embedded: The photos.
@@ -34,7 +34,8 @@ def pair_scores(
     found = ~(embedded.failed[first] | embedded.failed[second])
     scores = np.full(len(first), -np.inf, np.float32)
     vectors = embedded.embeddings
-    scores[found] = paired_similarity(vectors[rows[first[found]]], vectors[rows[second[found]]])
+    score = paired_similarity if embedded.scorer is None else embedded.scorer
+    scores[found] = score(vectors[rows[first[found]]], vectors[rows[second[found]]])
     return scores
 
 

@@ -88,7 +88,7 @@ def measure(
     figures = RunFigures(
         detector=None if embed.aligned else recognizer.detector_name,
         select=None if embed.aligned else select,
-        runtime=recognizer.embedder.description,
+        runtime=recognizer.embedder.description + _scored_by(protocol),
         **vars(result.figures(far=far)),
     )
     size = recognizer.embedder.card.size_bytes
@@ -128,7 +128,7 @@ def measure_stored(
     figures = RunFigures(
         detector=None,
         select=select,
-        runtime=f"stored embeddings, {path.name}",
+        runtime=f"stored embeddings, {path.name}{_scored_by(protocol)}",
         embeddings=StoredFile(path.name, sha256_file(path)),
         **vars(result.figures(far=far)),
     )
@@ -139,6 +139,12 @@ def _rule(protocol: EvaluationProtocol, select: Selection) -> Selection:
     """The rule that was asked for, else that of the data set."""
     own: Selection = getattr(protocol, "select", select)
     return own if select == DEFAULT_SELECT else select
+
+
+def _scored_by(protocol: EvaluationProtocol) -> str:
+    """What scored the pairs, where that was not the cosine."""
+    words = getattr(protocol, "scored_by", None)
+    return "" if words is None else f"; pairs scored by {words}"
 
 
 def now() -> str:

@@ -27,6 +27,8 @@ class PairProtocol:
         files: The files that define the protocol.
     """
 
+    scores_listed_pairs = True
+
     def __init__(
         self,
         name: str,
