@@ -83,7 +83,7 @@ def rounding_bound(dim: int) -> float:
     """How far a float32 dot product of two unit vectors may lie from its true value.
 
     Higham, "Accuracy and Stability of Numerical Algorithms", eq. 3.5: in whatever order it is
-    summed, it is off by at most n u / (1 - n u) |x| |y| with u = 2^-24. Lengths may be 1.001.
+    summed, it is off by at most ``n u / (1 - n u) |x| |y|`` with u = 2^-24. Lengths may be 1.001.
     """
     error = (dim + 1) * 2.0**-24
     return 1.01 * error / (1 - error) if error < 1 else 2.0
