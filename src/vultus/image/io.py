@@ -38,6 +38,7 @@ EXTENSIONS = frozenset(
 _LINKS = "links to folders"
 _NAMED = 8
 
+_SIDECARS = frozenset({"alignment.toml", "alignment.jsonl", "crops.json"})
 _WRITERS = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP",
     ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
@@ -211,7 +212,12 @@ def ending(name: str) -> str:
 
 
 def _is_expected(name: str) -> bool:
-    return is_hidden(name) or is_image_name(name)
+    return is_hidden(name) or is_image_name(name) or is_sidecar(name)
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether Vultus itself writes a file of this name beside crops; nothing to be told of."""
+    return name in _SIDECARS
 
 
 def is_image_name(name: str) -> bool:

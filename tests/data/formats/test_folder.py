@@ -167,6 +167,7 @@ def test_what_is_left_out_is_counted_once_and_gifs_are_images(
     pictures = [Image.open(root / "stray.png"), Image.new("RGB", (8, 8))]
     pictures[0].save(root / "web/bo/02.gif", save_all=True, append_images=pictures[1:])
     (root / "anna/2019/film.mov").touch()
+    (root / "alignment.toml").touch()  # ours, and no surprise
     for source in (root, zipped(root)):
         caplog.clear()
         dataset = FolderDataset(source)

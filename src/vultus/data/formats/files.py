@@ -18,6 +18,7 @@ from vultus.image.io import (
     ending,
     is_hidden,
     is_image_name,
+    is_sidecar,
     walk_images,
     warn_left_out,
 )
@@ -129,9 +130,8 @@ class ZipFiles:
         members, folders = zip_members(path)
         seen = [member for member in members if not _is_below_hidden(member.name)]
         images = sorted(member for member in seen if is_image_name(PurePosixPath(member.name).name))
-        others = [
-            member.name for member in seen if not is_image_name(PurePosixPath(member.name).name)
-        ]
+        names = (PurePosixPath(member.name).name for member in seen)
+        others = [name for name in names if not (is_image_name(name) or is_sidecar(name))]
         warn_left_out(str(path), Counter(map(ending, others)))
         self.names = NameTable(image.name for image in images)
         self.empty_folders = _empty_folders(members, folders)
