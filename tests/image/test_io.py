@@ -102,11 +102,7 @@ def test_heif_that_is_turned_by_exif_alone_is_read_upright(orientation: int, qua
 
 def test_heif_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
-<<<<<<< HEAD
     with pytest.raises(ImageError, match=r"pip install 'pillow-heif>="):
-=======
-    with pytest.raises(ImageError, match=r"pip install 'pillow-heif"):
->>>>>>> 2632aea (What Vultus writes beside crops is not told as left out)
         read_image(b"\0\0\0\x1cftypheic" + bytes(100))
 
 
