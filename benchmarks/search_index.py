@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from vultus.search.exact import exact_similarities
 from vultus.search.index import VectorIndex
 
 RANK = 10
@@ -62,7 +61,7 @@ def _compare(size: int, dim: int, options: argparse.Namespace) -> None:
     own = vectors[rng.integers(0, size, options.probes + options.batch)]
     noise = rng.standard_normal(own.shape, np.float32)
     probes = _unit(own + noise / np.float32(np.sqrt(dim)))
-    truth = np.stack([_brute_force(vectors, probe) for probe in probes])
+    truth = _brute_force(vectors, probes)
     single, batch = probes[: options.probes], probes[options.probes :]
     ways = _ways(vectors)
     bandwidth = _bandwidth()
@@ -151,10 +150,12 @@ def _faiss(vectors: Vectors) -> tuple[Search, int, float, int]:
     return search, vectors.nbytes, build, vectors.nbytes
 
 
-def _brute_force(vectors: Vectors, probe: Vectors) -> npt.NDArray[np.int64]:
-    parts = np.array_split(vectors, max(1, len(vectors) // 50_000))
-    similarities = np.concatenate([exact_similarities(part, probe) for part in parts])
-    return np.argsort(-similarities, kind="stable")[:RANK]
+def _brute_force(vectors: Vectors, probes: Vectors) -> npt.NDArray[np.int64]:
+    similarities = np.empty((len(probes), len(vectors)), np.float32)
+    for start in range(0, len(vectors), 20_000):
+        part = vectors[start : start + 20_000].astype(np.float64)
+        similarities[:, start : start + 20_000] = probes.astype(np.float64) @ part.T
+    return np.stack([np.argsort(-line, kind="stable")[:RANK] for line in similarities])
 
 
 def _bandwidth() -> float:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template, TemplateSet
 from vultus.core.errors import InputError, SpaceMismatchError
-from vultus.search import tiles
+from vultus.search import exact
 from vultus.search.exact import lowest_worth, near_best, rounding_bound, search
 
 DIM = 16
@@ -60,7 +60,8 @@ def test_a_face_scores_the_same_alone_and_in_a_batch(monkeypatch: pytest.MonkeyP
     probe, faces = random_faces(37, 1, space), people(random_faces(333, 2, space))
     together = search(probe, faces, rank=9)
     assert [search(probe[i], faces, rank=9)[0] for i in range(37)] == together
-    monkeypatch.setattr(tiles, "TILE_SIMILARITIES", 1000)
+    monkeypatch.setattr(exact, "_TILE_VECTORS", 100)
+    monkeypatch.setattr(exact, "_TILE_PROBES", 10)
     assert search(probe, faces, rank=9) == together
 
 
@@ -95,7 +96,7 @@ def test_block_maxima_miss_nobody(kind: str, rank: int) -> None:
     rough = (true + rng.uniform(-error, error, 5000) * 0.9).astype(np.float32)
     answered = true.astype(np.float32)
     best = np.argsort(-answered, kind="stable")[:rank]
-    near = near_best(rough, rank, error=error)
+    near = near_best(rough, rank=rank, error=error)
     assert set(best) <= set(near.tolist())
     if kind in {"random", "sorted"}:
         assert len(near) <= rank + 2

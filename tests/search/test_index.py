@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.core.errors import InputError, MissingDependencyError
-from vultus.search import coded, index
+from vultus.search import coded, exact, index
 from vultus.search.index import VectorIndex
 
 Vectors = npt.NDArray[np.float32]
@@ -128,6 +128,7 @@ def test_every_way_gives_what_brute_force_gives(
     wanted_groups = [1, 2] if grouped else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "_BYTES_PER_THREAD", 1)
+        patch.setattr(exact, "_TILE_VECTORS", 90)
         patch.setattr(coded, "_BLOCK_BYTES", 100 * DIM)
         answers = searched.search(
             probes, rank=rank, threshold=threshold, mask=given_mask, groups=wanted_groups
@@ -147,10 +148,10 @@ def test_codes_spare_almost_every_row(dim: int) -> None:
     rng = np.random.default_rng(dim)
     vectors = unit(rng.standard_normal((30_000, dim)))
     probes = unit(vectors[:40] + 0.5 / np.sqrt(dim) * rng.standard_normal((40, dim)))
-    auto, exact = VectorIndex(dim), VectorIndex(dim, way="exact")
+    auto, plain = VectorIndex(dim), VectorIndex(dim, way="exact")
     auto.add(vectors)
-    exact.add(vectors)
-    pairs = zip(auto.search(probes, rank=10), exact.search(probes, rank=10), strict=True)
+    plain.add(vectors)
+    pairs = zip(auto.search(probes, rank=10), plain.search(probes, rank=10), strict=True)
     for quick, slow in pairs:
         assert (quick.way, slow.way) == ("coded", "exact")
         assert quick.reranked < 200

@@ -1,6 +1,7 @@
 """Exact search: every probe compared with every enrolled person."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +9,11 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, Template, TemplateSet, check_same_space
 from vultus.core.results import Candidate
-from vultus.search.tiles import similarity_rows
+from vultus.search.tiles import similarity_tiles
 
+_TILE_PROBES = 128
+_TILE_VECTORS = 1 << 16
+"""Vectors of a tile: many, since each tile adds ``rank`` rows to what is computed in float64."""
 _STRIDE = 64
 """Rows of a block of which `near_best` keeps the maximum."""
 
@@ -43,24 +47,51 @@ def search(
     check_same_space(probe.space, templates.space)
     if not len(templates):
         return [() for _ in range(len(probe))]
-    found: list[tuple[Candidate, ...]] = []
-    for rows, _, rough in similarity_rows(probe.vectors, templates.vectors):
-        lines = zip(probe.vectors[rows], rough, strict=True)
-        found += [_best(row, line, templates, rank) for row, line in lines]
-    return found
+    found = near_rows(
+        probe.vectors,
+        templates.vectors,
+        near=partial(near_best, rank=rank, error=rounding_bound(probe.space.dim)),
+    )
+    lines = zip(probe.vectors, found, strict=True)
+    return [_best(row, near, templates, rank) for row, near in lines]
 
 
 def _best(
-    row: npt.NDArray[np.float32],
-    rough: npt.NDArray[np.float32],
-    templates: TemplateSet,
-    rank: int,
+    row: npt.NDArray[np.float32], near: npt.NDArray[np.int64], templates: TemplateSet, rank: int
 ) -> tuple[Candidate, ...]:
-    """The ``rank`` best of one probe row, given similarities that may be off by rounding."""
-    near = near_best(rough, rank, error=rounding_bound(len(row)))
+    """The ``rank`` best of one probe row, given the rows that can be among them."""
     exact = exact_similarities(templates.vectors[near], row)
     order = np.argsort(-exact, kind="stable")[:rank]
     return tuple(Candidate(templates.identities[near[i]], float(exact[i])) for i in order)
+
+
+def near_rows(
+    probes: npt.NDArray[np.float32],
+    vectors: npt.NDArray[np.float32],
+    *,
+    near: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]],
+    left_out: npt.NDArray[np.bool_] | None = None,
+) -> list[npt.NDArray[np.int64]]:
+    """The rows that an answer must be looked for among, from float32 products tile by tile.
+
+    Args:
+        probes: (p, dim) float32.
+        vectors: (n, dim) float32.
+        near: What gives the rows of interest of one tile: who is not among the best there is not
+            among the best of all.
+        left_out: (n,) rows that must not be found; they come to ``near`` as -inf. None for none.
+
+    Returns:
+        Ascending row numbers per probe.
+    """
+    found: list[list[npt.NDArray[np.int64]]] = [[np.zeros(0, np.int64)] for _ in probes]
+    tiles = similarity_tiles(probes, vectors, n_rows=_TILE_PROBES, n_columns=_TILE_VECTORS)
+    for rows, columns, similarities in tiles:
+        if left_out is not None:
+            similarities[:, left_out[columns]] = -np.inf
+        for own, rough in zip(found[rows], similarities, strict=True):
+            own.append(near(rough) + columns.start)
+    return [np.concatenate(own) for own in found]
 
 
 def exact_similarities(
@@ -100,29 +131,30 @@ def lowest_worth(similarity: float) -> float:
     return worth if worth >= -1 else -2.0  # below every similarity, above a left-out row's -inf
 
 
-def near_best(rough: npt.NDArray[np.float32], rank: int, *, error: float) -> npt.NDArray[np.int64]:
+def near_best(rough: npt.NDArray[np.float32], *, rank: int, error: float) -> npt.NDArray[np.int64]:
     """The rows among which the ``rank`` best must be, all that tie with them included.
 
     Args:
         rough: (n,) similarities, each off by ``error`` at most.
-        rank: How many are asked for, at least 1; rows of -inf must leave that many others.
+        rank: How many are asked for, at least 1; rows of -inf are never among them.
         error: At least 0.
 
     Returns:
         Row numbers in ascending order.
     """
-    rank = min(rank, len(rough))
     n_blocks = len(rough) // _STRIDE
-    near = np.arange(len(rough))
+    floor = -np.inf
     if n_blocks > rank:
         # Row i belongs to block i mod n_blocks: one pass, and neighbours that are alike (photos
         # of one person) fall into different blocks. `rank` rows reach the least of the `rank`
         # best maxima, so the cut is at least that.
         maxima = rough[: n_blocks * _STRIDE].reshape(_STRIDE, n_blocks).max(axis=0)
-        floor = np.partition(maxima, n_blocks - rank)[n_blocks - rank]
-        near = np.flatnonzero(rough >= _below(lowest_worth(float(floor) - error) - error))
+        floor = float(np.partition(maxima, n_blocks - rank)[n_blocks - rank])
+    near = near_above(rough, floor - error, error=error)
+    if len(near) <= rank:
+        return near
     cut = np.partition(rough[near], len(near) - rank)[len(near) - rank]
-    return near[rough[near] >= _below(lowest_worth(float(cut) - error) - error)]
+    return near[near_above(rough[near], float(cut) - error, error=error)]
 
 
 def near_above(

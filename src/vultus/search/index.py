@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,9 +12,8 @@ from vultus.core.checks import check_array, check_positive_int, check_range, che
 from vultus.core.errors import InputError, MissingDependencyError
 from vultus.core.text import install_hint
 from vultus.search import coded
-from vultus.search.exact import exact_similarities, near_above, near_best, rounding_bound
+from vultus.search.exact import exact_similarities, near_above, near_best, near_rows, rounding_bound
 from vultus.search.growing import GrowingArray
-from vultus.search.tiles import similarity_rows
 
 CODED_FROM = 20_000
 """Rows from which on codes are kept: below, an exact search takes half a millisecond."""
@@ -56,7 +56,7 @@ class _Wanted:
     def near(self, rough: npt.NDArray[np.float32], *, error: float) -> npt.NDArray[np.int64]:
         """Ascending rows among which the answer must be, given similarities off by ``error``."""
         if self.rank is not None:
-            return near_best(rough, self.rank, error=error)
+            return near_best(rough, rank=self.rank, error=error)
         return near_above(rough, -1.0 if self.threshold is None else self.threshold, error=error)
 
 
@@ -218,7 +218,7 @@ class VectorIndex:
         if rank is None and threshold is None:
             raise InputError("search needs rank=... (how many) or threshold=... (how alike)")
         kept = self._kept(mask, groups)
-        n_kept = int(np.count_nonzero(kept))
+        n_kept = len(self) if kept is None else int(np.count_nonzero(kept))
         wanted = _Wanted(None if rank is None else min(rank, n_kept), threshold)
         if not n_kept:
             return [self._answer(row, np.zeros(0, np.int64), wanted, "exact") for row in probes]
@@ -232,8 +232,10 @@ class VectorIndex:
 
     def _kept(
         self, mask: npt.NDArray[np.bool_] | None, groups: Collection[int] | None
-    ) -> npt.NDArray[np.bool_]:
-        """All rows held -> whether they may be found."""
+    ) -> npt.NDArray[np.bool_] | None:
+        """All rows held -> whether they may be found; None for all that were not removed."""
+        if mask is None and groups is None:
+            return None
         kept = self._alive.rows.copy()
         if mask is not None:
             kept[kept] = check_array("mask", mask, dtype=np.bool_, shape=(len(self),))
@@ -248,11 +250,10 @@ class VectorIndex:
         return self._coded_from == 0 or n_kept * _FEW > n_coded
 
     def _search_coded(
-        self, probes: npt.NDArray[np.float32], kept: npt.NDArray[np.bool_], wanted: _Wanted
+        self, probes: npt.NDArray[np.float32], kept: npt.NDArray[np.bool_] | None, wanted: _Wanted
     ) -> list[SearchAnswer]:
         rows = coded.CodedRows(*(array.rows for array in self._codes))
-        # The rows that were removed have no radius and are not found anyway.
-        keep = None if kept.sum() == len(self) else kept
+        # Rows that were removed have no radius: a scan finds them in no case.
         threads = min(self.threads, 1 + rows.codes.size // _BYTES_PER_THREAD)
         answers = []
         for start in range(0, len(probes), _PROBES_AT_ONCE):
@@ -262,7 +263,7 @@ class VectorIndex:
                 part,
                 rank=wanted.rank,
                 threshold=wanted.threshold,
-                keep=keep,
+                keep=kept,
                 threads=threads,
             )
             for row, near in zip(part, found, strict=True):
@@ -275,21 +276,24 @@ class VectorIndex:
     def _search_exact(
         self,
         probes: npt.NDArray[np.float32],
-        kept: npt.NDArray[np.bool_],
+        kept: npt.NDArray[np.bool_] | None,
         wanted: _Wanted,
         way: Way,
     ) -> list[SearchAnswer]:
-        few = np.flatnonzero(kept) if np.count_nonzero(kept) * _FEW <= len(kept) else None
-        vectors = self._vectors.rows if few is None else self._vectors.rows[few]
-        left_out = np.flatnonzero(~kept) if few is None else np.zeros(0, np.int64)
-        answers = []
-        for tile in similarity_rows(probes, vectors):
-            tile.similarities[:, left_out] = -np.inf
-            for row, rough in zip(probes[tile.rows], tile.similarities, strict=True):
-                near = wanted.near(rough, error=rounding_bound(self.dim))
-                near = near if few is None else few[near]
-                answers.append(self._answer(row, near, wanted, way))
-        return answers
+        kept = self._alive.rows if kept is None else kept
+        n_kept = int(np.count_nonzero(kept))
+        vectors, few, left_out = self._vectors.rows, None, None
+        if n_kept * _FEW <= len(kept):
+            few = np.flatnonzero(kept)
+            vectors = vectors[few]
+        elif n_kept < len(kept):
+            left_out = ~kept
+        near = partial(wanted.near, error=rounding_bound(self.dim))
+        found = near_rows(probes, vectors, near=near, left_out=left_out)
+        return [
+            self._answer(row, rows if few is None else few[rows], wanted, way)
+            for row, rows in zip(probes, found, strict=True)
+        ]
 
     def _answer(
         self,
