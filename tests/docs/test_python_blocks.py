@@ -28,6 +28,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
         **os.environ,
         "OMP_NUM_THREADS": "1",  # threads that wait for each other cost most on a busy machine
         "VULTUS_HOME": str(folder / "home"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
     }
     environment.pop("VULTUS_MODELS_MIRROR", None)  # a reader has the package alone

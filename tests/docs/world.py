@@ -33,7 +33,7 @@ _PEOPLE = 56  # with two photos each enough to carry FMR 1e-2, though some show 
 def make_world(folder: Path) -> None:
     """Fill a folder."""
     _photos(folder)
-    _drawn_people(folder)
+    _people(folder)
     _embeddings(folder)
     _lfw(folder)
     _record(folder / "yunet.json", folder / "people")
@@ -54,6 +54,9 @@ def _photos(folder: Path) -> None:
         "holiday/1.jpg": hopper[0],
         "party/1.jpg": collins[0],
         "one.png": collins[0],
+        "ann.jpg": collins[0],
+        "album/1.jpg": collins[2],
+        "album/2.jpg": hopper[2],
         "staff/Grace Hopper/1.jpg": hopper[0],
         "staff/Eileen Collins/1.jpg": collins[0],
     }.items():
@@ -61,12 +64,17 @@ def _photos(folder: Path) -> None:
         shutil.copy(photo, folder / name)
 
 
-def _drawn_people(folder: Path) -> None:
-    faces = SyntheticFaces(identities=_PEOPLE, images=2, difficulty=0.5)
+def drawn_people(folder: Path, *, people: int) -> None:
+    """Two drawn photos of each person, in a folder of their own."""
+    faces = SyntheticFaces(identities=people, images=2, difficulty=0.5)
     for index, label in enumerate(faces.labels):
-        path = folder / "people" / faces.identities[label] / f"{index % 2}.png"
+        path = folder / faces.identities[label] / f"{index % 2}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_image(path, faces.image(index))
+
+
+def _people(folder: Path) -> None:
+    drawn_people(folder / "people", people=_PEOPLE)
     with zipfile.ZipFile(folder / "faces.zip", "w") as packed:
         for person in sorted((folder / "people").iterdir())[:8]:
             shutil.copytree(person, folder / "crops" / person.name)
