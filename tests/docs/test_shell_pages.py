@@ -11,7 +11,6 @@ import pytest
 from tests.docs.blocks import ROOT, blocks
 from tests.docs.world import drawn_people, make_world
 
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _PEOPLE = 170  # enough to carry FMR 1e-3
