@@ -121,5 +121,5 @@ def test_no_curve_and_no_matplotlib_are_explained(
     with pytest.raises(InputError, match="at least one curve"):
         plot_roc({})
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingDependencyError, match=r"vultus\[plot\]"):
+    with pytest.raises(MissingDependencyError, match="pip install 'matplotlib"):
         plot_roc({"a": curve})

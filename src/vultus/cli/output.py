@@ -98,7 +98,14 @@ class NoteHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        note(one_line(self.format(record)))
+        line = one_line(self.format(record))
+        if console(stderr=True).is_terminal:
+            note(line)
+        else:
+            # Some records come from signal handlers, in the middle of whatever is being printed:
+            # rich would then print that a second time.
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
 
 def print_json(data: Any) -> None:

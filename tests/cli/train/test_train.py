@@ -155,12 +155,13 @@ def test_a_signal_to_the_whole_group_saves_and_the_run_goes_on(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
     ) as process:
         assert process.stderr is not None
-        lines = []
+        lines: list[str] = []
         for line in process.stderr:
-            if line.startswith("step 3/"):
+            if line.startswith("step 3/") and not any("step 3/" in before for before in lines):
                 os.killpg(process.pid, number)
             lines.append(line)
     assert process.returncode == code, "".join(lines)
     saved = [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()]
     assert len(saved) == 1
+    assert sum(line.startswith("step 3/") for line in lines) == 1
     assert f"stopped and saved at step {int(saved[0][5:13])}; go on" in lines[-1]
