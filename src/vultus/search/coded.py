@@ -1,15 +1,15 @@
 """A compressed scan that proves its answer: int8 codes, and how far each of them may be off.
 
 A row x is kept as x' = s c (c int8, s float32) with the length r of what is left, x - x'. A probe
-q becomes t w (w int16) with e = |q - t w|. For every row, with N the greatest length of a row,
+q becomes t w (w int16) with ``e = |q - t w|``. For every row, with N the greatest length of a row::
 
     <q, x> = t s <w, c> + <q - t w, x'> + <q, x - x'>
     |<q, x> - t s <w, c>| <= e |x'| + |q| r <= e (N + r) + |q| r = (|q| + e) r + e N     (1)
 
-by Cauchy-Schwarz and |x'| <= |x| + r. <w, c> is an exact int32: |<w, c>| <= dim 127 max|w|, and
-max|w| is chosen so that this stays below 2^31. s is the float32 that is stored, and r is rounded
-up, so neither adds an error. What float64 adds, in (1) itself and in the sum that a row is answered
-with, is at most (dim + 16) 2^-52. Hence for the sum E of every row
+by Cauchy-Schwarz and ``|x'| <= |x| + r``. <w, c> is an exact int32: ``|<w, c>| <= dim 127 max|w|``,
+and ``max|w|`` is chosen so that this stays below 2^31. s is the float32 that is stored, and r is
+rounded up, so neither adds an error. What float64 adds, in (1) itself and in the sum that a row is
+answered with, is at most (dim + 16) 2^-52. Hence for the sum E of every row::
 
     |E - t s <w, c>| <= margin = (|q| + e) r + e N + (dim + 16) 2^-52                    (2)
 
@@ -61,7 +61,7 @@ class CodedProbes(NamedTuple):
     Attributes:
         codes: (p, dim) int16.
         steps: (p,) float64, t.
-        per_radius: (p,) float64, |q| + e.
+        per_radius: (p,) float64, ``|q| + e``.
         fixed: (p,) float64, e N and what float64 adds.
     """
 
@@ -128,7 +128,7 @@ def encode_probes(probes: npt.NDArray[np.float32]) -> CodedProbes:
 
 
 def probe_levels(dim: int) -> int:
-    """The greatest |w| at which no int32 sum of ``dim`` products with int8 codes overflows."""
+    """The greatest ``|w|`` at which no int32 sum of ``dim`` products with int8 codes overflows."""
     return min(np.iinfo(np.int16).max, np.iinfo(np.int32).max // (_LEVELS * dim))
 
 
