@@ -120,20 +120,18 @@ class ThresholdTable:
         )
 
 
-def least_claim(n_impostor: int) -> float:
-    """The lowest false match rate that so many impostor comparisons can carry: 3 / n, at most 1.
-
-    The rule of three: with no false match among n, the rate is below 3 / n with 95 % confidence.
-    """
-    return min(1.0, 3 / n_impostor)
+def smallest_claim(n: int) -> float:
+    """The lowest rate that ``n`` comparisons can carry: 3 / n (rule of three at 95 %)."""
+    return 3 / check_positive_int("n", n)
 
 
 def _check_claim(point: Threshold) -> None:
     rate, n_impostor = stated_rate(point), point.n_impostor or 1
-    if rate < least_claim(n_impostor) * (1 - _ROUNDING):
+    carried = min(1.0, smallest_claim(n_impostor))
+    if rate < carried * (1 - _ROUNDING):
         raise InputError(
             f"a threshold's fmr must be at least 3 / n_impostor (the rule of three), got {point}: "
-            f"{n_impostor:,} comparisons carry {least_claim(n_impostor):.2g}"
+            f"{n_impostor:,} comparisons carry {carried:.2g}"
         )
     # The cosines of all pairs of unit vectors are not below 0 on average, so that at t < 0 a share
     # of at least |t| / (1 + |t|) is accepted.

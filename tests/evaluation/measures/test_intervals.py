@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import binomtest
 
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.thresholds import smallest_claim
 from vultus.evaluation.measures.intervals import (
     bootstrap_draws,
     bootstrap_rate,
@@ -12,7 +13,6 @@ from vultus.evaluation.measures.intervals import (
     rate_bounds,
     rate_interval,
     resampled,
-    smallest_claim,
     trials_interval,
 )
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_array, check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
+from vultus.core.thresholds import smallest_claim
 
 BOOTSTRAP_DRAWS = 1000
 Z_95 = NormalDist().inv_cdf(0.975)
@@ -91,11 +92,6 @@ def rate_bounds(
     low = np.where(n_errors == n, 1 - bound, np.where(n_errors == 0, 0.0, middle - half))
     high = np.where(n_errors == 0, bound, np.where(n_errors == n, 1.0, middle + half))
     return low.clip(0, 1), high.clip(0, 1)
-
-
-def smallest_claim(n: int) -> float:
-    """The lowest rate that ``n`` comparisons can carry: 3 / n (rule of three at 95 %)."""
-    return 3 / check_positive_int("n", n)
 
 
 def check_claim(name: str, rate: float, *, n: int) -> float:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.rows import freeze_arrays
-from vultus.core.thresholds import Threshold, least_claim
+from vultus.core.thresholds import Threshold, smallest_claim
 from vultus.evaluation.measures.intervals import Interval, check_claim, rate_interval
 from vultus.evaluation.measures.scores import Scores, check_scores, count_at_or_above
 
@@ -146,7 +146,7 @@ class OperatingPoint:
                 f"no score is accepted at FMR {self.target_fmr}: the {self.n_impostor:,} impostor "
                 "scores reach or pass every genuine one; look at the highest impostor pairs"
             )
-        rate = max(self.fmr, least_claim(self.n_impostor))
+        rate = min(1.0, max(self.fmr, smallest_claim(self.n_impostor)))
         return Threshold(self.threshold, rate, self.n_impostor, origin)
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from vultus.evaluation.measures.intervals import Interval, smallest_claim
+from vultus.core.thresholds import smallest_claim
+from vultus.evaluation.measures.intervals import Interval
 from vultus.evaluation.measures.rates import (
     OperatingPoint,
     RocCurve,
