@@ -11,7 +11,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import InputError
 from vultus.core.results import Candidate
 from vultus.core.thresholds import Threshold
-from vultus.gallery.stores.sqlite import PhotoRow
+from vultus.gallery.stores.sqlite_1 import PhotoRow
 from vultus.matching.fusion import fuse
 from vultus.search.exact import search
 

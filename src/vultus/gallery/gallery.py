@@ -27,7 +27,7 @@ from vultus.gallery.enrolment import (
     to_embeddings,
     to_rows,
 )
-from vultus.gallery.stores.sqlite import PhotoRow, SqliteStore
+from vultus.gallery.stores.sqlite_1 import PhotoRow, SqliteStore
 from vultus.matching.calibration import Calibration
 from vultus.matching.fusion import chance_similarity, fuse
 from vultus.matching.identify import identify

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vultus.gallery.stores.sqlite import SqliteStore
+from vultus.gallery.stores.sqlite_1 import SqliteStore
 from vultus.image.io import write_image
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no modes")

@@ -1,181 +1,186 @@
+"""What only SQLite does: its files, their modes, what is left in them."""
+
+import multiprocessing
 import os
+import secrets
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
-from itertools import chain
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError
-from vultus.gallery.gallery import Gallery
-from vultus.gallery.stores import sqlite as sqlite_store
-from vultus.gallery.stores.sqlite import PhotoRow, SqliteStore
+from vultus.gallery.stores import sqlite_file
+from vultus.gallery.stores.base import PersonRow
+from vultus.gallery.stores.sqlite import SqliteStore
 
-PhotosOf = Callable[..., Embeddings]
+NOW = "2026-11-30T00:00:00+00:00"
 
-ENROLLER = """
-import sys
-import numpy as np
-from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.gallery.gallery import Gallery
 
-space = EmbeddingSpace("toy", "0" * 64, "none", 128)
-with Gallery.open(sys.argv[1], space=space) as gallery:
-    for i in range(int(sys.argv[2]), 10**6):
-        raw = np.random.default_rng([i, 7]).standard_normal((2, 128)) * 0.3
-        raw += np.random.default_rng([i]).standard_normal(128)
-        gallery.enroll(f"person {i}", Embeddings.from_raw(raw, space))
-        print(i, flush=True)
-"""
+def add(store: SqliteStore, *, key: bytes | None = None, n_faces: int = 2) -> int:
+    uid = secrets.token_bytes(16)
+    with store.transaction(write=True):
+        person = store.add_key(secrets.token_bytes(60) if key is None else key)
+        store.add_person(
+            PersonRow(
+                id=person,
+                uid=uid,
+                name_tag=secrets.token_bytes(32),
+                external_tag=None,
+                n_faces=0,
+                enrolled_at=NOW,
+                expires_at=None,
+                record=secrets.token_bytes(300),
+            )
+        )
+        store.set_template(person, secrets.token_bytes(540))
+        store.add_faces(person, {i: secrets.token_bytes(600) for i in range(n_faces)})
+    return person
+
+
+def erase(store: SqliteStore, person: int) -> None:
+    with store.transaction(write=True):
+        store.erase_person(person)
 
 
 def bytes_on_disk(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
 
 
-def traces(vectors: list[bytes], disk: bytes) -> int:
-    """How many vectors have a piece of 64 bytes left on disk (one of every 128 is looked for)."""
-    return sum(
-        any(vector[i : i + 64] in disk for i in range(0, len(vector), 128)) for vector in vectors
-    )
-
-
-def photo(rng: np.random.Generator, dim: int = 128) -> PhotoRow:
-    return PhotoRow(rng.standard_normal(dim).astype("<f4").tobytes(), 1.0, None, None)
-
-
-def kill_rounds(path: Path, rounds: int) -> None:
-    acknowledged = -1
+def test_no_byte_of_a_destroyed_key_is_left_after_mixed_enrolments_and_erasures(
+    tmp_path: Path,
+) -> None:
     rng = np.random.default_rng(0)
-    for _ in range(rounds):
-        child = subprocess.Popen(
-            [sys.executable, "-c", ENROLLER, str(path), str(acknowledged + 1)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        with child.stdout as out:
-            for _ in range(int(rng.integers(2, 20))):
-                acknowledged = int(out.readline())
-            child.send_signal(signal.SIGKILL)
-            acknowledged = max([acknowledged, *map(int, out.read().split())])
-        child.wait()
-        with Gallery.open(path) as gallery:
-            people = [(person.identity, person.n_photos) for person in gallery.identities()]
-            gallery.template_set()
-        # Each is there whole; the one being enrolled when the kill came may be there as well.
-        complete = [(f"person {i}", 2) for i in range(len(people))]
-        assert people == complete
-        assert acknowledged < len(people) <= acknowledged + 2
-        acknowledged = len(people) - 1
-
-
-def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
-    kill_rounds(tmp_path / "g.db", 3)
-
-
-@pytest.mark.slow
-def test_nothing_acknowledged_is_lost_in_many_rounds(tmp_path: Path) -> None:
-    kill_rounds(tmp_path / "g.db", 40)
-
-
-@pytest.mark.parametrize("dim", [128, 512])
-def test_nothing_erased_stays_on_disk(tmp_path: Path, dim: int) -> None:
-    # With this seed and 128 dimensions, SQLite 3.40 leaves a vector in a gap between rows when
-    # only secure_delete is on.
-    rng = np.random.default_rng(3)
-    store = SqliteStore(tmp_path / "g.db", meta={"a": "b"})
-    vectors: dict[str, list[bytes]] = {}
-    with store.transaction(write=True):
-        for _ in range(400):  # interleaved, so that erasing moves rows between pages
-            name, row = f"person {rng.integers(40):02d}", photo(rng, dim)
-            vectors.setdefault(name, []).append(row.vector)
-            store.add(name, [row], when="now")
-    assert traces(list(chain(*vectors.values())), bytes_on_disk(tmp_path)) == 400
+    store = SqliteStore(tmp_path / "g.db", create=True)
+    alive: dict[int, bytes] = {}
     gone: list[bytes] = []
-    for name in rng.permutation(sorted(vectors))[:35]:
-        assert store.erase(name)
-        gone += vectors[name]
-        disk = bytes_on_disk(tmp_path)
-        assert traces(vectors.pop(name), disk) == 0
-        assert name.encode() not in disk
-    assert traces(gone, disk) == 0
-    left = list(chain(*vectors.values()))
-    assert traces(left, disk) == len(left)
-    assert [file.name for file in tmp_path.iterdir()] == ["g.db"]
+    for _ in range(200):
+        if alive and rng.random() < 0.4:
+            person = int(rng.choice(list(alive)))
+            if rng.random() < 0.5:
+                erase(store, person)
+                gone.append(alive.pop(person))
+            else:  # a new key for the same person
+                gone.append(alive[person])
+                alive[person] = secrets.token_bytes(60)
+                with store.transaction(write=True):
+                    store.set_key(person, alive[person])
+            assert store.scrub()
+        else:
+            key = secrets.token_bytes(60)
+            alive[add(store, key=key, n_faces=int(rng.integers(0, 9)))] = key
+    disk = bytes_on_disk(tmp_path)
+    # Any eight bytes of a key are enough to know it.
+    assert sum(key[i : i + 8] in disk for key in gone for i in range(0, 60, 8)) == 0
+    assert all(key in disk for key in alive.values())
+    assert len(gone) > 50
     store.close()
 
 
-def test_an_interrupted_erasure_is_finished_by_the_next_opening(
+def test_without_the_scrub_the_key_is_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, rng = tmp_path / "g.db", np.random.default_rng(1)
-    store = SqliteStore(path, meta={"a": "b"})
-    with store.transaction(write=True):
-        store.add("Ann", [photo(rng) for _ in range(50)], when="now")
-    size = path.stat().st_size
-    with monkeypatch.context() as patch:
-        patch.setattr(SqliteStore, "_sweep", lambda self: None)
-        store.erase("Ann")
+    monkeypatch.setattr(SqliteStore, "scrub", lambda self: False)
+    store = SqliteStore(tmp_path / "g.db", create=True)
+    key = secrets.token_bytes(60)
+    erase(store, add(store, key=key))
+    assert key in bytes_on_disk(tmp_path)
+    monkeypatch.undo()
+    assert store.scrub()
+    assert key not in bytes_on_disk(tmp_path)
     store.close()
-    assert path.stat().st_size == size
-    reopened = SqliteStore(path)
-    assert path.stat().st_size < size
-    assert reopened.meta() == {"a": "b"}
-    reopened.close()
 
 
-def test_a_failed_change_leaves_nothing_behind(
-    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
-) -> None:
-    with Gallery.open(tmp_path / "g.db", space=space) as gallery:
-        store = gallery._store
+def test_an_interrupted_scrub_is_done_by_the_next_opening(tmp_path: Path) -> None:
+    key = secrets.token_bytes(60)
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_sqlite import add, erase
+from vultus.gallery.stores.sqlite import SqliteStore
+store = SqliteStore({str(tmp_path / "g.db")!r}, create=True)
+SqliteStore.scrub = lambda self: False
+erase(store, add(store, key=bytes.fromhex({key.hex()!r})))
+os.kill(os.getpid(), {int(signal.SIGKILL)})
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert key in bytes_on_disk(tmp_path)
+    store = SqliteStore(tmp_path / "g.db")
+    assert key not in bytes_on_disk(tmp_path)
+    store.close()
 
-        def interrupted() -> None:
-            with store.transaction(write=True):
-                store.add("Ann", [photo(np.random.default_rng(0))], when="now")
-                raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-        assert gallery.identities() == []
-        gallery.enroll("Bob", photos_of(1))
-        assert len(gallery) == 1
+def test_all_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = SqliteStore(tmp_path / "g.db", create=True)
+        add(store)
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"g.db": 0o600, "g.db-wal": 0o600, "g.db-shm": 0o600}
+    store.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["g.db"]
 
 
-def test_a_missing_file_is_not_made_without_a_space(tmp_path: Path, space: EmbeddingSpace) -> None:
+def test_every_promise_about_the_disk_is_switched_on(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "g.db", create=True)
+    wanted = {
+        "journal_mode": "wal",
+        "secure_delete": 1,
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+        "temp_store": 2,
+        "cell_size_check": 1,
+    }
+    assert {name: (store._row(f"PRAGMA {name}") or ())[0] for name in wanted} == wanted
+    store.close()
+
+
+def test_a_missing_file_is_not_made_unless_asked_for(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match=r"there is no gallery at .*typo\.db"):
-        Gallery.open(tmp_path / "typo.db")
+        SqliteStore(tmp_path / "typo.db")
     with pytest.raises(GalleryError, match="make it first"):
-        Gallery.open(tmp_path / "nowhere" / "g.db", space=space)
+        SqliteStore(tmp_path / "nowhere" / "g.db", create=True)
     with pytest.raises(GalleryError, match="not a file"):
-        Gallery.open(tmp_path, space=space)
+        SqliteStore(tmp_path, create=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_file_becomes_a_gallery(tmp_path: Path, space: EmbeddingSpace) -> None:
+def test_an_empty_file_becomes_a_gallery(tmp_path: Path) -> None:
     path = tmp_path / "g.db"
     path.touch()  # what a process killed while making one leaves
     with pytest.raises(GalleryError, match="there is no gallery"):
-        Gallery.open(path)
-    with Gallery.open(path, space=space) as gallery:
-        assert len(gallery) == 0
+        SqliteStore(path)
+    SqliteStore(path, create=True).close()
+    SqliteStore(path).close()
 
 
-def test_a_path_with_odd_characters_works(tmp_path: Path, space: EmbeddingSpace) -> None:
+def test_a_path_with_odd_characters_works_and_a_link_is_followed(tmp_path: Path) -> None:
     path = tmp_path / "a?mode=ro&b#c %20é.db"
-    Gallery.open(path, space=space).close()
+    SqliteStore(path, create=True).close()
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    store = SqliteStore(link)
+    erase(store, add(store))
+    assert store.scrub()
+    store.close()
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, "link"}
 
 
 def foreign_sqlite(path: Path) -> None:
     connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE people (name TEXT)")
     connection.commit()
     connection.close()
@@ -188,90 +193,188 @@ def foreign_sqlite(path: Path) -> None:
         lambda path: path.write_text("Dear diary, " * 500),
         lambda path: path.write_bytes(b"SQLite format 3\0" + b"\x07" * 5000),
         lambda path: path.write_bytes(b"x"),
+        lambda path: path.write_bytes(b"SQLite format 3\0"),
     ],
-    ids=["another SQLite file", "text", "garbage behind the header", "one byte"],
+    ids=["another SQLite file", "text", "garbage behind the header", "one byte", "a header"],
 )
+@pytest.mark.parametrize("create", [False, True])
 def test_a_foreign_file_is_left_as_it_is(
-    tmp_path: Path, space: EmbeddingSpace, make: Callable[[Path], None]
+    tmp_path: Path, make: Callable[[Path], None], create: bool
 ) -> None:
     path = tmp_path / "g.db"
     make(path)
-    before = path.read_bytes()
-    for wanted in (None, space):
-        with pytest.raises(GalleryError, match=r"g\.db (is not a Vultus gallery|is damaged)"):
-            Gallery.open(path, space=wanted)
-    assert path.read_bytes() == before
+    before, when = path.read_bytes(), path.stat().st_mtime_ns
+    with pytest.raises(GalleryError, match=r"g\.db is not a Vultus gallery"):
+        SqliteStore(path, create=create)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, when)
     assert [file.name for file in tmp_path.iterdir()] == ["g.db"]
 
 
-def test_a_damaged_gallery_is_reported_and_kept(
-    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
-) -> None:
+def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "g.db"
-    with Gallery.open(path, space=space) as gallery:
-        for person in range(40):
-            gallery.enroll(f"person {person}", photos_of(person, 3))
+    SqliteStore(path, create=True).close()
+    for version, way in ((3, "version of Vultus that made it"), (1, r"Gallery\.open")):
+        raw = sqlite3.connect(path)
+        raw.execute(f"PRAGMA user_version = {version}")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw.close()
+        with pytest.raises(GalleryError, match=rf"format {version}, this Vultus reads 2; .*{way}"):
+            SqliteStore(path)
+
+
+def read_all(path: Path, people: list[int]) -> None:
+    with closing(SqliteStore(path)) as store:
+        for person in people:
+            store.person(person)
+            store.faces(person)
+
+
+def test_damaged_pages_are_reported_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    store = SqliteStore(path, create=True)
+    people = [add(store) for _ in range(40)]
+    assert store.check() == []
+    store.close()
     whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], whole[:4096] + os.urandom(len(whole) - 4096)):
+    for damaged in (whole[: len(whole) // 2], whole[:8192] + os.urandom(len(whole) - 8192)):
         path.write_bytes(damaged)
-        with pytest.raises(GalleryError, match=r"damaged|cannot be used"), Gallery.open(path) as g:
-            g.template_set()
+        with pytest.raises(GalleryError, match=r"damaged|cannot be used"):
+            read_all(path, people)
         assert path.read_bytes() == damaged
 
 
-def test_a_newer_format_is_refused(tmp_path: Path, space: EmbeddingSpace) -> None:
+def test_what_no_longer_adds_up_is_told(tmp_path: Path) -> None:
     path = tmp_path / "g.db"
-    Gallery.open(path, space=space).close()
-    raw = sqlite3.connect(path)
-    raw.execute("PRAGMA user_version = 2")
-    raw.close()
-    with pytest.raises(GalleryError, match="format 2, this Vultus reads 1"):
-        Gallery.open(path)
-
-
-def test_a_file_in_use_says_so(
-    tmp_path: Path,
-    space: EmbeddingSpace,
-    photos_of: PhotosOf,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    path = tmp_path / "g.db"
-    settings = [s for s in sqlite_store._SETTINGS if "busy_timeout" not in s]
-    monkeypatch.setattr(sqlite_store, "_SETTINGS", (*settings, "PRAGMA busy_timeout = 50"))
-    with Gallery.open(path, space=space) as gallery, Gallery.open(path) as other:
-        with (
-            other._store.transaction(write=True),
-            pytest.raises(GalleryError, match="in use by another process"),
-        ):
-            gallery.enroll("Ann", photos_of(1))
-        assert gallery.enroll("Ann", photos_of(1)).added == 1
-        assert len(other) == 1
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_file_that_may_not_be_written_can_be_read(
-    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
-) -> None:
-    path = tmp_path / "g.db"
-    with Gallery.open(path, space=space) as gallery:
-        gallery.enroll("Ann", photos_of(1))
-    path.chmod(stat.S_IRUSR)
-    with Gallery.open(path) as gallery:
-        assert len(gallery.template_set()) == 1
-        with pytest.raises(GalleryError, match="check the permissions"):
-            gallery.enroll("Bob", photos_of(2))
-
-
-def test_a_closed_gallery_says_so(tmp_path: Path, space: EmbeddingSpace) -> None:
-    gallery = Gallery.open(tmp_path / "g.db", space=space)
-    gallery.close()
-    gallery.close()
-    with pytest.raises(GalleryError, match="closed"):
-        gallery.identities()
-
-
-def test_every_promise_about_the_disk_is_switched_on(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "g.db", meta={})
-    wanted = {"secure_delete": 1, "synchronous": 3, "foreign_keys": 1, "busy_timeout": 10_000}
-    assert {name: store._pragma(name) for name in wanted} == wanted
+    store = SqliteStore(path, create=True)
+    person = add(store)
     store.close()
+    raw = sqlite3.connect(path)
+    raw.execute("DELETE FROM faces WHERE number = 1")
+    raw.execute("UPDATE sizes SET n_people = 5")
+    raw.execute("UPDATE people SET record = 'text'")
+    raw.commit()
+    raw.close()
+    store = SqliteStore(path)
+    assert store.check() == [
+        "people: not as many as were counted",
+        f"person {person}: not as many faces as were counted",
+    ]
+    with pytest.raises(GalleryError, match="damaged"):
+        store.people()
+    store.close()
+
+
+def test_who_waits_too_long_is_told_that_the_gallery_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_MS", 50)
+    one, other = SqliteStore(tmp_path / "g.db", create=True), SqliteStore(tmp_path / "g.db")
+    with (
+        one.transaction(write=True),
+        pytest.raises(GalleryError, match="in use by another process"),
+        other.transaction(write=True),
+    ):
+        pass
+    add(other)
+    assert len(one.people()) == 1
+    one.close()
+    other.close()
+
+
+def test_a_fork_does_not_use_its_parents_file(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "g.db", create=True)
+    add(store)
+    context = multiprocessing.get_context("fork")
+    told = context.SimpleQueue()
+
+    def child() -> None:
+        try:
+            store.people()
+        except GalleryError as error:
+            told.put(str(error))
+        store.close()
+
+    process = context.Process(target=child)
+    process.start()
+    process.join()
+    assert "open it again here" in told.get()
+    assert len(store.people()) == 1
+    store.close()
+
+
+AS_NOBODY = """
+import os, sys
+from vultus.core.errors import GalleryError
+from vultus.gallery.stores.sqlite import SqliteStore
+os.setgid(65534); os.setuid(65534)
+store = SqliteStore(sys.argv[1])
+print(store.read_only, len(store.people()), flush=True)
+try:
+    with store.transaction(write=True):
+        store.set_meta("a", b"b")
+except GalleryError as error:
+    print(error, flush=True)
+sys.stdin.readline()
+try:
+    print(len(store.people()))
+    with store.transaction():
+        print(len(store.people()))
+except GalleryError as error:
+    print(error)
+store.close()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be nobody")
+@pytest.mark.parametrize("folder_mode", [0o777, 0o555], ids=["folder writable", "nothing writable"])
+def test_a_file_that_may_not_be_written_can_be_read(tmp_path: Path, folder_mode: int) -> None:
+    for private in (tmp_path, *tmp_path.parents[:2]):
+        private.chmod(0o711)  # nobody may pass
+    folder = tmp_path / "f"
+    folder.mkdir()
+    path = folder / "g.db"
+    store = SqliteStore(path, create=True)
+    add(store)
+    store.close()
+    path.chmod(0o444)
+    folder.chmod(folder_mode)
+    command, pipe = [sys.executable, "-c", AS_NOBODY, str(path)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as child:
+        assert child.stdout is not None
+        first = [child.stdout.readline(), child.stdout.readline()]
+        store = SqliteStore(path)
+        add(store)
+        out, _ = child.communicate("go on\n")
+    store.close()
+    assert first[0] == "True 1\n"
+    assert "cannot be written" in first[1]
+    # Either it sees what was written meanwhile, or says that it cannot.
+    assert out.splitlines()[-1] == "2" or "open it again" in out
+
+
+def test_a_backup_taken_under_load_is_one_state(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    store, other = SqliteStore(path, create=True), SqliteStore(path)
+    stop = threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            person = add(other, n_faces=3)
+            if person % 3 == 0:
+                erase(other, person)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        for i in range(5):
+            store.backup(tmp_path / f"copy {i}")
+    finally:
+        stop.set()
+        thread.join()
+    for i in range(5):
+        assert {p.name for p in tmp_path.glob(f"copy {i}*")} == {f"copy {i}"}
+        copy = SqliteStore(tmp_path / f"copy {i}")
+        assert copy.check() == []
+        copy.close()
+    store.close()
+    other.close()

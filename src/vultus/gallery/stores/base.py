@@ -189,6 +189,9 @@ class GalleryStore(Protocol):
     def person(self, person_id: int) -> PersonRow | None:
         """One person by number."""
 
+    def person_by_uid(self, uid: bytes) -> PersonRow | None:
+        """One person by the random bytes."""
+
     def person_by_name(self, tag: bytes) -> PersonRow | None:
         """One person by the tag of the name."""
 

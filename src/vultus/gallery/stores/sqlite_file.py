@@ -1,0 +1,289 @@
+"""The file of a gallery as SQLite opens it: made, locked, synced, wiped, copied, checked."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from vultus.core.errors import GalleryError, InputError
+from vultus.core.files import appearing, private_opener, sync_folder
+from vultus.gallery.stores.sqlite_schema import (
+    APPLICATION_ID,
+    SCHEMA,
+    SCHEMA_VERSION,
+    check_file,
+)
+
+BUSY_TIMEOUT_MS = 10_000
+_SCRUB_TIMEOUT_MS = 200
+SCRUB = "scrub"
+"""The fact that something was overwritten, and the log of changes may still hold it."""
+
+_SETTINGS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",
+    # FULL: what a transaction returned from survives a power cut.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA checkpoint_fullfsync = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA cache_size = -16000",
+)
+
+Row = tuple[Any, ...]
+
+
+class SqliteFile:
+    """One gallery file, opened; threads may share it.
+
+    Args:
+        location: The file.
+        create: Make an empty gallery where there is none.
+
+    Raises:
+        GalleryError: If the file is missing, foreign, damaged, of another version, in use, or
+            cannot be made.
+    """
+
+    def __init__(self, location: str | Path, *, create: bool = False) -> None:
+        self.path = Path(location)
+        # A link is followed: the log of changes lies beside what it leads to.
+        self._real = Path(os.path.realpath(self.path))
+        self._wal = Path(f"{self._real}-wal")
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._depth = 0
+        self._writing = self._doomed = False
+        self._still: tuple[int, int] | None = None
+        check_file(self.path, may_create=create)
+        if create:
+            # By SQLite it would be readable for all; its logs take the mode from it.
+            with suppress(OSError), open(self._real, "xb", opener=private_opener):
+                sync_folder(self._real.parent)
+        with self._translated():
+            self._connection = self._connect()
+        try:
+            with self._translated():
+                self._prepare(create)
+            if not self.read_only:
+                self.scrub()  # whoever overwrote something may have been interrupted
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def location(self) -> str:
+        """The file, as it was given."""
+        return str(self.path)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether file or folder may not be written."""
+        return not self._writable
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine. The log of changes goes with the last who does."""
+        with self._lock:
+            if self._pid == os.getpid():  # else it is another process's to close
+                with suppress(GalleryError, sqlite3.Error):
+                    if not self.read_only:
+                        self.scrub()
+                self._connection.close()
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator[None]:
+        """See `vultus.gallery.stores.base.GalleryStore.transaction`."""
+        with self._lock, self._translated():
+            if self._depth:
+                with self._inner(write):
+                    yield
+                return
+            self._check_open(write)
+            self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._depth, self._writing, self._doomed = 1, write, False
+            try:
+                if write:
+                    self._clear_scrub()
+                yield
+                if self._doomed:
+                    raise GalleryError(f"{self.path}: a part of the change failed; nothing is kept")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth, self._writing = 0, False
+            if write:
+                self.scrub()
+
+    @contextmanager
+    def _inner(self, write: bool) -> Iterator[None]:
+        if write and not self._writing:
+            raise InputError("a change must not begin inside of a transaction that only reads")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._doomed = True
+            raise
+        finally:
+            self._depth -= 1
+
+    def scrub(self) -> bool:
+        """See `vultus.gallery.stores.base.GalleryStore.scrub`.
+
+        Secure deletion wipes pages; what stood in them before is in the log of changes (``-wal``)
+        until that is brought into the file and cut to nothing.
+        """
+        with self._lock, self._translated():
+            if self._row("SELECT 1 FROM meta WHERE key = ?", SCRUB) is None or not self._logged():
+                return True
+            if self.read_only or self._depth:
+                return False
+            self._connection.execute(f"PRAGMA busy_timeout = {_SCRUB_TIMEOUT_MS}")
+            try:
+                busy = self._row("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            return busy is not None and busy[0] == 0
+
+    def backup(self, path: Path) -> None:
+        """See `vultus.gallery.stores.base.GalleryStore.backup`."""
+        with appearing(path, private=True) as part, self._translated():
+            with open(part, "xb", opener=private_opener):
+                pass
+            # Connections of its own: threads that share this one go on meanwhile.
+            with closing(self._connect()) as source, closing(sqlite3.connect(part)) as copy:
+                source.backup(copy)
+                # One file, not three; opening the copy brings the log back.
+                copy.execute("PRAGMA journal_mode = DELETE")
+
+    def check(self) -> list[str]:
+        """See `vultus.gallery.stores.base.GalleryStore.check`."""
+        with self.transaction():
+            found = [str(row[0]) for row in self._rows("PRAGMA integrity_check(20)")]
+            broken = self._rows("PRAGMA foreign_key_check")
+        problems = [] if found == ["ok"] else found
+        return problems + [f"{row[0]}: row {row[1]} belongs to nobody" for row in broken[:20]]
+
+    def _connect(self) -> sqlite3.Connection:
+        self._writable = all(os.access(p, os.W_OK) for p in (self._real, self._real.parent))
+        try:
+            # Without "c" SQLite never makes a file; one that may not be written is opened to read.
+            return self._opened("mode=rw")
+        except sqlite3.OperationalError:
+            if self._writable or self._logged():
+                raise
+            # SQLite wants to make a log even to read; without one, the file is the whole state.
+            self._still = self._stamp()
+            return self._opened("mode=ro&immutable=1")
+
+    def _opened(self, how: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._real.as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
+        )
+        # First of all: those after it read the file, and wait for others.
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        try:
+            for setting in (*_SETTINGS, "SELECT 1 FROM sqlite_schema"):
+                connection.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, create: bool) -> None:
+        if create and not self.read_only and self._row("PRAGMA page_count") == (0,):
+            self._create()
+        version = self._row("PRAGMA user_version")
+        if self._row("PRAGMA application_id") != (APPLICATION_ID,) or version != (SCHEMA_VERSION,):
+            # Somebody changed it after `check_file`.
+            raise GalleryError(f"{self.path} has gallery format {version}, not {SCHEMA_VERSION}")
+        if not self.read_only and self._row("PRAGMA journal_mode") != ("wal",):
+            with suppress(sqlite3.OperationalError):  # whoever is in the way does it, or the next
+                self._connection.execute("PRAGMA journal_mode = WAL")
+
+    def _create(self) -> None:
+        self._connection.execute("PRAGMA page_size = 8192")  # three templates of 512 numbers
+        with self.transaction(write=True):
+            if self._row("SELECT 1 FROM sqlite_schema") is not None:
+                return  # another process was faster
+            for statement in SCHEMA:
+                self._connection.execute(statement)
+
+    def _check_open(self, write: bool) -> None:
+        if write and self.read_only:
+            raise GalleryError(
+                f"{self.path} cannot be written; check the permissions of file and folder"
+            )
+        if self._still is not None and (self._still != self._stamp() or self._logged()):
+            raise GalleryError(
+                f"{self.path} was changed by another process, while it may only be read here; "
+                "open it again"
+            )
+
+    def _clear_scrub(self) -> None:
+        if self._has_schema() and not self._logged():
+            # Under the lock of the writer an empty log stays empty: what was due is done.
+            self._connection.execute("DELETE FROM meta WHERE key = ?", (SCRUB,))
+
+    def _has_schema(self) -> bool:
+        return self._row("PRAGMA user_version") == (SCHEMA_VERSION,)
+
+    def _logged(self) -> bool:
+        """Whether the log of changes holds anything."""
+        try:
+            return self._wal.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _stamp(self) -> tuple[int, int]:
+        status = self._real.stat()
+        return status.st_size, status.st_mtime_ns
+
+    def _rows(self, sql: str, *values: object) -> list[Row]:
+        with self._lock, self._translated():
+            return self._connection.execute(sql, values).fetchall()
+
+    def _row(self, sql: str, *values: object) -> Row | None:
+        with self._lock, self._translated():
+            row: Row | None = self._connection.execute(sql, values).fetchone()
+            return row
+
+    def _change(self, sql: str, *values: object) -> int:
+        """Change rows; gives how many."""
+        if not self._writing:
+            raise InputError("a store is changed inside of transaction(write=True) only")
+        return self._connection.execute(sql, values).rowcount
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            raise GalleryError(
+                f"{self.path} was opened before this process was forked; open it again here"
+            )
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise GalleryError(_message(self.path, error)) from error
+
+
+def _message(path: Path, error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    # The low byte is the primary code; the rest says more about it.
+    primary = None if code is None else code & 0xFF
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"{path} is in use by another process; try again ({error})"
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return f"{path} is damaged ({error}); restore a backup, it is left as it is"
+    if primary == sqlite3.SQLITE_READONLY:
+        return f"{path} cannot be written ({error}); check the permissions of file and folder"
+    if primary == sqlite3.SQLITE_FULL:
+        return f"the disk of {path} is full; nothing was changed, make room and try again"
+    return f"{path} cannot be used: {error}"

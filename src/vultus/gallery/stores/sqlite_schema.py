@@ -1,0 +1,118 @@
+"""The tables of a gallery's file, and whose file one is, told without touching it."""
+
+from pathlib import Path
+
+from vultus.core.errors import GalleryError
+
+APPLICATION_ID = 0x56554C54  # "VULT"; says whose file it is
+SCHEMA_VERSION = 2
+_MAGIC = b"SQLite format 3\0"
+_HEADER_SIZE = 100
+# https://www.sqlite.org/fileformat.html, section 1.3: big-endian numbers in the file's header.
+_USER_VERSION = slice(60, 64)
+_APPLICATION_ID = slice(68, 72)
+
+_SIZED = """INSERT INTO sizes VALUES (new.n_faces, 1)
+    ON CONFLICT (n_faces) DO UPDATE SET n_people = n_people + 1;"""
+_UNSIZED = "UPDATE sizes SET n_people = n_people - 1 WHERE n_faces = old.n_faces;"
+
+SCHEMA = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    # Appended in ascending order, never deleted: so no row is moved, and no copy of one is left
+    # when it is overwritten where it stands.
+    "CREATE TABLE keys (id INTEGER PRIMARY KEY AUTOINCREMENT, wrapped BLOB NOT NULL)",
+    """CREATE TABLE people (
+        id INTEGER PRIMARY KEY REFERENCES keys (id), uid BLOB NOT NULL UNIQUE,
+        name_tag BLOB NOT NULL UNIQUE, external_tag BLOB UNIQUE,
+        n_faces INTEGER NOT NULL DEFAULT 0, enrolled_at TEXT NOT NULL, expires_at TEXT,
+        record BLOB NOT NULL)""",
+    "CREATE INDEX people_by_expiry ON people (expires_at) WHERE expires_at IS NOT NULL",
+    """CREATE TABLE templates (
+        person_id INTEGER PRIMARY KEY REFERENCES people (id), body BLOB NOT NULL)""",
+    """CREATE TABLE faces (
+        id INTEGER PRIMARY KEY, person_id INTEGER NOT NULL REFERENCES people (id),
+        number INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (person_id, number))""",
+    """CREATE TABLE groups (
+        name TEXT NOT NULL, person_id INTEGER NOT NULL REFERENCES people (id),
+        PRIMARY KEY (name, person_id)) WITHOUT ROWID""",
+    "CREATE INDEX groups_by_person ON groups (person_id)",
+    """CREATE TABLE items (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
+        key_id INTEGER NOT NULL REFERENCES keys (id), created_at TEXT NOT NULL, expires_at TEXT,
+        body BLOB NOT NULL)""",
+    "CREATE INDEX items_by_key ON items (key_id)",
+    "CREATE INDEX items_by_kind ON items (kind, id)",
+    # How many people have so many faces: counting all would take longer with more people.
+    "CREATE TABLE sizes (n_faces INTEGER PRIMARY KEY, n_people INTEGER NOT NULL)",
+    f"CREATE TRIGGER person_added AFTER INSERT ON people BEGIN {_SIZED} END",
+    f"CREATE TRIGGER person_sized AFTER UPDATE OF n_faces ON people BEGIN {_UNSIZED} {_SIZED} END",
+    f"CREATE TRIGGER person_gone AFTER DELETE ON people BEGIN {_UNSIZED} END",
+    """CREATE TABLE changes (
+        position INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL,
+        erased INTEGER NOT NULL)""",
+    """CREATE TABLE audit (
+        position INTEGER PRIMARY KEY, at TEXT NOT NULL, entry BLOB NOT NULL, digest BLOB NOT NULL)
+    """,
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+def file_version(path: Path) -> int | None:
+    """The schema version of a gallery file, read from its first bytes; None if there is none yet.
+
+    SQLite does not open the file: what is not ours is not touched, not even its log.
+
+    Raises:
+        GalleryError: If the path is no file, its folder is missing, or the file is foreign.
+    """
+    if path.exists() and not path.is_file():
+        raise GalleryError(f"{path} is not a file; a gallery is one file")
+    if not path.parent.is_dir():
+        raise GalleryError(f"there is no folder {path.parent} to hold the gallery; make it first")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_SIZE)
+    except FileNotFoundError:
+        head = b""
+    except OSError as error:
+        raise GalleryError(f"{path} cannot be read: {error}") from error
+    if not head:
+        return None
+    if not head.startswith(_MAGIC) or len(head) < _HEADER_SIZE:
+        raise GalleryError(
+            f"{path} is not a Vultus gallery, or its beginning is damaged; give another path or "
+            "restore a backup, it is left as it is"
+        )
+    if int.from_bytes(head[_APPLICATION_ID]) != APPLICATION_ID:
+        raise GalleryError(
+            f"{path} is not a Vultus gallery; give another path, it is left as it is"
+        )
+    return int.from_bytes(head[_USER_VERSION])
+
+
+def check_file(path: Path, *, may_create: bool) -> None:
+    """Refuse what is no gallery of this version.
+
+    Args:
+        path: The file.
+        may_create: Whether it may be missing.
+
+    Raises:
+        GalleryError: As `file_version`, or if it is missing or of another version.
+    """
+    version = file_version(path)
+    if version is None and not may_create:
+        raise GalleryError(
+            f"there is no gallery at {path}; enrol somebody to make one (`Gallery.open` makes one "
+            "of a given space)"
+        )
+    if version not in (None, SCHEMA_VERSION):
+        way = (
+            "`Gallery.open` brings it to this format"
+            if version == 1
+            else "open it with the version of Vultus that made it"
+        )
+        raise GalleryError(
+            f"{path} has gallery format {version}, this Vultus reads {SCHEMA_VERSION}; {way}"
+        )
