@@ -24,6 +24,8 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     │   └── LicenceError (PermissionError) its licence was not accepted, or policy forbids it
     ├── GalleryError (RuntimeError)        a gallery file cannot be used
     │   ├── IdentityNotFoundError (LookupError)     nobody of that name is enrolled
+    │   ├── GalleryDamagedError            what it holds was changed, or is of another gallery
+    │   ├── GalleryKeyError (PermissionError)       its master key is missing, wrong or unsafe
     │   └── GallerySpaceError              the gallery holds embeddings of another space
     └── TrainingError (RuntimeError)       a training run cannot go on
         └── CheckpointError                a checkpoint cannot be written, or none can be read
@@ -116,6 +118,14 @@ class GalleryError(VultusError, RuntimeError):
 
 class IdentityNotFoundError(GalleryError, LookupError):
     """Nobody of that name is enrolled."""
+
+
+class GalleryDamagedError(GalleryError):
+    """A sealed piece of a gallery was changed, or belongs to another person or gallery."""
+
+
+class GalleryKeyError(GalleryError, PermissionError):
+    """A gallery's master key is missing, is not the right one, or lies where others may read it."""
 
 
 class GallerySpaceError(GalleryError, SpaceMismatchError):
