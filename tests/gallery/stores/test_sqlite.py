@@ -27,7 +27,7 @@ NOW = "2026-11-30T00:00:00+00:00"
 def add(store: SqliteStore, *, key: bytes | None = None, n_faces: int = 2) -> int:
     uid = secrets.token_bytes(16)
     with store.transaction(write=True):
-        person = store.add_key(secrets.token_bytes(60) if key is None else key)
+        person = store.add_key(uid, secrets.token_bytes(60) if key is None else key)
         store.add_person(
             PersonRow(
                 id=person,

@@ -66,6 +66,21 @@ class TemplateRow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRow:
+    """The key of a person, or of an item that is nobody's.
+
+    Attributes:
+        id: Number of the key, and of the person.
+        uid: 16 random bytes that the key and what is sealed with it are bound to.
+        wrapped: The key, wrapped.
+    """
+
+    id: int
+    uid: bytes
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class FaceRow:
     """One face of a person.
 
@@ -226,14 +241,14 @@ class GalleryStore(Protocol):
             When `scrub` says True after the transaction, no byte of the key is left.
         """
 
-    def add_key(self, wrapped: bytes) -> int:
+    def add_key(self, uid: bytes, wrapped: bytes) -> int:
         """Keep a new key; gives its number, which grows and is never used again."""
 
-    def key(self, key_id: int) -> bytes | None:
-        """A wrapped key; None if there is none or it was destroyed."""
+    def key(self, key_id: int) -> KeyRow | None:
+        """A key; None if there is none or it was destroyed."""
 
-    def keys(self, *, after: int = 0, limit: int = PAGE) -> list[tuple[int, bytes]]:
-        """Numbers and wrapped keys, without those destroyed, in order."""
+    def keys(self, *, after: int = 0, limit: int = PAGE) -> list[KeyRow]:
+        """Keys in order, without those destroyed."""
 
     def set_key(self, key_id: int, wrapped: bytes) -> None:
         """Overwrite a key where it stands; the length must be the same."""

@@ -10,6 +10,7 @@ from vultus.gallery.stores.base import (
     Change,
     FaceRow,
     ItemRow,
+    KeyRow,
     PersonRow,
     TemplateRow,
 )
@@ -20,7 +21,7 @@ _PERSON = (
     "SELECT id, uid, name_tag, external_tag, n_faces, enrolled_at, expires_at, record FROM people"
 )
 _TEMPLATE = (
-    "SELECT people.id, uid, wrapped, body FROM people"
+    "SELECT people.id, people.uid, wrapped, body FROM people"
     " JOIN keys ON keys.id = people.id JOIN templates ON person_id = people.id"
 )
 _ITEM = "SELECT id, kind, key_id, created_at, expires_at, body FROM items"
@@ -163,26 +164,26 @@ class SqliteStore(SqliteFile):
         self._log(person_id, erased=True)
         return {"keys": 1, **gone}
 
-    def add_key(self, wrapped: bytes) -> int:
+    def add_key(self, uid: bytes, wrapped: bytes) -> int:
         """See `GalleryStore`."""
-        self._change("INSERT INTO keys (wrapped) VALUES (?)", wrapped)
+        self._change("INSERT INTO keys (uid, wrapped) VALUES (?, ?)", uid, wrapped)
         row = self._row("SELECT last_insert_rowid()")
         return 0 if row is None else int(row[0])
 
-    def key(self, key_id: int) -> bytes | None:
+    def key(self, key_id: int) -> KeyRow | None:
         """See `GalleryStore`."""
-        row = self._row("SELECT wrapped FROM keys WHERE id = ?", key_id)
-        wrapped = None if row is None else typed(row, bytes)[0]
-        return wrapped if wrapped is not None and any(wrapped) else None
+        row = self._row("SELECT id, uid, wrapped FROM keys WHERE id = ?", key_id)
+        key = None if row is None else KeyRow(*typed(row, int, bytes, bytes))
+        return key if key is not None and any(key.wrapped) else None
 
-    def keys(self, *, after: int = 0, limit: int = PAGE) -> list[tuple[int, bytes]]:
+    def keys(self, *, after: int = 0, limit: int = PAGE) -> list[KeyRow]:
         """See `GalleryStore`."""
         rows = self._rows(
-            "SELECT id, wrapped FROM keys WHERE id > ? AND wrapped <> zeroblob(length(wrapped))"
-            " ORDER BY id LIMIT ?",
+            "SELECT id, uid, wrapped FROM keys"
+            " WHERE id > ? AND wrapped <> zeroblob(length(wrapped)) ORDER BY id LIMIT ?",
             *(after, limit),
         )
-        return [typed(row, int, bytes) for row in rows]
+        return [KeyRow(*row) for row in typed_rows(rows, int, bytes, bytes)]
 
     def set_key(self, key_id: int, wrapped: bytes) -> None:
         """See `GalleryStore`."""

@@ -20,7 +20,8 @@ SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     # Appended in ascending order, never deleted: so no row is moved, and no copy of one is left
     # when it is overwritten where it stands.
-    "CREATE TABLE keys (id INTEGER PRIMARY KEY AUTOINCREMENT, wrapped BLOB NOT NULL)",
+    """CREATE TABLE keys (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL, wrapped BLOB NOT NULL)""",
     """CREATE TABLE people (
         id INTEGER PRIMARY KEY REFERENCES keys (id), uid BLOB NOT NULL UNIQUE,
         name_tag BLOB NOT NULL UNIQUE, external_tag BLOB UNIQUE,
