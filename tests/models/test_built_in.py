@@ -93,7 +93,8 @@ def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
     rates = [point.fmr for point in card.thresholds.points if point.fmr is not None]
     assert rates == pytest.approx([1e-2, 1e-3, 1e-4], rel=0.01)
     assert 128 <= card.embedding_dim <= 512
-    assert card.min_norm > 0
+    assert card.min_norm == 12
+    assert built_in_cards()["mobilefacenet-y1"].min_norm == 14
 
 
 @pytest.mark.parametrize("name", NAMES)
