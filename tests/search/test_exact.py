@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, Template, TemplateSet
 from vultus.core.errors import InputError, SpaceMismatchError
-from vultus.search import exact
-from vultus.search.exact import lowest_worth, near_best, rounding_bound, search
+from vultus.search import near
+from vultus.search.exact import search
 
 DIM = 16
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", DIM)
@@ -60,8 +60,8 @@ def test_a_face_scores_the_same_alone_and_in_a_batch(monkeypatch: pytest.MonkeyP
     probe, faces = random_faces(37, 1, space), people(random_faces(333, 2, space))
     together = search(probe, faces, rank=9)
     assert [search(probe[i], faces, rank=9)[0] for i in range(37)] == together
-    monkeypatch.setattr(exact, "_TILE_VECTORS", 100)
-    monkeypatch.setattr(exact, "_TILE_PROBES", 10)
+    monkeypatch.setattr(near, "_STRIP", 100)
+    monkeypatch.setattr(near, "PROBES_AT_ONCE", 10)
     assert search(probe, faces, rank=9) == together
 
 
@@ -81,27 +81,6 @@ def test_bad_arguments_are_refused() -> None:
         search(random_faces(1, 1, other), faces)
 
 
-@pytest.mark.parametrize("kind", ["random", "sorted", "all alike", "near ties"])
-@pytest.mark.parametrize("rank", [1, 7, 50])
-def test_block_maxima_miss_nobody(kind: str, rank: int) -> None:
-    rng = np.random.default_rng(rank)
-    true = rng.uniform(-1, 1, 5000)
-    if kind == "sorted":
-        true.sort()
-    elif kind == "all alike":
-        true[:] = 0.25
-    elif kind == "near ties":
-        true[:] = 0.5 + rng.integers(-3, 4, 5000) * 2.0**-24
-    error = 2.0**-20
-    rough = (true + rng.uniform(-error, error, 5000) * 0.9).astype(np.float32)
-    answered = true.astype(np.float32)
-    best = np.argsort(-answered, kind="stable")[:rank]
-    near = near_best(rough, rank=rank, error=error)
-    assert set(best) <= set(near.tolist())
-    if kind in {"random", "sorted"}:
-        assert len(near) <= rank + 2
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 def test_faces_as_alike_or_unlike_as_can_be_tie_in_the_order_of_enrolment(sign: int) -> None:
     row = random_faces(1, 4).vectors[0]
@@ -110,22 +89,3 @@ def test_faces_as_alike_or_unlike_as_can_be_tie_in_the_order_of_enrolment(sign: 
     probe = Embeddings(row[None] * np.float32(1.0005), np.ones(1, np.float32), SPACE)
     [found] = search(probe, people(faces), rank=2)
     assert [(c.identity, c.similarity) for c in found] == [("person 0", sign), ("person 1", sign)]
-
-
-def test_float32_products_stay_within_the_bound() -> None:
-    rng = np.random.default_rng(0)
-    for dim in (2, 128, 512):
-        a, b = np.abs(rng.standard_normal((2, 2000, dim))).astype(np.float32)
-        a /= np.linalg.norm(a, axis=1, keepdims=True)
-        b /= np.linalg.norm(b, axis=1, keepdims=True)
-        true = (a.astype(np.float64) * b).sum(axis=1)
-        in_order = np.cumsum(a * b, axis=1, dtype=np.float32)[:, -1]  # the worst way to sum
-        assert np.abs(in_order - true).max() <= rounding_bound(dim)
-        assert np.abs(np.vecdot(a, b) - true).max() <= rounding_bound(dim)
-
-
-@settings(deadline=None)
-@given(st.floats(-1.002, 1.002), st.floats(0, 2.0**-22))
-def test_whoever_is_answered_alike_is_worth_a_look(similarity: float, less: float) -> None:
-    answers = np.clip([similarity - less, similarity], -1, 1).astype(np.float32)
-    assert similarity - less >= lowest_worth(similarity) or answers[0] < answers[1]

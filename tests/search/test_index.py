@@ -1,6 +1,7 @@
 """Every way of searching against brute force in float64."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.core.errors import InputError, MissingDependencyError
-from vultus.search import coded, exact, index
+from vultus.search import coded, index, near, ways
 from vultus.search.index import VectorIndex
+from vultus.search.index_file import IndexFile, Stamp
 
 Vectors = npt.NDArray[np.float32]
 DIM = 16
@@ -127,8 +129,8 @@ def test_every_way_gives_what_brute_force_gives(
         threshold = some[seed % len(some)]
     wanted_groups = [1, 2] if grouped else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "_BYTES_PER_THREAD", 1)
-        patch.setattr(exact, "_TILE_VECTORS", 90)
+        patch.setattr(ways, "_BYTES_PER_THREAD", 1)
+        patch.setattr(near, "_STRIP", 90)
         patch.setattr(coded, "_BLOCK_BYTES", 100 * DIM)
         answers = searched.search(
             probes, rank=rank, threshold=threshold, mask=given_mask, groups=wanted_groups
@@ -207,9 +209,9 @@ def test_removed_vectors_are_overwritten_and_their_numbers_never_used_again(
     searched = VectorIndex(DIM, way=way)
     searched.add(vectors)
     searched.remove([2, 4])
-    assert not searched._vectors.rows[[2, 4]].any()
+    assert not searched._memory.vectors()[[2, 4]].any()
     if way == "coded":
-        assert not searched._codes.codes.rows[[2, 4]].any()
+        assert not searched._memory.codes().codes[[2, 4]].any()
     before = searched.nbytes
     searched.remove([0, 1, 3, 5])  # more gone than left: the room is given back
     assert searched.nbytes < before
@@ -251,3 +253,139 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(InputError, match=r"no vector \[1\]"):
         searched.remove([0, 1])
     assert searched.ids.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_numbers_of_ones_own(way: Literal["exact", "coded"]) -> None:
+    vectors = random(np.random.default_rng(0), 9)
+    searched = VectorIndex(DIM, way=way)
+    own = [5, -(2**63), 2**62, 0]
+    assert searched.add(vectors[:4], ids=own).tolist() == own
+    assert searched.add(vectors[4:5], ids=[3]).tolist() == [3]
+    assert searched.add(vectors[5:6]).tolist() == [2**62 + 1]
+    for i, number in enumerate([*own, 3, 2**62 + 1]):
+        assert searched.search(vectors[i : i + 1], rank=1)[0].ids.tolist() == [number]
+    searched.remove([0, -(2**63)])
+    assert sorted(searched.ids.tolist()) == [3, 5, 2**62, 2**62 + 1]
+    assert searched.add(vectors[6:7], ids=[0]).tolist() == [0]  # given back by its owner
+    assert searched.search(vectors[6:7], rank=1)[0].ids.tolist() == [0]
+    with pytest.raises(InputError, match=r"vectors \[5\] already"):
+        searched.add(vectors[7:9], ids=[77, 5])
+    with pytest.raises(InputError, match="once"):
+        searched.add(vectors[7:9], ids=[77, 77])
+    with pytest.raises(InputError, match="2 integers"):
+        searched.add(vectors[7:9], ids=[1.0, 2.0])
+    with pytest.raises(InputError, match="int64"):
+        searched.add(vectors[7:8], ids=np.array([2**63], np.uint64))
+    assert len(searched) == 5
+    searched.add(vectors[7:8], ids=[2**63 - 1])
+    with pytest.raises(InputError, match="no number is left"):
+        searched.add(vectors[8:9])
+
+
+class Mirror:
+    """What an index must answer: a dictionary, searched by brute force."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, tuple[Vectors, int]] = {}
+
+    def search(
+        self, probe: Vectors, rank: int | None, threshold: float | None, among: set[int]
+    ) -> tuple[list[int], list[float]]:
+        numbers = sorted(among & self.rows.keys())
+        if not numbers:
+            return [], []
+        vectors = np.stack([self.rows[number][0] for number in numbers])
+        every = np.ones(len(numbers), np.bool_)
+        places, similarities = brute_force(vectors, probe, every, rank, threshold)
+        return [numbers[place] for place in places], similarities
+
+
+def check_against(
+    searched: VectorIndex, mirror: Mirror, rng: np.random.Generator, probes: Vectors
+) -> None:
+    numbers = searched.ids
+    assert sorted(numbers.tolist()) == sorted(mirror.rows)
+    assert len(searched) == len(mirror.rows)
+    mask = rng.random(len(numbers)) < 0.6
+    of_group = {number for number, (_, group) in mirror.rows.items() if group == 1}
+    some = rng.permutation(numbers)[: int(rng.integers(1, 40))].tolist()
+    rank = int(rng.integers(1, 20))
+    asked: list[tuple[dict[str, Any], set[int]]] = [
+        ({}, set(mirror.rows)),
+        ({"mask": mask}, set(numbers[mask].tolist())),
+        ({"groups": [1, 7]}, of_group),
+        ({"among": [*some, 10**15]}, set(some)),
+        (
+            {"among": some, "groups": [1], "mask": mask},
+            set(some) & of_group & set(numbers[mask].tolist()),
+        ),
+    ]
+    for filters, among in asked:
+        for most, least in ((rank, None), (None, 0.2), (rank, 0.1)):
+            answers = searched.search(probes, rank=most, threshold=least, **filters)
+            for probe, answer in zip(probes, answers, strict=True):
+                ids, similarities = mirror.search(probe, most, least, among)
+                assert answer.ids.tolist() == ids
+                assert answer.similarities.tolist() == similarities
+
+
+def change(
+    searched: VectorIndex, mirror: Mirror, rng: np.random.Generator, vectors: Vectors
+) -> None:
+    """Some vectors come, some are replaced, some go."""
+    here = np.array(sorted(mirror.rows), np.int64)
+    n = int(rng.integers(1, 60))
+    fresh = np.setdiff1d(rng.integers(-500, 10**6, n), here)
+    rng.shuffle(fresh)
+    groups = rng.integers(3, size=len(fresh))
+    chosen = vectors[rng.integers(len(vectors), size=len(fresh))]
+    searched.add(chosen, ids=fresh, groups=groups)
+    mirror.rows |= zip(fresh.tolist(), zip(chosen, groups.tolist(), strict=True), strict=True)
+    replaced = rng.permutation(here)[: len(here) // 4]
+    chosen = vectors[rng.integers(len(vectors), size=len(replaced))]
+    group = None if rng.random() < 0.5 else 1
+    searched.update(replaced, chosen, groups=group)
+    for number, vector in zip(replaced.tolist(), chosen, strict=True):
+        mirror.rows[number] = (vector, mirror.rows[number][1] if group is None else group)
+    gone = rng.permutation(np.array(list(mirror.rows)))[: len(mirror.rows) // 3]
+    searched.remove(gone)
+    for number in gone.tolist():
+        del mirror.rows[number]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_came_was_replaced_and_went_is_found_as_by_brute_force(
+    tmp_path: Path,
+    way: Literal["exact", "coded"],
+    kind: Callable[[np.random.Generator, int], Vectors],
+) -> None:
+    rng = np.random.default_rng(5)
+    searched, mirror = VectorIndex(DIM, way=way), Mirror()
+    vectors = kind(rng, 80)
+    for number in range(12):
+        change(searched, mirror, rng, vectors)
+        if number % 4 == 3:  # the rest in a file from here on
+            searched.save(tmp_path / "index", Stamp(b"toy", number))
+            searched = VectorIndex.open(IndexFile(tmp_path / "index"), way=way)
+            check_against(searched, mirror, rng, vectors[:1])
+        check_against(searched, mirror, rng, np.concatenate([vectors[:2], random(rng, 1)]))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_replaced_vectors_are_overwritten(way: Literal["exact", "coded"]) -> None:
+    vectors = random(np.random.default_rng(0), 6)
+    searched = VectorIndex(DIM, way=way)
+    searched.add(vectors[:4], ids=[9, 7, 5, 3], groups=[0, 1, 0, 1])
+    searched.update([5, 9], vectors[4:])
+    assert searched.search(vectors[4:5], rank=1)[0].ids.tolist() == [5]
+    assert searched.search(vectors[2:3], rank=1)[0].similarities[0] < 0.99
+    assert not (searched._memory.vectors()[:, None] == vectors[None, [0, 2]]).all(-1).any()
+    for wrong, message in (([3, 4], r"no vector \[4\] to replace"), ([3, 3], "once")):
+        with pytest.raises(InputError, match=message):
+            searched.update(wrong, vectors[:2])
+    with pytest.raises(InputError, match="2 integers"):
+        searched.update([3], vectors[:2])
+    searched.discard([3, 1000])
+    assert sorted(searched.ids.tolist()) == [5, 7, 9]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vultus.search import tiles
-from vultus.search.tiles import similarity_rows, similarity_tiles
+from vultus.search.tiles import similarity_rows, similarity_strips, similarity_tiles
 
 
 def matrix(n: int, seed: int = 0) -> np.ndarray:
@@ -73,3 +73,16 @@ def test_few_rows_and_many_give_the_same(monkeypatch: pytest.MonkeyPatch, n: int
     a, b = matrix(n), matrix(33, 1)
     [tile] = similarity_tiles(a, b)
     np.testing.assert_allclose(tile.similarities, a @ b.T, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 8, 9])
+@pytest.mark.parametrize("size", [1, 10, 33, 50])
+def test_strips_cover_all_columns(n: int, size: int) -> None:
+    a, b = matrix(n), matrix(33, 1)
+    found = np.full((n, 33), np.nan, np.float32)
+    for columns, similarities in similarity_strips(a, b, n_columns=size):
+        assert similarities.shape == (columns.stop - columns.start, n)
+        found[:, columns] = similarities.T
+        similarities[:] = np.nan
+    np.testing.assert_allclose(found, a @ b.T, rtol=1e-5, atol=1e-5)
+    assert not list(similarity_strips(a, b[:0], n_columns=size))

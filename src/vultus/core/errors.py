@@ -27,6 +27,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     │   ├── GalleryDamagedError            what it holds was changed, or is of another gallery
     │   ├── GalleryKeyError (PermissionError)       its master key is missing, wrong or unsafe
     │   └── GallerySpaceError              the gallery holds embeddings of another space
+    ├── IndexFileError (RuntimeError)      the file of a search index is of no use; it is made again
     └── TrainingError (RuntimeError)       a training run cannot go on
         └── CheckpointError                a checkpoint cannot be written, or none can be read
 """
@@ -130,6 +131,10 @@ class GalleryKeyError(GalleryError, PermissionError):
 
 class GallerySpaceError(GalleryError, SpaceMismatchError):
     """The gallery holds embeddings of another embedding space."""
+
+
+class IndexFileError(VultusError, RuntimeError):
+    """The file of a search index is missing, damaged, stale or somebody else's: make it again."""
 
 
 class TrainingError(VultusError, RuntimeError):

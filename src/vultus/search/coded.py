@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vultus.search.exact import lowest_worth
+from vultus.search.near import lowest_worth
 
 LONGEST = 1.002
 """No row is longer; unit vectors may be off by 0.001, measured in float32."""
@@ -37,6 +37,7 @@ _LEVELS = 127
 _ENCODED_AT_ONCE = 4096
 _BLOCK_BYTES = 1 << 18
 """Codes that every probe of a batch meets while they are in the cache."""
+_WARM: set[int] = set()
 _NOBODY = -4.0  # below every lower bound: similarities are above -1.01, margins below 2
 
 
@@ -136,6 +137,12 @@ def warm(dim: int) -> None:
     """Compile the scan for this dimension (about a second), so that no search has to wait."""
     unit = np.eye(1, dim, dtype=np.float32)
     candidates(encode(unit), unit, rank=1)
+    _WARM.add(dim)
+
+
+def is_warm(dim: int) -> bool:
+    """Whether the scan is compiled for this dimension in this process."""
+    return dim in _WARM
 
 
 def candidates(

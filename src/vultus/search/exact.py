@@ -1,7 +1,6 @@
 """Exact search: every probe compared with every enrolled person."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +8,18 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, Template, TemplateSet, check_same_space
 from vultus.core.results import Candidate
+from vultus.search.near import (
+    Wanted,
+    lowest_worth,
+    near_pairs,
+    pair_similarities,
+    ranked,
+)
 from vultus.search.tiles import similarity_tiles
 
 _TILE_PROBES = 128
 _TILE_VECTORS = 1 << 16
-"""Vectors of a tile: many, since each tile adds ``rank`` rows to what is computed in float64."""
 _STRIDE = 64
-"""Rows of a block of which `near_best` keeps the maximum."""
 
 
 def search(
@@ -47,22 +51,20 @@ def search(
     check_same_space(probe.space, templates.space)
     if not len(templates):
         return [() for _ in range(len(probe))]
-    found = near_rows(
-        probe.vectors,
-        templates.vectors,
-        near=partial(near_best, rank=rank, error=rounding_bound(probe.space.dim)),
-    )
-    lines = zip(probe.vectors, found, strict=True)
-    return [_best(row, near, templates, rank) for row, near in lines]
-
-
-def _best(
-    row: npt.NDArray[np.float32], near: npt.NDArray[np.int64], templates: TemplateSet, rank: int
-) -> tuple[Candidate, ...]:
-    """The ``rank`` best of one probe row, given the rows that can be among them."""
-    exact = exact_similarities(templates.vectors[near], row)
-    order = np.argsort(-exact, kind="stable")[:rank]
-    return tuple(Candidate(templates.identities[near[i]], float(exact[i])) for i in order)
+    wanted = Wanted(min(rank, len(templates)))
+    pairs = near_pairs(probe.vectors, templates.vectors, wanted)
+    answered = pair_similarities(probe.vectors, templates.vectors, pairs)
+    places = ranked(pairs.probes, answered, pairs.rows, n_probes=len(probe), rank=wanted.rank)
+    names = templates.identities
+    return [
+        tuple(
+            Candidate(names[row], similarity)
+            for row, similarity in zip(
+                pairs.rows[own].tolist(), answered[own].tolist(), strict=True
+            )
+        )
+        for own in places
+    ]
 
 
 def near_rows(
@@ -108,27 +110,6 @@ def exact_similarities(
     """
     products = vectors.astype(np.float64) * row.astype(np.float64)
     return np.asarray(np.clip(products.sum(axis=1), -1, 1), np.float32)
-
-
-def rounding_bound(dim: int) -> float:
-    """How far a float32 dot product of two unit vectors may lie from its true value.
-
-    Higham, "Accuracy and Stability of Numerical Algorithms", eq. 3.5: in whatever order it is
-    summed, it is off by at most ``n u / (1 - n u) |x| |y|`` with u = 2^-24. Lengths may be 1.001.
-    """
-    error = (dim + 1) * 2.0**-24
-    return 1.01 * error / (1 - error) if error < 1 else 2.0
-
-
-def lowest_worth(similarity: float) -> float:
-    """The least true similarity of a row that may be answered no worse than ``similarity``.
-
-    Answers are cut to [-1, 1] and rounded to float32, whose values lie at most 2^-24 apart there.
-    Thus two true values that are further apart than that are answered in their order, and two
-    beyond the same end of the interval alike (then the order of enrolment decides).
-    """
-    worth = min(similarity, 1.0) - 2.0**-24
-    return worth if worth >= -1 else -2.0  # below every similarity, above a left-out row's -inf
 
 
 def near_best(rough: npt.NDArray[np.float32], *, rank: int, error: float) -> npt.NDArray[np.int64]:

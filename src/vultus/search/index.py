@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +12,20 @@ from vultus.core.checks import check_array, check_positive_int, check_range, che
 from vultus.core.errors import InputError, MissingDependencyError
 from vultus.core.text import install_hint
 from vultus.search import coded
-from vultus.search.exact import exact_similarities, near_above, near_best, near_rows, rounding_bound
-from vultus.search.growing import GrowingArray
+from vultus.search.file_rows import FileRows
+from vultus.search.index_file import IndexFile, Stamp
+from vultus.search.index_writer import living_rows, write_index
+from vultus.search.near import PROBES_AT_ONCE, Wanted, ranked
+from vultus.search.rows import Ids, MemoryRows, Rows, Vectors
+from vultus.search.ways import FEW, MOST_CODED_RANK, Kept, Way, kept_rows, search_rows
 
 CODED_FROM = 20_000
 """Rows from which on codes are kept: 10,000 are searched exactly in half a millisecond."""
-MOST_CODED_RANK = 500
-"""Longer lists are taken from all rows: their candidates would fill the scan's buffer."""
-_FEW = 8
-"""A filter that leaves an eighth of the rows or less has these copied, and only these compared."""
-_PROBES_AT_ONCE = 64
-_BYTES_PER_THREAD = 1 << 22
-"""Codes below which a thread costs more than it brings."""
-
-Way = Literal["exact", "coded", "coded, then exact"]
+_COMPILED_AFTER = 1 << 34
+"""Multiplications of searches in a file after which the scan of its codes is compiled: by then they
+took about as long as compiling does. A program that looks up one photo ends before."""
+_TOLERANCE = 1e-3
+_GREATEST = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,8 @@ class SearchAnswer:
     """What was found for one probe.
 
     Attributes:
-        ids: (n,) int64, best first; of equally similar ones first who was added first.
+        ids: (n,) int64, best first; of equally similar ones the smaller number first, which without
+            numbers of one's own is who was added first.
         similarities: (n,) float32 in [-1, 1].
         way: ``"exact"``: all rows compared. ``"coded"``: codes told which rows could be among the
             best. ``"coded, then exact"``: they could not tell enough. The answer is the same.
@@ -46,30 +47,8 @@ class SearchAnswer:
     reranked: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """How many at most (no more than may be found), and how alike at least."""
-
-    rank: int | None
-    threshold: float | None
-
-    def near(self, rough: npt.NDArray[np.float32], *, error: float) -> npt.NDArray[np.int64]:
-        """Ascending rows among which the answer must be, given similarities off by ``error``."""
-        if self.rank is not None:
-            return near_best(rough, rank=self.rank, error=error)
-        return near_above(rough, -1.0 if self.threshold is None else self.threshold, error=error)
-
-
-class _Codes(NamedTuple):
-    """The arrays of `CodedRows`, growing; empty while no codes are kept."""
-
-    codes: GrowingArray
-    scales: GrowingArray
-    radii: GrowingArray
-
-
 class VectorIndex:
-    """Unit vectors under running numbers: added, removed, searched.
+    """Unit vectors under numbers: added, replaced, removed, searched.
 
     Every way gives the same answer, to the last bit and the last tie: the one of comparing all rows
     in float64. Any number of threads may search at once while none adds or removes.
@@ -101,90 +80,183 @@ class VectorIndex:
         self.threads = check_positive_int("threads", threads)
         if way not in ("auto", "exact", "coded"):
             raise InputError(f"way must be 'auto', 'exact' or 'coded', got {way!r}")
-        codable = way != "exact" and coded.probe_levels(dim) > 1 and coded.can_scan()
-        if way == "coded" and not codable:
+        self._codable = way != "exact" and coded.probe_levels(dim) > 1 and coded.can_scan()
+        self._always_coded = way == "coded"
+        if self._always_coded and not self._codable:
             raise MissingDependencyError(
                 f"way='coded' at {dim} dimensions needs numba; {install_hint('search')}"
             )
         # Codes are kept from so many rows on; None: never.
-        self._coded_from = None if not codable else (0 if way == "coded" else CODED_FROM)
+        coded_from = None if not self._codable else (0 if self._always_coded else CODED_FROM)
         self._next_id = 0
-        self._vectors = GrowingArray(dim, dtype=np.float32)
-        self._ids = GrowingArray(dtype=np.int64)  # ascending
-        self._groups = GrowingArray(dtype=np.int64)
-        self._alive = GrowingArray(dtype=np.bool_)
-        self._codes = _Codes(
-            GrowingArray(dim, dtype=np.int8),
-            GrowingArray(dtype=np.float32),
-            GrowingArray(dtype=np.float32),
+        self._compared = 0
+        self._memory = MemoryRows(dim, coded_from=coded_from)
+        self._file: FileRows | None = None
+
+    @classmethod
+    def open(
+        cls,
+        file: IndexFile,
+        *,
+        way: Literal["auto", "exact", "coded"] = "auto",
+        threads: int = 1,
+    ) -> "VectorIndex":
+        """An index of what is in a file, which is read where it is needed only.
+
+        What is added later lies in memory; `save` writes all into a new file. What is removed is
+        overwritten in the file, unless that may not be written. Codes are used once `warm` was
+        called, or once so much was compared that compiling their scan would have paid.
+
+        Args:
+            file: It must stay open as long as the index is used. What of it turns out to be
+                damaged raises IndexFileError where it is first read.
+            way: As in the constructor.
+            threads: Likewise.
+
+        Raises:
+            MissingDependencyError: If ``way="coded"`` and numba is not installed.
+        """
+        index = cls(file.dim, way=way, threads=threads)
+        index._file = FileRows(file)
+        index._next_id = file.next_id
+        return index
+
+    def save(self, path: Path, stamp: Stamp) -> None:
+        """Write vectors and codes into a file for its owner only.
+
+        Args:
+            path: The file; one that is there is replaced when this one is whole.
+            stamp: Whose they are, and for which state they stand.
+
+        Raises:
+            OutputError: If it cannot be written; a file that was there is untouched then.
+        """
+        write_index(
+            path,
+            living_rows(self._parts, self.dim),
+            n=len(self),
+            dim=self.dim,
+            stamp=stamp,
+            next_id=self._next_id,
         )
 
+    def warm(self) -> None:
+        """Compile the scan of codes (a second or two), if this index has codes and may use them."""
+        if self._codable and any(part.has_codes for part in self._parts):
+            coded.warm(self.dim)
+
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._alive.rows))
+        return sum(part.n_alive for part in self._parts)
+
+    @property
+    def _parts(self) -> list[Rows]:
+        return [self._memory] if self._file is None else [self._file, self._memory]
 
     @property
     def ids(self) -> npt.NDArray[np.int64]:
-        """(len,) int64, the numbers of all vectors in the order in which they were added."""
-        return np.asarray(self._ids.rows[self._alive.rows])
+        """(len,) int64, the numbers of all vectors in the order that a ``mask`` follows.
+
+        Without numbers of one's own that is the order in which they were added.
+        """
+        return np.concatenate([part.ids()[part.alive] for part in self._parts])
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that vectors, codes and numbers take."""
-        own = (self._vectors, self._ids, self._groups, self._alive)
-        return sum(array.nbytes for array in (*own, *self._codes))
+        """Bytes of memory that vectors, codes and numbers take, without what a file maps."""
+        return self._memory.nbytes
 
     def add(
-        self, vectors: npt.NDArray[np.float32], *, groups: npt.ArrayLike = 0
+        self,
+        vectors: npt.NDArray[np.float32],
+        *,
+        ids: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike = 0,
     ) -> npt.NDArray[np.int64]:
         """Add vectors.
 
         Args:
             vectors: (n, dim) float32, rows of length 1.
+            ids: (n,) integers to know them by, in any order and of any size that int64 holds, each
+                once. None counts on from the greatest number that was ever here.
             groups: (n,) integers that a search can be limited to, or one for all.
 
         Returns:
-            (n,) int64 their numbers, ascending; a number is never used again.
+            (n,) int64 their numbers. What was given by counting is never given again.
 
         Raises:
-            InputError: If the vectors are not of this shape, type and length.
+            InputError: If the vectors are not of this shape, type and length, or a number is taken.
+                Nothing is added then.
         """
         self._check("vectors", vectors)
-        n = len(vectors)
-        own_groups = np.asarray(groups)
-        if own_groups.dtype.kind not in "iu" or own_groups.shape not in {(), (n,)}:
-            raise InputError(
-                f"groups must be one integer or {n} of them, got {own_groups.dtype} of shape "
-                f"{own_groups.shape}"
-            )
-        ids = np.arange(self._next_id, self._next_id + n)
-        self._next_id += n
-        self._vectors.append(vectors)
-        self._ids.append(ids)
-        self._groups.append(np.broadcast_to(own_groups, n))
-        self._alive.append(np.ones(n, np.bool_))
-        self._encode()
-        return ids
+        own_groups = _integers("groups", groups, len(vectors), one_for_all=True)
+        numbers = self._numbers(ids, len(vectors))
+        if len(numbers):
+            self._next_id = max(self._next_id, int(numbers.max()) + 1)
+        self._memory.append(vectors, numbers, own_groups)
+        return numbers
+
+    def update(
+        self,
+        ids: npt.ArrayLike,
+        vectors: npt.NDArray[np.float32],
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> None:
+        """Put other vectors under numbers that are here.
+
+        The old ones are overwritten in memory; in a file they stay until they are removed, or
+        `save` replaces it.
+
+        Args:
+            ids: (n,) integers, each once.
+            vectors: (n, dim) float32, rows of length 1.
+            groups: (n,) integers, or one for all; None leaves the groups as they are.
+
+        Raises:
+            InputError: If a number is not here, or an argument is malformed. Nothing is changed
+                then.
+        """
+        self._check("vectors", vectors)
+        wanted = _integers("ids", ids, len(vectors))
+        if len(np.unique(wanted)) < len(wanted):
+            raise InputError("ids must name each vector once")
+        own_groups = None
+        if groups is not None:
+            own_groups = _integers("groups", groups, len(vectors), one_for_all=True)
+        self._check_here(wanted, "replace")
+        rows = self._memory.places(wanted)
+        here = rows >= 0
+        self._memory.overwrite(rows[here], vectors[here])
+        if own_groups is not None:
+            self._memory.set_groups(rows[here], own_groups[here])
+        if self._file is not None and not here.all():
+            rows = self._file.places(wanted[~here])
+            kept = self._file.groups()[rows] if own_groups is None else own_groups[~here]
+            self._file.leave(rows)
+            self._memory.append(vectors[~here], wanted[~here], kept)
 
     def remove(self, ids: npt.ArrayLike) -> None:
-        """Remove vectors and overwrite them in memory.
+        """Remove vectors, and overwrite them in memory and in the file.
 
         Raises:
             InputError: If a number is not (or no longer) here; nothing is removed then.
+            OutputError: If the file was opened for writing and the disk refuses.
         """
-        wanted = np.unique(np.asarray(ids, np.int64))
-        places = np.searchsorted(self._ids.rows, wanted)
-        here = places < len(self._ids)
-        here[here] = self._ids.rows[places[here]] == wanted[here]
-        here[here] = self._alive.rows[places[here]]
-        if not here.all():
-            raise InputError(f"the index has no vector {wanted[~here][:10].tolist()} to remove")
-        self._vectors.rows[places] = 0
-        self._alive.rows[places] = False
-        if len(self._codes.radii):
-            self._codes.codes.rows[places] = 0
-            self._codes.radii.rows[places] = np.nan
-        if 2 * len(self) < len(self._alive):
-            self._compact()
+        wanted = _distinct("ids", ids)
+        self._check_here(wanted, "remove")
+        self.discard(wanted)
+
+    def discard(self, ids: npt.ArrayLike) -> None:
+        """`remove`, in which numbers that are not here do not matter.
+
+        Also what stands in the file under a number that is replaced or gone is overwritten there.
+        """
+        wanted = _distinct("ids", ids)
+        rows = self._memory.places(wanted)
+        self._memory.remove(rows[rows >= 0])
+        if self._file is not None:
+            rows = self._file.stored(wanted)
+            self._file.erase(rows[rows >= 0])
 
     def search(
         self,
@@ -194,6 +266,7 @@ class VectorIndex:
         threshold: float | None = None,
         mask: npt.NDArray[np.bool_] | None = None,
         groups: Collection[int] | None = None,
+        among: npt.ArrayLike | None = None,
     ) -> list[SearchAnswer]:
         """Rank vectors by their similarity to each probe; exact.
 
@@ -203,6 +276,8 @@ class VectorIndex:
             threshold: Least similarity in an answer; None for any.
             mask: (len(self),) bool, which of `ids` may be found; None for all.
             groups: Only vectors of these groups may be found; None for all.
+            among: Only vectors of these numbers may be found; None for all. Numbers that are not
+                here do not matter.
 
         Returns:
             One answer per probe; shorter than ``rank`` where fewer vectors qualify.
@@ -217,114 +292,104 @@ class VectorIndex:
             check_range("threshold", threshold)
         if rank is None and threshold is None:
             raise InputError("search needs rank=... (how many) or threshold=... (how alike)")
-        kept = self._kept(mask, groups)
-        n_kept = len(self) if kept is None else int(np.count_nonzero(kept))
-        wanted = _Wanted(None if rank is None else min(rank, n_kept), threshold)
-        if not n_kept:
-            return [self._answer(row, np.zeros(0, np.int64), wanted, "exact") for row in probes]
-        if self._can_scan(n_kept, wanted):
-            return self._search_coded(probes, kept, wanted)
-        return self._search_exact(probes, kept, wanted, "exact")
-
-    def _check(self, name: str, vectors: npt.NDArray[np.float32]) -> None:
-        check_array(name, vectors, dtype=np.float32, shape=("n", self.dim))
-        check_unit_rows(name, vectors)
-
-    def _kept(
-        self, mask: npt.NDArray[np.bool_] | None, groups: Collection[int] | None
-    ) -> npt.NDArray[np.bool_] | None:
-        """All rows held -> whether they may be found; None for all that were not removed."""
-        if mask is None and groups is None:
-            return None
-        kept = self._alive.rows.copy()
         if mask is not None:
-            kept[kept] = check_array("mask", mask, dtype=np.bool_, shape=(len(self),))
-        if groups is not None:
-            kept &= np.isin(self._groups.rows, list(groups))
-        return kept
-
-    def _can_scan(self, n_kept: int, wanted: _Wanted) -> bool:
-        n_coded = len(self._codes.radii)
-        if not n_coded or (wanted.rank or 0) > MOST_CODED_RANK:
-            return False
-        return self._coded_from == 0 or n_kept * _FEW > n_coded
-
-    def _search_coded(
-        self, probes: npt.NDArray[np.float32], kept: npt.NDArray[np.bool_] | None, wanted: _Wanted
-    ) -> list[SearchAnswer]:
-        rows = coded.CodedRows(*(array.rows for array in self._codes))
-        # Rows that were removed have no radius: a scan finds them in no case.
-        threads = min(self.threads, 1 + rows.codes.size // _BYTES_PER_THREAD)
+            check_array("mask", mask, dtype=np.bool_, shape=(len(self),))
+        named = None if among is None else _distinct("among", among)
+        kept, first = [], 0
+        for part in self._parts:
+            own = None if mask is None else mask[first : first + part.n_alive]
+            first += part.n_alive
+            kept.append(kept_rows(part, mask=own, groups=groups, among=named))
         answers = []
-        for start in range(0, len(probes), _PROBES_AT_ONCE):
-            part = probes[start : start + _PROBES_AT_ONCE]
-            found = coded.candidates(
-                rows,
-                part,
-                rank=wanted.rank,
-                threshold=wanted.threshold,
-                keep=kept,
-                threads=threads,
-            )
-            for row, near in zip(part, found, strict=True):
-                if near is None:
-                    answers += self._search_exact(row[None], kept, wanted, "coded, then exact")
-                else:
-                    answers.append(self._answer(row, near, wanted, "coded"))
+        for start in range(0, len(probes), PROBES_AT_ONCE):
+            some = probes[start : start + PROBES_AT_ONCE]
+            answers += self._answers(some, Wanted(rank, threshold), kept)
         return answers
 
-    def _search_exact(
-        self,
-        probes: npt.NDArray[np.float32],
-        kept: npt.NDArray[np.bool_] | None,
-        wanted: _Wanted,
-        way: Way,
-    ) -> list[SearchAnswer]:
-        kept = self._alive.rows if kept is None else kept
-        n_kept = int(np.count_nonzero(kept))
-        vectors, few, left_out = self._vectors.rows, None, None
-        if n_kept * _FEW <= len(kept):
-            few = np.flatnonzero(kept)
-            vectors = vectors[few]
-        elif n_kept < len(kept):
-            left_out = ~kept
-        near = partial(wanted.near, error=rounding_bound(self.dim))
-        found = near_rows(probes, vectors, near=near, left_out=left_out)
+    def _answers(self, probes: Vectors, wanted: Wanted, kept: list[Kept]) -> list[SearchAnswer]:
+        founds = []
+        for part, own in zip(self._parts, kept, strict=True):
+            by_codes = self._by_codes(part, own, wanted, len(probes))
+            founds.append(
+                search_rows(part, probes, wanted, own, by_codes=by_codes, threads=self.threads)
+            )
+        owners, similarities, ids, reranked, _ = founds[0]
+        if len(founds) > 1:
+            owners = np.concatenate([found.owners for found in founds])
+            similarities = np.concatenate([found.similarities for found in founds])
+            ids = np.concatenate([found.ids for found in founds])
+            reranked = np.sum([found.reranked for found in founds], axis=0)
+        # How an answer came about is told of the part where most rows are.
+        ways = founds[int(np.argmax([len(part) for part in self._parts]))].ways
+        places = ranked(owners, similarities, ids, n_probes=len(probes), rank=wanted.rank)
         return [
-            self._answer(row, rows if few is None else few[rows], wanted, way)
-            for row, rows in zip(probes, found, strict=True)
+            SearchAnswer(ids[own], similarities[own], way, n)
+            for own, way, n in zip(places, ways, reranked.tolist(), strict=True)
         ]
 
-    def _answer(
-        self,
-        row: npt.NDArray[np.float32],
-        near: npt.NDArray[np.int64],
-        wanted: _Wanted,
-        way: Way,
-    ) -> SearchAnswer:
-        """Rank rows, given in ascending order, by their exact similarity."""
-        similarities = exact_similarities(self._vectors.rows[near], row)
-        order = np.argsort(-similarities, kind="stable")[: wanted.rank]
-        if wanted.threshold is not None:
-            order = order[similarities[order].astype(np.float64) >= wanted.threshold]
-        return SearchAnswer(self._ids.rows[near[order]], similarities[order], way, len(near))
-
-    def _encode(self) -> None:
-        """Give codes to the rows that have none, once there are enough for codes to pay."""
-        if self._coded_from is None or len(self._vectors) < max(1, self._coded_from):
-            return
-        n_coded = len(self._codes.radii)
-        if not n_coded:
+    def _by_codes(self, part: Rows, kept: Kept, wanted: Wanted, n_probes: int) -> bool:
+        if not (self._codable and part.has_codes) or (wanted.rank or 0) > MOST_CODED_RANK:
+            return False
+        if self._always_coded:
+            return True
+        if kept.n * FEW <= len(part):
+            return False
+        if not coded.is_warm(self.dim):
+            self._compared += kept.n * self.dim * n_probes
+            if self._compared <= _COMPILED_AFTER:
+                return False
             coded.warm(self.dim)
-        fresh = coded.encode(self._vectors.rows[n_coded:])
-        self._codes.codes.append(fresh.codes)
-        self._codes.scales.append(fresh.scales)
-        self._codes.radii.append(fresh.radii)
+        return True
 
-    def _compact(self) -> None:
-        alive = self._alive.rows.copy()
-        for array in (self._vectors, self._ids, self._groups, self._alive):
-            array.keep(alive)
-        if len(self._codes.radii):
-            for array in self._codes:
-                array.keep(alive)
+    def _check(self, name: str, vectors: Vectors) -> None:
+        check_array(name, vectors, dtype=np.float32, shape=("n", self.dim), finite=False)
+        off = np.abs(np.sqrt(np.vecdot(vectors, vectors)) - 1)
+        if not (off <= _TOLERANCE).all():  # nor is NaN
+            check_array(name, vectors, dtype=np.float32, shape=("n", self.dim))
+            check_unit_rows(name, vectors)
+
+    def _numbers(self, ids: npt.ArrayLike | None, n: int) -> Ids:
+        """The numbers of what is added."""
+        if ids is None:
+            if self._next_id + n > _GREATEST:
+                raise InputError(f"no number is left above {self._next_id - 1}; give ids=...")
+            return np.arange(self._next_id, self._next_id + n)
+        numbers = _integers("ids", ids, n)
+        if n > 1 and not (numbers[1:] > numbers[:-1]).all() and len(np.unique(numbers)) < n:
+            raise InputError("ids must name each vector once")
+        if n and int(numbers.min()) < self._next_id:
+            taken = numbers[self._are_here(numbers)]
+            if len(taken):
+                raise InputError(
+                    f"the index has vectors {taken[:10].tolist()} already; update them"
+                )
+        return numbers
+
+    def _are_here(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        here = np.zeros(len(ids), np.bool_)
+        for part in self._parts:
+            here |= part.places(ids) >= 0
+        return here
+
+    def _check_here(self, ids: Ids, verb: str) -> None:
+        missing = ids[~self._are_here(ids)]
+        if len(missing):
+            raise InputError(f"the index has no vector {missing[:10].tolist()} to {verb}")
+
+
+def _integers(name: str, values: npt.ArrayLike, n: int, *, one_for_all: bool = False) -> Ids:
+    array = np.asarray(values)
+    shapes = {(), (n,)} if one_for_all else {(n,)}
+    if (array.size and array.dtype.kind not in "iu") or array.shape not in shapes:
+        wanted = f"one integer or {n} of them" if one_for_all else f"{n} integers"
+        raise InputError(f"{name} must be {wanted}, got {array.dtype} of shape {array.shape}")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > _GREATEST:
+        raise InputError(f"{name} must fit into int64, got {int(array.max())}")
+    if array.shape != (n,):
+        return np.full(n, array, np.int64)
+    return array.astype(np.int64, copy=False)
+
+
+def _distinct(name: str, values: npt.ArrayLike) -> Ids:
+    array = np.asarray(values)
+    return np.unique(_integers(name, array, array.size))
