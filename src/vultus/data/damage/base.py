@@ -1,0 +1,105 @@
+"""What all kinds of damage share: the table by name, the face's place, the words of the kinds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.checks import check_array
+from vultus.core.errors import InputError
+from vultus.core.faces import Image
+from vultus.core.text import unknown_name
+
+Points = npt.NDArray[np.float32]
+Operator = Callable[[Image, Points, float, np.random.Generator], Image]
+"""``(photo, landmarks, strength, generator) -> photo``: (h, w, 3) uint8 RGB in and out, of any size
+each; landmarks are (5, 2) float32 ``x y`` pixels of the one face that is meant. The photo given is
+left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One way in which a whole photo may be spoiled before a face is looked for in it.
+
+    Attributes:
+        name: What tables call it.
+        kind: What a refusal calls it, see `KINDS`; several ways may be one kind.
+        strengths: From mild to hard, in the operator's own unit.
+        operator: Does it.
+        factor: True where the strength is the factor by which the face is stretched.
+    """
+
+    name: str
+    kind: str
+    strengths: tuple[float, ...]
+    operator: Operator
+    factor: bool = False
+
+    def __call__(
+        self, photo: Image, landmarks: Points, *, strength: float, generator: np.random.Generator
+    ) -> Image:
+        """Spoil one photo.
+
+        Args:
+            photo: (h, w, 3) uint8, RGB; not changed.
+            landmarks: (5, 2) float32, ``x y`` in pixels: where the face is.
+            strength: In the operator's unit; those of ``strengths`` are usual.
+            generator: What every random number is drawn from.
+
+        Returns:
+            (h, w, 3) uint8, RGB, of a size of its own.
+
+        Raises:
+            InputError: If dtypes or shapes do not match.
+        """
+        check_array("photo", photo, dtype=np.uint8, shape=("h", "w", 3))
+        check_array("landmarks", landmarks, dtype=np.float32, shape=(5, 2))
+        return np.ascontiguousarray(self.operator(photo, landmarks, strength, generator))
+
+
+CLEAN = "clean"
+KINDS = (
+    CLEAN, "turned 180 degrees", "turned 90 degrees", "turned 270 degrees", "stretched wide",
+    "stretched tall", "slanted", "distorted", "noise", "few grey levels", "compressed", "blurred",
+    "coarse", "too dark", "over-exposed", "washed out", "altered colours", "eyes covered",
+    "mouth covered", "partly covered", "badly aligned", "not a face",
+)  # fmt: skip
+"""What a face that was damaged may be called; degrees are clockwise."""
+
+DAMAGES: dict[str, Damage] = {}
+"""Every way by its name."""
+
+
+def damage(
+    name: str, kind: str, *strengths: float, factor: bool = False
+) -> Callable[[Operator], Operator]:
+    """Enter an operator into `DAMAGES`.
+
+    Raises:
+        InputError: If the name is taken or the kind none of `KINDS`.
+    """
+    if name in DAMAGES or kind not in KINDS:
+        raise InputError(f"damage must have a new name and a kind of KINDS, got {name!r}, {kind!r}")
+
+    def enter(operator: Operator) -> Operator:
+        DAMAGES[name] = Damage(name, kind, strengths, operator, factor)
+        return operator
+
+    return enter
+
+
+def find_damage(name: str) -> Damage:
+    """The damage of that name.
+
+    Raises:
+        InputError: If there is none; the message says the nearest.
+    """
+    if name not in DAMAGES:
+        raise InputError(f"damages: no {unknown_name(name, list(DAMAGES))}")
+    return DAMAGES[name]
+
+
+def eye_distance(landmarks: Points) -> float:
+    """Between the eyes in pixels, at least 1: the unit of what depends on the face's size."""
+    return max(1.0, float(np.linalg.norm(landmarks[1] - landmarks[0])))
