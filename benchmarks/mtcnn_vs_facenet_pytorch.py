@@ -110,10 +110,10 @@ def batched_nms_numpy(
     return torch.as_tensor(np.array(kept), dtype=torch.int64)
 
 
-def open_peer() -> Any:
+def open_peer(min_face_px: float = 20) -> Any:
     from facenet_pytorch import MTCNN
 
-    return MTCNN(keep_all=True, min_face_size=20, device="cpu")
+    return MTCNN(keep_all=True, min_face_size=min_face_px, device="cpu")
 
 
 def peer_faces(peer: Any, images: list[Image]) -> list[npt.NDArray[np.float32]]:

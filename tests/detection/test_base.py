@@ -1,9 +1,17 @@
+from collections.abc import Sequence
+
 import pytest
 
 from vultus.core.errors import InputError, RegistryError
+from vultus.core.faces import Faces, Image
 from vultus.core.registry import Registry
 from vultus.detection import base
-from vultus.detection.base import open_detector
+from vultus.detection.base import (
+    open_detector,
+    smallest_face,
+    too_small_to_see,
+    with_setting,
+)
 from vultus.detection.mtcnn.detector import MtcnnDetector
 
 
@@ -69,3 +77,44 @@ def test_real_detectors_check_their_settings() -> None:
     opened = open_detector("mtcnn:min_face_px=60", threads=1)
     assert isinstance(opened, MtcnnDetector)
     assert opened.min_face_px == 60
+
+
+def test_what_is_too_small_to_be_looked_for_is_said_with_the_way_to_it() -> None:
+    large, usual = (3456, 4608), (960, 1280)
+    mtcnn = MtcnnDetector(threads=1)
+    assert smallest_face(mtcnn, large) == (72, "min_face_px=20")
+    assert smallest_face(mtcnn, usual) == (20, "min_face_px=20")
+    said = too_small_to_see(mtcnn, large, text="mtcnn")
+    assert "under 72 pixels" in said
+    assert "mtcnn:min_face_px=20" in said
+    assert too_small_to_see(mtcnn, usual, text="mtcnn") == ""
+    chosen = MtcnnDetector(min_face_px=60, threads=1)
+    assert smallest_face(chosen, large) == (60, "")
+
+
+def test_a_detector_that_does_not_say_what_it_looks_for_is_not_asked() -> None:
+    assert smallest_face(Mute(), (9000, 9000)) is None
+    assert too_small_to_see(Mute(), (9000, 9000), text="mute") == ""
+
+
+class Mute:
+    name = "mute"
+
+    def detect(self, image: Image) -> Faces:
+        raise NotImplementedError
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Faces]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "joined"),
+    [
+        ("mtcnn", "min_face_px=20", "mtcnn:min_face_px=20"),
+        ("yunet:yunet-n-dynamic", "max_side=1280", "yunet:yunet-n-dynamic,max_side=1280"),
+        ("yunet:max_side = 900", "max_side=1800", ""),
+        ("yunet", "", ""),
+    ],
+)
+def test_a_setting_is_added_to_a_detectors_text(text: str, setting: str, joined: str) -> None:
+    assert with_setting(text, setting) == joined

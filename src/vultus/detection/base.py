@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,6 +48,69 @@ class Detector(Protocol):
         """
         ...
 
+
+class SmallestFace(NamedTuple):
+    """The smallest face that a detector looks for in a photo.
+
+    Attributes:
+        px: Its side in pixels of the photo; for some detectors about.
+        smaller: The setting with which smaller ones are looked for, as `open_detector` takes it;
+            empty where the user chose the size, or nothing can be done.
+    """
+
+    px: float
+    smaller: str
+
+
+def smallest_face(detector: Detector, size_hw: tuple[int, int]) -> SmallestFace | None:
+    """Which faces a detector looks for in a photo of this size; None where it does not say.
+
+    Args:
+        detector: Asked by its method ``smallest_face(size_hw)``, which not every one has.
+        size_hw: The photo's height and width.
+    """
+    ask = getattr(detector, "smallest_face", None)
+    return None if ask is None else ask(size_hw)
+
+
+def too_small_to_see(detector: Detector, size_hw: tuple[int, int], *, text: str) -> str:
+    """What a message about a photo without a face adds where smaller ones could be looked for.
+
+    Args:
+        detector: Who found none.
+        size_hw: The photo's height and width.
+        text: How the detector was asked for, as `open_detector` takes it.
+
+    Example:
+        >>> from vultus.detection.mtcnn.detector import MtcnnDetector
+        >>> too_small_to_see(MtcnnDetector(), (480, 640), text="mtcnn")
+        ''
+        >>> too_small_to_see(MtcnnDetector(), (4608, 3456), text="mtcnn")
+        ' (faces under 72 pixels were not looked for; detector mtcnn:min_face_px=20 does)'
+    """
+    least = smallest_face(detector, size_hw)
+    if least is None or least.px <= USUAL_SMALLEST_PX:
+        return ""
+    way = with_setting(text, least.smaller)
+    does = way and f"; detector {way} does"
+    return f" (faces under {least.px:.0f} pixels were not looked for{does})"
+
+
+def with_setting(text: str, setting: str) -> str:
+    """The text of a detector with one more setting; empty where there is none to add.
+
+    Example:
+        >>> with_setting("yunet:yunet-n-dynamic", "max_side=1280")
+        'yunet:yunet-n-dynamic,max_side=1280'
+    """
+    key = setting.partition("=")[0]
+    if not setting or f"{key}=" in text.replace(" ", ""):
+        return ""
+    return f"{text}{',' if ':' in text else ':'}{setting}"
+
+
+USUAL_SMALLEST_PX = 20
+"""Smaller faces can hardly be judged: that they are not looked for is not worth a word."""
 
 _COMMAS = re.compile(r",(?![^\[]*\])")  # but not those inside a list
 

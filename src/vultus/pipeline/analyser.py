@@ -19,9 +19,9 @@ from vultus.core.choices import (
 )
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import QualityError
+from vultus.core.errors import NoFaceError, QualityError
 from vultus.core.faces import Faces, Image
-from vultus.detection.base import Detector, open_detector
+from vultus.detection.base import Detector, open_detector, too_small_to_see
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.models.cards import ModelCard
 from vultus.pipeline.face_cache import FaceCache, FileState, KnownPhoto, setting_key
@@ -240,6 +240,8 @@ class Analyser:
         Raises:
             NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
         """
+        if not len(photo.faces):
+            raise self.no_face(photo, f"no face found in {name}; it must show one")
         index = select_face(
             photo.faces, photo.size_hw, select=select, name=name, refusals=photo.refusals
         )
@@ -248,6 +250,11 @@ class Analyser:
                 f"the face in {name} cannot be judged: {'; '.join(photo.refusals[index])}"
             )
         return index
+
+    def no_face(self, photo: AnalysedPhoto | KnownPhoto, message: str) -> NoFaceError:
+        """The error for a photo without a face; it says which ones were not looked for."""
+        unseen = too_small_to_see(self.detector, photo.size_hw, text=self.detector_name)
+        return NoFaceError(message + unseen)
 
     def _align(self, image: Image, faces: Faces) -> AlignedCrops:
         return align_faces(image, faces, template=self.embedder.card.template)

@@ -12,7 +12,6 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
     CalibrationError,
     InputError,
-    NoFaceError,
     OutlierError,
     RepeatedPhotoError,
     VultusError,
@@ -237,7 +236,7 @@ class Recognizer(Analyser):
             if len(photo.faces):
                 yield photo, self.identify_faces(photo, gallery, fpir=fpir, threshold=threshold)
             else:
-                tell(on_error, photo.name, NoFaceError("no face found"))
+                tell(on_error, photo.name, self.no_face(photo, "no face found"))
 
     def _one_person(self) -> Threshold | None:
         """From which similarity on two names are taken for one person; None where nobody knows."""

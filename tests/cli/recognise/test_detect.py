@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vultus.image.io import read_image
+from vultus.image.io import read_image, write_image
 
 Run = Callable[..., Any]
 
@@ -42,3 +42,21 @@ def test_csv_has_a_line_per_face_and_one_for_nobody(run: Run, photos: Path) -> N
     lines = list(csv.DictReader(io.StringIO(run("detect", *names, "--csv").out, newline="")))
     assert [line["photo"] for line in lines] == [str(names[i]) for i in (0, 0, 1)]
     assert [line["face"] for line in lines] == ["0", "1", ""]
+
+
+def test_the_smallest_face_that_is_looked_for_is_said_where_the_photo_decides_it(
+    run: Run, tmp_path: Path
+) -> None:
+    for name, size_hw in (("large.png", (1440, 1440)), ("small.png", (90, 90))):
+        write_image(tmp_path / name, np.full((*size_hw, 3), 90, np.uint8))
+    outcome = run("detect", tmp_path / "large.png", tmp_path / "small.png", "--json")
+    assert [photo["smallest_face_px"] for photo in outcome.json["photos"]] == [30, 20]
+    told = "faces under 30 pixels were not looked for in 1 large photo"
+    assert told in outcome.err
+    assert "--detector mtcnn:min_face_px=20" in outcome.err
+    assert "looked for" not in run("detect", tmp_path / "small.png").err
+    chosen = run("detect", tmp_path / "large.png", "--detector", "mtcnn:min_face_px=60", "--json")
+    assert chosen.json["photos"][0]["smallest_face_px"] == 60
+    assert "looked for" not in chosen.err
+    alone = run("verify", tmp_path / "large.png", tmp_path / "large.png")
+    assert "under 30 pixels" in alone.err

@@ -219,3 +219,11 @@ def test_offline_the_ways_out_are_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setattr(ModelStore, "place", lambda _, name: here.get(name))
         with pytest.raises(expected, match=r"for the same detector: `yunet:yunet-n-320`$"):
             resolve_model("yunet-2023mar")
+
+
+def test_the_smallest_face_follows_from_how_far_the_photo_is_shrunk() -> None:
+    detector = YuNetDetector(FakeSession(YUNET_WIDTHS), settings(max_side=640))
+    assert detector.smallest_face((480, 640)) == (10, "max_side=1280")
+    assert detector.smallest_face((4800, 6400)) == (100, "max_side=1280")
+    chosen = YuNetDetector(FakeSession(YUNET_WIDTHS), settings(max_side=640, min_face_px=120))
+    assert chosen.smallest_face((4800, 6400)) == (120, "")

@@ -20,6 +20,7 @@ from vultus.core.choices import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
     from vultus.core.faces import Image
+    from vultus.detection.base import SmallestFace
     from vultus.pipeline.photos import DetectedPhoto
 
 _BOX = ("x1", "y1", "x2", "y2")
@@ -34,6 +35,7 @@ def detect(
     ] = None,
 ) -> int:
     """Find the faces in photos: boxes, scores and five landmarks."""
+    from vultus.detection.base import smallest_face
     from vultus.image.draw import draw_faces
     from vultus.image.io import list_images
     from vultus.pipeline.photos import Skipped
@@ -42,8 +44,13 @@ def detect(
     paths = track(found := list_images(photos), "detecting", total=len(found))
     skipped = Skipped()
     records: list[dict[str, Any]] = []
-    for photo in Recognizer(detector=detector).detect_many(paths, on_error=skipped):
+    recognizer = Recognizer(detector=detector)
+    smallest: list[SmallestFace] = []
+    for photo in recognizer.detect_many(paths, on_error=skipped):
         record = _record(photo)
+        if (least := smallest_face(recognizer.detector, photo.image.shape[:2])) is not None:
+            record["smallest_face_px"] = least.px
+            smallest.append(least)
         if draw is not None:
             captions = [f"{score:.2f}" for score in photo.faces.scores]
             drawn = draw_faces(photo.image, photo.faces, captions=captions)
@@ -57,6 +64,7 @@ def detect(
         print_table(("photo", "size", "faces", "x1 y1 x2 y2  score"), map(_row, records))
     if draw is not None and not report.json:
         note(f"annotated copies in {draw}")
+    _tell_smallest(smallest, detector)
     return report.end(skipped.photos, done=len(records))
 
 
@@ -64,6 +72,21 @@ def _record(photo: "DetectedPhoto") -> dict[str, Any]:
     height, width = photo.image.shape[:2]
     faces = photo.faces.to_dicts()
     return {"photo": photo.name, "width": width, "height": height, "faces": faces}
+
+
+def _tell_smallest(smallest: "list[SmallestFace]", detector: str) -> None:
+    """Say below which size faces were not looked for, where the photos' size decided that."""
+    from vultus.detection.base import USUAL_SMALLEST_PX, with_setting
+
+    large = sorted(least for least in smallest if least.px > USUAL_SMALLEST_PX and least.smaller)
+    if not large:
+        return
+    low, high = f"{large[0].px:.0f}", f"{large[-1].px:.0f}"
+    pixels = low if low == high else f"{low} to {high}"
+    way = with_setting(detector, large[0].smaller)
+    hint = way and f"; --detector {way} looks for smaller ones"
+    photos = "1 large photo" if len(large) == 1 else f"{len(large)} large photos"
+    note(f"note: faces under {pixels} pixels were not looked for in {photos}{hint}")
 
 
 def write_drawn(image: "Image", folder: Path, *, name: str, number: int) -> str:

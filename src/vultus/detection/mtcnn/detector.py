@@ -10,7 +10,12 @@ from vultus.core.checks import check_range
 from vultus.core.choices import Precision, Runtime
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
-from vultus.detection.base import DETECTORS, check_images
+from vultus.detection.base import (
+    DETECTORS,
+    USUAL_SMALLEST_PX,
+    SmallestFace,
+    check_images,
+)
 from vultus.detection.mtcnn.area_means import MeanSampler
 from vultus.detection.mtcnn.boxes import View
 from vultus.detection.mtcnn.cascade import STAGES, confirm, faces_by_view, propose, refine
@@ -19,7 +24,6 @@ from vultus.detection.one_network.anchors import merge_close_ups
 from vultus.runtime.session import Session, open_session
 
 SMALLEST_CHUNK_PIXELS, LARGEST_CHUNK_PIXELS = 500_000, 2_000_000
-_SMALLEST_FACE_PX = 20
 _SMALLEST_FACES_IN_A_SIDE = 48  # of the shorter side
 _CLOSE_UP_SHARE = 0.75  # of the shorter side
 _CLOSE_UP_CANDIDATE_SHARE = 0.6  # O-Net enlarges hardly one in a hundred by over a quarter
@@ -100,6 +104,12 @@ class MtcnnDetector:
                 found = list(pool.map(lambda chunk: self._detect_chunk(chunk, networks), chunks))
         return [faces for chunk in found for faces in chunk]
 
+    def smallest_face(self, size_hw: tuple[int, int]) -> SmallestFace:
+        """Which faces are looked for; see `vultus.detection.base.smallest_face`."""
+        if self.min_face_px is not None:
+            return SmallestFace(self.min_face_px, "")
+        return SmallestFace(usual_min_face_px(size_hw), f"min_face_px={USUAL_SMALLEST_PX}")
+
     def _open_networks(self, *, streams: int) -> Networks:
         # onnx and joblib make the graphs; who runs another detector need not load them.
         from vultus.detection.mtcnn.graphs import build_graph
@@ -142,7 +152,7 @@ class MtcnnDetector:
         tiles: list[Tile] = []
         for index, image in enumerate(images):
             size = image.shape[0], image.shape[1]
-            least = usual_min_face_px(size) if self.min_face_px is None else self.min_face_px
+            least = self.smallest_face(size).px
             tiles += cut_tiles(size, index, min_face_px=least)
             tiles += cut_close_up_tiles(size, index + len(images), min_face_px=least)
         return tiles
@@ -170,7 +180,7 @@ def usual_min_face_px(size_hw: tuple[int, int]) -> float:
         >>> usual_min_face_px((480, 640)), usual_min_face_px((4608, 3456))
         (20, 72.0)
     """
-    return max(_SMALLEST_FACE_PX, min(size_hw) / _SMALLEST_FACES_IN_A_SIDE)
+    return max(USUAL_SMALLEST_PX, min(size_hw) / _SMALLEST_FACES_IN_A_SIDE)
 
 
 def _chunks(images: Sequence[Image], *, workers: int) -> Iterator[list[Image]]:

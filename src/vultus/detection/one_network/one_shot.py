@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import DownloadError, InputError, ModelError, ModelNotFoundError
 from vultus.core.faces import Faces, Image
-from vultus.detection.base import check_images
+from vultus.detection.base import SmallestFace, check_images
 from vultus.detection.one_network.anchors import (
     Fitting,
     RawFaces,
@@ -26,6 +26,7 @@ from vultus.runtime.session import Session
 
 _BATCH_PIXELS = 2_000_000
 _CLOSE_UP_SIDE = 320
+_SMALLEST_SEEN_PX = 10  # of what the network sees, about
 _CLOSE_UP_SHARE = 0.5
 
 
@@ -107,8 +108,16 @@ class OneShotDetector(ABC):
             faces[i] = merge_close_ups(faces[i], found, min_side=limit)
         return faces
 
+    def smallest_face(self, size_hw: tuple[int, int]) -> SmallestFace:
+        """Which faces are found, about; see `vultus.detection.base.smallest_face`."""
+        seen = _SMALLEST_SEEN_PX / self._plan(size_hw, self.settings.max_side).scale
+        if seen <= self.settings.min_face_px:
+            return SmallestFace(self.settings.min_face_px, "")
+        larger = f"max_side={2 * self.settings.max_side}"
+        return SmallestFace(seen, larger if self._canvas_hw is None else "")
+
     def _look(self, images: Sequence[Image], max_side: int) -> list[Faces]:
-        fittings = [self._plan(image, max_side) for image in images]
+        fittings = [self._plan((image.shape[0], image.shape[1]), max_side) for image in images]
         faces = [Faces.empty()] * len(images)
         for members in self._batches_of(fittings):
             for index, found in zip(members, self._run(images, fittings, members), strict=True):
@@ -125,9 +134,9 @@ class OneShotDetector(ABC):
     ) -> list[list[RawFaces]]:
         """Read the network's outputs: per image of the batch one `RawFaces` per output map."""
 
-    def _plan(self, image: Image, max_side: int) -> Fitting:
+    def _plan(self, size_hw: tuple[int, int], max_side: int) -> Fitting:
         return plan_fitting(
-            image.shape[:2],
+            size_hw,
             max_side=max_side,
             border=self.settings.border,
             canvas_hw=self._canvas_hw,
