@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,42 @@ def test_a_file_goes_to_the_disk_before_its_name(
     monkeypatch.setattr(os, "fsync", sync)
     write_text(tmp_path / "x", "text")
     assert seen == [(".x.", False), (tmp_path.name[:3], True)]
+
+
+def test_the_next_writer_removes_what_a_killed_one_left_an_hour_ago(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".x.0123456789ab.part", tmp_path / ".x.0123456789ac.part"
+    folder = tmp_path / ".x.0123456789ad.part"
+    others = [tmp_path / ".y.0123456789ab.part", tmp_path / "x.0123456789ab.part"]
+    folder.mkdir()
+    for path in (old, fresh, folder / "inner", *others):
+        path.write_bytes(b"half")
+        if path != fresh:
+            os.utime(path, (0, time.time() - 7200))
+    os.utime(folder, (0, 0))
+    write_text(tmp_path / "x", "whole")
+    assert names(tmp_path) == sorted(["x", fresh.name, *(path.name for path in others)])
+
+
+def test_a_folder_that_is_still_written_to_is_not_removed(tmp_path: Path) -> None:
+    part = tmp_path / ".x.0123456789ab.part"
+    part.mkdir()
+    (part / "inner").write_bytes(b"now")
+    os.utime(part, (0, 0))
+    write_text(tmp_path / "x", "whole")
+    assert (part / "inner").exists()
+
+
+def test_many_writes_read_their_folder_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    scandir = os.scandir
+
+    def told(path: Path) -> object:
+        looked.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", told)
+    for number in range(5):
+        write_text(tmp_path / f"{number}", "")
+    assert looked == [tmp_path]

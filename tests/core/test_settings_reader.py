@@ -105,8 +105,10 @@ def test_what_is_made_already_is_taken_as_it_is() -> None:
         ),
         (
             {"count": 1, "curves": {"x": {"size": 1, "values": [], "counts": [2**70]}}},
-            r"part\.curves\.x\.counts: .*too large",
+            r"part\.curves\.x\.counts\.0 must be at most 9223372036854775807, got 11805",
         ),
+        ({"count": 10**400}, r"part\.count must be at most 9223372036854775807, got 1000"),
+        ({"count": -(2**63) - 1}, r"part\.count must be at least -9223372036854775808, got -9"),
     ],
 )
 def test_wrong_values_are_named_with_file_and_place(values: Any, message: str) -> None:

@@ -66,6 +66,7 @@ def test_lossy_formats_are_close_and_in_rgb_order(kind: str) -> None:
 
 def test_heif_is_read_upright_without_touching_pillows_formats(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
+    PilImage.init()  # its own formats, which it registers when it first needs them
     formats = set(PilImage.OPEN)  # other packages may have registered HEIF
     exif = PilImage.Exif()
     exif[0x0112] = 6

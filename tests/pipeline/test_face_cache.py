@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from vultus import Recognizer
 from vultus.core.faces import Image
 from vultus.image.io import write_image
+from vultus.pipeline import face_cache
 from vultus.pipeline.face_cache import FaceCache, KnownPhoto
 from vultus.pipeline.photos import AnalysedPhoto
 from vultus.quality.gate import QualityGate
@@ -125,12 +127,60 @@ def test_a_cache_that_cannot_be_used_is_done_without(
         assert len(told) == (0 if damage == "no entry" else 1)
 
 
+def count(recognizer: Recognizer) -> int:
+    assert recognizer.cache is not None
+    with closing(sqlite3.connect(recognizer.cache.folder / "faces.db")) as file:
+        return int(file.execute("SELECT count(*) FROM photos").fetchone()[0])
+
+
+def test_photos_that_are_gone_are_forgotten_when_their_folder_is_looked_through(
+    recognizer: Recognizer, album: list[Path], analysed: list[str], hopper: Image
+) -> None:
+    other = album[0].parent.parent / "other"
+    other.mkdir()
+    write_image(other / "x.png", hopper)
+    list(recognizer.known_photos([*album, other / "x.png"]))
+    album[0].unlink()
+    (other / "x.png").unlink()
+    analysed.clear()
+    list(recognizer.known_photos(album[1:2]))
+    # Those beside it that nobody asked for are still there; the other folder was not looked at.
+    assert count(recognizer) == len(album)
+    list(recognizer.known_photos(album[1:]))
+    assert analysed == []
+
+
+def test_what_nobody_asked_for_in_months_is_forgotten(
+    recognizer: Recognizer, album: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(recognizer.known_photos(album[:2]))
+    day = face_cache._today()
+    monkeypatch.setattr(face_cache, "_today", lambda: day + 60)
+    list(recognizer.known_photos(album[:1]))
+    monkeypatch.setattr(face_cache, "_today", lambda: day + 120)
+    list(recognizer.known_photos([]))
+    assert count(recognizer) == 1
+
+
+def test_a_cache_of_an_earlier_version_begins_anew(
+    recognizer: Recognizer, album: list[Path], analysed: list[str]
+) -> None:
+    assert recognizer.cache is not None
+    recognizer.cache.folder.mkdir()
+    with closing(sqlite3.connect(recognizer.cache.folder / "faces.db")) as file:
+        file.execute("CREATE TABLE photos (path TEXT, setting TEXT, size, mtime_ns, faces BLOB)")
+    for _ in range(2):
+        list(recognizer.known_photos(album[:1]))
+    assert analysed == ["a.png"]
+
+
 WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.faces import Faces
+from vultus.pipeline import face_cache
 from vultus.pipeline.face_cache import FaceCache, FileState, KnownPhoto
 space = EmbeddingSpace("m", "0" * 64, "p", 2)
 cache = FaceCache(sys.argv[1])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _HANDFUL = 10
+_READABLE = 30  # columns that a sentence needs
 
 # Halves of characters, too: a table would be laid out for one column where six are printed.
 _CONTROLS = re.compile(f"[{CONTROLS}\ud800-\udfff]")
@@ -161,7 +162,8 @@ def print_table(
         rows: Cells of plain text.
         title: Above the table.
         justify: Of all columns.
-        lines: Without them only the last column is folded.
+        lines: Without them only the last column is folded, or stands under the others where the
+            terminal leaves no room for it.
         style: Gives the colour of a cell by its text; "" for none.
     """
     from rich.box import HEAVY_HEAD, SIMPLE_HEAD
@@ -171,12 +173,38 @@ def print_table(
     shown = None if title is None else Text(visible(title))
     box = HEAVY_HEAD if lines else SIMPLE_HEAD
     table = Table(title=shown, title_justify="left", box=box, pad_edge=lines)
+    cells = [[visible(cell) for cell in row] for row in rows]
+    if not lines and console().width - sum(_widths(head, cells)) - 3 * len(head) < _READABLE:
+        _print_under(head, cells)
+        return
     for name in head:
         kept = not lines and name != head[-1]
         table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=kept)
-    for row in rows:
-        table.add_row(*(Text(visible(cell), style(cell) if style else "") for cell in row))
+    for row in cells:
+        table.add_row(*(Text(cell, style(cell) if style else "") for cell in row))
     console().print(table)
+
+
+def _widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Of all columns but the last."""
+    from rich.cells import cell_len
+
+    return [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)][:-1]
+
+
+def _print_under(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a row's last cell on lines of its own, indented, under the others."""
+    from rich.cells import set_cell_size
+    from rich.padding import Padding
+    from rich.text import Text
+
+    widths = _widths(head, rows)
+    for style, row in [("bold", head), *(("", row) for row in rows)]:
+        cells = zip(row[:-1], widths, strict=True)
+        line = "  ".join(set_cell_size(cell, width) for cell, width in cells).rstrip()
+        console().print(Text(line, style), soft_wrap=True)
+        if not style:
+            console().print(Padding(Text(row[-1]), (0, 0, 0, 4), expand=False))
 
 
 def print_csv(head: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> None:
@@ -294,5 +322,20 @@ class TableOptions(ReportOptions):
     csv: CsvOption = False
 
     def __post_init__(self) -> None:
-        if self.csv and self.json:
-            raise InputError("--csv and --json are two ways to print the result; give one")
+        _check_one_form(csv=self.csv, json=self.json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormOptions:
+    """How a table is printed by a command that leaves nothing out."""
+
+    json: JsonOption = False
+    csv: CsvOption = False
+
+    def __post_init__(self) -> None:
+        _check_one_form(csv=self.csv, json=self.json)
+
+
+def _check_one_form(*, csv: bool, json: bool) -> None:
+    if csv and json:
+        raise InputError("--csv and --json are two ways to print the result; give one")

@@ -42,7 +42,7 @@ DEFAULT_SELECT: Selection = "only"
 
 TEMPLATE_NAMES = ("arcface-112", "facenet-160", "sphereface-112x96")
 DATASET_NAMES = ("folder", "list", "recordio", "synthetic", "webdataset")
-WRITER_NAMES = ("folder", "zip", "recordio")
+WRITER_NAMES = ("folder", "zip", "recordio", "webdataset")
 PROTOCOL_NAMES = (
     "agedb-30", "blufr", "calfw", "cfp-fp", "cplfw", "folder", "ijb-b", "ijb-c", "lfw",
     "megaface", "pairs", "ytf",

@@ -2,23 +2,31 @@
 
 Whatever Vultus writes goes through here: to a hidden file of a new name in the same folder, to the
 disk, and only then to its name. So a reader never sees half a file, two writers at once do not mix,
-and after a kill the old file is still there.
+and after a kill the old file is still there. What a killed writer leaves is removed by the next one
+of that name, an hour later at the earliest.
 """
 
 import os
+import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from vultus.core.errors import OutputError
 
+_NAMED = 40
+_PART = re.compile(r"\.(.{1,40})\.[0-9a-f]{12}\.part", re.DOTALL)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PRIVATE = 0o600
 _PRIVATE_FOLDER = 0o700
+_ABANDONED_S = 3600
+"""Longer than any writer of ours rests: one that is alive must not lose what it writes."""
 
 
 @contextmanager
@@ -41,7 +49,8 @@ def appearing(path: Path, *, replace: bool = False, private: bool = False) -> It
     """
     target = check_target(path, replace=replace)
     # A part of the name, so that one sees what a killed process left; all of it might be too long.
-    part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
+    part = target.with_name(f".{target.name[:_NAMED]}.{secrets.token_hex(6)}.part")
+    _sweep(target)
     try:
         yield part
         if part.is_file():
@@ -169,6 +178,35 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what writers of this name left behind when they were killed; never in the way."""
+    try:
+        for path in _left_behind(target.parent).pop(target.name[:_NAMED], ()):
+            if _newest(path) < time.time() - _ABANDONED_S:
+                _remove(path)
+    except OSError:  # another's, or another sweeper was faster
+        return
+
+
+@lru_cache(maxsize=64)  # else as many writes would read the folder as often
+def _left_behind(folder: Path) -> dict[str, list[Path]]:
+    """The hidden parts in a folder, by the name that they were to get."""
+    found: dict[str, list[Path]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if (name := _PART.fullmatch(entry.name)) is not None:
+                found.setdefault(name[1], []).append(Path(entry.path))
+    return found
+
+
+def _newest(path: Path) -> float:
+    """When a file, or the last of a folder's, was changed; in seconds since 1970."""
+    times = [path.lstat().st_mtime]
+    if path.is_dir() and not path.is_symlink():
+        times += [_newest(inner) for inner in path.iterdir()]
+    return max(times)
 
 
 def _finish(part: Path, mode: int | None) -> None:

@@ -49,6 +49,7 @@ T = TypeVar("T")
 Unknown = Literal["forbid", "ignore"]
 
 _EXACT = ("bool", "float", "int", "str")
+_INT64 = np.iinfo(np.int64)
 _WORDS = {
     "bool": "true or false",
     "dataclass": "a table",
@@ -221,6 +222,9 @@ def _strict(schema: Any, unknown: Unknown) -> Any:
     made = {key: _strict(value, unknown) for key, value in schema.items()}
     if made.get("type") in _EXACT:
         made["strict"] = True
+    if made.get("type") == "int":
+        # What no array could hold would end in an OverflowError wherever it is reckoned with.
+        made = {"ge": _INT64.min, "le": _INT64.max} | made
     if made.get("type") in ("dataclass-args", "model-fields", "typed-dict"):
         made["extra_behavior"] = unknown
     if made.get("type") == "dataclass" and issubclass(made["cls"], TakesRest):
@@ -284,6 +288,9 @@ def _text(detail: "ErrorDetails", place: str, *, owner: str, names: Sequence[str
     if fault in (*_MISSING, "too_long"):
         length = context["max_length"] if fault == "too_long" else int(detail["loc"][-1]) + 1
         return f"{subject} must have {length} entries, got {len(got)}"
+    if fault in ("less_than_equal", "greater_than_equal"):
+        most = f"at most {context['le']}" if "le" in context else f"at least {context['ge']}"
+        return f"{subject} must be {most}, got {_short(got)}"
     if fault == "value_error":
         return f"{subject}: {context['error']}"
     if fault == "literal_error":

@@ -176,6 +176,7 @@ class Analyser:
         if len(paths) < len(listed):
             yield from self.analyse(listed, on_error=on_error)
             return
+        cache.forget_gone({path.parent for path in paths})
         for start in range(0, len(paths), _WINDOW):
             part = paths[start : start + _WINDOW]
             # Looked at before they are read: one that changes meanwhile is analysed again.

@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import sqlite3
+import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,9 @@ logger = logging.getLogger(__name__)
 
 _FILE = "faces.db"
 _PATIENCE_S = 30.0
+_UNUSED_DAYS = 90
 _TABLE = """CREATE TABLE IF NOT EXISTS photos (
-    path TEXT, setting TEXT, size INTEGER, mtime_ns INTEGER, faces BLOB,
+    path TEXT, setting TEXT, size INTEGER, mtime_ns INTEGER, faces BLOB, folder TEXT, day INTEGER,
     PRIMARY KEY (path, setting))"""
 
 
@@ -52,11 +54,19 @@ class KnownPhoto:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """Which bytes were looked at: a photo that was changed since is another one."""
+    """Which bytes were looked at: a photo that was changed since is another one.
+
+    Attributes:
+        path: Digest of its path; the cache need not tell where the photos of whom lie.
+        size: In bytes.
+        mtime_ns: When it was changed.
+        folder: Digest of its folder's path.
+    """
 
     path: str
     size: int
     mtime_ns: int
+    folder: str = ""
 
     @classmethod
     def of(cls, photo: Path) -> "FileState":
@@ -65,17 +75,18 @@ class FileState:
             found = photo.stat()
         except OSError:
             return cls("", -1, -1)
-        # A digest: the cache need not tell where the photos of whom lie.
-        name = hashlib.sha256(os.fsencode(os.path.abspath(photo))).hexdigest()
-        return cls(name, found.st_size, found.st_mtime_ns)
+        folder, place = os.path.split(os.path.abspath(photo))
+        name = _digest(os.path.join(folder, place))
+        return cls(name, found.st_size, found.st_mtime_ns, _digest(folder))
 
 
 class FaceCache:
     """A private folder with the faces of photos by path, size, time of change and models.
 
     It holds vectors of faces, which tell people apart as photos do: it is made for its owner only,
-    and deleting the folder forgets everything. Several processes may use one at once. What cannot
-    be read or written is told once in the log, and done without.
+    and deleting the folder forgets everything. Photos that are gone are forgotten when their folder
+    is looked through again, and what nobody asked for in 90 days is, too. Several processes may use
+    one at once. What cannot be read or written is told once in the log, and done without.
 
     Args:
         folder: Where; made when needed. None takes ``$VULTUS_HOME/cache`` or the user's own.
@@ -109,19 +120,49 @@ class FaceCache:
                     (state.path, setting, state.size, state.mtime_ns),
                 ).fetchone()
                 found[index] = None if row is None else _unpacked(row[0], name)
+            used = [state.path for state, kept in zip(states, found, strict=True) if kept]
+            with connection:
+                connection.executemany(
+                    "UPDATE photos SET day = ? WHERE path = ? AND setting = ? AND day < ?",
+                    ((_today(), path, setting, _today()) for path in used),
+                )
         return found
+
+    def forget_gone(self, folders: Iterable[Path]) -> None:
+        """Forget photos that are no longer in folders, and what was not asked for in a long time.
+
+        Args:
+            folders: Those that are looked through now.
+        """
+        with self._open() as connection:
+            if connection is None:
+                return
+            with connection:
+                connection.execute("DELETE FROM photos WHERE day < ?", (_today() - _UNUSED_DAYS,))
+            for folder in dict.fromkeys(map(os.path.abspath, folders)):
+                rows = connection.execute(
+                    "SELECT DISTINCT path FROM photos WHERE folder = ?", (_digest(folder),)
+                )
+                gone = {path for (path,) in rows} - _digests_in(folder)
+                with connection:
+                    connection.executemany(
+                        "DELETE FROM photos WHERE path = ?", ((path,) for path in gone)
+                    )
 
     def keep(self, photos: Sequence[tuple[FileState, KnownPhoto]], *, setting: str) -> None:
         """Keep what was found; what was known of an earlier state of a photo is forgotten."""
         rows = [
-            (state.path, setting, state.size, state.mtime_ns, _packed(photo))
+            (
+                *(state.path, setting, state.size, state.mtime_ns),
+                *(_packed(photo), state.folder, _today()),
+            )
             for state, photo in photos
         ]
         with self._open() as connection:
             if connection is not None and rows:
                 with connection:
                     connection.executemany(
-                        "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?)", rows
+                        "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)", rows
                     )
 
     @contextmanager
@@ -142,7 +183,9 @@ class FaceCache:
             return
         with closing(connection):
             try:
+                connection.execute("PRAGMA secure_delete = ON")  # these are vectors of faces
                 connection.execute(_TABLE)
+                _renew(connection)
             except sqlite3.Error as error:
                 self._give_up(error)
                 yield None
@@ -155,6 +198,33 @@ class FaceCache:
     def _give_up(self, error: Exception) -> None:
         self._works = False
         logger.warning("the cache in %s cannot be used (%s); going on without", self.folder, error)
+
+
+def _renew(connection: sqlite3.Connection) -> None:
+    """Empty an earlier version's table, which cannot say what is gone; it fills again by itself."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(photos)")}
+    if "day" not in columns:
+        with connection:
+            connection.execute("DROP TABLE IF EXISTS photos")
+            connection.execute(_TABLE)
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
+def _digests_in(folder: str) -> set[str]:
+    """Of all files in a folder; empty where it is gone."""
+    try:
+        with os.scandir(folder) as entries:
+            return {_digest(os.path.join(folder, entry.name)) for entry in entries}
+    except OSError:
+        return set()
+
+
+def _today() -> int:
+    """Days since 1970."""
+    return int(time.time() // 86400)
 
 
 def setting_key(space: EmbeddingSpace, detector: str, rest: object) -> str:

@@ -1,5 +1,7 @@
 """`vultus evaluate --output` and `vultus report`, with the tiny embedder of the tests."""
 
+import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -50,6 +52,24 @@ def test_a_result_becomes_a_page(result_file: Path, run: Any, tmp_path: Path) ->
     assert "worst_genuine" not in models[0]
     assert "person0" not in page.read_text()
     assert page.read_text().count("<svg role") == 7
+
+
+def test_a_record_is_for_its_owner_only(result_file: Path) -> None:
+    assert result_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_csv_has_a_line_per_model_and_protocol(result_file: Path, run: Any, tmp_path: Path) -> None:
+    page = ("--output", tmp_path / "report.html")
+    done = run("report", result_file, f"other={result_file}", *page, "--csv")
+    rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
+    assert [(row["protocol"], row["model"]) for row in rows] == [
+        ("folder", "tiny"),
+        ("folder", "other"),
+    ]
+    stored = json.loads(result_file.read_text())["result"]
+    assert float(rows[0]["equal_error_rate"]) == stored["equal_error_rate"]
+    assert int(rows[0]["n_genuine"]) == PEOPLE * 3
+    assert run("report", result_file, *page, "--csv", "--json").code == 2
 
 
 def test_evaluate_names_as_many_pairs_as_asked(

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from vultus.cli.main import commands
+from vultus.cli.output import console
 from vultus.core.errors import (
     ConfigError,
     LicenceError,
@@ -53,6 +56,31 @@ def run(*arguments: str | Path) -> int:
 def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     run(*arguments, "--json")
     return json.loads(capsys.readouterr().out)
+
+
+def test_list_can_be_read_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    console.cache_clear()
+    run("list")
+    lines = capsys.readouterr().out.splitlines()
+    console.cache_clear()
+    place = next(i for i, line in enumerate(lines) if line.startswith("yunet-n-dynamic "))
+    assert lines[place].split() == ["yunet-n-dynamic", "detection", "yes", "yes"]
+    assert lines[place + 1].strip() == built_in_cards()["yunet-n-dynamic"].description
+    assert max(map(len, lines)) <= 80
+
+
+def test_list_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    run("list", "--csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert [row["name"] for row in rows] == list(built_in_cards())
+    found = next(row for row in rows if row["name"] == "adaface-ir18")
+    assert (found["commercial_use"], found["licence"]) == (
+        "no",
+        built_in_cards()["adaface-ir18"].licence.name,
+    )
 
 
 def test_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,3 +98,20 @@ def test_many_grids_and_very_long_images_pass_the_16_bit_limit_of_the_gather(mea
         image[:, :30], np.repeat(rows, 40_000, 0), np.repeat(windows(np.array([30]), 2), 40_000, 0)
     )
     assert_allclose(many[-1], many[0])
+
+
+def test_a_large_image_is_halved_once_for_all_its_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[Image] = []
+    make = mtcnn_means._small_table
+
+    def told(image: Image) -> object:
+        tables.append(image)
+        return make(image)
+
+    monkeypatch.setattr(mtcnn_means, "_small_table", told)
+    monkeypatch.setattr(mtcnn_means, "TABLE_PIXELS", 40 * 40)
+    sampler = MeanSampler(np.zeros((64, 96, 3), np.uint8))
+    for cells in (8, 6, 4):
+        sides = (SideWindows.of_side(length, cells, 0, cells) for length in (64, 96))
+        sampler.grid(*sides, out=np.empty((cells, 3 * cells), np.float32))
+    assert len(tables) == 1

@@ -19,6 +19,13 @@ def test_the_recipe_is_written_into_the_folder(tmp_path: Path, tiny_values: dict
     assert load_recipe(str(folder.config)) == recipe(tiny_values)
 
 
+def test_it_is_for_its_owner_only(tmp_path: Path, tiny_values: dict[str, Any]) -> None:
+    folder = RunFolder(tmp_path / "a" / "b")
+    folder.begin(recipe(tiny_values), resume=False)
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert folder.config.stat().st_mode & 0o777 == 0o600
+
+
 def begun(path: Path, values: dict[str, Any]) -> RunFolder:
     folder = RunFolder(path)
     folder.begin(recipe(values), resume=False)

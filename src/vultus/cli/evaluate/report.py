@@ -10,7 +10,15 @@ import typer
 from vultus import __version__
 from vultus.cli.evaluate.run_settings import RunSettings, run_evaluation
 from vultus.cli.options import DetectorOption, PrecisionOption, SelectOption
-from vultus.cli.output import ExitCode, JsonOption, note, print_json, progress_bar, say
+from vultus.cli.output import (
+    ExitCode,
+    FormOptions,
+    note,
+    print_csv,
+    print_json,
+    progress_bar,
+    say,
+)
 from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, DEFAULT_SELECT
 from vultus.core.errors import InputError
 
@@ -103,12 +111,13 @@ def report(
             show_default=False,
         ),
     ] = None,
-    json: JsonOption = False,
+    *,
+    form: FormOptions,
 ) -> int:
-    """Compare models on protocols: one HTML page that needs nothing else, and JSON."""
+    """Compare models on protocols: one HTML page that needs nothing else, and JSON or CSV."""
     from vultus.core.files import check_target
     from vultus.evaluation.plot_style import new_figure
-    from vultus.evaluation.report.comparison import compare
+    from vultus.evaluation.report.comparison import HEADLINES, compare
     from vultus.evaluation.report.page import write_report
     from vultus.pipeline.measuring.run import now
 
@@ -121,8 +130,10 @@ def report(
     records += [(None, _evaluate(run, worst=shown.worst)) for run in settings]
     comparison = compare(records, title=shown.title, created=now(), version=__version__)
     write_report(output, comparison, speed=shown.speed, worst=shown.worst, photos=sources)
-    if json:
+    if form.json:
         print_json(comparison.to_dict(worst=shown.worst))
+    elif form.csv:
+        print_csv(HEADLINES, comparison.headlines())
     else:
         say(str(output))
     return ExitCode.OK

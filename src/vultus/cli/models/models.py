@@ -9,8 +9,10 @@ import typer
 
 from vultus.cli.output import (
     ExitCode,
+    FormOptions,
     JsonOption,
     console,
+    print_csv,
     print_json,
     print_table,
     say,
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from vultus.models.cards import ModelCard
     from vultus.models.store import ModelStore
 
+_CSV_COLUMNS = (
+    "name", "task", "here", "commercial_use", "verified", "licence", "description",
+)  # fmt: skip
+
 NameArgument = Annotated[str, typer.Argument(help="A name of `vultus models list`.")]
 NamesArgument = Annotated[list[str], typer.Argument(help="Names of `vultus models list`.")]
 
@@ -32,13 +38,17 @@ def list_models(
     task: Annotated[
         Task | None, typer.Option(help="Only models of this task.", show_default=False)
     ] = None,
-    json: JsonOption = False,
+    *,
+    form: FormOptions,
 ) -> None:
     """List the known models, and which are on this machine."""
     store = _store()
     rows = [_row(store, store.card(name)) for name in store.names(task)]
-    if json:
+    if form.json:
         print_json(rows)
+        return
+    if form.csv:
+        print_csv(_CSV_COLUMNS, ([_csv(row[name]) for name in _CSV_COLUMNS] for row in rows))
         return
     head = ("name", "task", "here", "commercial", "tried", "description")
     marks = ("commercial_use", "verified")
@@ -134,6 +144,10 @@ def _row(store: "ModelStore", card: "ModelCard") -> dict[str, Any]:
         "licence": card.licence.name,
         "description": card.description,
     }
+
+
+def _csv(value: str | bool) -> str:
+    return _text(value) if isinstance(value, bool) else value
 
 
 def _store() -> "ModelStore":

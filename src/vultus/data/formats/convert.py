@@ -46,7 +46,7 @@ def convert(
 
     Args:
         dataset: What to copy.
-        target: A new folder (``"folder"``, ``"recordio"``) or file (``"zip"``).
+        target: A new folder (``"folder"``, ``"recordio"``, ``"webdataset"``) or file (``"zip"``).
         kind: A name of `vultus.data.formats.writers.WRITERS`.
         decode: Decode each image to see whether it can be; else only its first bytes are looked at.
         max_unreadable: Share of images that may be left out as they cannot be read, [0, 1].

@@ -10,6 +10,7 @@ from vultus.core.errors import ImageError, InputError
 from vultus.core.files import make_private_folder, private_opener
 from vultus.data.formats.folder import UNLABELLED_FOLDER
 from vultus.data.formats.record_writer import record_writer
+from vultus.data.formats.tar_writer import tar_writer
 from vultus.image.decode import is_heif
 
 AddImage = Callable[[str | None, bytes], None]
@@ -79,10 +80,23 @@ def _write_records(folder: Path) -> Iterator[AddImage]:
         yield writer.add
 
 
+@contextmanager
+def _write_tars(folder: Path) -> Iterator[AddImage]:
+    with tar_writer(folder) as write:
+
+        def add(identity: str | None, data: bytes) -> None:
+            if identity is not None:
+                _check_name(identity)
+            write(identity, data, image_ending(data, f"an image of {identity}"))
+
+        yield add
+
+
 WRITERS: dict[str, Callable[[Path], AbstractContextManager[AddImage]]] = {
     "folder": _write_folder,
     "zip": _write_zip,
     "recordio": _write_records,
+    "webdataset": _write_tars,
 }
 """Writers by kind; the data set is complete when the ``with`` block ends without error."""
 
@@ -95,14 +109,19 @@ class _Names:
 
     def next_name(self, identity: str | None, data: bytes) -> str:
         folder = UNLABELLED_FOLDER if identity is None else identity
-        if identity is not None and not is_identity_name(identity):
-            raise InputError(
-                f"identities must be usable as names of folders (relative, none of them hidden, "
-                f"'..' or {UNLABELLED_FOLDER}), got {identity!r}"
-            )
+        if identity is not None:
+            _check_name(identity)
         self._counts[folder] += 1
         number = self._counts[folder]
         return f"{folder}/{number:05}{image_ending(data, f'image {number} of {folder}')}"
+
+
+def _check_name(identity: str) -> None:
+    if not is_identity_name(identity):
+        raise InputError(
+            f"identities must be usable as names of folders (relative, none of them hidden, "
+            f"'..' or {UNLABELLED_FOLDER}), got {identity!r}"
+        )
 
 
 def is_identity_name(identity: str) -> bool:

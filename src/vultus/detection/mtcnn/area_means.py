@@ -147,12 +147,15 @@ class MeanSampler:
         top, left = rows.span.start, columns.span.start
         part = self.image[top : rows.span.stop - 1, left : columns.span.stop - 1]
         sides = [(rows.begin - top, rows.end - top), (columns.begin - left, columns.end - left)]
-        while not _fits(part):
-            # Windows are many pixels wide here: count them in means of 2 x 2 pixels.
-            height, width = (max(1, length // 2) for length in part.shape[:2])
-            part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+        table, sizes_hw = self._whole if part.shape == self.image.shape else _small_table(part)
+        for height, width in sizes_hw:
             sides = [_halved(*sides[0], height), _halved(*sides[1], width)]
-        return _table(part), SideWindows(*sides[0]), SideWindows(*sides[1])
+        return table, SideWindows(*sides[0]), SideWindows(*sides[1])
+
+    @cached_property
+    def _whole(self) -> tuple[Table, list[tuple[int, int]]]:
+        """Of the whole image, which nearly every level of a pyramid asks for."""
+        return _small_table(self.image)
 
 
 def _edges(size_px: IntArray, cells: int, first: int, count: int) -> tuple[IntArray, IntArray]:
@@ -167,6 +170,20 @@ def _edges(size_px: IntArray, cells: int, first: int, count: int) -> tuple[IntAr
 def _fits(image: Image) -> bool:
     height, width = image.shape[:2]
     return bool(height * width <= TABLE_PIXELS and max(height, width) <= _TABLE_SIDE)
+
+
+def _small_table(image: Image) -> tuple[Table, list[tuple[int, int]]]:
+    """A table that fits, and the heights and widths of the halvings on the way to it.
+
+    Windows are many pixels wide in large images: they are counted in means of 2 x 2 pixels.
+    """
+    sizes_hw: list[tuple[int, int]] = []
+    while not _fits(image):
+        height, width = (max(1, length // 2) for length in image.shape[:2])
+        shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        image = np.asarray(shrunk, np.uint8)
+        sizes_hw.append((height, width))
+    return _table(image), sizes_hw
 
 
 def _halved(begin: IntArray, end: IntArray, length: int) -> tuple[IntArray, IntArray]:

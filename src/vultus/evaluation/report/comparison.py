@@ -1,6 +1,6 @@
 """Records side by side: one group a protocol, one label a model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,13 @@ class ProtocolGroup:
     warnings: tuple[str, ...]
 
 
+HEADLINES = (
+    "protocol", "model", "accuracy", "far", "tar_at_far", "equal_error_rate", "area_under_curve",
+    "n_genuine", "n_impostor", "n_photos", "failures",
+)  # fmt: skip
+"""What `Comparison.headlines` tells of a model on a protocol."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """What a report tells.
@@ -60,6 +67,14 @@ class Comparison:
         """All labels, each once, in the order of their first appearance."""
         entries = (entry for group in self.groups for entry in group.entries)
         return tuple(dict.fromkeys(entry.label for entry in entries))
+
+    def headlines(self) -> Iterator[tuple[str | float | None, ...]]:
+        """One row a model and protocol: `HEADLINES`, None for what was not measured."""
+        for group in self.groups:
+            for entry in group.entries:
+                result = entry.record.result
+                figures = (getattr(result, name) for name in HEADLINES[2:])
+                yield (group.protocol, entry.label, *figures)
 
     def to_dict(self, *, worst: int = 0) -> dict[str, Any]:
         """All figures, fit for JSON: everything that the page's tables show.

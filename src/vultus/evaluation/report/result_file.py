@@ -15,7 +15,7 @@ FORMAT = "vultus-evaluation-1"
 
 
 def save_record(path: str | Path, record: EvaluationRecord) -> None:
-    """Write a record; an existing file is replaced.
+    """Write a record, for its owner only: it names photos; an existing file is replaced.
 
     Raises:
         InputError: If the folder does not exist.
@@ -24,7 +24,7 @@ def save_record(path: str | Path, record: EvaluationRecord) -> None:
     curves = {name: StoredCurve.of(curve) for name, curve in record.curves.items()}
     content = {"format": FORMAT, **to_json(record), "curves": to_json(curves)}
     text = json_text(content, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, text + "\n", private=True)
 
 
 def load_record(path: str | Path) -> EvaluationRecord:

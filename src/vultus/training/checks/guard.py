@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import TrainingError
-from vultus.core.files import write_text
+from vultus.core.files import make_private_folder, write_text
 from vultus.core.text import json_text
 from vultus.data.loading.batch import FaceBatch
 from vultus.training.process.distributed import World
@@ -122,7 +122,7 @@ class NonFiniteGuard:
 
     def _report(self, step: int, norm: Tensor, *, loss_wrong: bool) -> None:
         path = self._folder / f"step-{step:08d}-rank-{self._world.rank}.json"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         batches = [self._describe(*entry) for entry in self._batches]
         report = {
             "step": step,
@@ -130,7 +130,7 @@ class NonFiniteGuard:
             "gradients_not_finite": self._bad_gradients(),
             "batches": batches,
         }
-        write_text(path, json_text(report, indent=1) + "\n")
+        write_text(path, json_text(report, indent=1) + "\n", private=True)
         what = "loss" if loss_wrong else "gradient"
         named = ", ".join(f"{i}" for batch in batches for i in batch["indices"][:_NAMED])
         text = f"step {step}: the {what} is no number, with the images {named}, ... (all: {path})"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vultus.core.errors import ImageError, InputError
-from vultus.core.files import writing
+from vultus.core.files import make_private_folder, writing
 from vultus.data.base import FaceDataset
 from vultus.data.loading.batch import FaceBatch
 from vultus.data.loading.loader import FaceLoader
@@ -308,7 +308,7 @@ class _Progress:
 
 def _prepare(folder: TargetFolder) -> list[int]:
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder.path)
     except OSError as error:
         raise InputError(f"{folder.path} must be a folder that can be written: {error}") from error
     return folder.missing()

@@ -9,6 +9,7 @@ from typing import Any
 
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import CheckpointError
+from vultus.core.files import make_private_folder
 from vultus.training.run.state_file import read_state, write_state
 from vultus.training.run.state_tree import State
 
@@ -89,7 +90,7 @@ class CheckpointFolder:
         """
         check_positive_int("step", step, minimum=0)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path)
         except OSError as error:
             raise CheckpointError(f"{self.path} must be a folder to write to: {error}") from error
         path = self.file(step)

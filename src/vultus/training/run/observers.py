@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vultus.core.files import write_text
+from vultus.core.files import make_private_folder, private_opener, write_text
 from vultus.core.text import json_text
 from vultus.training.run.run_folder import RunFolder
 from vultus.training.validation import EvaluationResult
@@ -108,7 +108,7 @@ class RunLog:
         if not self._path.exists():
             return
         kept = [line for line in read_log(self._path) if line["step"] <= step]
-        write_text(self._path, "".join(_line(line) for line in kept))
+        write_text(self._path, "".join(_line(line) for line in kept), private=True)
 
     def on_step(self, record: StepRecord) -> None:
         """A line of kind ``step``."""
@@ -128,7 +128,7 @@ class RunLog:
         """Nothing is kept open."""
 
     def _write(self, values: dict[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as stream:
+        with open(self._path, "a", encoding="utf-8", opener=private_opener) as stream:
             stream.write(_line(values))
 
 
@@ -148,6 +148,7 @@ class TensorBoardLog:
 
     def on_start(self, step: int) -> None:
         """Open the file; what is later than ``step`` will be hidden."""
+        make_private_folder(self._folder)
         self._writer = self._make(str(self._folder), purge_step=step + 1)
 
     def on_step(self, record: StepRecord) -> None:

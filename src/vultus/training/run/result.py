@@ -126,7 +126,7 @@ def with_weights(folder: RunFolder, weights: RunWeights) -> Backbone:
 
 def save_backbone(state: Mapping[str, Tensor], path: Path) -> None:
     """Write weights to a file that appears only when it is complete."""
-    with appearing(path, replace=True) as part:
+    with appearing(path, replace=True, private=True) as part:
         save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, part)
 
 
@@ -162,7 +162,7 @@ def load_initial_weights(backbone: nn.Module, config: InitialConfig) -> None:
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write JSON to a file that appears only when it is complete."""
-    write_text(path, json_text(summary, indent=2) + "\n")
+    write_text(path, json_text(summary, indent=2) + "\n", private=True)
 
 
 def weights_file(folder: RunFolder, weights: Weights) -> Path:

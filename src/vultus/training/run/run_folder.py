@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import ConfigError
-from vultus.core.files import write_text
+from vultus.core.files import make_private_folder, write_text
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe, recipe_toml
 
@@ -98,8 +98,9 @@ class RunFolder:
         if begun:
             self._check_same(recipe)
             return
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.config, recipe_toml(recipe))
+        # Its log and reports name photos, and networks remember faces.
+        make_private_folder(self.path)
+        write_text(self.config, recipe_toml(recipe), private=True)
 
     def _check_same(self, recipe: Recipe) -> None:
         before = _flat(load_recipe(str(self.config)).to_dict())

@@ -57,7 +57,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     try:
         for part in path.parent.glob("*.part"):
             part.unlink(missing_ok=True)
-        with writing(path) as file:
+        with writing(path, private=True) as file:
             _write(file, text, tensors)
     except OSError as error:
         reason = "the disk is full" if error.errno in _FULL else f"it failed: {error}"
