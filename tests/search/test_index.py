@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -389,3 +390,42 @@ def test_replaced_vectors_are_overwritten(way: Literal["exact", "coded"]) -> Non
         searched.update([3], vectors[:2])
     searched.discard([3, 1000])
     assert sorted(searched.ids.tolist()) == [5, 7, 9]
+
+
+def test_vectors_are_given_back_by_number(tmp_path: Path) -> None:
+    vectors = random(np.random.default_rng(0), 6)
+    searched = VectorIndex(DIM)
+    searched.add(vectors[:4], ids=[9, 7, 5, 3])
+    searched.save(tmp_path / "index", Stamp(b"", 0))
+    searched = VectorIndex.open(IndexFile(tmp_path / "index"))
+    searched.update([7], vectors[4:5])
+    searched.add(vectors[5:], ids=[1])
+    np.testing.assert_array_equal(searched.vectors([1, 7, 9]), vectors[[5, 4, 0]])
+    assert searched.has([1, 2, 3, 7]).tolist() == [True, False, True, True]
+    with pytest.raises(InputError, match=r"no vector \[2\] to give"):
+        searched.vectors([1, 2])
+
+
+def test_threads_search_while_one_changes() -> None:
+    rng = np.random.default_rng(0)
+    vectors = random(rng, 400)
+    searched = VectorIndex(DIM)
+    searched.add(vectors[:200])
+    failures: list[str] = []
+
+    def search() -> None:
+        for _ in range(150):
+            [answer] = searched.search(vectors[:1], rank=100)
+            similarities = answer.similarities
+            if len(answer.ids) != 100 or (np.diff(similarities) > 0).any() or answer.ids[0] != 0:
+                failures.append(str(answer))
+
+    threads = [Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(200, 400):
+        searched.add(vectors[number : number + 1])
+        searched.remove([number - 100])
+    for thread in threads:
+        thread.join()
+    assert not failures

@@ -1,7 +1,6 @@
 """Many vectors that change, searched exactly in the way that is fastest at their number."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +14,19 @@ from vultus.search import coded
 from vultus.search.file_rows import FileRows
 from vultus.search.index_file import IndexFile, Stamp
 from vultus.search.index_writer import living_rows, write_index
-from vultus.search.near import PROBES_AT_ONCE, Wanted, ranked
-from vultus.search.rows import Ids, MemoryRows, Rows, Vectors
-from vultus.search.ways import FEW, MOST_CODED_RANK, Kept, Way, kept_rows, search_rows
+from vultus.search.near import PROBES_AT_ONCE, Wanted
+from vultus.search.rows import (
+    GREATEST,
+    Ids,
+    MemoryRows,
+    Rows,
+    Vectors,
+    distinct_numbers,
+    whole_numbers,
+)
+from vultus.search.turns import Turns
+from vultus.search.ways import FEW, MOST_CODED_RANK, Kept, kept_rows, merged, search_rows
+from vultus.search.ways import SearchAnswer as SearchAnswer
 
 CODED_FROM = 20_000
 """Rows from which on codes are kept: 10,000 are searched exactly in half a millisecond."""
@@ -25,33 +34,13 @@ _COMPILED_AFTER = 1 << 34
 """Multiplications of searches in a file after which the scan of its codes is compiled: by then they
 took about as long as compiling does. A program that looks up one photo ends before."""
 _TOLERANCE = 1e-3
-_GREATEST = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchAnswer:
-    """What was found for one probe.
-
-    Attributes:
-        ids: (n,) int64, best first; of equally similar ones the smaller number first, which without
-            numbers of one's own is who was added first.
-        similarities: (n,) float32 in [-1, 1].
-        way: ``"exact"``: all rows compared. ``"coded"``: codes told which rows could be among the
-            best. ``"coded, then exact"``: they could not tell enough. The answer is the same.
-        reranked: Rows whose similarity was computed in float64.
-    """
-
-    ids: npt.NDArray[np.int64]
-    similarities: npt.NDArray[np.float32]
-    way: Way
-    reranked: int
 
 
 class VectorIndex:
     """Unit vectors under numbers: added, replaced, removed, searched.
 
     Every way gives the same answer, to the last bit and the last tie: the one of comparing all rows
-    in float64. Any number of threads may search at once while none adds or removes.
+    in float64. Threads may share it: they search at once, and who changes something is alone.
 
     Args:
         dim: Length of a vector.
@@ -92,6 +81,7 @@ class VectorIndex:
         self._compared = 0
         self._memory = MemoryRows(dim, coded_from=coded_from)
         self._file: FileRows | None = None
+        self._turns = Turns()
 
     @classmethod
     def open(
@@ -131,14 +121,15 @@ class VectorIndex:
         Raises:
             OutputError: If it cannot be written; a file that was there is untouched then.
         """
-        write_index(
-            path,
-            living_rows(self._parts, self.dim),
-            n=len(self),
-            dim=self.dim,
-            stamp=stamp,
-            next_id=self._next_id,
-        )
+        with self._turns.reading():
+            write_index(
+                path,
+                living_rows(self._parts, self.dim),
+                n=len(self),
+                dim=self.dim,
+                stamp=stamp,
+                next_id=self._next_id,
+            )
 
     def warm(self) -> None:
         """Compile the scan of codes (a second or two), if this index has codes and may use them."""
@@ -158,7 +149,8 @@ class VectorIndex:
 
         Without numbers of one's own that is the order in which they were added.
         """
-        return np.concatenate([part.ids()[part.alive] for part in self._parts])
+        with self._turns.reading():
+            return np.concatenate([part.ids()[part.alive] for part in self._parts])
 
     @property
     def nbytes(self) -> int:
@@ -188,11 +180,12 @@ class VectorIndex:
                 Nothing is added then.
         """
         self._check("vectors", vectors)
-        own_groups = _integers("groups", groups, len(vectors), one_for_all=True)
-        numbers = self._numbers(ids, len(vectors))
-        if len(numbers):
-            self._next_id = max(self._next_id, int(numbers.max()) + 1)
-        self._memory.append(vectors, numbers, own_groups)
+        own_groups = whole_numbers("groups", groups, len(vectors), one_for_all=True)
+        with self._turns.writing():
+            numbers = self._numbers(ids, len(vectors))
+            if len(numbers):
+                self._next_id = max(self._next_id, int(numbers.max()) + 1)
+            self._memory.append(vectors, numbers, own_groups)
         return numbers
 
     def update(
@@ -217,23 +210,15 @@ class VectorIndex:
                 then.
         """
         self._check("vectors", vectors)
-        wanted = _integers("ids", ids, len(vectors))
+        wanted = whole_numbers("ids", ids, len(vectors))
         if len(np.unique(wanted)) < len(wanted):
             raise InputError("ids must name each vector once")
         own_groups = None
         if groups is not None:
-            own_groups = _integers("groups", groups, len(vectors), one_for_all=True)
-        self._check_here(wanted, "replace")
-        rows = self._memory.places(wanted)
-        here = rows >= 0
-        self._memory.overwrite(rows[here], vectors[here])
-        if own_groups is not None:
-            self._memory.set_groups(rows[here], own_groups[here])
-        if self._file is not None and not here.all():
-            rows = self._file.places(wanted[~here])
-            kept = self._file.groups()[rows] if own_groups is None else own_groups[~here]
-            self._file.leave(rows)
-            self._memory.append(vectors[~here], wanted[~here], kept)
+            own_groups = whole_numbers("groups", groups, len(vectors), one_for_all=True)
+        with self._turns.writing():
+            self._check_here(wanted, "replace")
+            self._replace(wanted, vectors, own_groups)
 
     def remove(self, ids: npt.ArrayLike) -> None:
         """Remove vectors, and overwrite them in memory and in the file.
@@ -242,21 +227,41 @@ class VectorIndex:
             InputError: If a number is not (or no longer) here; nothing is removed then.
             OutputError: If the file was opened for writing and the disk refuses.
         """
-        wanted = _distinct("ids", ids)
-        self._check_here(wanted, "remove")
-        self.discard(wanted)
+        wanted = distinct_numbers("ids", ids)
+        with self._turns.writing():
+            self._check_here(wanted, "remove")
+            self._discard(wanted)
 
     def discard(self, ids: npt.ArrayLike) -> None:
         """`remove`, in which numbers that are not here do not matter.
 
         Also what stands in the file under a number that is replaced or gone is overwritten there.
         """
-        wanted = _distinct("ids", ids)
-        rows = self._memory.places(wanted)
-        self._memory.remove(rows[rows >= 0])
-        if self._file is not None:
-            rows = self._file.stored(wanted)
-            self._file.erase(rows[rows >= 0])
+        with self._turns.writing():
+            self._discard(distinct_numbers("ids", ids))
+
+    def has(self, ids: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """(n,) bool, which of (n,) numbers are here."""
+        given = np.asarray(ids)
+        with self._turns.reading():
+            return self._are_here(whole_numbers("ids", given, given.size))
+
+    def vectors(self, ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """(n, dim) float32, the vectors under (n,) numbers.
+
+        Raises:
+            InputError: If a number is not here.
+        """
+        given = np.asarray(ids)
+        wanted = whole_numbers("ids", given, given.size)
+        found = np.empty((len(wanted), self.dim), np.float32)
+        with self._turns.reading():
+            self._check_here(wanted, "give")
+            for part in self._parts:
+                rows = part.places(wanted)
+                own = rows[rows >= 0]
+                found[rows >= 0] = part.vectors(own)[own]
+        return found
 
     def search(
         self,
@@ -292,19 +297,29 @@ class VectorIndex:
             check_range("threshold", threshold)
         if rank is None and threshold is None:
             raise InputError("search needs rank=... (how many) or threshold=... (how alike)")
+        named = None if among is None else distinct_numbers("among", among)
+        with self._turns.reading():
+            kept = self._kept(mask, groups, named)
+            answers = []
+            for start in range(0, len(probes), PROBES_AT_ONCE):
+                some = probes[start : start + PROBES_AT_ONCE]
+                answers += self._answers(some, Wanted(rank, threshold), kept)
+        return answers
+
+    def _kept(
+        self,
+        mask: npt.NDArray[np.bool_] | None,
+        groups: Collection[int] | None,
+        among: Ids | None,
+    ) -> list[Kept]:
         if mask is not None:
             check_array("mask", mask, dtype=np.bool_, shape=(len(self),))
-        named = None if among is None else _distinct("among", among)
         kept, first = [], 0
         for part in self._parts:
             own = None if mask is None else mask[first : first + part.n_alive]
             first += part.n_alive
-            kept.append(kept_rows(part, mask=own, groups=groups, among=named))
-        answers = []
-        for start in range(0, len(probes), PROBES_AT_ONCE):
-            some = probes[start : start + PROBES_AT_ONCE]
-            answers += self._answers(some, Wanted(rank, threshold), kept)
-        return answers
+            kept.append(kept_rows(part, mask=own, groups=groups, among=among))
+        return kept
 
     def _answers(self, probes: Vectors, wanted: Wanted, kept: list[Kept]) -> list[SearchAnswer]:
         founds = []
@@ -313,19 +328,8 @@ class VectorIndex:
             founds.append(
                 search_rows(part, probes, wanted, own, by_codes=by_codes, threads=self.threads)
             )
-        owners, similarities, ids, reranked, _ = founds[0]
-        if len(founds) > 1:
-            owners = np.concatenate([found.owners for found in founds])
-            similarities = np.concatenate([found.similarities for found in founds])
-            ids = np.concatenate([found.ids for found in founds])
-            reranked = np.sum([found.reranked for found in founds], axis=0)
-        # How an answer came about is told of the part where most rows are.
-        ways = founds[int(np.argmax([len(part) for part in self._parts]))].ways
-        places = ranked(owners, similarities, ids, n_probes=len(probes), rank=wanted.rank)
-        return [
-            SearchAnswer(ids[own], similarities[own], way, n)
-            for own, way, n in zip(places, ways, reranked.tolist(), strict=True)
-        ]
+        sizes = [len(part) for part in self._parts]
+        return merged(founds, sizes, n_probes=len(probes), rank=wanted.rank)
 
     def _by_codes(self, part: Rows, kept: Kept, wanted: Wanted, n_probes: int) -> bool:
         if not (self._codable and part.has_codes) or (wanted.rank or 0) > MOST_CODED_RANK:
@@ -351,10 +355,10 @@ class VectorIndex:
     def _numbers(self, ids: npt.ArrayLike | None, n: int) -> Ids:
         """The numbers of what is added."""
         if ids is None:
-            if self._next_id + n > _GREATEST:
+            if self._next_id + n > GREATEST:
                 raise InputError(f"no number is left above {self._next_id - 1}; give ids=...")
             return np.arange(self._next_id, self._next_id + n)
-        numbers = _integers("ids", ids, n)
+        numbers = whole_numbers("ids", ids, n)
         if n > 1 and not (numbers[1:] > numbers[:-1]).all() and len(np.unique(numbers)) < n:
             raise InputError("ids must name each vector once")
         if n and int(numbers.min()) < self._next_id:
@@ -364,6 +368,25 @@ class VectorIndex:
                     f"the index has vectors {taken[:10].tolist()} already; update them"
                 )
         return numbers
+
+    def _replace(self, ids: Ids, vectors: Vectors, groups: Ids | None) -> None:
+        rows = self._memory.places(ids)
+        here = rows >= 0
+        self._memory.overwrite(rows[here], vectors[here])
+        if groups is not None:
+            self._memory.set_groups(rows[here], groups[here])
+        if self._file is not None and not here.all():
+            rows = self._file.places(ids[~here])
+            kept = self._file.groups()[rows] if groups is None else groups[~here]
+            self._file.leave(rows)
+            self._memory.append(vectors[~here], ids[~here], kept)
+
+    def _discard(self, ids: Ids) -> None:
+        rows = self._memory.places(ids)
+        self._memory.remove(rows[rows >= 0])
+        if self._file is not None:
+            rows = self._file.stored(ids)
+            self._file.erase(rows[rows >= 0])
 
     def _are_here(self, ids: Ids) -> npt.NDArray[np.bool_]:
         here = np.zeros(len(ids), np.bool_)
@@ -375,21 +398,3 @@ class VectorIndex:
         missing = ids[~self._are_here(ids)]
         if len(missing):
             raise InputError(f"the index has no vector {missing[:10].tolist()} to {verb}")
-
-
-def _integers(name: str, values: npt.ArrayLike, n: int, *, one_for_all: bool = False) -> Ids:
-    array = np.asarray(values)
-    shapes = {(), (n,)} if one_for_all else {(n,)}
-    if (array.size and array.dtype.kind not in "iu") or array.shape not in shapes:
-        wanted = f"one integer or {n} of them" if one_for_all else f"{n} integers"
-        raise InputError(f"{name} must be {wanted}, got {array.dtype} of shape {array.shape}")
-    if array.dtype.kind == "u" and array.size and int(array.max()) > _GREATEST:
-        raise InputError(f"{name} must fit into int64, got {int(array.max())}")
-    if array.shape != (n,):
-        return np.full(n, array, np.int64)
-    return array.astype(np.int64, copy=False)
-
-
-def _distinct(name: str, values: npt.ArrayLike) -> Ids:
-    array = np.asarray(values)
-    return np.unique(_integers(name, array, array.size))

@@ -6,11 +6,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.errors import InputError
 from vultus.search import coded
 from vultus.search.growing import GrowingArray
 
 Ids = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
+GREATEST = int(np.iinfo(np.int64).max)
 _ENCODED_LATER = 4096
 """Rows that may lack codes until the next search: one by one, encoding takes most of an `add`."""
 
@@ -219,3 +221,31 @@ class MemoryRows:
             for array in self._codes:
                 array.keep(kept)
         self._n_ascending, self._later = len(self), {}
+
+
+def whole_numbers(name: str, values: npt.ArrayLike, n: int, *, one_for_all: bool = False) -> Ids:
+    """``n`` integers as int64.
+
+    Raises:
+        InputError: If they are not so many, no integers, or too large.
+    """
+    array = np.asarray(values)
+    shapes = {(), (n,)} if one_for_all else {(n,)}
+    if (array.size and array.dtype.kind not in "iu") or array.shape not in shapes:
+        wanted = f"one integer or {n} of them" if one_for_all else f"{n} integers"
+        raise InputError(f"{name} must be {wanted}, got {array.dtype} of shape {array.shape}")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > GREATEST:
+        raise InputError(f"{name} must fit into int64, got {int(array.max())}")
+    if array.shape != (n,):
+        return np.full(n, array, np.int64)
+    return array.astype(np.int64, copy=False)
+
+
+def distinct_numbers(name: str, values: npt.ArrayLike) -> Ids:
+    """Any number of integers as int64, ascending, each once.
+
+    Raises:
+        InputError: As `whole_numbers`.
+    """
+    array = np.asarray(values)
+    return np.unique(whole_numbers(name, array, array.size))

@@ -1,13 +1,14 @@
 """The ways of searching rows: all compared, or those that codes do not rule out."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.search import coded
-from vultus.search.near import Pairs, Wanted, near_pairs, pair_similarities
+from vultus.search.near import Pairs, Wanted, near_pairs, pair_similarities, ranked
 from vultus.search.rows import Ids, Rows, Vectors
 
 Way = Literal["exact", "coded", "coded, then exact"]
@@ -18,6 +19,25 @@ FEW = 8
 _PROBES_AT_ONCE = 64
 _BYTES_PER_THREAD = 1 << 22
 """Codes below which a thread costs more than it brings."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchAnswer:
+    """What was found for one probe.
+
+    Attributes:
+        ids: (n,) int64, best first; of equally similar ones the smaller number first, which without
+            numbers of one's own is who was added first.
+        similarities: (n,) float32 in [-1, 1].
+        way: ``"exact"``: all rows compared. ``"coded"``: codes told which rows could be among the
+            best. ``"coded, then exact"``: they could not tell enough. The answer is the same.
+        reranked: Rows whose similarity was computed in float64.
+    """
+
+    ids: npt.NDArray[np.int64]
+    similarities: npt.NDArray[np.float32]
+    way: Way
+    reranked: int
 
 
 class Kept(NamedTuple):
@@ -181,3 +201,28 @@ def _by_codes(
             found.append(own)
     none = np.zeros(0, np.int64)
     return Pairs(np.concatenate([none, *owners]), np.concatenate([none, *found])), ways
+
+
+def merged(
+    founds: list[Found], sizes: list[int], *, n_probes: int, rank: int | None
+) -> list[SearchAnswer]:
+    """The answers from what was found in several parts.
+
+    Args:
+        founds: At least one.
+        sizes: Rows of each part; how an answer came about is told of the largest.
+        n_probes: How many answers to give.
+        rank: How long they are at most; None for all.
+    """
+    owners, similarities, ids, reranked, _ = founds[0]
+    if len(founds) > 1:
+        owners = np.concatenate([found.owners for found in founds])
+        similarities = np.concatenate([found.similarities for found in founds])
+        ids = np.concatenate([found.ids for found in founds])
+        reranked = np.sum([found.reranked for found in founds], axis=0)
+    ways = founds[int(np.argmax(sizes))].ways
+    places = ranked(owners, similarities, ids, n_probes=n_probes, rank=rank)
+    return [
+        SearchAnswer(ids[own], similarities[own], way, n)
+        for own, way, n in zip(places, ways, reranked.tolist(), strict=True)
+    ]
