@@ -237,8 +237,9 @@ def test_groups_have_members(store: GalleryStore) -> None:
         people[3].id: ("night", "staff"),
     }
     assert store.groups([]) == {}
-    assert store.people_by_faces("staff") == {1: 1, 3: 1}
-    assert store.people_by_faces("nobody") == {}
+    assert store.people_by_faces(["staff"]) == {1: 1, 3: 1}
+    assert store.people_by_faces(["staff", "night", "day"]) == {1: 1, 2: 1, 3: 1}
+    assert store.people_by_faces(["nobody"]) == store.people_by_faces([]) == {}
 
 
 def test_keys_are_overwritten_at_the_same_length_only(store: GalleryStore) -> None:

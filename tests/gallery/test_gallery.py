@@ -1,6 +1,8 @@
+import dataclasses
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,18 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import (
     CalibrationError,
     GalleryError,
+    GalleryKeyError,
     GallerySpaceError,
     IdentityNotFoundError,
     InputError,
 )
 from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.gallery import changing
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.master_key import MasterKey
+from vultus.gallery.people import Consent, PersonDetails
 from vultus.matching.fusion import fuse
+from vultus.search.exact import search
 
 PhotosOf = Callable[..., Embeddings]
 RULE = Threshold(0.5)
@@ -211,9 +218,10 @@ def test_a_label_that_is_no_valid_text_is_kept_readable(
 ) -> None:
     with Gallery.open(path, space=space) as gallery:
         gallery.enroll("Ann", photos_of(1), sources=["caf\udce9.jpg"])
-    with sqlite3.connect(path) as raw:
-        assert raw.execute("SELECT source FROM photos").fetchone()[0] == "caf\\udce9.jpg"
-    raw.close()
+        member = gallery._roster.find("Ann")
+        assert member is not None
+        [face] = gallery._roster.faces(member).values()
+    assert face.source == "caf\\udce9.jpg"
 
 
 def test_the_outlier_rule_is_the_files(path: Path, space: EmbeddingSpace) -> None:
@@ -252,20 +260,36 @@ def test_threads_may_share_a_gallery(
         assert len(gallery) == 20
 
 
-def test_altered_vectors_are_noticed(
-    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE templates SET body = zeroblob(540)",
+        "UPDATE templates SET body = (SELECT body FROM templates ORDER BY person_id DESC LIMIT 1)",
+        "DELETE FROM templates WHERE person_id = 1",
+        "UPDATE people SET n_faces = n_faces + 1",
+        "UPDATE keys SET wrapped = (SELECT wrapped FROM keys ORDER BY id DESC LIMIT 1)",
+        "UPDATE meta SET value = substr(value, 2) WHERE key = 'summary'",
+        "DELETE FROM changes",
+    ],
+)
+def test_altered_rows_are_noticed(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf, damage: str
 ) -> None:
     with Gallery.open(path, space=space) as gallery:
         gallery.enroll("Ann", photos_of(1))
-        with sqlite3.connect(path) as raw:
-            raw.execute("UPDATE photos SET vector = zeroblob(512)")
-        with pytest.raises(GalleryError, match=r"damaged.*restore a backup"):
-            gallery.template_set()
-        with sqlite3.connect(path) as raw:
-            raw.execute("UPDATE photos SET vector = zeroblob(100)")
-        with pytest.raises(GalleryError, match="damaged"):
-            gallery.search(photos_of(1))
-        raw.close()
+        gallery.enroll("Bob", photos_of(2))
+        right = gallery.search(photos_of(1))
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        raw.execute(damage)
+    with Gallery.open(path) as gallery:
+        if damage == "DELETE FROM changes":  # which nothing but speed depends on
+            assert gallery.search(photos_of(1)) == right
+            return
+        for call in (gallery.template_set, lambda: gallery.search(photos_of(1))):
+            with pytest.raises(GalleryError, match=r"damaged.*restore a backup"):
+                call()
+        assert gallery.check() != []
 
 
 def test_a_photo_like_somebody_elses_is_added_and_told(
@@ -319,13 +343,12 @@ def test_a_folder_of_people_does_not_fuse_everybody_anew_for_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fused: list[str] = []
-    fuse = Gallery._fused
 
-    def counted(self: Gallery, name: str, rows: Any) -> Any:
-        fused.append(name)
-        return fuse(self, name, rows)
+    def counted(*args: Any, **named: Any) -> Any:
+        fused.append(named["identity"])
+        return fuse(*args, **named)
 
-    monkeypatch.setattr(Gallery, "_fused", counted)
+    monkeypatch.setattr(changing, "fuse", counted)
     with Gallery.open(tmp_path / "people.db", space=space) as gallery:
         for person in range(20):
             gallery.enroll(f"p{person}", photos_of(person), alike=Threshold(0.9))
@@ -344,3 +367,130 @@ def test_the_same_photo_but_for_rounding_adds_nothing(
             "Ann", Embeddings.concatenate([moved, photos_of(0, 1, first=1), moved])
         )
         assert done.reasons == (("enrolled already",), (), ("enrolled already",))
+
+
+def test_what_is_noted_of_a_person_is_told_and_found_by(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    consent = Consent(given_at="2026-11-30", purpose="access", until="2027-11-30")
+    details = PersonDetails(external_id="4711", groups=["staff", "night"], consent=consent)
+    with Gallery.open(path, space=space, actor="door 3") as gallery:
+        gallery.enroll("Ann", photos_of(1, 2), details=details)
+        gallery.enroll("Bob", photos_of(2))
+        gallery.note("Ann", PersonDetails(metadata={"floor": 3}, groups=["staff"]))
+        gallery.rename("Ann", "Anna")
+        told = gallery.person("Anna")
+        assert gallery.person_by_external_id(" 4711 ") == told
+        assert gallery.person_by_external_id("4712") is None
+        assert list(gallery.people()) == [told, gallery.person("Bob")]
+        assert gallery.groups() == {"staff": 1}
+        assert told.to_dict() == {
+            "identity": "Anna",
+            "uid": told.uid,
+            "n_photos": 2,
+            "enrolled_at": told.enrolled_at,
+            "external_id": "4711",
+            "metadata": {"floor": 3},
+            "groups": ("staff",),
+            "consent": dataclasses.asdict(consent),
+            "retain_until": None,
+            "expires_at": "2027-11-30T00:00:00+00:00",
+        }
+        entries = [(e.entry.actor, e.entry.action) for e in gallery.audit.entries()]
+        actions = ["create", "enroll", "enroll", "note", "rename"]
+        assert entries == [("door 3", action) for action in actions]
+        with pytest.raises(IdentityNotFoundError):
+            gallery.person("Ann")
+        with pytest.raises(IdentityNotFoundError):
+            gallery.rename("Ann", "Cid")
+        with pytest.raises(IdentityNotFoundError):
+            gallery.note("Ann", PersonDetails())
+
+
+def test_a_name_or_external_id_of_somebody_else_is_refused(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    seven = PersonDetails(external_id="7")
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(1), details=seven)
+        gallery.enroll("Bob", photos_of(2))
+        with pytest.raises(InputError, match="'Bob' is enrolled already"):
+            gallery.rename("Ann", " Bob ")
+        gallery.rename("Ann", "Ann")
+        for call in (
+            lambda: gallery.note("Bob", seven),
+            lambda: gallery.enroll("Cid", photos_of(3), details=seven),
+        ):
+            with pytest.raises(InputError, match="'7' belongs to 'Ann'"):
+                call()
+        gallery.enroll("Ann", photos_of(1, 1, first=1), details=seven)
+        assert [(p.identity, p.n_photos) for p in gallery.identities()] == [("Ann", 2), ("Bob", 1)]
+        assert gallery.check() == []
+
+
+def test_a_search_and_its_threshold_can_be_limited_to_groups(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    table = ThresholdTable(
+        tuple(Threshold(s, fmr=f, n_impostor=10**6) for s, f in ((0.3, 1e-2), (0.6, 2e-3)))
+    )
+    with Gallery.open(path, space=space) as gallery:
+        for number in range(5):
+            groups = ["even"] if number % 2 == 0 else ["odd", "few"]
+            gallery.enroll(f"p{number}", photos_of(number), details=PersonDetails(groups=groups))
+        [found] = gallery.search(photos_of(3), rank=9, groups=["even"])
+        assert {candidate.identity for candidate in found} == {"p0", "p2", "p4"}
+        [found] = gallery.search(photos_of(3), rank=9, groups=["odd", "few", "none"])
+        assert [candidate.identity for candidate in found] == ["p3", "p1"]
+        assert gallery.search(photos_of(3), groups=[]) == [()]
+        assert gallery.threshold(table).similarity == 0.6
+        assert gallery.threshold(table, groups=["few"], fpir=0.02).similarity == 0.3
+        gallery.note("p3", PersonDetails(groups=["even"]))
+        [found] = gallery.search(photos_of(3), groups=["even"])
+        assert found[0].identity == "p3"
+
+
+def test_a_new_name_is_seen_by_who_found_the_old_one(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery, Gallery.open(path) as other:
+        gallery.enroll("Ann", photos_of(1))
+        assert other.search(photos_of(1))[0][0].identity == "Ann"
+        gallery.rename("Ann", "Anna")
+        assert other.search(photos_of(1))[0][0].identity == "Anna"
+        assert other.template_set().identities == ("Anna",)
+
+
+def test_answers_are_those_of_comparing_with_every_template(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        for number in range(40):
+            gallery.enroll(f"p{number}", photos_of(number % 20 + 100 * (number == 39), 2))
+        for number in (3, 17, 22):
+            gallery.remove(f"p{number}")
+        gallery.enroll("p5", photos_of(5, 3)[2:])
+        probe = Embeddings.concatenate([photos_of(number) for number in range(20)])
+        for rank in (1, 5, 100):
+            assert gallery.search(probe, rank=rank) == search(
+                probe, gallery.template_set(), rank=rank
+            )
+
+
+def test_a_gallery_with_a_master_key_opens_with_it_only(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    key = MasterKey(bytes(range(32)))
+    with Gallery.open(path, space=space, key=key) as gallery:
+        gallery.enroll("Ann", photos_of(1))
+        assert gallery.protected
+    for wrong in (None, MasterKey(bytes(32))):
+        with pytest.raises(GalleryKeyError):
+            Gallery.open(path, key=wrong)
+    with Gallery.open(path, key=key) as gallery:
+        assert gallery.search(photos_of(1))[0][0].identity == "Ann"
+    plain = path.with_name("plain.db")
+    with Gallery.open(plain, space=space) as gallery:
+        assert not gallery.protected
+    with pytest.raises(GalleryKeyError):
+        Gallery.open(plain, key=key)

@@ -1,19 +1,16 @@
-"""Which photos of a person are taken into a gallery, and how they become rows of its file."""
+"""Which photos of a person are taken into a gallery."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
+from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.results import Candidate
 from vultus.core.thresholds import Threshold
-from vultus.gallery.stores.sqlite_1 import PhotoRow
 from vultus.matching.fusion import fuse
-from vultus.search.exact import search
 
 REPEATED = "enrolled already"
 """Why a photo adds nothing."""
@@ -114,97 +111,21 @@ def judge_photos(
 
 def resemblances(
     identity: str,
-    photos: Embeddings,
     added: Sequence[int],
-    others: TemplateSet,
+    found: Sequence[tuple[Candidate, ...]],
     alike: Threshold,
 ) -> tuple[Resemblance, ...]:
     """Which photos of a person are as like somebody else's template as one person's photos are.
 
     Args:
-        identity: The person, who may be among the others.
-        photos: One row a photo.
-        added: Places of those to look at.
-        others: Templates of the people enrolled before.
+        identity: The person, who may be among those found.
+        added: Places of the photos that were looked for.
+        found: The two best for each of them.
         alike: From which similarity on.
     """
-    found = []
-    for place, candidates in zip(added, search(photos[list(added)], others, rank=2), strict=True):
+    told = []
+    for place, candidates in zip(added, found, strict=True):
         best = next((other for other in candidates if other.identity != identity), None)
         if best is not None and best.similarity >= alike.similarity:
-            found.append(Resemblance(place, best, alike))
-    return tuple(found)
-
-
-def to_rows(embeddings: Embeddings, sources: Sequence[str] | None) -> list[PhotoRow]:
-    """Embeddings as rows of the file.
-
-    Raises:
-        InputError: If ``sources`` has another length.
-    """
-    labels: Sequence[str | None] = [None] * len(embeddings) if sources is None else sources
-    if len(labels) != len(embeddings):
-        raise InputError(
-            f"sources must have one label per photo, got {len(labels)} for {len(embeddings)}"
-        )
-    quality = embeddings.quality
-    return [
-        PhotoRow(
-            vector.astype("<f4").tobytes(),
-            float(embeddings.norms[i]),
-            None if quality is None else float(quality[i]),
-            # A file name need not be valid text; SQLite's must be.
-            None if label is None else label.encode("utf-8", "backslashreplace").decode(),
-        )
-        for i, (vector, label) in enumerate(zip(embeddings.vectors, labels, strict=True))
-    ]
-
-
-def to_embeddings(rows: Sequence[PhotoRow], space: EmbeddingSpace) -> Embeddings:
-    """Rows of the file as embeddings; quality only if every row has it.
-
-    Raises:
-        ValueError: If a row does not hold a unit vector of this space.
-    """
-    if not rows:
-        return Embeddings.empty(space)
-    quality = [row.quality for row in rows if row.quality is not None]
-    vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
-    return Embeddings(
-        vectors.astype(np.float32).reshape(len(rows), space.dim),
-        np.array([row.norm for row in rows], np.float32),
-        space,
-        np.array(quality, np.float32) if len(quality) == len(rows) else None,
-    )
-
-
-MAX_NAME_LENGTH = 200
-
-# Controls, lone surrogates, line and paragraph separators. Format characters (Cf) stay: names in
-# some scripts need joiners.
-_REFUSED = {"Cc", "Cs", "Zl", "Zp"}
-
-
-def normalise_identity(identity: str) -> str:
-    """The one spelling of a name: NFC, without blanks around it.
-
-    Args:
-        identity: 1 to 200 characters after normalising, none of them a control character.
-
-    Raises:
-        InputError: If it is no such name.
-
-    Example:
-        >>> normalise_identity("  Jose\\u0301 ") == "Jos\\u00e9"
-        True
-    """
-    if not isinstance(identity, str):
-        raise InputError(f"identity must be a str, got {type(identity).__name__}")
-    name = unicodedata.normalize("NFC", identity).strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        raise InputError(
-            f"identity must have 1 to {MAX_NAME_LENGTH} characters, got {len(name)}: {name[:40]!r}"
-        )
-    if any(unicodedata.category(character) in _REFUSED for character in name):
-        raise InputError(f"identity must not contain control characters, got {name!r}")
-    return name
+            told.append(Resemblance(place, best, alike))
+    return tuple(told)

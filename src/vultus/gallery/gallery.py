@@ -1,61 +1,54 @@
 """`Gallery`: the people that a system knows, enrolled in one file."""
 
-import json
-import logging
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from itertools import groupby
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-import numpy.typing as npt
-
 from vultus.core.checks import check_range
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
-from vultus.core.errors import GalleryError, GallerySpaceError, IdentityNotFoundError, InputError
+from vultus.core.errors import GallerySpaceError, IdentityNotFoundError, InputError
 from vultus.core.results import Candidate, Identification
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.gallery.enrolment import (
-    EnrolledPerson,
-    Enrolment,
-    judge_photos,
-    normalise_identity,
-    resemblances,
-    to_embeddings,
-    to_rows,
-)
-from vultus.gallery.stores.sqlite_1 import PhotoRow, SqliteStore
+from vultus.gallery.audit import AuditEntry, AuditLog
+from vultus.gallery.changing import Changes
+from vultus.gallery.description import Description
+from vultus.gallery.enrolment import EnrolledPerson, Enrolment, resemblances
+from vultus.gallery.erasure import ErasureReceipt
+from vultus.gallery.inspection import inspect
+from vultus.gallery.master_key import MasterKey
+from vultus.gallery.names import normalise_identity
+from vultus.gallery.opening import OpenedGallery, open_gallery
+from vultus.gallery.people import Person, PersonDetails
+from vultus.gallery.searching import Searcher
 from vultus.matching.calibration import Calibration
-from vultus.matching.fusion import chance_similarity, fuse
-from vultus.matching.identify import identify
 from vultus.matching.operating_point import threshold_for_gallery
-from vultus.search.exact import search
 
-logger = logging.getLogger(__name__)
+_SUGGEST_AMONG = 5000
+"""People among whom a name like a mistyped one is looked for; all of them have to be opened."""
 
 
 class Gallery:
-    """People enrolled in one SQLite file; made by `Gallery.open`.
+    """People enrolled in one file; made by `Gallery.open`.
 
     The file holds embeddings, never photos. It serves several threads and processes: one writes
-    at a time, and what `enroll` or `remove` returned from is on disk. Use it as a context manager
-    or call `close`.
+    at a time, and what a method that changes something returned from is on disk. What others
+    change is seen at the next call. Use it as a context manager or call `close`.
+
+    Attributes:
+        space: Of the embeddings.
+        outlier_similarity: Two photos less alike than this are not of one person.
+        audit: The log of who did what, `vultus.gallery.audit.AuditLog`.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-        self._cached: tuple[tuple[int, int], TemplateSet] | None = None
-        try:
-            meta = store.meta()
-            self.space = EmbeddingSpace(**json.loads(meta["space"]))
-            self.outlier_similarity = float(meta["outlier_similarity"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise GalleryError(
-                f"{store.path} is damaged: its description cannot be read; restore a backup"
-            ) from error
+    def __init__(self, opened: OpenedGallery) -> None:
+        self._opened = opened
+        self._store, self._roster = opened.store, opened.roster
+        self._changes = Changes(opened)
+        self._searcher = Searcher(opened.roster, opened.description.space)
+        self.space = opened.description.space
+        self.outlier_similarity = opened.description.outlier_similarity
+        self.audit: AuditLog = opened.audit
 
     @classmethod
     def open(
@@ -64,8 +57,12 @@ class Gallery:
         *,
         space: EmbeddingSpace | None = None,
         outlier_similarity: float | None = None,
+        key: MasterKey | None = None,
+        actor: str | None = None,
     ) -> "Gallery":
         """Open a gallery file; make it when it does not exist and ``space`` is given.
+
+        A file of an earlier format is brought to this one; whoever has it open must close it.
 
         Args:
             path: The file; its folder must exist. A file that is no gallery is never touched.
@@ -74,18 +71,21 @@ class Gallery:
                 (see `vultus.matching.fusion.fuse`). Fixed when the file is made; None takes
                 `chance_similarity`, or what the file has. A threshold calibrated at FMR 1e-2 or
                 so is better; -1 refuses nothing.
+            key: The master key: of an existing gallery that has one, or to give a new one. Without
+                it who can read the file can read everything in it.
+            actor: Who acts, for the audit log; None takes the name of the user.
 
         Raises:
             GalleryError: If the file is missing, foreign, damaged, or cannot be made.
+            GalleryKeyError: If a key is needed and missing or wrong, or given and not needed.
             GallerySpaceError: If the file holds another space than ``space``.
             InputError: If the file was made with another ``outlier_similarity``.
         """
         if outlier_similarity is not None:
             check_range("outlier_similarity", outlier_similarity, low=-1, high=1)
-        meta = None if space is None else _description(space, outlier_similarity)
-        store = SqliteStore(Path(path), meta=meta)
+        new = None if space is None else Description.of(space, outlier_similarity)
+        gallery = cls(open_gallery(Path(path), new, master=key, actor=actor))
         try:
-            gallery = cls(store)
             if space is not None:
                 gallery._check_space(space)
             if outlier_similarity not in (None, gallery.outlier_similarity):
@@ -94,14 +94,19 @@ class Gallery:
                     f"is fixed; got {outlier_similarity}. Leave it out, or make a new gallery"
                 )
         except Exception:
-            store.close()
+            gallery.close()
             raise
         return gallery
 
     @property
     def path(self) -> Path:
         """The gallery's file."""
-        return self._store.path
+        return Path(self._store.location)
+
+    @property
+    def protected(self) -> bool:
+        """Whether the gallery has a master key."""
+        return self._opened.vault.protected
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -119,7 +124,7 @@ class Gallery:
         self.close()
 
     def __len__(self) -> int:
-        return len(self._store.people())
+        return self._roster.summary().n_people
 
     def enroll(
         self,
@@ -128,6 +133,7 @@ class Gallery:
         *,
         sources: Sequence[str] | None = None,
         alike: Threshold | None = None,
+        details: PersonDetails | None = None,
     ) -> Enrolment:
         """Add photos of one person, new or enrolled before; all at once or not at all.
 
@@ -141,13 +147,14 @@ class Gallery:
             alike: From which similarity on two faces are one person's: photos that are added and
                 are that much like somebody else's template are told (`Enrolment.resemblances`), so
                 that nobody is enrolled twice unnoticed. None compares with nobody.
+            details: What else to note of the person.
 
         Returns:
             What was done with each photo; when this returns, it is on disk.
 
         Raises:
-            InputError: If the name or ``sources`` is not fit, there is no photo, the photos
-                disagree, or none of them is like those enrolled before. Nothing is added.
+            InputError: If the name, ``sources`` or ``details`` are not fit, there is no photo, the
+                photos disagree, or none of them is like those enrolled before. Nothing is added.
             GallerySpaceError: If the embeddings are of another space.
             GalleryError: If the file cannot be written.
         """
@@ -155,68 +162,87 @@ class Gallery:
         self._check_space(embeddings.space)
         if not len(embeddings):
             raise InputError(f"enrolling {name!r} needs at least one photo, got none")
-        rows = to_rows(embeddings, sources)
-        others = None if alike is None else self.template_set()
-        kept = None
-        with self._store.transaction(write=True):
-            known = self._embeddings([row for _, row in self._store.photos(name)])
-            try:
-                reasons = judge_photos(
-                    embeddings, known, identity=name, outlier_similarity=self.outlier_similarity
-                )
-            except InputError as error:
-                raise InputError(f"nothing was enrolled: {error}") from None
-            fit = [row for row, why in zip(rows, reasons, strict=True) if not why]
-            if fit:
-                self._store.add(name, fit, when=datetime.now(UTC).isoformat(timespec="seconds"))
-                if others is not None:
-                    kept = self._templates_with(name)
-        for row, why in zip(rows, reasons, strict=True):
-            if why:
-                logger.info("%s: photo %s left out: %s", name, row.source, "; ".join(why))
-        self._cached = self._cached if kept is None else kept  # when it is on disk
-        if alike is None or others is None:
-            return Enrolment(name, reasons)
+        reasons = self._changes.enroll(name, embeddings, sources=sources, details=details)
         added = [place for place, why in enumerate(reasons) if not why]
-        return Enrolment(name, reasons, resemblances(name, embeddings, added, others, alike))
+        if alike is None or not added:
+            return Enrolment(name, reasons)
+        found = self.search(embeddings[added], rank=2)
+        return Enrolment(name, reasons, resemblances(name, added, found, alike))
 
-    def _templates_with(self, name: str) -> tuple[tuple[int, int], TemplateSet] | None:
-        """The templates that are kept with one of a person, for when this transaction is done.
+    def remove(self, identity: str) -> ErasureReceipt:
+        """Erase a person: the key of all that is kept of them is destroyed, and the rows go.
 
-        Else a folder of n people would have all templates fused n times.
-        """
-        version, changes = self._store.state()
-        if self._cached is None or self._cached[0] != (version, changes):
-            return None
-        vector = self._fused(name, [row for _, row in self._store.photos(name)])
-        before = self._cached[1]
-        vectors, people = before.vectors.copy(), before.identities
-        if name in people:
-            vectors[people.index(name)] = vector
-        else:
-            vectors, people = np.concatenate([vectors, vector[None]]), (*people, name)
-        return (version, changes + 1), TemplateSet(vectors, people, self.space)
+        No byte of the key or a row that could be opened stays in a file of this gallery; copies
+        and backups made before hold the person until they are opened in this gallery's place. What
+        the disk itself keeps of overwritten blocks is beyond this library: encrypt the disk.
 
-    def remove(self, identity: str) -> None:
-        """Erase a person; no vector of theirs stays in the file.
-
-        The whole file is rewritten, so it takes a moment with many people. What the disk itself
-        keeps of overwritten or deleted blocks is beyond this library: encrypt the disk.
+        Returns:
+            What was done, for who asked for it.
 
         Raises:
             IdentityNotFoundError: If nobody of that name is enrolled; the message suggests names.
             GalleryError: If the file cannot be written.
         """
         name = normalise_identity(identity)
-        if not self._store.erase(name):
-            known = [person.identity for person in self.identities()]
-            hint = did_you_mean(name, known, most=3)
-            raise IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.path}{hint}")
-        self._cached = None  # nor in memory
+        receipt = self._changes.erase(name)
+        if receipt is None:
+            raise self._nobody(name)
+        self._searcher.refresh()  # nor in memory
+        return receipt
+
+    def rename(self, identity: str, new: str) -> None:
+        """Give a person another name.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+            InputError: If somebody else has the new name.
+        """
+        old = normalise_identity(identity)
+        if not self._changes.rename(old, normalise_identity(new)):
+            raise self._nobody(old)
+
+    def note(self, identity: str, details: PersonDetails) -> None:
+        """Note something of a person: id elsewhere, metadata, groups, consent, retention.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+            InputError: If somebody else has that external id.
+        """
+        name = normalise_identity(identity)
+        if not self._changes.note(name, details):
+            raise self._nobody(name)
+
+    def person(self, identity: str) -> Person:
+        """All that is known of one person but the vectors.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+        """
+        name = normalise_identity(identity)
+        member = self._roster.find(name)
+        if member is None:
+            raise self._nobody(name)
+        return member.person()
+
+    def person_by_external_id(self, external_id: str) -> Person | None:
+        """The person with an id elsewhere; None if there is none."""
+        member = self._roster.find_external(normalise_identity(external_id, what="external_id"))
+        return None if member is None else member.person()
+
+    def people(self) -> Iterator[Person]:
+        """Everybody in the order of enrolment, with all that is known."""
+        return (member.person() for member in self._roster.members())
 
     def identities(self) -> list[EnrolledPerson]:
         """Who is enrolled, in the order of enrolment."""
-        return [EnrolledPerson(*row) for row in self._store.people()]
+        return [
+            EnrolledPerson(person.identity, person.n_photos, person.enrolled_at)
+            for person in self.people()
+        ]
+
+    def groups(self) -> Mapping[str, int]:
+        """Name of each group -> how many people are in it."""
+        return self._store.group_sizes()
 
     def template_set(self) -> TemplateSet:
         """One fused template per person, in the order of enrolment; kept until the file changes.
@@ -224,29 +250,24 @@ class Gallery:
         Raises:
             GalleryError: If the file cannot be read or is damaged.
         """
-        with self._store.transaction():
-            state = self._store.state()
-            if self._cached is not None and self._cached[0] == state:
-                return self._cached[1]
-            photos = self._store.photos()
-        people = {
-            name: self._fused(name, [row for _, row in rows])
-            for name, rows in groupby(photos, key=lambda photo: photo[0])
-        }
-        vectors = np.array(list(people.values()), np.float32).reshape(-1, self.space.dim)
-        templates = TemplateSet(vectors, tuple(people), self.space)
-        self._cached = (state, templates)
-        return templates
+        return self._searcher.template_set()
 
-    def search(self, probe: Embeddings, *, rank: int = 5) -> list[tuple[Candidate, ...]]:
+    def search(
+        self, probe: Embeddings, *, rank: int = 5, groups: Collection[str] | None = None
+    ) -> list[tuple[Candidate, ...]]:
         """Rank the enrolled people for each probe face, without a decision.
+
+        Args:
+            probe: The faces looked for.
+            rank: How many candidates to give per face.
+            groups: Only people of these groups may be found; None for everybody.
 
         Raises:
             GallerySpaceError: If the probe is of another space.
             InputError: If ``rank`` is not positive.
         """
         self._check_space(probe.space)
-        return search(probe, self.template_set(), rank=rank)
+        return self._searcher.search(probe, rank=rank, groups=groups)
 
     def identify(
         self,
@@ -286,11 +307,16 @@ class Gallery:
             card = ThresholdTable() if table is None else table
             threshold = self.threshold(card, fpir=fpir, calibration=calibration)
             promised = fpir
-        templates = self.template_set()
-        return identify(probe, templates, threshold=threshold, fpir=promised, rank=rank)
+        found, size = self.search(probe, rank=rank), len(self)
+        return [Identification(candidates, threshold, promised, size) for candidates in found]
 
     def threshold(
-        self, table: ThresholdTable, *, fpir: float = 0.01, calibration: Calibration | None = None
+        self,
+        table: ThresholdTable,
+        *,
+        fpir: float = 0.01,
+        calibration: Calibration | None = None,
+        groups: Collection[str] | None = None,
     ) -> Threshold:
         """The threshold that keeps the FPIR among those enrolled now at or below ``fpir``.
 
@@ -300,6 +326,7 @@ class Gallery:
             table: The thresholds on the model's card.
             fpir: The chance in (0, 1) that a stranger is given a name, at most.
             calibration: This site's calibration of the model, or None.
+            groups: Only people of these groups are searched; None for everybody.
 
         Raises:
             SpaceMismatchError: If the calibration is of another space.
@@ -307,27 +334,36 @@ class Gallery:
         """
         if calibration is not None:
             calibration.check_space(self.space)
-        counts = Counter(person.n_photos for person in self.identities())
+        if groups is None:
+            counts = self._roster.summary().people_by_faces
+        else:
+            counts = self._store.people_by_faces(list(groups))
         return threshold_for_gallery(
             table, fpir=fpir, people_by_photos=counts, calibration=calibration
         )
 
-    def _fused(self, name: str, rows: list[PhotoRow]) -> npt.NDArray[np.float32]:
-        photos = self._embeddings(rows)
-        try:
-            fusion = fuse(photos, identity=name, outlier_similarity=self.outlier_similarity)
-        except InputError as error:
-            raise self._damaged(error) from error
-        return fusion.template.vector
+    def backup(self, path: str | Path) -> None:
+        """Write a consistent copy to a new file for its owner only, while others go on writing.
 
-    def _embeddings(self, rows: list[PhotoRow]) -> Embeddings:
-        try:
-            return to_embeddings(rows, self.space)
-        except ValueError as error:
-            raise self._damaged(error) from error
+        It is sealed as the gallery is. Opened in the gallery's place, people who were erased since
+        are erased from it; anywhere else it holds them.
 
-    def _damaged(self, error: Exception) -> GalleryError:
-        return GalleryError(f"{self.path} is damaged ({error}); restore a backup")
+        Raises:
+            OutputError: If the file exists or cannot be written.
+        """
+        if not self._store.read_only:
+            with self._store.transaction(write=True):
+                self.audit.append(AuditEntry(actor=self._opened.actor, action="backup"))
+        self._store.backup(Path(path))
+
+    def check(self) -> list[str]:
+        """What is wrong with the gallery: every row is read and opened. Empty if nothing is."""
+        return inspect(self._opened)
+
+    def _nobody(self, name: str) -> IdentityNotFoundError:
+        known = [person.identity for person in self.people()] if len(self) < _SUGGEST_AMONG else []
+        hint = did_you_mean(name, known, most=3)
+        return IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.path}{hint}")
 
     def _check_space(self, space: EmbeddingSpace) -> None:
         if space != self.space:
@@ -335,8 +371,3 @@ class Gallery:
                 f"{self.path} holds embeddings of {self.space}, got {space}; re-enrol its people "
                 f"with {space.model} in a new gallery, or use model {self.space.model}"
             )
-
-
-def _description(space: EmbeddingSpace, outlier_similarity: float | None) -> dict[str, str]:
-    outlier = chance_similarity(space.dim) if outlier_similarity is None else outlier_similarity
-    return {"space": json.dumps(space.to_dict()), "outlier_similarity": repr(float(outlier))}

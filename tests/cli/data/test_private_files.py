@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vultus.gallery.stores.sqlite_1 import SqliteStore
+from vultus.gallery.stores.sqlite import SqliteStore
 from vultus.image.io import write_image
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no modes")
@@ -73,13 +73,15 @@ def test_data_sets_and_audits(run: Run, crops: Path, tiny_model: Path, tmp_path:
     assert _too_open(out) == []
 
 
-def test_a_gallery_and_its_journal_from_the_first_byte(tmp_path: Path) -> None:
+def test_a_gallery_and_its_log_from_the_first_byte(tmp_path: Path) -> None:
     path = tmp_path / "g.db"
-    store = SqliteStore(path, meta={"a": "b"})
+    store = SqliteStore(path, create=True)
     with store.transaction(write=True):
-        store.add("Grace", [], when="now")
-        assert {file.name for file in tmp_path.iterdir()} == {"g.db", "g.db-journal"}
-        assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600, 0o600]
+        store.set_meta("name", b"Grace")
+    names = {"g.db", "g.db-shm", "g.db-wal"}
+    assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == dict.fromkeys(
+        names, 0o600
+    )
     store.close()
     path.chmod(0o640)  # shared with a group on purpose
     SqliteStore(path).close()

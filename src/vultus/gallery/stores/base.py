@@ -195,10 +195,10 @@ class GalleryStore(Protocol):
     def prune_changes(self, before: int) -> None:
         """Forget the changes up to and including a position."""
 
-    def people_by_faces(self, group: str | None = None) -> Mapping[int, int]:
-        """Number of faces -> how many people (of a group) have so many; without zeros.
+    def people_by_faces(self, groups: Sequence[str] | None = None) -> Mapping[int, int]:
+        """Number of faces -> how many people (of some groups) have so many; without zeros.
 
-        Without a group it takes no longer with more people.
+        Without groups it takes no longer with more people.
         """
 
     def person(self, person_id: int) -> PersonRow | None:

@@ -83,15 +83,16 @@ class SqliteStore(SqliteFile):
     def _log(self, person_id: int, *, erased: bool = False) -> None:
         self._change("INSERT INTO changes (person_id, erased) VALUES (?, ?)", person_id, erased)
 
-    def people_by_faces(self, group: str | None = None) -> Mapping[int, int]:
+    def people_by_faces(self, groups: Sequence[str] | None = None) -> Mapping[int, int]:
         """See `GalleryStore`."""
-        if group is None:
+        if groups is None:
             rows = self._rows("SELECT n_faces, n_people FROM sizes WHERE n_people <> 0 ORDER BY 1")
         else:
+            marks = ", ".join("?" * len(groups))
             rows = self._rows(
-                "SELECT n_faces, count(*) FROM groups JOIN people ON people.id = person_id"
-                " WHERE name = ? GROUP BY n_faces ORDER BY 1",
-                group,
+                "SELECT n_faces, count(*) FROM people WHERE id IN"  # noqa: S608
+                f" (SELECT person_id FROM groups WHERE name IN ({marks})) GROUP BY 1 ORDER BY 1",
+                *groups,
             )
         return dict(typed(row, int, int) for row in rows)
 

@@ -271,10 +271,11 @@ class SqliteFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise GalleryError(_message(self.path, error)) from error
+            raise GalleryError(message(self.path, error)) from error
 
 
-def _message(path: Path, error: sqlite3.Error) -> str:
+def message(path: Path, error: sqlite3.Error) -> str:
+    """What an error of SQLite means for a gallery, and what to do."""
     code = getattr(error, "sqlite_errorcode", None)
     # The low byte is the primary code; the rest says more about it.
     primary = None if code is None else code & 0xFF

@@ -1,0 +1,168 @@
+"""What changes a gallery: each change one transaction, with its entry in the audit log."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+
+from vultus.core.embeddings import Embeddings
+from vultus.core.errors import GalleryDamagedError, InputError
+from vultus.gallery.audit import AuditEntry, AuditHead
+from vultus.gallery.enrolment import judge_photos
+from vultus.gallery.erasure import ErasureReceipt
+from vultus.gallery.faces import StoredFace, to_embeddings, to_faces
+from vultus.gallery.opening import ERASURES, OpenedGallery
+from vultus.gallery.people import PersonDetails, Record, now
+from vultus.gallery.roster import Member
+from vultus.matching.fusion import fuse
+
+logger = logging.getLogger(__name__)
+
+
+class Changes:
+    """Changes people of one gallery.
+
+    Args:
+        opened: The gallery's parts.
+    """
+
+    def __init__(self, opened: OpenedGallery) -> None:
+        self._opened = opened
+        self._store, self._roster = opened.store, opened.roster
+        self._description = opened.description
+
+    def enroll(
+        self,
+        name: str,
+        photos: Embeddings,
+        *,
+        sources: Sequence[str] | None,
+        details: PersonDetails | None,
+    ) -> tuple[tuple[str, ...], ...]:
+        """As `Gallery.enroll`; gives why each photo was left out.
+
+        Args:
+            name: As `normalise_identity` gives it.
+            photos: At least one, of this gallery's space.
+            sources: A label per photo, or None.
+            details: What else to note, or None.
+        """
+        faces = to_faces(photos, sources, when=now(), by=self._opened.actor)
+        with self._store.transaction(write=True):
+            member = self._roster.find(name)
+            known = [] if member is None else list(self._roster.faces(member).values())
+            try:
+                reasons = judge_photos(
+                    photos,
+                    self._embeddings(known),
+                    identity=name,
+                    outlier_similarity=self._description.outlier_similarity,
+                )
+            except InputError as error:
+                raise InputError(f"nothing was enrolled: {error}") from None
+            fit = [face for face, why in zip(faces, reasons, strict=True) if not why]
+            member = self._noted(member, name, details)
+            if fit:
+                member = self._roster.add_faces(member, fit)
+                self._fuse(member, [*known, *fit])
+            counts = {"photos": len(fit), "left out": len(faces) - len(fit)}
+            self._log("enroll", member.row.uid, counts=counts)
+        for face, why in zip(faces, reasons, strict=True):
+            if why:
+                logger.info("%s: photo %s left out: %s", name, face.source, "; ".join(why))
+        return reasons
+
+    def erase(self, name: str) -> ErasureReceipt | None:
+        """Erase somebody; None if there is nobody of that name."""
+        with self._store.transaction(write=True):
+            member = self._roster.find(name)
+            if member is None:
+                return None
+            uid, at = member.row.uid, now()
+            head = self._log("erase", uid)
+            # On disk before the change is: a copy without the change must not stand unnoticed.
+            size = self._opened.erasures.append(uid, at=at, digest=head.digest)
+            rows = self._roster.erase(member)
+            self._store.set_meta(ERASURES, str(size).encode())
+        return ErasureReceipt(
+            identity=name,
+            subject=self._opened.vault.pseudonym(uid),
+            erased_at=at,
+            rows=rows,
+            audit_position=head.position,
+            audit_digest=head.digest.hex(),
+            scrubbed=self._store.scrub(),
+        )
+
+    def rename(self, name: str, new: str) -> bool:
+        """Give somebody another name; False if there is nobody of the old one.
+
+        Raises:
+            InputError: If somebody else has the new name.
+        """
+        with self._store.transaction(write=True):
+            member = self._roster.find(name)
+            if member is None:
+                return False
+            if new != name:
+                if self._roster.find(new) is not None:
+                    raise InputError(
+                        f"somebody named {new!r} is enrolled already; choose another name"
+                    )
+                self._roster.rewrite(member, dataclasses.replace(member.record, name=new))
+                self._log("rename", member.row.uid)
+        return True
+
+    def note(self, name: str, details: PersonDetails) -> bool:
+        """Note something of somebody; False if there is nobody of that name."""
+        with self._store.transaction(write=True):
+            member = self._roster.find(name)
+            if member is None:
+                return False
+            self._noted(member, name, details)
+            self._log("note", member.row.uid)
+        return True
+
+    def _noted(self, member: Member | None, name: str, details: PersonDetails | None) -> Member:
+        """Somebody, added if needed, with what else is to be noted."""
+        record = Record(name=name, enrolled_at=now()) if member is None else member.record
+        if details is not None:
+            record = record.with_details(details)
+            self._check_external_id(member, details.external_id)
+        if member is None:
+            return self._roster.add(record)
+        return member if record == member.record else self._roster.rewrite(member, record)
+
+    def _check_external_id(self, member: Member | None, external_id: str | None) -> None:
+        other = None if external_id is None else self._roster.find_external(external_id)
+        if other is not None and (member is None or other.id != member.id):
+            raise InputError(
+                f"external_id {external_id!r} belongs to {other.record.name!r}; rename that "
+                "person, or give another id"
+            )
+
+    def _fuse(self, member: Member, faces: Sequence[StoredFace]) -> None:
+        fusion = fuse(
+            self._embeddings(faces),
+            identity=member.record.name,
+            outlier_similarity=self._description.outlier_similarity,
+        )
+        self._roster.set_template(member, fusion.template.vector)
+
+    def _embeddings(self, faces: Sequence[StoredFace]) -> Embeddings:
+        try:
+            return to_embeddings(faces, self._description.space)
+        except InputError as error:
+            raise GalleryDamagedError(
+                f"{self._store.location} is damaged ({error}); restore a backup"
+            ) from error
+
+    def _log(
+        self, action: str, uid: bytes, *, counts: Mapping[str, int] | None = None
+    ) -> AuditHead:
+        entry = AuditEntry(
+            actor=self._opened.actor,
+            action=action,
+            subject=self._opened.vault.pseudonym(uid),
+            counts={} if counts is None else counts,
+        )
+        return self._opened.audit.append(entry)

@@ -1,0 +1,110 @@
+"""What is fixed when a gallery is made, and the making: keys, first facts, first audit entry."""
+
+import hmac
+import json
+from dataclasses import dataclass
+
+from vultus.core.embeddings import EmbeddingSpace
+from vultus.core.errors import GalleryDamagedError
+from vultus.gallery.audit import AuditEntry, AuditLog
+from vultus.gallery.crypto import Vault
+from vultus.gallery.master_key import MasterKey
+from vultus.gallery.stores.base import GalleryStore
+from vultus.gallery.summary import Summary, write_summary
+from vultus.matching.fusion import chance_similarity
+
+_VAULT, _DESCRIPTION = "vault", "description"
+_TAG_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What is fixed when a gallery is made.
+
+    Attributes:
+        space: Of the embeddings.
+        outlier_similarity: In [-1, 1]; two photos less alike than this are not of one person.
+    """
+
+    space: EmbeddingSpace
+    outlier_similarity: float
+
+    @classmethod
+    def of(cls, space: EmbeddingSpace, outlier_similarity: float | None) -> "Description":
+        """With `chance_similarity` where no similarity is given."""
+        if outlier_similarity is None:
+            outlier_similarity = chance_similarity(space.dim)
+        return cls(space, float(outlier_similarity))
+
+
+def is_founded(store: GalleryStore) -> bool:
+    """Whether a store holds a gallery; else it was made just now, or its maker was killed."""
+    return store.meta(_VAULT) is not None
+
+
+def found(
+    store: GalleryStore, description: Description, *, master: MasterKey | None, actor: str
+) -> Vault:
+    """Make a gallery of an empty store; call it in a writing transaction.
+
+    Args:
+        store: The store.
+        description: What is fixed.
+        master: What will open the gallery; None protects nobody from who can read the file.
+        actor: Who makes it, for the audit log.
+    """
+    vault = Vault.create(master=master)
+    write_vault(store, vault)
+    write_description(store, vault, description)
+    write_summary(store, vault, Summary())
+    AuditLog(store, vault).append(
+        AuditEntry(actor=actor, action="create", model=description.space.model)
+    )
+    return vault
+
+
+def open_vault(store: GalleryStore, master: MasterKey | None) -> Vault:
+    """The vault of a gallery that is there.
+
+    Raises:
+        GalleryKeyError: If a key is needed and missing or wrong, or given and not needed.
+        GalleryDamagedError: If its header was changed.
+    """
+    header = store.meta(_VAULT)
+    try:
+        return Vault.open((header or b"").decode(), master)
+    except UnicodeDecodeError as error:
+        raise GalleryDamagedError(
+            f"{store.location} is damaged: its keys cannot be read; restore a backup"
+        ) from error
+
+
+def write_vault(store: GalleryStore, vault: Vault) -> None:
+    """Keep the header of a vault, in a writing transaction."""
+    store.set_meta(_VAULT, vault.header.to_text().encode())
+
+
+def read_description(store: GalleryStore, vault: Vault) -> Description:
+    """What was fixed when the gallery was made.
+
+    Raises:
+        GalleryDamagedError: If it was changed.
+    """
+    kept = store.meta(_DESCRIPTION) or b""
+    tag, data = kept[:_TAG_BYTES], kept[_TAG_BYTES:]
+    if not hmac.compare_digest(tag, vault.audit_digest(b"description " + data)):
+        raise GalleryDamagedError(
+            f"{store.location} is damaged: its description was changed; restore a backup"
+        )
+    values = json.loads(data)
+    return Description(EmbeddingSpace(**values["space"]), float(values["outlier_similarity"]))
+
+
+def write_description(store: GalleryStore, vault: Vault, description: Description) -> None:
+    """Keep it, in a writing transaction."""
+    values = {
+        "space": description.space.to_dict(),
+        "outlier_similarity": description.outlier_similarity,
+    }
+    data = json.dumps(values).encode()
+    store.set_meta(_DESCRIPTION, vault.audit_digest(b"description " + data) + data)

@@ -1,0 +1,58 @@
+"""Looking for damage: every row of a gallery read and opened."""
+
+from collections.abc import Iterator
+
+from vultus.core.errors import GalleryError
+from vultus.gallery.opening import OpenedGallery
+from vultus.gallery.templates import Templates
+
+
+def inspect(opened: OpenedGallery) -> list[str]:
+    """What is wrong with a gallery; empty if nothing is.
+
+    Args:
+        opened: Its parts.
+    """
+    return [problem for problems in _looks(opened) for problem in problems]
+
+
+def _looks(opened: OpenedGallery) -> Iterator[list[str]]:
+    problems = opened.store.check()
+    yield problems
+    if problems:
+        return  # what rows say that cannot be read well adds nothing
+    for look in (_people, _templates, _items, _log_of_erasures):
+        try:
+            yield look(opened)
+        except GalleryError as error:
+            yield [str(error)]
+    verdict = opened.audit.verify()
+    if not verdict.sound:
+        yield [f"the audit log: {verdict.message}"]
+
+
+def _people(opened: OpenedGallery) -> list[str]:
+    for member in opened.roster.members():
+        opened.roster.faces(member)
+        if opened.store.template(member.id) is None:
+            return ["the template of a person is missing"]
+    return []
+
+
+def _templates(opened: OpenedGallery) -> list[str]:
+    Templates(opened.roster).refresh()
+    return []
+
+
+def _items(opened: OpenedGallery) -> list[str]:
+    after = 0
+    while rows := opened.store.items(after=after):
+        if any(opened.store.key(row.key_id) is None for row in rows):
+            return ["the key of an item is missing"]
+        after = rows[-1].id
+    return []
+
+
+def _log_of_erasures(opened: OpenedGallery) -> list[str]:
+    opened.erasures.erased()
+    return []

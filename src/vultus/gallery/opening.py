@@ -1,0 +1,141 @@
+"""Opening a gallery: its store, its vault, what it says about itself; made where it is new."""
+
+import getpass
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vultus.core.errors import GalleryError
+from vultus.gallery.audit import AuditEntry, AuditLog
+from vultus.gallery.crypto import Vault
+from vultus.gallery.description import (
+    Description,
+    found,
+    is_founded,
+    open_vault,
+    read_description,
+)
+from vultus.gallery.erasure import ErasureLog
+from vultus.gallery.master_key import MasterKey
+from vultus.gallery.migration import migrate
+from vultus.gallery.roster import Roster
+from vultus.gallery.stores.base import GalleryStore
+from vultus.gallery.stores.sqlite import SqliteStore
+
+ERASURES = "erasures"
+"""Key of the fact how much of the log of erasures this gallery has done."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedGallery:
+    """The parts of a gallery.
+
+    Attributes:
+        store: Where the rows are.
+        vault: What seals them.
+        description: What was fixed when it was made.
+        roster: The people.
+        audit: Its log.
+        erasures: The log of who was erased.
+        actor: Who is told to act.
+    """
+
+    store: GalleryStore
+    vault: Vault
+    description: Description
+    roster: Roster
+    audit: AuditLog
+    erasures: ErasureLog
+    actor: str
+
+
+def open_gallery(
+    path: Path, new: Description | None, *, master: MasterKey | None, actor: str | None
+) -> OpenedGallery:
+    """Open a gallery file; one of the format before is brought to this one.
+
+    Args:
+        path: The file.
+        new: What to fix where a gallery is made; None opens only.
+        master: The master key, or None.
+        actor: Who acts, for the audit log; None takes the user's name.
+
+    Raises:
+        GalleryError: If the file is missing, foreign, damaged or cannot be made.
+        GalleryKeyError: If a key is needed and missing or wrong, or given and not needed.
+    """
+    actor = default_actor() if actor is None else actor
+    migrate(path, master=master, actor=actor)
+    store = SqliteStore(path, create=new is not None)
+    try:
+        vault = _vault(store, new, master, actor)
+        description = read_description(store, vault)
+        opened = OpenedGallery(
+            store,
+            vault,
+            description,
+            Roster(store, vault, dim=description.space.dim),
+            AuditLog(store, vault),
+            ErasureLog(path, gallery_id=vault.gallery_id),
+            actor,
+        )
+        _erase_again(opened)
+    except BaseException:
+        store.close()
+        raise
+    return opened
+
+
+def default_actor() -> str:
+    """What the audit log calls whoever gave no name: the name of the user on this machine."""
+    with suppress(KeyError, OSError, ImportError):
+        return f"user {getpass.getuser()}"
+    return "somebody"
+
+
+def _vault(
+    store: GalleryStore, new: Description | None, master: MasterKey | None, actor: str
+) -> Vault:
+    if is_founded(store):
+        return open_vault(store, master)
+    if new is None:
+        raise GalleryError(
+            f"there is no gallery at {store.location}; enrol somebody to make one (`Gallery.open` "
+            "makes one of a given space)"
+        )
+    with store.transaction(write=True):
+        if is_founded(store):  # another process was faster
+            return open_vault(store, master)
+        return found(store, new, master=master, actor=actor)
+
+
+def _erase_again(opened: OpenedGallery) -> None:
+    """Erase who was erased after this file was copied, if it is an older copy."""
+    store, log = opened.store, opened.erasures
+    if _done(store) == log.size():
+        return
+    uids, size = log.erased()
+    if store.read_only:
+        with store.transaction():
+            back = [uid for uid in uids if store.person_by_uid(uid) is not None]
+        if back:
+            raise GalleryError(
+                f"{store.location} is an older copy, in which {len(back)} people are who were "
+                "erased since; open it once where it can be written, so that they go"
+            )
+        return
+    with store.transaction(write=True):
+        uids, size = log.erased()  # now that nobody else writes
+        for uid in uids:
+            member = opened.roster.find_uid(uid)
+            if member is not None:
+                subject = opened.vault.pseudonym(uid)
+                opened.audit.append(
+                    AuditEntry(actor=opened.actor, action="erase again", subject=subject)
+                )
+                opened.roster.erase(member)
+        store.set_meta(ERASURES, str(size).encode())
+
+
+def _done(store: GalleryStore) -> int:
+    return int(store.meta(ERASURES) or 0)

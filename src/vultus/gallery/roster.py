@@ -1,0 +1,230 @@
+"""The people of a gallery: rows of a store, opened and sealed with the keys of its vault."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.errors import GalleryDamagedError
+from vultus.gallery.crypto import PersonKey, Vault
+from vultus.gallery.faces import StoredFace, read_vector, vector_bytes
+from vultus.gallery.people import Person, Record
+from vultus.gallery.stores.base import PAGE, GalleryStore, PersonRow, TemplateRow
+from vultus.gallery.summary import Summary, read_summary, template_digest, write_summary
+
+_RECORD, _TEMPLATE, _FACE = "record", "template", "face"
+_EXTERNAL = "external id"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person, opened.
+
+    Attributes:
+        row: As it is stored.
+        key: What opens and seals what is this person's.
+        record: What the row's record holds.
+    """
+
+    row: PersonRow
+    key: PersonKey
+    record: Record
+
+    @property
+    def id(self) -> int:
+        """Number of the person in the store."""
+        return self.row.id
+
+    def person(self) -> Person:
+        """As it is told outside."""
+        record = self.record
+        return Person(
+            identity=record.name,
+            uid=self.row.uid.hex(),
+            n_photos=record.n_faces,
+            enrolled_at=record.enrolled_at,
+            external_id=record.external_id,
+            metadata=record.metadata,
+            groups=record.groups,
+            consent=record.consent,
+            retain_until=record.retain_until,
+            expires_at=record.expires_at,
+        )
+
+
+class Roster:
+    """Who is in a gallery.
+
+    What reads should be called in one `GalleryStore.transaction` where several answers must agree,
+    what writes inside a writing one.
+
+    Args:
+        store: Where the rows are.
+        vault: What seals them.
+        dim: Length of a vector.
+
+    Raises:
+        GalleryDamagedError: From every method, when a row was changed or is gone.
+    """
+
+    def __init__(self, store: GalleryStore, vault: Vault, *, dim: int) -> None:
+        self.store = store
+        self.vault = vault
+        self.dim = dim
+
+    def find(self, name: str) -> Member | None:
+        """Somebody by name, in the spelling of `normalise_identity`."""
+        with self.store.transaction():
+            return self._member(self.store.person_by_name(self.vault.tag(name)))
+
+    def find_external(self, external_id: str) -> Member | None:
+        """Somebody by the id elsewhere."""
+        tag = self.vault.tag(external_id, kind=_EXTERNAL)
+        with self.store.transaction():
+            return self._member(self.store.person_by_external(tag))
+
+    def find_uid(self, uid: bytes) -> Member | None:
+        """Somebody by the 16 random bytes."""
+        with self.store.transaction():
+            return self._member(self.store.person_by_uid(uid))
+
+    def get(self, person_id: int) -> Member | None:
+        """Somebody by number."""
+        with self.store.transaction():
+            return self._member(self.store.person(person_id))
+
+    def members(self) -> Iterator[Member]:
+        """Everybody in the order of enrolment; inside a transaction, all of one state.
+
+        Raises:
+            GalleryDamagedError: At the end, if there were not as many as there must be.
+        """
+        with self.store.transaction():
+            due, after = self.summary().n_people, 0
+            while rows := self.store.people(after=after, limit=PAGE):
+                for row in rows:
+                    yield self._opened(row)
+                due, after = due - len(rows), rows[-1].id
+        if due:
+            raise self._damaged("people are missing, or there are more than were enrolled")
+
+    def summary(self) -> Summary:
+        """What all people add up to."""
+        return read_summary(self.store, self.vault)
+
+    def faces(self, member: Member) -> dict[int, StoredFace]:
+        """Number -> photo, in the order of enrolment."""
+        rows = self.store.faces(member.id)
+        if len(rows) != member.record.n_faces:
+            raise self._damaged("photos of a person are missing")
+        with self._told():
+            return {
+                row.number: StoredFace.from_bytes(
+                    member.key.open(_FACE, row.number, row.body), dim=self.dim
+                )
+                for row in rows
+            }
+
+    def template(self, row: TemplateRow) -> npt.NDArray[np.float32]:
+        """(dim,) float32, the template that a row holds."""
+        with self._told():
+            key = self.vault.person_key(row.key, row.uid)
+            return read_vector(key.open(_TEMPLATE, 0, row.body), dim=self.dim)
+
+    def add(self, record: Record) -> Member:
+        """Add somebody without photos; photos and template are to follow in this transaction."""
+        key, wrapped = self.vault.new_person_key()
+        person_id = self.store.add_key(key.uid, wrapped)
+        row = self._row(person_id, key, record)
+        self.store.add_person(row)
+        self._index_groups(person_id, (), record.groups)
+        return Member(row, key, record)
+
+    def rewrite(self, member: Member, record: Record) -> Member:
+        """Keep another record of somebody."""
+        row = self._row(member.id, member.key, record)
+        self.store.update_person(row)
+        self._index_groups(member.id, member.record.groups, record.groups)
+        return Member(row, member.key, record)
+
+    def add_faces(self, member: Member, faces: Sequence[StoredFace]) -> Member:
+        """Add photos of somebody; the template is to be set anew."""
+        first, before = member.record.next_face, member.record.n_faces
+        n_faces = before + len(faces)
+        self._write(self.summary().counted(n_faces, before=before))
+        bodies = {
+            number: member.key.seal(_FACE, number, face.to_bytes())
+            for number, face in enumerate(faces, first)
+        }
+        self.store.add_faces(member.id, bodies)
+        next_face = first + len(faces)
+        record = dataclasses.replace(member.record, n_faces=n_faces, next_face=next_face)
+        return self.rewrite(member, record)
+
+    def set_template(self, member: Member, vector: npt.NDArray[np.float32]) -> None:
+        """Keep somebody's template, (dim,) float32."""
+        summary = self._without_template(member.id)
+        self._write(summary.plus(template_digest(self.vault, member.id, vector)))
+        body = member.key.seal(_TEMPLATE, 0, vector_bytes(vector))
+        self.store.set_template(member.id, body)
+
+    def erase(self, member: Member) -> dict[str, int]:
+        """Destroy somebody's key and delete the rows; how many of each kind are gone."""
+        summary = self._without_template(member.id)
+        self._write(summary.counted(0, before=member.record.n_faces))
+        return self.store.erase_person(member.id)
+
+    def _without_template(self, person_id: int) -> Summary:
+        row = self.store.template(person_id)
+        if row is None:
+            return self.summary()
+        return self.summary().plus(-template_digest(self.vault, person_id, self.template(row)))
+
+    def _write(self, summary: Summary) -> None:
+        write_summary(self.store, self.vault, summary)
+
+    def _row(self, person_id: int, key: PersonKey, record: Record) -> PersonRow:
+        external = record.external_id
+        return PersonRow(
+            id=person_id,
+            uid=key.uid,
+            name_tag=self.vault.tag(record.name),
+            external_tag=None if external is None else self.vault.tag(external, kind=_EXTERNAL),
+            n_faces=record.n_faces,
+            enrolled_at=record.enrolled_at,
+            expires_at=record.expires_at,
+            record=key.seal(_RECORD, 0, record.to_bytes()),
+        )
+
+    def _index_groups(self, person_id: int, old: Sequence[str], new: Sequence[str]) -> None:
+        if tuple(old) != tuple(new):
+            self.store.set_groups(person_id, new)
+
+    def _member(self, row: PersonRow | None) -> Member | None:
+        return None if row is None else self._opened(row)
+
+    def _opened(self, row: PersonRow) -> Member:
+        stored = self.store.key(row.id)
+        if stored is None or stored.uid != row.uid:
+            raise self._damaged("the key of a person is missing")
+        with self._told():
+            key = self.vault.person_key(stored.wrapped, row.uid)
+            record = Record.from_bytes(key.open(_RECORD, 0, row.record))
+        # What stands beside the sealed record is there to be looked up, and must say the same.
+        if dataclasses.replace(self._row(row.id, key, record), record=row.record) != row:
+            raise self._damaged("a row of a person does not fit what is sealed in it")
+        return Member(row, key, record)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors of what is sealed say of which gallery it is."""
+        try:
+            yield
+        except (GalleryDamagedError, ValueError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, what: str) -> GalleryDamagedError:
+        return GalleryDamagedError(f"{self.store.location} is damaged: {what}; restore a backup")
