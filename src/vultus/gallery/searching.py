@@ -60,10 +60,11 @@ class Searcher:
         with self._lock, self._store.transaction():
             self.refresh()
             if self._cached is None:
-                ids, vectors = self._templates.everybody()
-                names = tuple(str(self._name(person_id)) for person_id in ids.tolist())
-                templates = TemplateSet(np.array(vectors), names, self._space)
-                self._cached = self._store.position(), templates
+                pages = list(self._templates.read())
+                names = tuple(str(self._name(number)) for ids, _ in pages for number in ids)
+                empty = np.zeros((0, self._space.dim), np.float32)
+                vectors = np.concatenate([empty, *(page for _, page in pages)])
+                self._cached = self._store.position(), TemplateSet(vectors, names, self._space)
             return self._cached[1]
 
     def _search(
@@ -76,7 +77,7 @@ class Searcher:
             members = {person for group in groups for person in self._store.members(group)}
         found = []
         for match in self._templates.search(probe.vectors, rank=rank, person_ids=members):
-            names = [self._name(person_id) for person_id in match.person_ids.tolist()]
+            names = [self._name(person_id) for person_id in match.ids.tolist()]
             known = [name for name in names if name is not None]
             if len(known) < len(names):
                 return None
