@@ -1,6 +1,7 @@
 """What every registered store of galleries must do, wherever it keeps them."""
 
 import dataclasses
+import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -48,11 +49,15 @@ def store(opener: Opener) -> GalleryStore:
     return opener()
 
 
+def tag_of(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
 def person(number: int, uid: bytes, tag: str = "", **fields: object) -> PersonRow:
     row = PersonRow(
         id=number,
         uid=uid,
-        name_tag=tag.encode() or uid,
+        name_tag=tag_of(tag) if tag else secrets.token_bytes(32),
         external_tag=None,
         n_faces=0,
         enrolled_at=NOW,
@@ -78,14 +83,16 @@ def item(key_id: int, kind: str = "review", body: bytes = b"body") -> ItemRow:
 
 def test_people_are_found_by_number_and_tags_after_reopening(opener: Opener) -> None:
     store = opener()
-    ann = added(store, "ann", external_tag=b"7", expires_at="2027-01-01T00:00:00+00:00", n_faces=2)
+    ann = added(
+        store, "ann", external_tag=tag_of("7"), expires_at="2027-01-01T00:00:00+00:00", n_faces=2
+    )
     bob = added(store, "bob")
     store.close()
     store = opener()
-    assert store.person(ann.id) == store.person_by_name(b"ann") == ann
-    assert store.person_by_external(b"7") == store.person_by_uid(ann.uid) == ann
-    assert store.person_by_external(b"8") is None
-    assert store.person_by_name(b"cid") is None
+    assert store.person(ann.id) == store.person_by_name(tag_of("ann")) == ann
+    assert store.person_by_external(tag_of("7")) == store.person_by_uid(ann.uid) == ann
+    assert store.person_by_external(tag_of("8")) is None
+    assert store.person_by_name(tag_of("cid")) is None
     assert store.people() == [ann, bob]
     assert store.people(after=ann.id) == [bob]
     assert store.people(limit=1) == [ann]
@@ -100,24 +107,44 @@ def test_people_are_found_by_number_and_tags_after_reopening(opener: Opener) -> 
 
 
 def test_a_tag_belongs_to_one_person(store: GalleryStore) -> None:
-    added(store, "ann", external_tag=b"7")
+    added(store, "ann", external_tag=tag_of("7"))
     with pytest.raises(GalleryError):
         added(store, "ann")
     with pytest.raises(GalleryError):
-        added(store, "bob", external_tag=b"7")
+        added(store, "bob", external_tag=tag_of("7"))
     assert len(store.people()) == 1
     assert store.people_by_faces() == {0: 1}
 
 
 def test_what_is_altered_is_kept_and_ids_and_counts_stay(store: GalleryStore) -> None:
     ann = added(store, "ann", n_faces=3)
-    new = dataclasses.replace(ann, name_tag=b"anna", external_tag=b"9", record=b"new", n_faces=77)
+    new = dataclasses.replace(
+        ann, name_tag=tag_of("anna"), external_tag=tag_of("9"), record=b"new", n_faces=77
+    )
     with store.transaction(write=True):
         store.update_person(new)
-    assert store.person_by_name(b"anna") == dataclasses.replace(new, n_faces=3)
-    assert store.person_by_name(b"ann") is None
+    assert store.person_by_name(tag_of("anna")) == dataclasses.replace(new, n_faces=3)
+    assert store.person_by_name(tag_of("ann")) is None
     with pytest.raises(InputError, match="no person"), store.transaction(write=True):
         store.update_person(dataclasses.replace(ann, id=ann.id + 1))
+
+
+def test_who_is_not_there_is_told_apart_from_who_begins_alike(store: GalleryStore) -> None:
+    tags = [secrets.token_bytes(32) for _ in range(300)]
+    with store.transaction(write=True):
+        for tag in tags[::2]:
+            uid = secrets.token_bytes(16)
+            row = person(store.add_key(uid, b"k" * 60), uid)
+            store.add_person(dataclasses.replace(row, name_tag=tag, external_tag=tag[::-1]))
+    # The last bucket, the first, and neighbours of those that are there.
+    others = [bytes(32), b"\xff" * 32, *(tag[:3] + bytes(29) for tag in tags[::2])]
+    assert all(store.person_by_name(tag) is not None for tag in tags[::2])
+    assert all(store.person_by_external(tag[::-1]) is not None for tag in tags[::2])
+    assert all(store.person_by_name(tag) is None for tag in (*tags[1::2], *others))
+    with store.transaction(write=True):
+        for row in store.people(limit=100):
+            store.erase_person(row.id)
+    assert all(store.person_by_name(tag) is None for tag in (*tags[:200], *others))
 
 
 def test_faces_are_counted_by_whom_they_belong_to(store: GalleryStore) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
+from vultus.core.errors import GalleryDamagedError
 from vultus.core.results import Candidate
 from vultus.gallery.roster import Roster
 from vultus.gallery.templates import Templates
@@ -53,7 +54,11 @@ class Searcher:
             if (found := self._search(probe, rank, groups)) is not None:
                 return found
         with self._lock, self._store.transaction():  # nobody can be erased in the middle of it
-            return self._search(probe, rank, groups) or []
+            if (found := self._search(probe, rank, groups)) is not None:
+                return found
+        raise GalleryDamagedError(
+            f"{self._store.location} is damaged: a person is missing; restore a backup"
+        )
 
     def template_set(self) -> TemplateSet:
         """As `Gallery.template_set`."""

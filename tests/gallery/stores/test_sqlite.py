@@ -378,3 +378,74 @@ def test_a_backup_taken_under_load_is_one_state(tmp_path: Path) -> None:
         copy.close()
     store.close()
     other.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE people SET name_tag = zeroblob(32) WHERE id = 2",
+        "UPDATE tag_sums SET tags = zeroblob(32)",
+        "DELETE FROM tag_sums",
+    ],
+)
+def test_an_index_that_misses_a_tag_does_not_say_that_nobody_has_it(
+    tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "g.db"
+    store = SqliteStore(path, create=True)
+    people = [add(store) for _ in range(3)]
+    row = store.person(people[1])
+    assert row is not None
+    other = row.name_tag[:4] + bytes(28)  # nobody's, and looked up beside it
+    assert store.person_by_name(other) is None
+    store.close()
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(damage)
+    store = SqliteStore(path)
+    for tag in (row.name_tag, other) if "people" in damage else (other,):
+        with pytest.raises(GalleryError, match="damaged"):
+            store.person_by_name(tag)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM group_sums",
+        "UPDATE group_sums SET n = 3",
+        "DROP TRIGGER group_left; DELETE FROM groups WHERE person_id = 1",
+        "UPDATE groups SET person_id = 3 WHERE person_id = 1",
+        "UPDATE groups SET name = 'staf' WHERE person_id = 1",
+    ],
+)
+def test_a_group_that_misses_somebody_is_told(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "g.db"
+    store = SqliteStore(path, create=True)
+    people = [add(store) for _ in range(3)]
+    with store.transaction(write=True):
+        for person in people[:2]:
+            store.set_groups(person, ["staff"])
+    assert store.members("staff") == people[:2]
+    store.close()
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript(damage)
+    store = SqliteStore(path)
+    for call in (
+        lambda: store.members("staff"),
+        lambda: store.people_by_faces(["staff"]),
+        store.group_sizes,
+    ):
+        with pytest.raises(GalleryError, match="damaged"):
+            call()
+    store.close()
+
+
+def test_a_changed_number_of_faces_is_told(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "g.db", create=True)
+    with store.transaction(write=True):
+        store.set_groups(add(store), ["staff"])
+    with closing(sqlite3.connect(tmp_path / "g.db")) as raw, raw:
+        raw.execute("UPDATE people SET n_faces = 3")
+    with pytest.raises(GalleryError, match="damaged"):
+        store.people_by_faces(["staff"])
+    store.close()

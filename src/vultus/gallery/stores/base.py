@@ -30,7 +30,7 @@ class PersonRow:
     Attributes:
         id: Number of the person, which is also that of their key; never used again.
         uid: 16 random bytes that what is sealed is bound to.
-        name_tag: Keyed digest of the name; one person per tag.
+        name_tag: Keyed digest of the name, 32 bytes; one person per tag.
         external_tag: Keyed digest of the id elsewhere, or None; one person per tag.
         n_faces: How many faces are kept.
         enrolled_at: ISO 8601, UTC.

@@ -25,8 +25,13 @@ SCHEMA = (
     """CREATE TABLE people (
         id INTEGER PRIMARY KEY REFERENCES keys (id), uid BLOB NOT NULL UNIQUE,
         name_tag BLOB NOT NULL UNIQUE, external_tag BLOB UNIQUE,
-        n_faces INTEGER NOT NULL DEFAULT 0, enrolled_at TEXT NOT NULL, expires_at TEXT,
-        record BLOB NOT NULL)""",
+        n_faces INTEGER NOT NULL DEFAULT 0, minus_faces INTEGER NOT NULL DEFAULT 0,
+        enrolled_at TEXT NOT NULL, expires_at TEXT, record BLOB NOT NULL)""",
+    # What only an index knows is counted once more, so that a flipped bit in the index shows: of
+    # all tags that begin alike the exclusive or, of all people of a group number and sum.
+    "CREATE TABLE tag_sums (bucket INTEGER PRIMARY KEY, tags BLOB NOT NULL)",
+    """CREATE TABLE group_sums (
+        name TEXT PRIMARY KEY, n INTEGER NOT NULL, total INTEGER NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX people_by_expiry ON people (expires_at) WHERE expires_at IS NOT NULL",
     """CREATE TABLE templates (
         person_id INTEGER PRIMARY KEY REFERENCES people (id), body BLOB NOT NULL)""",
@@ -37,6 +42,12 @@ SCHEMA = (
         name TEXT NOT NULL, person_id INTEGER NOT NULL REFERENCES people (id),
         PRIMARY KEY (name, person_id)) WITHOUT ROWID""",
     "CREATE INDEX groups_by_person ON groups (person_id)",
+    """CREATE TRIGGER group_joined AFTER INSERT ON groups BEGIN
+        INSERT INTO group_sums VALUES (new.name, 1, new.person_id)
+        ON CONFLICT (name) DO UPDATE SET n = n + 1, total = total + excluded.total; END""",
+    """CREATE TRIGGER group_left AFTER DELETE ON groups BEGIN
+        UPDATE group_sums SET n = n - 1, total = total - old.person_id WHERE name = old.name;
+        DELETE FROM group_sums WHERE name = old.name AND n = 0; END""",
     """CREATE TABLE items (
         id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
         key_id INTEGER NOT NULL REFERENCES keys (id), created_at TEXT NOT NULL, expires_at TEXT,
