@@ -46,6 +46,8 @@ def reference() -> str:
 
 
 def _pages(command: Any, path: str) -> Iterator[str]:
+    if hasattr(command, "own"):  # a command that has others below it
+        yield from _pages(command.own, path)
     if hasattr(command, "commands"):
         for name, child in sorted(command.commands.items()):
             yield from _pages(child, f"{path} {name}")

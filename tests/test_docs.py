@@ -52,7 +52,8 @@ def _leaves(command: Any, path: str) -> list[str]:
     below = getattr(command, "commands", None)
     if below is None:
         return [path]
-    return [leaf for name in below for leaf in _leaves(below[name], f"{path} {name}")]
+    own = [path] if hasattr(command, "own") else []
+    return own + [leaf for name in below for leaf in _leaves(below[name], f"{path} {name}")]
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -82,9 +82,12 @@ def _known(words: list[str]) -> bool:
     """Whether the words lead to a command that has the options; arguments may be left out."""
     command: Any = commands
     while words and hasattr(command, "commands") and words[0][0] != "-":
+        if words[0] not in command.commands and hasattr(command, "own"):
+            break
         if words[0] not in command.commands:
             return False
         command = command.commands[words.pop(0)]
+    command = getattr(command, "own", command)
     options = {option for parameter in command.params for option in _names(parameter)}
     return {word.partition("=")[0] for word in _options(words)} <= options | {"--help", "--debug"}
 

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 import typer
 
 from vultus import __version__
-from vultus.cli.lazy import FullHelpGroup, command_group, with_commands
+from vultus.cli.lazy import FullHelpGroup, command_group, command_with_more, with_commands
 from vultus.cli.output import ExitCode, NoteHandler, fail
 from vultus.core.errors import (
     DownloadError,
@@ -65,6 +65,11 @@ _BASELINE = command_group(
         "join": "vultus.cli.evaluate.baseline:join",
     },
 )
+_EVALUATE = command_with_more(
+    "evaluate",
+    "vultus.cli.evaluate.evaluate:evaluate",
+    {"groups": "vultus.cli.evaluate.evaluate_groups:evaluate_groups"},
+)
 _MODELS = command_group(
     "Model files: list, get, check, import. Their licences differ; `show` states them.",
     {
@@ -95,7 +100,7 @@ _COMMANDS = {
     "find": "vultus.cli.recognise.find:find",
     "cluster": "vultus.cli.recognise.cluster:cluster",
     "gallery": _GALLERY,
-    "evaluate": "vultus.cli.evaluate.evaluate:evaluate",
+    "evaluate": _EVALUATE,
     "report": "vultus.cli.evaluate.report:report",
     "calibrate": "vultus.cli.evaluate.calibrate:calibrate",
     "baseline": _BASELINE,

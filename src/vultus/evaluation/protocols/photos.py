@@ -118,12 +118,13 @@ class PhotoRoot:
         self._files = open_files(root)
         self.names = list(self._files.names)
 
-    def find(self, name: str) -> str:
+    def find(self, name: str, *, by: str = "the protocol") -> str:
         """The one photo that a protocol file means.
 
         Args:
             name: Its path below the root, or only its file name; the ending does not matter, so
                 that a list of ``.jpg`` serves photos stored as PNG or WebP.
+            by: What names it, for messages.
 
         Raises:
             InputError: If there is none, or several.
@@ -138,9 +139,9 @@ class PhotoRoot:
         if len(matches) == 1:
             return matches[0]
         if not matches:
-            raise InputError(f"the protocol names {name}, and {self.root} has no such photo")
+            raise InputError(f"{by} names {name}, and {self.root} has no such photo")
         raise InputError(
-            f"the protocol names {name}, and {self.root} has several: {', '.join(matches[:3])}; "
+            f"{by} names {name}, and {self.root} has several: {', '.join(matches[:3])}; "
             "give the folder that holds one copy"
         )
 

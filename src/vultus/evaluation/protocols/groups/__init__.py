@@ -1,0 +1,1 @@
+"""Error rates of groups of people, from photos with labels."""

@@ -1,0 +1,123 @@
+"""An evaluation of groups as words and cells of tables: the terminal and the page have them."""
+
+from collections.abc import Iterator
+
+from vultus.core.thresholds import smallest_claim
+from vultus.evaluation.measures.differentials import Differential
+from vultus.evaluation.measures.intervals import Interval
+from vultus.evaluation.protocols.groups.figures import (
+    DifferentialFigures,
+    GroupCell,
+    GroupFigures,
+    RateFigures,
+)
+
+NOTHING = "\N{EN DASH}"
+UNMEASURABLE = "not measurable"
+
+
+def rate_words(figure: RateFigures | None, *, percent: bool = False) -> str:
+    """A rate: ``1.2e-3`` or ``3.4 %``; below 3 / n ``< 3 / n``, and a dash for no comparison."""
+    if figure is None or not figure.n:
+        return NOTHING
+    if figure.rate is None:
+        if smallest_claim(figure.n) >= 1:  # of three comparisons there is nothing to say
+            return UNMEASURABLE
+        return f"< {number_words(smallest_claim(figure.n), percent=percent)}"
+    return number_words(figure.rate, percent=percent)
+
+
+def interval_words(interval: Interval | None, *, percent: bool = False) -> str:
+    """Both ends of an interval, ``1.0e-3 to 1.4e-3``."""
+    if interval is None:
+        return NOTHING
+    ends = (number_words(end, percent=percent) for end in (interval.low, interval.high))
+    return " to ".join(ends)
+
+
+def number_words(value: float, *, percent: bool = False) -> str:
+    """A rate as tables have it: two digits, and no more of an exponent than it needs.
+
+    Example:
+        >>> number_words(0.00123), number_words(1e-3), number_words(0.0344, percent=True)
+        ('1.2e-3', '1e-3', '3.4 %')
+    """
+    if percent:
+        return f"{100 * value:.2g} %"
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}" if value else "0"
+
+
+def needed_words(cell: GroupCell, target: float) -> tuple[str, str]:
+    """The threshold that a group would need, and its interval."""
+    for figure in cell.needed:
+        if figure.target_fmr == target:
+            if figure.threshold is None:
+                return UNMEASURABLE, ""
+            ends = figure.interval
+            return (
+                f"{figure.threshold:.3f}",
+                "" if ends is None else f"{ends.low:.3f} to {ends.high:.3f}",
+            )
+    return NOTHING, ""
+
+
+def shown_target(figures: GroupFigures) -> float:
+    """The rate of which tables tell the threshold that a group would need."""
+    rates = [figure.target_fmr for cell in figures.cells[:1] for figure in cell.needed]
+    asked = figures.target_fmr
+    return asked if asked is not None else min(rates, key=lambda rate: abs(rate - 1e-3))
+
+
+def photo_words(figures: GroupFigures) -> str:
+    """How many photos of whom there were, and which were left out."""
+    told = f"{figures.n_photos:,} photos, {figures.n_people:,} people, {len(figures.cells)} groups"
+    out = [
+        f"{count:,} {words}"
+        for count, words in (
+            (figures.filtered, "left out by a filter"),
+            (figures.unlabelled, "without a label"),
+        )
+        if count
+    ]
+    return f"{told}; {', '.join(out)}" if out else told
+
+
+def differential_lines(figures: GroupFigures) -> Iterator[tuple[str, str]]:
+    """What lies apart how far: name and words, a line a kind of error."""
+    for name, found in (
+        ("FMR differential", figures.fmr_differentials),
+        ("FNMR differential", figures.fnmr_differentials),
+    ):
+        if found is not None:
+            yield name, _differential_words(found)
+    for name, found in (
+        ("photos without a face", figures.no_face_differentials),
+        ("faces refused", figures.refused_differentials),
+    ):
+        # Where hardly any is lost there is nothing to compare.
+        if found is not None and found.n_groups > 1:
+            yield name, _differential_words(found)
+    if figures.garbe is not None:
+        yield "GARBE, half FMR and half FNMR", ratio_words(figures.garbe)
+
+
+def _differential_words(found: DifferentialFigures) -> str:
+    left = f"; {found.n_left_out} not measurable and left out" if found.n_left_out else ""
+    if found.max_over_min is None or found.max_over_geometric_mean is None or found.gini is None:
+        return f"not measurable: a rate is known of {found.n_groups} of the groups{left}"
+    return (
+        f"highest ({found.highest}) over lowest ({found.lowest}) "
+        f"{ratio_words(found.max_over_min)}, over the geometric mean "
+        f"{ratio_words(found.max_over_geometric_mean)}, Gini {ratio_words(found.gini)}; "
+        f"{found.n_groups} groups{left}"
+    )
+
+
+def ratio_words(found: Differential) -> str:
+    """A number with its interval, ``8.7 (7.1 to 11)``."""
+    if found.value is None:
+        return UNMEASURABLE
+    value = f"{found.value:.3g}"
+    ends = found.interval
+    return value if ends is None else f"{value} ({ends.low:.3g} to {ends.high:.3g})"
