@@ -210,6 +210,16 @@ def test_a_new_master_key_opens_the_same_rows_and_the_old_one_does_not() -> None
         Vault.open(rotated.header, MASTER)
 
 
+def test_a_vault_knows_whether_its_gallery_was_renewed_meanwhile() -> None:
+    vault = Vault.create(master=MASTER)
+    rotated, renewed = vault.rewrapped(MasterKey.new()), vault.renewed(MASTER)
+    assert vault.is_of(vault.header.to_text())
+    assert vault.is_of(rotated.header.to_text())
+    assert rotated.is_of(vault.rewrapped(None).header.to_text())
+    assert not vault.is_of(renewed.header.to_text())
+    assert not renewed.is_of(vault.header.to_text())
+
+
 def test_a_renewed_vault_opens_no_old_row_and_is_opened_by_no_old_gallery_key() -> None:
     vault = Vault.create()
     person, wrapped = vault.new_person_key()

@@ -25,7 +25,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     ├── GalleryError (RuntimeError)        a gallery file cannot be used
     │   ├── IdentityNotFoundError (LookupError)     nobody of that name is enrolled
     │   ├── GalleryDamagedError            what it holds was changed, or is of another gallery
-    │   ├── GalleryKeyError (PermissionError)       its master key is missing, wrong or unsafe
+    │   ├── GalleryKeyError                its master key is missing, wrong or unsafe
     │   └── GallerySpaceError              the gallery holds embeddings of another space
     ├── IndexFileError (RuntimeError)      the file of a search index is of no use; it is made again
     └── TrainingError (RuntimeError)       a training run cannot go on
@@ -125,7 +125,7 @@ class GalleryDamagedError(GalleryError):
     """A sealed piece of a gallery was changed, or belongs to another person or gallery."""
 
 
-class GalleryKeyError(GalleryError, PermissionError):
+class GalleryKeyError(GalleryError):
     """A gallery's master key is missing, is not the right one, or lies where others may read it."""
 
 

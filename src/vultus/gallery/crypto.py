@@ -22,6 +22,7 @@ Python cannot wipe a key from memory; it is gone when the process is.
 """
 
 import hmac
+import json
 import secrets
 from dataclasses import replace
 
@@ -171,6 +172,14 @@ class Vault:
         """Whether the gallery has a master key."""
         return self.header.protected
 
+    def is_of(self, header: str) -> bool:
+        """Whether a header that was read again has the gallery key of this vault.
+
+        False when another process has `renewed` it meanwhile: keys that this vault wraps could
+        not be opened any more.
+        """
+        return f'"secret": {json.dumps(self.header.secret)}' in header
+
     def new_person_key(self, uid: bytes | None = None) -> tuple[PersonKey, bytes]:
         """A key for somebody new.
 
@@ -239,6 +248,8 @@ class Vault:
         recovery = self.header.recovery
         if master is not None and recovery is not None:
             header = replace(header, slots=(*header.slots, recovery))
+        # The very bytes: by them `is_of` tells that the gallery key is the same.
+        header = replace(header, secret=self.header.secret)
         return Vault(header, key=self._key, secret=self._secret)
 
     def renewed(self, master: MasterKey | None, *, cost: ScryptCost | None = None) -> "Vault":

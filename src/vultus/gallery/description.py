@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 
 from vultus.core.embeddings import EmbeddingSpace
-from vultus.core.errors import GalleryDamagedError
+from vultus.core.errors import GalleryDamagedError, GalleryKeyError
 from vultus.gallery.audit import AuditEntry, AuditLog
 from vultus.gallery.crypto import Vault
 from vultus.gallery.master_key import MasterKey
@@ -70,13 +70,33 @@ def open_vault(store: GalleryStore, master: MasterKey | None) -> Vault:
         GalleryKeyError: If a key is needed and missing or wrong, or given and not needed.
         GalleryDamagedError: If its header was changed.
     """
-    header = store.meta(_VAULT)
+    return Vault.open(read_header(store), master)
+
+
+def read_header(store: GalleryStore) -> str:
+    """The vault's header as it is stored now; changed when another process changed the key.
+
+    Raises:
+        GalleryDamagedError: If it is no text.
+    """
     try:
-        return Vault.open((header or b"").decode(), master)
+        return (store.meta(_VAULT) or b"").decode()
     except UnicodeDecodeError as error:
         raise GalleryDamagedError(
             f"{store.location} is damaged: its keys cannot be read; restore a backup"
         ) from error
+
+
+def check_vault(store: GalleryStore, vault: Vault) -> None:
+    """Refuse to go on with keys that were replaced: what they seal could not be opened again.
+
+    Raises:
+        GalleryKeyError: If another process made the gallery's own key anew.
+    """
+    if not vault.is_of(read_header(store)):
+        raise GalleryKeyError(
+            f"{store.location} was given another key meanwhile; open it again, with that key"
+        )
 
 
 def write_vault(store: GalleryStore, vault: Vault) -> None:

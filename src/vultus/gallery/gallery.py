@@ -108,6 +108,11 @@ class Gallery:
         """Whether the gallery has a master key."""
         return self._opened.vault.protected
 
+    @property
+    def opened(self) -> OpenedGallery:
+        """The gallery's parts, for what is built on it."""
+        return self._opened
+
     def close(self) -> None:
         """Close the file; closing twice is fine."""
         self._store.close()
@@ -223,6 +228,14 @@ class Gallery:
         if member is None:
             raise self._nobody(name)
         return member.person()
+
+    def pseudonym(self, identity: str) -> str:
+        """What the audit log calls a person.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+        """
+        return self._opened.vault.pseudonym(bytes.fromhex(self.person(identity).uid))
 
     def person_by_external_id(self, external_id: str) -> Person | None:
         """The person with an id elsewhere; None if there is none."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError
 from vultus.gallery.crypto import PersonKey, Vault
+from vultus.gallery.description import check_vault
 from vultus.gallery.faces import StoredFace, read_vector, vector_bytes
 from vultus.gallery.people import Person, Record
 from vultus.gallery.stores.base import PAGE, GalleryStore, PersonRow, TemplateRow
@@ -136,6 +137,7 @@ class Roster:
 
     def add(self, record: Record) -> Member:
         """Add somebody without photos; photos and template are to follow in this transaction."""
+        check_vault(self.store, self.vault)
         key, wrapped = self.vault.new_person_key()
         person_id = self.store.add_key(key.uid, wrapped)
         row = self._row(person_id, key, record)
@@ -224,6 +226,7 @@ class Roster:
         try:
             yield
         except (GalleryDamagedError, ValueError) as error:
+            check_vault(self.store, self.vault)  # not damage, if the keys are others by now
             raise self._damaged(str(error)) from error
 
     def _damaged(self, what: str) -> GalleryDamagedError:

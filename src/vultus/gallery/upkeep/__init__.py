@@ -1,0 +1,1 @@
+"""A gallery as a whole: keys changed, backups restored, time kept, files given out."""

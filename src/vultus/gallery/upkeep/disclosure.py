@@ -1,0 +1,104 @@
+"""Everything that a gallery holds about one person, as a zip for whoever asks for it."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.files import check_target, writing
+from vultus.gallery.audit import AuditEntry
+from vultus.gallery.gallery import Gallery
+from vultus.gallery.opening import OpenedGallery
+from vultus.gallery.people import now
+from vultus.gallery.roster import Member
+
+_ABOUT = """\
+Everything that a face-recognition gallery holds about one person.
+
+person.json    what was noted: name, ids, groups, consent, until when it is kept
+photos.json    one entry per photo that was taken in: when, from where, by whom; no photo is kept
+vectors.npy    (photos, numbers) float32: what the recogniser computed of each face, in that order
+template.npy   (numbers,) float32: the vector that the person is compared by
+audit.json     who did and decided what about the person, and when
+items/         whatever else is kept: kind and times in items.json, the content beside it
+"""
+
+
+def export_person(gallery: Gallery, identity: str, path: str | Path) -> list[str]:
+    """Write everything that a gallery holds about somebody to a new zip, for its owner only.
+
+    That it was done stands in the audit log, and so in the zip.
+
+    Args:
+        gallery: The gallery.
+        identity: The name.
+        path: The zip to make; nothing is replaced.
+
+    Returns:
+        The names of the files in it.
+
+    Raises:
+        IdentityNotFoundError: If nobody of that name is enrolled.
+        OutputError: If ``path`` exists or cannot be written.
+        GalleryError: If the gallery is damaged or cannot be written.
+    """
+    target, opened = Path(path), gallery.opened
+    check_target(target, replace=False)
+    with opened.store.transaction(write=True):
+        uid = bytes.fromhex(gallery.person(identity).uid)
+        subject = opened.vault.pseudonym(uid)
+        opened.audit.append(AuditEntry(actor=opened.actor, action="export", subject=subject))
+        files = dict(_files(opened, uid))
+    with (
+        writing(target, replace=False, private=True) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return list(files)
+
+
+def _files(opened: OpenedGallery, uid: bytes) -> Iterator[tuple[str, bytes]]:
+    roster, subject = opened.roster, opened.vault.pseudonym(uid)
+    member = roster.find_uid(uid)
+    if member is None:
+        return
+    faces = roster.faces(member)
+    about = {"space": opened.description.space.to_dict(), "exported_at": now(), "subject": subject}
+    yield "README.txt", _ABOUT.encode()
+    yield "person.json", _json({**member.person().to_dict(), **about})
+    yield "photos.json", _json([{"number": n, **face.facts()} for n, face in faces.items()])
+    vectors = np.array([face.vector for face in faces.values()], np.float32)
+    yield "vectors.npy", _npy(vectors.reshape(-1, roster.dim))
+    template = opened.store.template(member.id)
+    if template is not None:
+        yield "template.npy", _npy(roster.template(template))
+    yield "audit.json", _json([e.to_dict() for e in opened.audit.entries(subject=subject)])
+    yield from _items(opened, member)
+
+
+def _items(opened: OpenedGallery, member: Member) -> Iterator[tuple[str, bytes]]:
+    told, after = [], 0
+    while rows := opened.store.items(key_id=member.id, after=after):
+        for row in rows:
+            name = f"items/{row.id}-{row.kind}"
+            yield name, member.key.open(row.kind, row.id, row.body)
+            told.append({"file": name, "created_at": row.created_at, "expires_at": row.expires_at})
+        after = rows[-1].id
+    if told:
+        yield "items/items.json", _json(told)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode()
+
+
+def _npy(array: npt.NDArray[np.float32]) -> bytes:
+    stream = BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
