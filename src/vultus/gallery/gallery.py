@@ -21,6 +21,7 @@ from vultus.gallery.names import normalise_identity
 from vultus.gallery.opening import OpenedGallery, open_gallery
 from vultus.gallery.people import Person, PersonDetails
 from vultus.gallery.searching import Searcher
+from vultus.gallery.templates import index_path
 from vultus.matching.calibration import Calibration
 from vultus.matching.operating_point import threshold_for_gallery
 
@@ -45,7 +46,9 @@ class Gallery:
         self._opened = opened
         self._store, self._roster = opened.store, opened.roster
         self._changes = Changes(opened)
-        self._searcher = Searcher(opened.roster, opened.description.space)
+        self._searcher = Searcher(
+            opened.roster, opened.description.space, path=index_path(opened.store.location)
+        )
         self.space = opened.description.space
         self.outlier_similarity = opened.description.outlier_similarity
         self.audit: AuditLog = opened.audit
@@ -115,7 +118,18 @@ class Gallery:
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
+        self._searcher.close()
         self._store.close()
+
+    def warm(self) -> None:
+        """Open all templates and compile what searches many, so that no search has to wait.
+
+        For a service that starts; what looks up one photo is done before that would pay.
+
+        Raises:
+            GalleryError: If the file cannot be read or is damaged.
+        """
+        self._searcher.warm()
 
     def __enter__(self) -> "Gallery":
         return self
@@ -192,7 +206,7 @@ class Gallery:
         receipt = self._changes.erase(name)
         if receipt is None:
             raise self._nobody(name)
-        self._searcher.refresh()  # nor in memory
+        self._searcher.refresh(load=False)  # nor in memory, nor in the index
         return receipt
 
     def rename(self, identity: str, new: str) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 
@@ -21,29 +22,41 @@ class Searcher:
     Args:
         roster: The people.
         space: Of the embeddings.
+        path: Of a file for the templates; None keeps none.
     """
 
-    def __init__(self, roster: Roster, space: EmbeddingSpace) -> None:
+    def __init__(self, roster: Roster, space: EmbeddingSpace, *, path: Path | None = None) -> None:
         self._roster = roster
         self._store = roster.store
         self._space = space
-        self._templates = Templates(roster)
+        self._templates = Templates(roster, path)
         self._lock = threading.RLock()
         self._names: dict[int, str] = {}
         self._cached: tuple[int, TemplateSet] | None = None
 
-    def refresh(self) -> None:
+    def refresh(self, *, load: bool = True) -> None:
         """Bring what is in memory to what the store has now; who was erased is forgotten.
+
+        Args:
+            load: Whether to open everybody's template where that is needed.
 
         Raises:
             GalleryDamagedError: If a template was changed or is missing.
         """
         with self._lock:
-            changed = self._templates.refresh()
+            changed = self._templates.refresh(load=load)
             for person_id in list(self._names) if changed is None else changed:
                 self._names.pop(person_id, None)
             if self._cached is not None and self._cached[0] != self._store.position():
                 self._cached = None
+
+    def warm(self) -> None:
+        """As `Gallery.warm`."""
+        self._templates.warm()
+
+    def close(self) -> None:
+        """Let go of the templates, and of their file."""
+        self._templates.close()
 
     def search(
         self, probe: Embeddings, *, rank: int, groups: Collection[str] | None = None
