@@ -292,6 +292,34 @@ def test_altered_rows_are_noticed(
         assert gallery.check() != []
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "enrolled_at = '2025-01-01T00:00:00+00:00'",
+        "expires_at = '2028-01-01T00:00:00+00:00'",
+        "expires_at = NULL",
+        "external_tag = NULL",
+        "uid = zeroblob(16)",
+        "record = (SELECT record FROM people WHERE id = 2)",
+        "id = 9",
+    ],
+)
+def test_what_stands_beside_a_sealed_record_must_say_the_same(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf, damage: str
+) -> None:
+    details = PersonDetails(external_id="7", retain_until="2027-01-01")
+    with Gallery.open(path, space=space) as gallery:
+        gallery.enroll("Ann", photos_of(1), details=details)
+        gallery.enroll("Bob", photos_of(2))
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(f"UPDATE people SET {damage} WHERE id = 1")
+    with Gallery.open(path) as gallery:
+        with pytest.raises(GalleryError, match="damaged"):
+            gallery.person("Ann")
+        with pytest.raises(GalleryError, match="damaged"):
+            gallery.identities()
+
+
 def test_a_photo_like_somebody_elses_is_added_and_told(
     tmp_path: Path, space: EmbeddingSpace, photos_of: Callable[..., Embeddings]
 ) -> None:

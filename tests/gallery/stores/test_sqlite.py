@@ -98,6 +98,20 @@ def test_without_the_scrub_the_key_is_in_the_log(
     store.close()
 
 
+def test_a_scrub_that_a_reader_delayed_is_done_by_the_next_write(tmp_path: Path) -> None:
+    store, reader = SqliteStore(tmp_path / "g.db", create=True), SqliteStore(tmp_path / "g.db")
+    key = secrets.token_bytes(60)
+    person = add(store, key=key)
+    with reader.transaction():
+        assert len(reader.people()) == 1
+        erase(store, person)
+        assert key in bytes_on_disk(tmp_path)
+    add(store)
+    assert key not in bytes_on_disk(tmp_path)
+    store.close()
+    reader.close()
+
+
 def test_an_interrupted_scrub_is_done_by_the_next_opening(tmp_path: Path) -> None:
     key = secrets.token_bytes(60)
     code = f"""
@@ -241,6 +255,22 @@ def test_damaged_pages_are_reported_and_kept(tmp_path: Path) -> None:
         with pytest.raises(GalleryError, match=r"damaged|cannot be used"):
             read_all(path, people)
         assert path.read_bytes() == damaged
+
+
+def test_text_that_is_none_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    store = SqliteStore(path, create=True)
+    with store.transaction(write=True):
+        store.set_groups(add(store), ["staff-of-the-house"])
+    store.close()
+    path.write_bytes(path.read_bytes().replace(b"staff-of", b"staff\xf4of"))
+    store = SqliteStore(path)
+    with pytest.raises(GalleryError, match="cannot be used: Could not decode"):
+        store.group_sizes()
+    store.close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE meta", b"CREATE TABLE m\xf4ta"))
+    with pytest.raises(GalleryError, match=r"damaged|cannot be used"):
+        SqliteStore(path)
 
 
 def test_what_no_longer_adds_up_is_told(tmp_path: Path) -> None:

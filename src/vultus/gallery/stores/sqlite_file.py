@@ -68,8 +68,7 @@ class SqliteFile:
         with self._translated():
             self._connection = self._connect()
         try:
-            with self._translated():
-                self._prepare(create)
+            self._prepare(create)
             if not self.read_only:
                 self.scrub()  # whoever overwrote something may have been interrupted
         except BaseException:
@@ -98,13 +97,13 @@ class SqliteFile:
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[None]:
         """See `vultus.gallery.stores.base.GalleryStore.transaction`."""
-        with self._lock, self._translated():
+        with self._lock:
             if self._depth:
                 with self._inner(write):
                     yield
                 return
             self._check_open(write)
-            self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._execute("BEGIN IMMEDIATE" if write else "BEGIN")
             self._depth, self._writing, self._doomed = 1, write, False
             try:
                 if write:
@@ -112,7 +111,7 @@ class SqliteFile:
                 yield
                 if self._doomed:
                     raise GalleryError(f"{self.path}: a part of the change failed; nothing is kept")
-                self._connection.execute("COMMIT")
+                self._execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
@@ -141,16 +140,16 @@ class SqliteFile:
         Secure deletion wipes pages; what stood in them before is in the log of changes (``-wal``)
         until that is brought into the file and cut to nothing.
         """
-        with self._lock, self._translated():
+        with self._lock:
             if self._row("SELECT 1 FROM meta WHERE key = ?", SCRUB) is None or not self._logged():
                 return True
             if self.read_only or self._depth:
                 return False
-            self._connection.execute(f"PRAGMA busy_timeout = {_SCRUB_TIMEOUT_MS}")
+            self._execute(f"PRAGMA busy_timeout = {_SCRUB_TIMEOUT_MS}")
             try:
                 busy = self._row("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
-                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+                self._execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             return busy is not None and busy[0] == 0
 
     def backup(self, path: Path) -> None:
@@ -159,7 +158,10 @@ class SqliteFile:
             with open(part, "xb", opener=private_opener):
                 pass
             # Connections of its own: threads that share this one go on meanwhile.
-            with closing(self._connect()) as source, closing(sqlite3.connect(part)) as copy:
+            with (
+                closing(self._connect(self.read_only)) as source,
+                closing(sqlite3.connect(part)) as copy,
+            ):
                 source.backup(copy)
                 # One file, not three; opening the copy brings the log back.
                 copy.execute("PRAGMA journal_mode = DELETE")
@@ -173,16 +175,19 @@ class SqliteFile:
         return problems + [f"{row[0]}: row {row[1]} belongs to nobody" for row in broken[:20]]
 
     def _connect(self) -> sqlite3.Connection:
-        self._writable = all(os.access(p, os.W_OK) for p in (self._real, self._real.parent))
+        places = (self._real, self._real.parent)
+        self._writable = all(os.access(place, os.W_OK) for place in places)
         try:
             # Without "c" SQLite never makes a file; one that may not be written is opened to read.
-            return self._opened("mode=rw")
+            self._how = "mode=rw"
+            return self._opened(self._how)
         except sqlite3.OperationalError:
             if self._writable or self._logged():
                 raise
             # SQLite wants to make a log even to read; without one, the file is the whole state.
             self._still = self._stamp()
-            return self._opened("mode=ro&immutable=1")
+            self._how = "mode=ro&immutable=1"
+            return self._opened(self._how)
 
     def _opened(self, how: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -206,16 +211,16 @@ class SqliteFile:
             # Somebody changed it after `check_file`.
             raise GalleryError(f"{self.path} has gallery format {version}, not {SCHEMA_VERSION}")
         if not self.read_only and self._row("PRAGMA journal_mode") != ("wal",):
-            with suppress(sqlite3.OperationalError):  # whoever is in the way does it, or the next
-                self._connection.execute("PRAGMA journal_mode = WAL")
+            with suppress(GalleryError):  # whoever is in the way does it, or the next
+                self._execute("PRAGMA journal_mode = WAL")
 
     def _create(self) -> None:
-        self._connection.execute("PRAGMA page_size = 8192")  # three templates of 512 numbers
+        self._execute("PRAGMA page_size = 8192")  # three templates of 512 numbers
         with self.transaction(write=True):
             if self._row("SELECT 1 FROM sqlite_schema") is not None:
                 return  # another process was faster
             for statement in SCHEMA:
-                self._connection.execute(statement)
+                self._execute(statement)
 
     def _check_open(self, write: bool) -> None:
         if write and self.read_only:
@@ -231,7 +236,7 @@ class SqliteFile:
     def _clear_scrub(self) -> None:
         if self._has_schema() and not self._logged():
             # Under the lock of the writer an empty log stays empty: what was due is done.
-            self._connection.execute("DELETE FROM meta WHERE key = ?", (SCRUB,))
+            self._execute("DELETE FROM meta WHERE key = ?", SCRUB)
 
     def _has_schema(self) -> bool:
         return self._row("PRAGMA user_version") == (SCHEMA_VERSION,)
@@ -260,7 +265,11 @@ class SqliteFile:
         """Change rows; gives how many."""
         if not self._writing:
             raise InputError("a store is changed inside of transaction(write=True) only")
-        return self._connection.execute(sql, values).rowcount
+        return self._execute(sql, *values)
+
+    def _execute(self, sql: str, *values: object) -> int:
+        with self._translated():
+            return self._connection.execute(sql, values).rowcount
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -272,6 +281,8 @@ class SqliteFile:
             yield
         except sqlite3.Error as error:
             raise GalleryError(message(self.path, error)) from error
+        except UnicodeDecodeError as error:  # Python's, of text that SQLite gives
+            raise GalleryError(f"{self.path} is damaged ({error}); restore a backup") from error
 
 
 def message(path: Path, error: sqlite3.Error) -> str:
