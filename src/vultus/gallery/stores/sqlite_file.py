@@ -159,7 +159,7 @@ class SqliteFile:
                 pass
             # Connections of its own: threads that share this one go on meanwhile.
             with (
-                closing(self._connect(self.read_only)) as source,
+                closing(self._opened(self._how)) as source,
                 closing(sqlite3.connect(part)) as copy,
             ):
                 source.backup(copy)
