@@ -41,6 +41,16 @@ NAMES = [
 ]
 
 
+def test_models_whose_groups_were_measured_have_cautious_thresholds() -> None:
+    for name in ("vultus-s2", "mobilefacenet-y1"):
+        card = built_in_cards()[name]
+        for rate in (1e-2, 1e-3):
+            cautious, usual = card.cautious.at_fmr(rate), card.thresholds.at_fmr(rate)
+            assert cautious.similarity > usual.similarity
+            assert "inside the worst of 14 groups" in cautious.origin
+        assert "adults only" in card.notes
+
+
 def test_the_built_in_names() -> None:
     assert list(built_in_cards()) == NAMES
 

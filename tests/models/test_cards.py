@@ -70,8 +70,26 @@ def test_toml_round_trip(
     values["thresholds"] = [point.to_dict() for point in table.points]
     card = ModelCard.from_dict(values)
     assert ModelCard.from_toml(card.to_toml()) == card
-    assert {"thresholds": []} | tomllib.loads(card.to_toml()) == card.to_dict()
+    assert {"thresholds": [], "cautious": []} | tomllib.loads(card.to_toml()) == card.to_dict()
     assert card.thresholds == table
+
+
+def test_cautious_thresholds_come_back_and_are_never_laxer_than_everybodys() -> None:
+    def points(*levels: tuple[float, float]) -> list[dict[str, object]]:
+        return [Threshold(level, rate, 10**6, "test").to_dict() for level, rate in levels]
+
+    values = GOOD | {
+        "thresholds": points((0.3, 1e-2), (0.4, 1e-3)),
+        "cautious": points((0.5, 1e-2), (0.6, 1e-3)),
+    }
+    card = ModelCard.from_dict(values)
+    assert [point.similarity for point in card.cautious.points] == [0.5, 0.6]
+    assert ModelCard.from_toml(card.to_toml()) == card
+    assert ModelCard.from_package(card.to_toml()) == card
+    with pytest.raises(ConfigError, match=r"a cautious threshold must be at least 0\.4000"):
+        ModelCard.from_dict(values | {"cautious": points((0.39, 1e-3))})
+    with pytest.raises(ConfigError, match=r"cautious\.0 has no 'far'"):
+        ModelCard.from_dict(values | {"cautious": [{"similarity": 0.3, "far": 0.1}]})
 
 
 @pytest.mark.parametrize("key", ["sha256", "task", "licence", "std", "embedding_dim", "flip"])

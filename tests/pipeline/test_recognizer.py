@@ -21,6 +21,7 @@ from vultus.core.errors import (
     VultusError,
 )
 from vultus.core.faces import Faces, Image
+from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration
@@ -327,6 +328,62 @@ def test_a_calibration_of_another_space_decides_nothing_in_a_gallery(
     other = dataclasses.replace(tiny_calibration, space=space)
     with pytest.raises(SpaceMismatchError, match="different model"):
         gallery.identify(Embeddings.empty(gallery.space), calibration=other)
+
+
+@pytest.fixture
+def careful(tiny_embedder: Embedder, tiny_model: Path) -> Recognizer:
+    """A recogniser whose card knows what the worst group needs."""
+    origin = "inside the worst of 4 groups"
+    cautious = ThresholdTable((Threshold(0.99, 1e-2, 10**6, origin),))
+    card = dataclasses.replace(tiny_embedder.card, cautious=cautious)
+    beside = tiny_model.with_suffix(".toml")
+    kept = beside.read_text(encoding="utf-8")
+    beside.write_text(card.to_toml(), encoding="utf-8")
+    try:
+        return Recognizer(embedder=open_embedder(tiny_model), threads=1)
+    finally:
+        beside.write_text(kept, encoding="utf-8")
+
+
+def test_a_cautious_decision_holds_inside_the_worst_group(
+    careful: Recognizer, hopper: Image, collins: Image, tmp_path: Path
+) -> None:
+    assert careful.threshold(1e-2).similarity == 0.8
+    answer = careful.verify(hopper, collins, fmr=1e-2, cautious=True)
+    assert (answer.threshold.similarity, answer.fmr) == (0.99, 1e-2)
+    assert answer.threshold.origin == "inside the worst of 4 groups"
+    with pytest.raises(CalibrationError, match=r"no threshold is measured at FMR <= 0\.001"):
+        careful.verify(hopper, collins, fmr=1e-3, cautious=True)
+    with Gallery.open(tmp_path / "g.db", space=careful.embedder.space) as gallery:
+        careful.enroll(gallery, "Grace", [hopper])
+        (found,) = careful.identify(hopper, gallery, fpir=0.01, cautious=True)
+        assert (found.threshold.similarity, found.fpir, found.identity) == (0.99, 0.01, "Grace")
+        ((_, (again,)),) = careful.identify_many([hopper], gallery, fpir=0.01, cautious=True)
+        assert again.threshold == found.threshold
+        careful.enroll(gallery, "Eileen", [collins])
+        # Two people need a stricter rate than the card knows inside groups.
+        with pytest.raises(CalibrationError, match="among 2 people needs a threshold of FMR"):
+            careful.identify(hopper, gallery, fpir=0.01, cautious=True)
+        assert careful.identify(hopper, gallery, fpir=0.01)[0].identity == "Grace"
+
+
+def test_caution_without_evidence_is_refused(
+    recognizer: Recognizer,
+    careful: Recognizer,
+    tiny_calibration: Calibration,
+    hopper: Image,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(CalibrationError, match="nobody measured groups"):
+        recognizer.verify(hopper, hopper, cautious=True)
+    with (
+        Gallery.open(tmp_path / "g.db", space=recognizer.embedder.space) as gallery,
+        pytest.raises(CalibrationError, match="nobody measured groups"),
+    ):
+        recognizer.identify(hopper, gallery, cautious=True)
+    careful.use_calibration(tiny_calibration)
+    with pytest.raises(CalibrationError, match="did not measure groups of people"):
+        careful.verify(hopper, hopper, fmr=1e-2, cautious=True)
 
 
 def test_the_stores_calibration_is_found_and_checked(

@@ -17,6 +17,7 @@ from vultus.core.choices import (
     Precision,
     Selection,
 )
+from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
     from vultus.pipeline.recognizer import Recognizer
@@ -43,6 +44,13 @@ ThresholdOption = Annotated[
         help="A cosine similarity to use instead; its error rate is unknown.", show_default=False
     ),
 ]
+CautiousOption = Annotated[
+    bool,
+    typer.Option(
+        "--cautious",
+        help="A threshold that holds inside the worst group of people that was measured, too.",
+    ),
+]
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
@@ -66,6 +74,12 @@ SelectOption = Annotated[
 ]
 
 
+def check_one_rule(threshold: float | None, *, cautious: bool) -> None:
+    """Refuse a threshold by hand beside a cautious one."""
+    if cautious and threshold is not None:
+        raise InputError("--cautious and --threshold are two ways to decide; give one")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FmrOptions:
     """Where the line between one person and two is drawn."""
@@ -84,6 +98,10 @@ class FpirOptions:
         float, typer.Option(help="Chance that a stranger is given a name, at most, (0, 1).")
     ] = DEFAULT_FPIR
     threshold: ThresholdOption = None
+    cautious: CautiousOption = False
+
+    def __post_init__(self) -> None:
+        check_one_rule(self.threshold, cautious=self.cautious)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,11 @@ class Embedder:
         return self.card.thresholds if self.flip == self.card.flip else ThresholdTable()
 
     @property
+    def cautious(self) -> ThresholdTable:
+        """The card's cautious thresholds; none if the flip is not the card's."""
+        return self.card.cautious if self.flip == self.card.flip else ThresholdTable()
+
+    @property
     def min_norm(self) -> float:
         """The card's least norm of a face that can be judged; 0 if the flip is not the card's."""
         return self.card.min_norm if self.flip == self.card.flip else 0.0

@@ -14,10 +14,11 @@ from vultus.core.choices import Colour, Flip, Task
 from vultus.core.errors import ConfigError
 from vultus.core.plain_values import parse_toml, read_text
 from vultus.core.settings_reader import read
-from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.core.thresholds import Threshold, ThresholdTable, stated_rate
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_TABLES = ("thresholds", "cautious")
 _NEEDED: dict[str, tuple[str, ...]] = {
     "embedding": ("template", "colour", "mean", "std", "embedding_dim", "flip"),
     "detection": ("decoder", "colour", "mean", "std"),
@@ -72,6 +73,8 @@ class ModelCard:
         verified: Whether the file itself was run by us with these settings.
         notes: What else one should know.
         thresholds: Measured thresholds; empty where nobody has measured.
+        cautious: Thresholds whose rate holds inside the worst group of people that was measured
+            (`vultus evaluate groups`); empty where nobody has.
 
     Raises:
         ConfigError: If a field's value cannot be.
@@ -100,6 +103,7 @@ class ModelCard:
     verified: bool = False
     notes: str = ""
     thresholds: ThresholdTable = field(default_factory=ThresholdTable)
+    cautious: ThresholdTable = field(default_factory=ThresholdTable)
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -111,9 +115,18 @@ class ModelCard:
             _refuse("embedding_dim", "at least 0", self.embedding_dim)
         if not 0 <= self.min_norm < math.inf:
             _refuse("min_norm", "at least 0 and finite", self.min_norm)
+        self._check_cautious()
         for key in _NEEDED.get(self.task, ()):
             if getattr(self, key) in ("", 0) and key != "mean":
                 _refuse(key, f"given on a card of task {self.task}", getattr(self, key))
+
+    def _check_cautious(self) -> None:
+        for point in self.cautious.points:
+            laxer = [p for p in self.thresholds.points if stated_rate(p) >= stated_rate(point)]
+            if laxer and laxer[-1].similarity > point.similarity:
+                _refuse(
+                    "a cautious threshold", f"at least {laxer[-1]}, that of everybody", str(point)
+                )
 
     def _check_names(self) -> None:
         if not is_model_name(self.name):
@@ -143,10 +156,13 @@ class ModelCard:
         needed = _NEEDED.get(str(values.get("task")), ())
         if missing := [key for key in needed if key not in values]:
             raise ConfigError(f"{source} must have {', '.join(missing)}; add them")
-        points = read(
-            tuple[Threshold, ...], values.get("thresholds", []), source=source, where="thresholds"
-        )
-        return read(cls, {**values, "thresholds": {"points": points}}, source=source)
+        tables = {
+            key: {
+                "points": read(tuple[Threshold, ...], values.get(key, []), source=source, where=key)
+            }
+            for key in _TABLES
+        }
+        return read(cls, {**values, **tables}, source=source)
 
     @classmethod
     def from_package(cls, text: str) -> "ModelCard":
@@ -156,9 +172,12 @@ class ModelCard:
         to load than a photo takes to recognise, need not be loaded to do it again.
         """
         values = tomllib.loads(text)
-        points = tuple(Threshold(**point) for point in values.pop("thresholds", ()))
+        tables: dict[str, Any] = {
+            key: ThresholdTable(tuple(Threshold(**point) for point in values.pop(key, ())))
+            for key in _TABLES
+        }
         licence = Licence(**values.pop("licence"))
-        return cls(**values, licence=licence, thresholds=ThresholdTable(points))
+        return cls(**values, **tables, licence=licence)
 
     @classmethod
     def from_toml(cls, text: str) -> "ModelCard":
@@ -181,10 +200,11 @@ class ModelCard:
     def to_dict(self) -> dict[str, Any]:
         """The fields that are set, fit for JSON and TOML; `from_dict` reads them back."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        licence, points = values.pop("licence"), values.pop("thresholds").points
+        licence, tables = values.pop("licence"), {key: values.pop(key) for key in _TABLES}
         plain = {key: value for key, value in values.items() if value is not None}
         plain["licence"] = {f.name: getattr(licence, f.name) for f in fields(licence)}
-        plain["thresholds"] = [point.to_dict() for point in points]
+        for key, table in tables.items():
+            plain[key] = [point.to_dict() for point in table.points]
         return plain
 
     def to_toml(self) -> str:

@@ -101,7 +101,11 @@ def people_of_folder(
 
 
 def check_size(
-    recognizer: Recognizer, photos_by_person: Mapping[str, int], *, fpir: float = DEFAULT_FPIR
+    recognizer: Recognizer,
+    photos_by_person: Mapping[str, int],
+    *,
+    fpir: float = DEFAULT_FPIR,
+    cautious: bool = False,
 ) -> None:
     """Refuse, before any work, a gallery that cannot be searched at an FPIR.
 
@@ -109,16 +113,18 @@ def check_size(
         recognizer: Whose calibration, else card, is asked.
         photos_by_person: Who will be enrolled, with how many photos.
         fpir: The chance in (0, 1) that a stranger is given a name, at most.
+        cautious: Inside the worst group of people that was measured.
 
     Raises:
         CalibrationError: If neither can carry that for so many people; the message says what they
             can carry.
     """
+    table, calibration = recognizer.rules(cautious=cautious)
     threshold_for_gallery(
-        recognizer.embedder.thresholds,
+        table,
         fpir=fpir,
         people_by_photos=Counter(photos_by_person.values()),
-        calibration=recognizer.calibration,
+        calibration=calibration,
     )
 
 

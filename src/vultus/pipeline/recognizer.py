@@ -21,6 +21,7 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.enrolment import REPEATED, Resemblance
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration, load_calibration
+from vultus.matching.cautious import cautious_table
 from vultus.matching.operating_point import threshold_for_fmr
 from vultus.matching.verify import verify
 from vultus.models.store import ModelStore
@@ -89,20 +90,49 @@ class Recognizer(Analyser):
         site = self.calibration
         return self.embedder.thresholds if site is None else site.thresholds
 
-    def threshold(self, fmr: float) -> Threshold:
+    def rules(self, *, cautious: bool = False) -> tuple[ThresholdTable, Calibration | None]:
+        """What decisions stand on: a table of the model's card, and this site's calibration.
+
+        Args:
+            cautious: Take thresholds that hold inside the worst group of people that was measured.
+
+        Raises:
+            CalibrationError: If none are known: the card has none, or a calibration is in use.
+        """
+        if not cautious:
+            return self.embedder.thresholds, self.calibration
+        model, site = self.embedder.card.name, self.calibration
+        return cautious_table(self.embedder.cautious, model=model, calibration=site), None
+
+    def threshold(self, fmr: float, *, cautious: bool = False) -> Threshold:
         """The threshold at a false match rate of at most ``fmr``.
 
         Of this site's calibration if it carries the rate, else of the model's card; ``origin``
         says which.
 
-        Raises:
-            CalibrationError: If neither has a threshold that strict.
-        """
-        return threshold_for_fmr(self.embedder.thresholds, fmr=fmr, calibration=self.calibration)
+        Args:
+            fmr: In (0, 1].
+            cautious: The rate holds inside the worst group of people that was measured, too.
 
-    def gallery_threshold(self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR) -> Threshold:
-        """As `Gallery.threshold`, of this recogniser's card and calibration."""
-        return gallery.threshold(self.embedder.thresholds, fpir=fpir, calibration=self.calibration)
+        Raises:
+            CalibrationError: If neither has a threshold that strict, or as `rules`.
+        """
+        table, calibration = self.rules(cautious=cautious)
+        return threshold_for_fmr(table, fmr=fmr, calibration=calibration)
+
+    def gallery_threshold(
+        self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR, cautious: bool = False
+    ) -> Threshold:
+        """As `Gallery.threshold`, of this recogniser's card and calibration.
+
+        Args:
+            gallery: The enrolled people.
+            fpir: The chance in (0, 1) that a stranger is given a name, at most.
+            cautious: As if all enrolled and the stranger were of the worst group of people that
+                was measured.
+        """
+        table, calibration = self.rules(cautious=cautious)
+        return gallery.threshold(table, fpir=fpir, calibration=calibration)
 
     def _checked(self, calibration: Calibration) -> Calibration:
         calibration.check_space(self.embedder.space)
@@ -122,6 +152,7 @@ class Recognizer(Analyser):
         *,
         fmr: float = DEFAULT_FMR,
         threshold: float | None = None,
+        cautious: bool = False,
         prior: float = DEFAULT_PRIOR,
         select: Selection = DEFAULT_SELECT,
     ) -> Verification:
@@ -132,16 +163,18 @@ class Recognizer(Analyser):
             b: The other.
             fmr: False match rate that the calibrated threshold may have at most, in (0, 1].
             threshold: A cosine similarity in [-1, 1] to use instead; its error rate is unknown.
+            cautious: The rate must hold inside the worst group of people that was measured; the
+                price is more misses.
             prior: Probability of a match before looking, in (0, 1), for the answer's
                 ``probability``; it takes a calibration, and changes no decision.
             select: Which face of each photo is meant.
 
         Raises:
             ImageError, NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
-            CalibrationError: If there is no threshold for that ``fmr``.
+            CalibrationError: If there is no threshold for that ``fmr``, or as `rules`.
             SpaceMismatchError: If the calibration in the store is of another embedding space.
         """
-        rule = self.threshold(fmr) if threshold is None else Threshold(threshold)
+        rule = self.threshold(fmr, cautious=cautious) if threshold is None else Threshold(threshold)
         first, passed_a = self._meant(a, select, photo_name(a, 1))
         second, passed_b = self._meant(b, select, photo_name(b, 2))
         site = self.calibration
@@ -168,6 +201,7 @@ class Recognizer(Analyser):
         *,
         fpir: float = DEFAULT_FPIR,
         threshold: float | None = None,
+        cautious: bool = False,
     ) -> list[Identification]:
         """Name every face of a photo, or call it unknown (1:N, open set).
 
@@ -176,6 +210,7 @@ class Recognizer(Analyser):
             gallery: The enrolled people.
             fpir: The chance in (0, 1) that a stranger is given a name, at most.
             threshold: A cosine similarity in [-1, 1] to use instead.
+            cautious: As `gallery_threshold`; the price is more misses.
 
         Returns:
             One answer per face, in the order of `detect`; an empty list when there is no face.
@@ -186,9 +221,11 @@ class Recognizer(Analyser):
             GallerySpaceError: If the gallery was enrolled with another model or settings.
         """
         if threshold is None:
-            self.gallery_threshold(gallery, fpir=fpir)  # refused before any work
+            self.gallery_threshold(gallery, fpir=fpir, cautious=cautious)  # refused before any work
         analysed = next(self.analyse([photo]))
-        return self.identify_faces(analysed, gallery, fpir=fpir, threshold=threshold)
+        return self.identify_faces(
+            analysed, gallery, fpir=fpir, threshold=threshold, cautious=cautious
+        )
 
     def identify_faces(
         self,
@@ -197,12 +234,14 @@ class Recognizer(Analyser):
         *,
         fpir: float = DEFAULT_FPIR,
         threshold: float | None = None,
+        cautious: bool = False,
     ) -> list[Identification]:
         """As `identify`, for a photo that `analyse` gave."""
+        table, calibration = self.rules(cautious=cautious and threshold is None)
         answers = gallery.identify(
             photo.embeddings,
-            table=self.embedder.thresholds,
-            calibration=self.calibration,
+            table=table,
+            calibration=calibration,
             fpir=fpir,
             threshold=None if threshold is None else Threshold(threshold),
         )
@@ -218,6 +257,7 @@ class Recognizer(Analyser):
         *,
         fpir: float = DEFAULT_FPIR,
         threshold: float | None = None,
+        cautious: bool = False,
         on_error: ErrorHandler | None = None,
     ) -> Iterator[tuple[AnalysedPhoto, list[Identification]]]:
         """As `identify`, for any number of photos; memory does not grow with their number.
@@ -227,14 +267,18 @@ class Recognizer(Analyser):
             gallery: The enrolled people.
             fpir: As `identify`.
             threshold: As `identify`.
+            cautious: As `identify`.
             on_error: Called for each photo that is unreadable or shows no face, which is then left
                 out; None raises.
         """
         if threshold is None:
-            self.gallery_threshold(gallery, fpir=fpir)  # refused before any work
+            self.gallery_threshold(gallery, fpir=fpir, cautious=cautious)  # refused before any work
         for photo in self.analyse(photos, on_error=on_error):
             if len(photo.faces):
-                yield photo, self.identify_faces(photo, gallery, fpir=fpir, threshold=threshold)
+                answers = self.identify_faces(
+                    photo, gallery, fpir=fpir, threshold=threshold, cautious=cautious
+                )
+                yield photo, answers
             else:
                 tell(on_error, photo.name, self.no_face(photo, "no face found"))
 

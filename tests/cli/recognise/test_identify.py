@@ -45,6 +45,21 @@ def test_a_folder_of_too_many_people_is_refused_before_any_photo_is_read(
     assert "--fpir 0.011" in refused.err
 
 
+def test_caution_without_evidence_is_refused_before_any_photo_is_read(
+    run: Run, original: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Ada").mkdir()
+    (tmp_path / "Ada" / "1.jpg").touch()
+    monkeypatch.delattr("vultus.pipeline.analyser.load_chunks")
+    chosen = ("--gallery", tmp_path, "--model", tiny_model, "--cautious")
+    refused = run("identify", original, *chosen)
+    assert refused.code == 2
+    assert "nobody measured groups of people" in refused.err
+    both = run("identify", original, *chosen, "--threshold", 0.5)
+    assert both.code == 2
+    assert "two ways to decide" in both.err
+
+
 def test_select_says_whom_the_folders_photos_show(
     run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -23,6 +23,25 @@ def test_verify_answers_with_its_exit_code(
     assert "FMR 1.0e-03 on 30,000 impostor pairs" in other.out
 
 
+def test_caution_takes_the_worst_groups_threshold(run: Run, original: Path) -> None:
+    same = run("verify", original, original, "--cautious", "--calibration", "none", "--json")
+    assert same.code == 0, same.err
+    rule = same.json["threshold"]
+    assert rule["similarity"] > 0.5
+    assert "inside the worst of" in rule["origin"]
+    both = run("verify", original, original, "--cautious", "--threshold", 0.3)
+    assert (both.code, both.out) == (2, "")
+    assert "--cautious and --threshold are two ways to decide" in both.err
+
+
+def test_caution_is_refused_of_a_model_whose_groups_nobody_measured(
+    run: Run, original: Path, tiny_model: Path
+) -> None:
+    refused = run("verify", original, original, "--model", tiny_model, "--cautious")
+    assert refused.code == 2
+    assert "nobody measured groups of people" in refused.err
+
+
 @pytest.mark.parametrize(
     ("photo", "message"),
     [

@@ -211,6 +211,7 @@ def _assignments(option: str, words: Sequence[str] | None) -> "list[tuple[str, t
 
 def _print(figures: "GroupFigures") -> None:
     from vultus.evaluation.report.group_tables import (
+        cautious_lines,
         differential_lines,
         interval_words,
         photo_words,
@@ -233,6 +234,8 @@ def _print(figures: "GroupFigures") -> None:
         )
     for name, words in differential_lines(figures):
         say(f"{name}: {words}")
+    for line in cautious_lines(figures):
+        say(line)
 
 
 def _columns(figures: "GroupFigures") -> "Iterator[tuple[str, list[str]]]":

@@ -111,7 +111,7 @@ def _check_size(recognizer: "Recognizer", folder: Path, decision: FpirOptions) -
     if decision.threshold is None:
         people = people_of_folder(folder, on_error=Skipped())
         counts = {name: len(photos) for name, photos in people.items() if photos}
-        check_size(recognizer, counts, fpir=decision.fpir)
+        check_size(recognizer, counts, fpir=decision.fpir, cautious=decision.cautious)
 
 
 def named_faces(
@@ -129,7 +129,12 @@ def named_faces(
 
     paths = track(found := list_images(photos), "identifying", total=len(found))
     answered = recognizer.identify_many(
-        paths, gallery, fpir=decision.fpir, threshold=decision.threshold, on_error=skipped
+        paths,
+        gallery,
+        fpir=decision.fpir,
+        threshold=decision.threshold,
+        cautious=decision.cautious,
+        on_error=skipped,
     )
     records: list[dict[str, Any]] = []
     for number, (photo, answers) in enumerate(answered):

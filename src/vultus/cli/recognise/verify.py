@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from vultus.cli.options import FmrOptions, RecognizerOptions, SelectOption
+from vultus.cli.options import (
+    CautiousOption,
+    FmrOptions,
+    RecognizerOptions,
+    SelectOption,
+    check_one_rule,
+)
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.core.choices import DEFAULT_PRIOR, DEFAULT_SELECT
 
@@ -18,6 +24,10 @@ class VerifyOptions(FmrOptions):
         float,
         typer.Option(help="Chance of a match before looking, (0, 1), for the probability."),
     ] = DEFAULT_PRIOR
+    cautious: CautiousOption = False
+
+    def __post_init__(self) -> None:
+        check_one_rule(self.threshold, cautious=self.cautious)
 
 
 def verify(
@@ -35,6 +45,7 @@ def verify(
         b,
         fmr=decision.fmr,
         threshold=decision.threshold,
+        cautious=decision.cautious,
         prior=decision.prior,
         select=select,
     )

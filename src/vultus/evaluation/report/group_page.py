@@ -8,6 +8,7 @@ from pathlib import Path
 from vultus.core.thresholds import smallest_claim
 from vultus.evaluation.protocols.groups.figures import GroupFigures, RateFigures
 from vultus.evaluation.report.group_tables import (
+    cautious_lines,
     differential_lines,
     interval_words,
     needed_words,
@@ -89,6 +90,7 @@ def write_group_page(path: str | Path, figures: GroupFigures) -> None:
         "ticks": scale.ticks(),
         "asked": None if figures.target_fmr is None else scale.place(figures.target_fmr),
         "asked_text": "" if figures.target_fmr is None else number_words(figures.target_fmr),
+        "cautious": list(cautious_lines(figures)),
         "tables": [_cells(figures), _needed(figures)],
         "matrices": list(_matrices(figures)),
         "heat": [f"over {step:g} times" for step in _HEAT],

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from vultus.core.thresholds import smallest_claim
 from vultus.evaluation.measures.differentials import Differential
 from vultus.evaluation.measures.intervals import Interval
+from vultus.evaluation.protocols.groups.cautious import worst_groups
 from vultus.evaluation.protocols.groups.figures import (
     DifferentialFigures,
     GroupCell,
@@ -112,6 +113,17 @@ def _differential_words(found: DifferentialFigures) -> str:
         f"{ratio_words(found.max_over_geometric_mean)}, Gini {ratio_words(found.gini)}; "
         f"{found.n_groups} groups{left}"
     )
+
+
+def cautious_lines(figures: GroupFigures) -> Iterator[str]:
+    """Of each rate, the threshold that holds inside the worst group."""
+    for found in worst_groups([figures]):
+        small = found.n_too_small
+        left = f"; {small} {'is' if small == 1 else 'are'} too small to say" if small else ""
+        yield (
+            f"FMR {number_words(found.target_fmr)} inside each of {found.n_groups} groups takes a "
+            f"threshold of {found.threshold:.4f} ({found.name}){left}"
+        )
 
 
 def ratio_words(found: Differential) -> str:
