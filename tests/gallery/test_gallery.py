@@ -12,6 +12,7 @@ import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import (
+    AlreadyEnrolledError,
     CalibrationError,
     GalleryError,
     GalleryKeyError,
@@ -21,6 +22,7 @@ from vultus.core.errors import (
 )
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery import changing
+from vultus.gallery.enrolment import ALREADY, REPEATED
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.master_key import MasterKey
 from vultus.gallery.people import Consent, PersonDetails
@@ -320,7 +322,7 @@ def test_what_stands_beside_a_sealed_record_must_say_the_same(
             gallery.identities()
 
 
-def test_a_photo_like_somebody_elses_is_added_and_told(
+def test_a_photo_like_somebody_elses_is_left_out_unless_forced(
     tmp_path: Path, space: EmbeddingSpace, photos_of: Callable[..., Embeddings]
 ) -> None:
     rule = Threshold(0.6, fmr=1e-4, n_impostor=30_000, origin="a set")
@@ -331,8 +333,18 @@ def test_a_photo_like_somebody_elses_is_added_and_told(
         assert gallery.enroll("Cid", mixed, alike=rule).resemblances == ()
         # More of her own photos resemble nobody else.
         assert gallery.enroll("Ann", photos_of(0, 2, first=3), alike=rule).resemblances == ()
-        double = gallery.enroll("Dora", photos_of(1, 2), alike=rule)
+        with pytest.raises(AlreadyEnrolledError, match=r"this face is already 'Bob' \(similarity"):
+            gallery.enroll("Dora", photos_of(1, 2), alike=rule)
+        assert len(gallery) == 3
+        half = Embeddings.concatenate([photos_of(7), photos_of(1)])
+        left_out = gallery.enroll("Fay", half, alike=rule)
+        assert [bool(why) for why in left_out.reasons] == [False, True]
+        assert left_out.reasons[1][0].startswith(ALREADY)
+        double = gallery.enroll("Dora", photos_of(1, 2), alike=rule, force=True)
         assert double.added == 2
+        # Once more changes nothing: they are more like her own.
+        again = gallery.enroll("Dora", photos_of(1, 2), alike=rule)
+        assert again.reasons == ((REPEATED,), (REPEATED,))
         assert [(found.place, found.candidate.identity) for found in double.resemblances] == [
             (0, "Bob"),
             (1, "Bob"),
@@ -522,3 +534,21 @@ def test_a_gallery_with_a_master_key_opens_with_it_only(
         assert not gallery.protected
     with pytest.raises(GalleryKeyError):
         Gallery.open(plain, key=key)
+
+
+def test_photos_that_disagree_can_be_forced_in_and_stay(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: Callable[..., Embeddings]
+) -> None:
+    strangers = Embeddings.concatenate([photos_of(0), photos_of(1)])
+    path = tmp_path / "people.db"
+    with Gallery.open(path, space=space) as gallery:
+        with pytest.raises(InputError, match="disagree"):
+            gallery.enroll("Ann", strangers)
+        assert gallery.enroll("Ann", strangers, force=True).added == 2
+    with Gallery.open(path) as gallery:
+        middle = strangers.vectors.astype(np.float64).mean(axis=0)
+        (template,) = gallery.template_set().vectors
+        assert template @ (middle / np.linalg.norm(middle)) > 0.99
+        # More photos of hers are judged by hand from now on, too.
+        assert gallery.enroll("Ann", photos_of(0, 1, first=5)).added == 1
+        assert gallery.check() == []

@@ -10,6 +10,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     ├── SeveralFacesError (LookupError)    a photo must show one face and shows more
     ├── QualityError (ValueError)          a face is too poor for what was asked of it
     │   ├── OutlierError                   it is unlike the other photos of that person
+    │   ├── AlreadyEnrolledError           it is of somebody who is enrolled under another name
     │   └── RepeatedPhotoError             that photo was taken before
     ├── SpaceMismatchError (ValueError)    embeddings of two different spaces were to be compared
     ├── CalibrationError (ValueError)      an error rate was asked for that the data cannot carry
@@ -63,6 +64,10 @@ class QualityError(VultusError, ValueError):
 
 class OutlierError(QualityError):
     """A face is unlike the other photos of the person that it is said to be."""
+
+
+class AlreadyEnrolledError(QualityError):
+    """A photo shows somebody who is in the gallery under another name."""
 
 
 class RepeatedPhotoError(QualityError):

@@ -63,7 +63,7 @@ def argument(name: str, value: float | str | None = None) -> str:
 
     Args:
         name: As Python calls it; the command line must have an option of that name.
-        value: What to give; None where that is for the user to say.
+        value: What to give; None where that is for the user to say, True for a switch.
 
     Example:
         >>> argument("threshold"), argument("select", "largest")
@@ -74,7 +74,7 @@ def argument(name: str, value: float | str | None = None) -> str:
     """
     if _as_options.get():
         option = f"--{name.replace('_', '-')}"
-        return option if value is None else f"{option} {value}"
+        return option if value is None or value is True else f"{option} {value}"
     if value is None:
         return f"{name}=..."
     return f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 
-from vultus.core.embeddings import Embeddings
+from vultus.core.embeddings import Embeddings, Template
 from vultus.core.errors import GalleryDamagedError, InputError
 from vultus.gallery.audit import AuditEntry, AuditHead
 from vultus.gallery.enrolment import judge_photos
@@ -37,6 +37,8 @@ class Changes:
         *,
         sources: Sequence[str] | None,
         details: PersonDetails | None,
+        refused: Sequence[tuple[str, ...]],
+        force: bool,
     ) -> tuple[tuple[str, ...], ...]:
         """As `Gallery.enroll`; gives why each photo was left out.
 
@@ -45,6 +47,8 @@ class Changes:
             photos: At least one, of this gallery's space.
             sources: A label per photo, or None.
             details: What else to note, or None.
+            refused: Why each photo is left out already; an empty tuple where it is not.
+            force: Take photos that are unlike the others, too.
         """
         faces = to_faces(photos, sources, when=now(), by=self._opened.actor)
         with self._store.transaction(write=True):
@@ -55,15 +59,21 @@ class Changes:
                     photos,
                     self._embeddings(known),
                     identity=name,
-                    outlier_similarity=self._description.outlier_similarity,
+                    outlier_similarity=None if force else self._least_similarity(known),
+                    refused=refused,
                 )
+                fit = [
+                    dataclasses.replace(face, forced=force)
+                    for face, why in zip(faces, reasons, strict=True)
+                    if not why
+                ]
+                template = self._fused(name, [*known, *fit]) if fit else None
             except InputError as error:
                 raise InputError(f"nothing was enrolled: {error}") from None
-            fit = [face for face, why in zip(faces, reasons, strict=True) if not why]
             member = self._noted(member, name, details)
-            if fit:
+            if template is not None:
                 member = self._roster.add_faces(member, fit)
-                self._fuse(member, [*known, *fit])
+                self._roster.set_template(member, template.vector)
             counts = {"photos": len(fit), "left out": len(faces) - len(fit)}
             self._log("enroll", member.row.uid, counts=counts)
         for face, why in zip(faces, reasons, strict=True):
@@ -140,13 +150,16 @@ class Changes:
                 "person, or give another id"
             )
 
-    def _fuse(self, member: Member, faces: Sequence[StoredFace]) -> None:
+    def _fused(self, name: str, faces: Sequence[StoredFace]) -> Template:
         fusion = fuse(
-            self._embeddings(faces),
-            identity=member.record.name,
-            outlier_similarity=self._description.outlier_similarity,
+            self._embeddings(faces), identity=name, outlier_similarity=self._least_similarity(faces)
         )
-        self._roster.set_template(member, fusion.template.vector)
+        return fusion.template
+
+    def _least_similarity(self, faces: Sequence[StoredFace]) -> float | None:
+        """What photos of this person must have in common; None where some were forced in."""
+        forced = any(face.forced for face in faces)
+        return None if forced else self._description.outlier_similarity
 
     def _embeddings(self, faces: Sequence[StoredFace]) -> Embeddings:
         try:

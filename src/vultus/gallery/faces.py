@@ -23,6 +23,7 @@ class StoredFace:
         source: Where the photo came from, or None.
         enrolled_at: ISO 8601, UTC.
         enrolled_by: Who enrolled it, or None.
+        forced: Whether it was taken in although it is unlike the person's other photos.
     """
 
     vector: npt.NDArray[np.float32]
@@ -31,6 +32,7 @@ class StoredFace:
     source: str | None
     enrolled_at: str
     enrolled_by: str | None = None
+    forced: bool = False
 
     def to_bytes(self) -> bytes:
         """As it is sealed: the vector, then the rest as JSON."""

@@ -13,7 +13,13 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.audit import AuditEntry, AuditLog
 from vultus.gallery.changing import Changes
 from vultus.gallery.description import Description
-from vultus.gallery.enrolment import EnrolledPerson, Enrolment, resemblances
+from vultus.gallery.enrolment import (
+    EnrolledPerson,
+    Enrolment,
+    Resemblance,
+    refusals,
+    resemblances,
+)
 from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.inspection import inspect
 from vultus.gallery.master_key import MasterKey
@@ -153,20 +159,24 @@ class Gallery:
         sources: Sequence[str] | None = None,
         alike: Threshold | None = None,
         details: PersonDetails | None = None,
+        force: bool = False,
     ) -> Enrolment:
         """Add photos of one person, new or enrolled before; all at once or not at all.
 
         Photos that differ from the majority of this person's photos are left out and reported,
-        as are photos enrolled before. Two photos that differ cannot say who is right: an error.
+        as are photos enrolled before, and photos of somebody who is enrolled under another name.
+        Two photos that differ cannot say who is right: an error.
 
         Args:
             identity: The name; normalised (NFC, stripped), 1 to 200 characters.
             embeddings: One row per photo, at least one.
             sources: A label per photo, e.g. its path, or None.
-            alike: From which similarity on two faces are one person's: photos that are added and
-                are that much like somebody else's template are told (`Enrolment.resemblances`), so
-                that nobody is enrolled twice unnoticed. None compares with nobody.
+            alike: From which similarity on two faces are one person's: photos that are that much
+                like somebody else's template are left out (`Enrolment.resemblances`), so that
+                nobody is enrolled twice unnoticed. The more people, the higher it must be. None
+                compares with nobody.
             details: What else to note of the person.
+            force: Add photos that are unlike this person's others or like somebody else, too.
 
         Returns:
             What was done with each photo; when this returns, it is on disk.
@@ -174,6 +184,7 @@ class Gallery:
         Raises:
             InputError: If the name, ``sources`` or ``details`` are not fit, there is no photo, the
                 photos disagree, or none of them is like those enrolled before. Nothing is added.
+            AlreadyEnrolledError: If all photos are like somebody else. Nothing is added.
             GallerySpaceError: If the embeddings are of another space.
             GalleryError: If the file cannot be written.
         """
@@ -181,12 +192,14 @@ class Gallery:
         self._check_space(embeddings.space)
         if not len(embeddings):
             raise InputError(f"enrolling {name!r} needs at least one photo, got none")
-        reasons = self._changes.enroll(name, embeddings, sources=sources, details=details)
-        added = [place for place, why in enumerate(reasons) if not why]
-        if alike is None or not added:
-            return Enrolment(name, reasons)
-        found = self.search(embeddings[added], rank=2)
-        return Enrolment(name, reasons, resemblances(name, added, found, alike))
+        like: tuple[Resemblance, ...] = ()
+        if alike is not None:
+            like = resemblances(name, self.search(embeddings, rank=2), alike)
+        refused = refusals(() if force else like, n_photos=len(embeddings))
+        reasons = self._changes.enroll(
+            name, embeddings, sources=sources, details=details, refused=refused, force=force
+        )
+        return Enrolment(name, reasons, like)
 
     def remove(self, identity: str) -> ErasureReceipt:
         """Erase a person: the key of all that is kept of them is destroyed, and the rows go.

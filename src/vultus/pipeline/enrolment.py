@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,19 +49,9 @@ def enroll_folder(
     if note := size_note(recognizer, gallery, coming):
         tell_note(on_error, note)
     told = tracked(people.items(), "enrolling", total=len(people), progress=progress)
-    return _enroll(recognizer, gallery, told, select, on_error)
-
-
-def _enroll(
-    recognizer: Recognizer,
-    gallery: Gallery,
-    people: Iterable[tuple[str, list[Path]]],
-    select: Selection,
-    on_error: ErrorHandler | None,
-) -> dict[str, int]:
     return {
         name: recognizer.enroll(gallery, name, photos, select=select, on_error=on_error)
-        for name, photos in people
+        for name, photos in told
     }
 
 
@@ -167,5 +157,9 @@ def folder_gallery(
         tempfile.TemporaryDirectory() as place,
         recognizer.open_gallery(Path(place) / "gallery.db") as gallery,
     ):
-        _enroll(recognizer, gallery, told, select, on_error)
+        for name, photos in told:
+            # Nobody is left out for looking like somebody else: a note says so, and both are found.
+            recognizer.enroll(
+                gallery, name, photos, select=select, on_error=on_error, force="doubles"
+            )
         yield gallery

@@ -13,6 +13,7 @@ from PIL import Image as PilImage
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
+    AlreadyEnrolledError,
     ImageError,
     InputError,
     NoFaceError,
@@ -206,6 +207,7 @@ _REASONS: dict[type[VultusError], str] = {
     NoFaceError: "without a face",
     SeveralFacesError: "with several faces",
     OutlierError: "unlike the person's others",
+    AlreadyEnrolledError: "of somebody who is enrolled",
     RepeatedPhotoError: "enrolled before",
     QualityError: "too poor to judge",
 }

@@ -2,14 +2,16 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, DEFAULT_SELECT, Selection
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
+    AlreadyEnrolledError,
     CalibrationError,
     InputError,
     OutlierError,
@@ -18,8 +20,10 @@ from vultus.core.errors import (
 )
 from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.gallery.enrolment import REPEATED, Resemblance
+from vultus.gallery.enrolment import ALREADY, REPEATED, Enrolment, Resemblance, resemblances
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.names import normalise_identity
+from vultus.gallery.people import PersonDetails
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.cautious import cautious_table
 from vultus.matching.operating_point import threshold_for_fmr
@@ -314,11 +318,15 @@ class Recognizer(Analyser):
         *,
         select: Selection = DEFAULT_SELECT,
         on_error: ErrorHandler | None = None,
+        details: PersonDetails | None = None,
+        force: bool | Literal["doubles"] = False,
     ) -> int:
         """Add photos of one person to a gallery, all in one step.
 
-        A photo that is as like somebody else in the gallery as one person's photos are (at FMR
-        1e-4, or the strictest that is known) is added, and a note says so (`Skipped.notes`, else
+        A photo that is as like somebody else in the gallery as one person's photos are is left
+        out. What that takes follows the gallery's size: FMR 1e-4, and strict enough that a
+        stranger is taken for somebody in the gallery with FPIR 0.01 at most. Where thresholds do
+        not carry that, and with ``force``, it is added, and a note says so (`Skipped.notes`, else
         the log).
 
         Args:
@@ -329,6 +337,9 @@ class Recognizer(Analyser):
             on_error: Called for each photo that is unfit or unlike the person's other photos,
                 which is then left out; None raises at the first that is unfit, and nothing is
                 added.
+            details: What else to note of the person.
+            force: Add photos that are unlike the person's others or like somebody else, too;
+                ``"doubles"`` only the latter.
 
         Returns:
             How many photos were added.
@@ -336,6 +347,7 @@ class Recognizer(Analyser):
         Raises:
             ImageError, NoFaceError, SeveralFacesError, QualityError: As `embed_face`, naming the
                 photo, when ``on_error`` is None.
+            AlreadyEnrolledError: If all photos show somebody else who is enrolled.
             InputError: If the photos contradict each other, or those enrolled before.
             GallerySpaceError: If the gallery was made with another model or settings.
         """
@@ -349,25 +361,60 @@ class Recognizer(Analyser):
                 tell(on_error, photo.name, error)
         if not faces:
             return 0
+        found = Embeddings.concatenate(faces)
+        alike = None if force == "doubles" else self._somebody_else(gallery)
         try:
+            noted = self._resemblances(gallery, identity, found) if alike is None else ()
             enrolment = gallery.enroll(
-                identity, Embeddings.concatenate(faces), sources=names, alike=self._one_person()
+                identity, found, sources=names, alike=alike, details=details, force=force is True
             )
-        except InputError as error:
+        except (InputError, AlreadyEnrolledError) as error:
             if on_error is None:
                 raise
             for name in names:
                 on_error(name, error)
             return 0
-        for name, reasons in zip(names, enrolment.reasons, strict=True):
-            if reasons and on_error is None:
-                logger.warning("%s: %s left out: %s", identity, name, "; ".join(reasons))
-            elif reasons and on_error is not None:
-                kind = RepeatedPhotoError if REPEATED in reasons else OutlierError
-                on_error(name, kind("; ".join(reasons)))
-        for found in enrolment.resemblances:
-            tell_note(on_error, _resemblance_note(names[found.place], enrolment.identity, found))
+        _tell_left_out(enrolment, names, on_error)
+        for like in (*noted, *enrolment.resemblances):
+            if not enrolment.reasons[like.place]:
+                tell_note(on_error, _resemblance_note(names[like.place], enrolment.identity, like))
         return enrolment.added
+
+    def _somebody_else(self, gallery: Gallery) -> Threshold | None:
+        """From which similarity on a photo shows one of a gallery; None where nobody can say.
+
+        At a fixed FMR, a stranger would be like somebody in every large gallery.
+        """
+        pair = self._one_person()
+        if pair is None:
+            return None
+        with suppress(CalibrationError):
+            return max(pair, self.gallery_threshold(gallery), key=lambda rule: rule.similarity)
+        return None
+
+    def _resemblances(
+        self, gallery: Gallery, identity: str, photos: Embeddings
+    ) -> tuple[Resemblance, ...]:
+        alike = self._one_person()
+        if alike is None:
+            return ()
+        return resemblances(normalise_identity(identity), gallery.search(photos, rank=2), alike)
+
+
+def _tell_left_out(
+    enrolment: Enrolment, names: Sequence[str], on_error: ErrorHandler | None
+) -> None:
+    for name, reasons in zip(names, enrolment.reasons, strict=True):
+        if not reasons:
+            continue
+        text = "; ".join(reasons)
+        if on_error is None:
+            logger.warning("%s: %s left out: %s", enrolment.identity, name, text)
+        elif REPEATED in reasons:
+            on_error(name, RepeatedPhotoError(text))
+        else:
+            kind = AlreadyEnrolledError if text.startswith(ALREADY) else OutlierError
+            on_error(name, kind(text))
 
 
 def _resemblance_note(photo: str, identity: str, found: Resemblance) -> Note:

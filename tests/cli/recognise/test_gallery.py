@@ -79,21 +79,25 @@ def test_the_summary_of_an_enrolment_counts_by_reason_and_the_flag_helps(
     assert "--select largest" in outcome.err
     summary = "1 photo enrolled, 2 left out (1 with several faces, 1 without a face)"
     assert outcome.err.splitlines()[-1] == summary
-    again = run(*enroll, "--name", "Eileen", "--select", "largest", "--json").json
+    again = run(*enroll, "--name", "Eileen", "--select", "largest", "--force", "--json").json
     assert again["left_out"] == {"without a face": 1}
 
 
-def test_one_photo_under_two_names_is_told_and_the_same_again_is_no_failure(
+def test_one_photo_under_two_names_is_refused_and_the_same_again_is_no_failure(
     run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     enroll = ("gallery", "enroll", tmp_path / "people.db", original, "--model", tiny_model)
     first = run(*enroll, "--name", "Grace")
     assert (first.code, "looks like" in first.err) == (0, False)
-    double = run(*enroll, "--name", "Anna")
+    refused = run(*enroll, "--name", "Anna")
+    assert refused.code == 2
+    assert "this face is already 'Grace' (similarity 1.0000" in refused.err
+    assert "--force" in refused.err
+    double = run(*enroll, "--name", "Anna", "--force")
     assert double.code == 0
     assert f"note: {original} of 'Anna' looks like 'Grace': similarity 1.0000" in double.err
     assert "FMR 1.0e-04 on 30,000 impostor pairs" in double.err
-    third = run(*enroll, "--name", "Ada", "--json")
+    third = run(*enroll, "--name", "Ada", "--force", "--json")
     (note,) = third.json["notes"]
     assert (note["kind"], note["identity"], note["like"]) == ("resemblance", "Ada", "Grace")
     assert note["similarity"] > 0.9999

@@ -40,12 +40,21 @@ def enroll(
         typer.Option(help="Who it is; without, give a folder with a folder per person."),
     ] = None,
     select: SelectOption = DEFAULT_SELECT,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Take photos that look like somebody else, or unlike the person's others, too.",
+        ),
+    ] = False,
 ) -> int:
     """Enrol one person from photos, or many from a folder of folders; makes FILE when needed."""
     from vultus.image.io import list_images
     from vultus.pipeline.enrolment import enroll_folder, size_note
     from vultus.pipeline.photos import Skipped
 
+    if force and name is None:
+        raise InputError("--force is for one person at a time; give --name, or leave it out")
     recognizer, skipped = models.open(), Skipped(on_note=report_note)
     enrolled: dict[str, int] = {}
     with recognizer.open_gallery(file) as gallery, progress_bar() as progress:
@@ -54,7 +63,7 @@ def enroll(
             if (crowd := size_note(recognizer, gallery, {name: len(paths)})) is not None:
                 skipped.note(crowd)
             enrolled[name] = recognizer.enroll(
-                gallery, name, paths, select=select, on_error=skipped
+                gallery, name, paths, select=select, on_error=skipped, force=force
             )
         for folder in () if name is not None else map(Path, photos):
             enrolled |= enroll_folder(
