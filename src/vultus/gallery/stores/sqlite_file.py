@@ -1,8 +1,10 @@
 """The file of a gallery as SQLite opens it: made, locked, synced, wiped, copied, checked."""
 
 import os
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from vultus.gallery.stores.sqlite_schema import (
 
 BUSY_TIMEOUT_MS = 10_000
 _SCRUB_TIMEOUT_MS = 200
+_POLL_S = (0.001, 0.008)
 SCRUB = "scrub"
 """The fact that something was overwritten, and the log of changes may still hold it."""
 
@@ -103,7 +106,7 @@ class SqliteFile:
                     yield
                 return
             self._check_open(write)
-            self._execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._begin(write)
             self._depth, self._writing, self._doomed = 1, write, False
             try:
                 if write:
@@ -145,11 +148,8 @@ class SqliteFile:
                 return True
             if self.read_only or self._depth:
                 return False
-            self._execute(f"PRAGMA busy_timeout = {_SCRUB_TIMEOUT_MS}")
-            try:
+            with self._waiting(_SCRUB_TIMEOUT_MS):
                 busy = self._row("PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                self._execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             return busy is not None and busy[0] == 0
 
     def backup(self, path: Path) -> None:
@@ -233,6 +233,31 @@ class SqliteFile:
                 "open it again"
             )
 
+    def _begin(self, write: bool) -> None:
+        if not write:
+            self._execute("BEGIN")
+            return
+        # SQLite sleeps longer the longer one waits, so that whoever comes late is served first.
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        with self._waiting(0):
+            while True:
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    if not is_busy(error) or time.monotonic() > deadline:
+                        raise GalleryError(message(self.path, error)) from error
+                time.sleep(random.uniform(*_POLL_S))  # noqa: S311 -- any will do
+
+    @contextmanager
+    def _waiting(self, timeout_ms: int) -> Iterator[None]:
+        """Wait so long for others instead."""
+        self._execute(f"PRAGMA busy_timeout = {timeout_ms}")
+        try:
+            yield
+        finally:
+            self._execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+
     def _clear_scrub(self) -> None:
         if self._has_schema() and not self._logged():
             # Under the lock of the writer an empty log stays empty: what was due is done.
@@ -285,12 +310,18 @@ class SqliteFile:
             raise GalleryError(f"{self.path} is damaged ({error}); restore a backup") from error
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else is at work."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def message(path: Path, error: sqlite3.Error) -> str:
     """What an error of SQLite means for a gallery, and what to do."""
     code = getattr(error, "sqlite_errorcode", None)
     # The low byte is the primary code; the rest says more about it.
     primary = None if code is None else code & 0xFF
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if is_busy(error):
         return f"{path} is in use by another process; try again ({error})"
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return f"{path} is damaged ({error}); restore a backup, it is left as it is"
