@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +14,22 @@ from skimage.data import astronaut
 from vultus.alignment.align import align_faces
 from vultus.core.choices import Flip
 from vultus.core.crops import AlignedCrops
-from vultus.core.errors import InputError, ModelError, SpaceMismatchError
+from vultus.core.errors import (
+    InputError,
+    LicenceError,
+    ModelError,
+    ModelNotFoundError,
+    RegistryError,
+    SpaceMismatchError,
+)
 from vultus.core.faces import Faces
 from vultus.core.similarity import paired_similarity, similarity_matrix
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.embedding.embedder import BATCH_SIZE, Embedder, open_embedder
+from vultus.embedding.embedder import BATCH_SIZE, Committee, Embedder, open_embedder
 from vultus.embedding.preprocess import network_input
 from vultus.image.io import read_image
 from vultus.models.cards import ModelCard
+from vultus.models.committee import Member
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import installed_engines, openvino_core
 from vultus.runtime.session import Session, open_session
@@ -29,6 +38,7 @@ from vultus.runtime.tensors import TensorSpec
 Array = npt.NDArray[Any]
 MakeCard = Callable[..., ModelCard]
 MakeGraph = Callable[..., bytes]
+_NO_OP = b"\x1a\x00"  # an empty producer version: another file, the same network
 FLIPS: Sequence[Flip] = get_args(Flip)
 
 
@@ -350,3 +360,112 @@ def skip_without_bf16(runtime: Literal["onnxruntime", "openvino"]) -> None:
         pytest.skip("ONNX Runtime has no bf16")
     if "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no bfloat16 arithmetic")
+
+
+class TestCommittee:
+    @pytest.fixture
+    def members(self, make_card: MakeCard, make_graph: MakeGraph) -> list[Embedder]:
+        """Two tiny embedders that differ in how they scale pixels, and in the mirrored view."""
+        session = open_session(make_graph("b"), runtime="onnxruntime", threads=1)
+        first = make_card(name="one", sha256="1" * 64, min_norm=2.0)
+        second = make_card(name="two", sha256="2" * 64, std=40.0, flip="concat")
+        return [Embedder(session, first), Embedder(session, second)]
+
+    @pytest.fixture
+    def names(self) -> tuple[Member, ...]:
+        return Member("one", 0.7), Member("two", 0.3)
+
+    def test_similarities_are_the_weighted_sum_of_the_members(
+        self, members: list[Embedder], names: tuple[Member, ...], crops: AlignedCrops
+    ) -> None:
+        joined = Committee(members, names).embed(crops)
+        assert joined.vectors.shape == (len(crops), 8 + 16)
+        one, two = (member.embed(crops).vectors.astype(np.float64) for member in members)
+        wanted = 0.7 * one @ one.T + 0.3 * two @ two.T
+        got = similarity_matrix(joined, joined)
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+    def test_a_face_alone_is_the_face_in_a_batch(
+        self, members: list[Embedder], names: tuple[Member, ...], crops: AlignedCrops
+    ) -> None:
+        committee = Committee(members, names)
+        together = committee.embed(crops[:5]).vectors
+        alone = np.concatenate([committee.embed(crops[i]).vectors for i in range(5)])
+        np.testing.assert_allclose(alone, together, atol=1e-6)
+        assert len(committee.embed(crops[:0])) == 0
+
+    def test_it_is_a_space_of_its_own(
+        self, members: list[Embedder], names: tuple[Member, ...], crops: AlignedCrops
+    ) -> None:
+        space = Committee(members, names).space
+        assert space.model == "one@0.7+two@0.3"
+        assert space.dim == 24
+        assert space not in [member.space for member in members]
+        assert space != Committee(members, [Member("one", 0.6), Member("two", 0.4)]).space
+        unmirrored = [members[0], Embedder(members[1]._session, members[1].card, flip="none")]
+        assert space != Committee(unmirrored, names).space
+        with pytest.raises(SpaceMismatchError):
+            similarity_matrix(
+                Committee(members, names).embed(crops[:1]), members[0].embed(crops[:1])
+            )
+
+    def test_norms_count_in_least_norms(
+        self, members: list[Embedder], names: tuple[Member, ...], crops: AlignedCrops
+    ) -> None:
+        committee = Committee(members, names)
+        one, two = (member.embed(crops).norms for member in members)
+        np.testing.assert_allclose(committee.embed(crops).norms, one / 2, rtol=1e-6)
+        assert committee.min_norm == 1
+        free = [Embedder(m._session, dataclasses.replace(m.card, min_norm=0.0)) for m in members]
+        committee = Committee(free, names)
+        assert committee.min_norm == 0
+        np.testing.assert_allclose(committee.embed(crops).norms, 0.7 * one + 0.3 * two, rtol=1e-5)
+        both = [Embedder(m._session, dataclasses.replace(m.card, min_norm=3.0)) for m in members]
+        least = np.minimum(one, two) / 3
+        np.testing.assert_allclose(Committee(both, names).embed(crops).norms, least, rtol=1e-6)
+
+    def test_another_flip_leaves_no_threshold_and_no_least_norm(
+        self, members: list[Embedder], names: tuple[Member, ...]
+    ) -> None:
+        turned = [Embedder(member._session, member.card, flip="add") for member in members]
+        assert Committee(turned, names).min_norm == 0
+        assert not Committee(turned, names).thresholds.points
+
+
+class TestOpenCommittee:
+    @pytest.fixture
+    def store(self, tmp_path: Path, make_card: MakeCard, make_graph: MakeGraph) -> ModelStore:
+        """A store with two imported models of one file, and one of another template."""
+        store = ModelStore(tmp_path / "store")
+        for name, template in (("one", "arcface-112"), ("two", "arcface-112")):
+            path = tmp_path / f"{name}.onnx"
+            path.write_bytes(make_graph("b") + (b"" if name == "one" else _NO_OP))
+            values = make_card(name=name, template=template).to_dict()
+            for key in ("sha256", "file_name"):
+                values.pop(key)
+            store.import_model(path, values)
+        return store
+
+    def test_by_name(self, store: ModelStore, crops: AlignedCrops) -> None:
+        committee = open_embedder("two+one", store=store, threads=1)
+        assert isinstance(committee, Committee)
+        assert committee.card == store.card("one+two")
+        assert committee.space.model == "one+two"
+        one = open_embedder("one", store=store).embed(crops[:4]).vectors
+        got = committee.embed(crops[:4]).vectors
+        np.testing.assert_allclose(got[:, :8], one * 0.5**0.5, atol=1e-6)
+
+    def test_what_cannot_be_is_refused(self, store: ModelStore) -> None:
+        with pytest.raises(InputError, match="must differ"):
+            open_embedder("one+one", store=store)
+        with pytest.raises(RegistryError, match="no 'three'"):
+            open_embedder("one+three", store=store)
+        with pytest.raises(InputError, match="must be an embedding model"):
+            open_embedder("one+yunet-2023mar", store=store)
+        with pytest.raises(ModelNotFoundError, match="no model file at"):
+            open_embedder("one+two.onnx", store=store)
+
+    def test_the_policy_names_the_member(self, store: ModelStore) -> None:
+        strict = ModelStore(store.root, policy="commercial-only")
+        with pytest.raises(LicenceError, match="'vultus-s2' must not be used"):
+            open_embedder("one+vultus-s2", store=strict)

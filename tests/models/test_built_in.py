@@ -16,6 +16,7 @@ from vultus.models.store import ModelStore
 NAMES = [
     "adaface-ir101",
     "adaface-ir18",
+    "dlib-resnet",
     "edgeface-base",
     "edgeface-s-gamma-05",
     "edgeface-xs-gamma-06",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from vultus.core.errors import ConfigError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.models.cards import Licence, ModelCard, is_model_name
+from vultus.models.cards import Licence, ModelCard
+from vultus.models.names import is_model_name
 
 MakeCard = Callable[..., ModelCard]
 

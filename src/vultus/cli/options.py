@@ -33,7 +33,11 @@ DetectorOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    str, typer.Option(help="Embedder: a name of `vultus models list`.", metavar="NAME")
+    str,
+    typer.Option(
+        help="Embedder: a name of `vultus models list`; several with + between make a committee.",
+        metavar="NAME",
+    ),
 ]
 PrecisionOption = Annotated[
     Precision, typer.Option(help="f32, or bf16 where the CPU and OpenVINO have it.")

@@ -1,7 +1,8 @@
 """Aligned crops -> embeddings, in batches."""
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from vultus.core.thresholds import ThresholdTable
 from vultus.embedding.preprocess import fused, network_input, preprocessing_line, views
 from vultus.embedding.source import find_model
 from vultus.models.cards import ModelCard
+from vultus.models.committee import Member, committee_card, parse_committee
+from vultus.models.names import is_committee
 from vultus.models.store import ModelStore
 from vultus.runtime.session import Session, open_session
 from vultus.runtime.tensors import TensorSpec
@@ -162,6 +165,88 @@ class Embedder:
             )
 
 
+class Committee(Embedder):
+    """Several embedders whose unit vectors, joined with weights, are one embedding.
+
+    Each member's vector is multiplied with the root of its weight, so that the joined vector has
+    length 1, and the cosine of two is the weighted mean of the members' cosines. It is a space of
+    its own: gallery, search and calibration treat it like any other.
+
+    Where members' cards state a least norm, ``norms`` are the least of their norms, each in units
+    of its least norm: below 1, a member cannot judge the face. Members without do not count there.
+    Where none states one, norms are the weighted means.
+
+    Args:
+        members: Open embedders of one template, all different.
+        names: Their names and weights, in the same order; the weights sum to 1.
+
+    Raises:
+        InputError: If the members' templates differ.
+    """
+
+    def __init__(self, members: Sequence[Embedder], names: Sequence[Member]) -> None:
+        self.card = committee_card(names, [member.card for member in members])
+        flips = {member.flip for member in members}
+        self.flip = flips.pop() if len(flips) == 1 else "none"
+        self._members = tuple(members)
+        self._weights = tuple(name.weight for name in names)
+        parts = zip(names, members, strict=True)
+        self.space = EmbeddingSpace(
+            model=self.card.name,
+            weights_sha256=self.card.sha256,
+            preprocessing=" + ".join(f"{n.name}: {m.space.preprocessing}" for n, m in parts),
+            dim=sum(member.space.dim for member in members),
+        )
+
+    @property
+    def thresholds(self) -> ThresholdTable:
+        """The committee's measured thresholds; none if a member's flip is not its card's."""
+        return self.card.thresholds if self._as_on_cards else ThresholdTable()
+
+    @property
+    def min_norm(self) -> float:
+        """1 where a member's card states a least norm; 0 where none does, or a flip is another."""
+        return self.card.min_norm if self._as_on_cards else 0.0
+
+    @property
+    def description(self) -> str:
+        """What each member runs on."""
+        return " + ".join(dict.fromkeys(member.description for member in self._members))
+
+    def embed(self, crops: AlignedCrops) -> Embeddings:
+        """Embed any number of crops with every member, one after the other.
+
+        Args:
+            crops: Of the members' template.
+
+        Returns:
+            One row a crop, in order.
+
+        Raises:
+            InputError, ModelError: As `Embedder.embed`.
+        """
+        parts = [member.embed(crops) for member in self._members]
+        vectors = [
+            part.vectors.astype(np.float64) * math.sqrt(weight)
+            for part, weight in zip(parts, self._weights, strict=True)
+        ]
+        joined = np.concatenate(vectors, axis=1)
+        joined /= np.linalg.norm(joined, axis=1, keepdims=True)
+        return Embeddings(joined.astype(np.float32), self._norms(parts), self.space)
+
+    def _norms(self, parts: Sequence[Embeddings]) -> npt.NDArray[np.float32]:
+        norms = np.stack([part.norms for part in parts])
+        least = np.array([member.card.min_norm for member in self._members], np.float32)
+        if not least.any():
+            return np.asarray(np.array(self._weights) @ norms, np.float32)
+        limited = least > 0
+        return np.asarray((norms[limited] / least[limited, None]).min(axis=0), np.float32)
+
+    @property
+    def _as_on_cards(self) -> bool:
+        return all(member.flip == member.card.flip for member in self._members)
+
+
 def open_embedder(
     model: str | Path | ModelCard,
     *,
@@ -175,10 +260,11 @@ def open_embedder(
     """Open an embedding model by its name, file or card.
 
     Args:
-        model: A name in the store; a path to an ONNX file, which must be one that the store knows
-            by its SHA-256 or have a card beside it (``net.onnx`` and ``net.toml``); or a card,
-            whose file is searched in the store and its mirrors. Text that ends in ``.onnx`` is a
-            path, unless the store has a model of that name.
+        model: A name in the store; names of members with + between them, for a committee (see
+            `vultus.models.committee`); a path to an ONNX file, which must be one that the store
+            knows by its SHA-256 or have a card beside it (``net.onnx`` and ``net.toml``); or a
+            card, whose file is searched in the store and its mirrors. Text that ends in ``.onnx``
+            is a path, unless the store has a model of that name.
         store: Where to look; None takes the default store. Nothing is downloaded.
         flip: As in `Embedder`.
         runtime: As in `vultus.runtime.session.open_session`.
@@ -193,15 +279,37 @@ def open_embedder(
         DigestError: If the file's bytes are not those of its card.
         LicenceError: If the store's policy forbids the model.
         ModelError: If it is no embedding model, or the graph does not fit the card.
+        InputError: If a committee cannot be: a member twice, templates that differ.
         MissingDependencyError, ProviderError, ConfigError: As `open_session`.
     """
-    path, card = find_model(model, store=ModelStore() if store is None else store)
+    store = ModelStore() if store is None else store
+    if isinstance(model, str) and _names_committee(model):
+        store.card(model)  # refused before any member is opened
+        names = parse_committee(model)
+        members = [
+            open_embedder(
+                name.name,
+                store=store,
+                flip=flip,
+                runtime=runtime,
+                precision=precision,
+                threads=threads,
+                batch_size=batch_size,
+            )
+            for name in names
+        ]
+        return Committee(members, names)
+    path, card = find_model(model, store=store)
     if card.task != "embedding":
         raise ModelError(f"model {card.name!r} must be an embedding model, is one of {card.task}")
     session = open_session(path, runtime=runtime, precision=precision, threads=threads)
     embedder = Embedder(session, card, flip=flip, batch_size=batch_size)
     logger.info("%s on %s", embedder.space, embedder.description)
     return embedder
+
+
+def _names_committee(model: str) -> bool:
+    return is_committee(model) and not model.endswith(".onnx") and not Path(model).is_file()
 
 
 def _runs(rows: int, batch_size: int, *, fixed: int | None) -> Iterator[tuple[int, int]]:

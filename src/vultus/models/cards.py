@@ -15,8 +15,8 @@ from vultus.core.errors import ConfigError
 from vultus.core.plain_values import parse_toml, read_text
 from vultus.core.settings_reader import read
 from vultus.core.thresholds import Threshold, ThresholdTable, stated_rate
+from vultus.models.names import is_committee_name, is_model_name
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TABLES = ("thresholds", "cautious")
 _NEEDED: dict[str, tuple[str, ...]] = {
@@ -59,6 +59,9 @@ class ModelCard:
         url: Where it is downloaded; None where it comes by a mirror or an import only.
         archive_sha256: SHA-256 of the zip pack that ``url`` gives; None if ``url`` is the file.
         archive_member: The file's name inside that pack.
+        built_from: Name of the file that ours is built of (`vultus.models.built.ORIGINS`); None
+            where it comes as it is.
+        built_from_sha256: SHA-256 of that file.
         training_data: What it was trained on, as far as is known.
         template: Alignment template that its crops must have; empty if it takes whole images.
         colour: Channel order of the network's input.
@@ -90,6 +93,8 @@ class ModelCard:
     url: str | None = None
     archive_sha256: str | None = None
     archive_member: str | None = None
+    built_from: str | None = None
+    built_from_sha256: str | None = None
     training_data: str = "unknown"
     template: str = ""
     colour: Colour = "rgb"
@@ -129,16 +134,18 @@ class ModelCard:
                 )
 
     def _check_names(self) -> None:
-        if not is_model_name(self.name):
+        if not is_model_name(self.name) and not is_committee_name(self.name):
             _refuse("name", "at most 64 of a-z 0-9 . _ -", self.name)
         if not _is_plain_file_name(self.file_name):
             _refuse("file_name", "NAME.onnx, without a folder", self.file_name)
-        for key in ("sha256", "archive_sha256"):
+        for key in ("sha256", "archive_sha256", "built_from_sha256"):
             digest = getattr(self, key)
             if digest is not None and not _SHA256.fullmatch(digest):
                 _refuse(key, "64 lower-case hex digits", digest)
         if (self.archive_sha256 is None) != (self.archive_member is None):
             _refuse("archive_sha256", "given together with archive_member", None)
+        if (self.built_from is None) != (self.built_from_sha256 is None):
+            _refuse("built_from", "given together with built_from_sha256", None)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, source: str = "") -> "ModelCard":
@@ -210,11 +217,6 @@ class ModelCard:
     def to_toml(self) -> str:
         """The card as TOML text; `from_toml` reads it back."""
         return tomli_w.dumps({key: value for key, value in self.to_dict().items() if value != []})
-
-
-def is_model_name(name: str) -> bool:
-    """Whether a model could have this name; such a name is also safe as a folder's name."""
-    return _NAME.fullmatch(name) is not None
 
 
 def _refuse(key: str, wanted: str, got: object) -> None:

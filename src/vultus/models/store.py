@@ -16,8 +16,10 @@ from vultus.core.errors import (
     RegistryError,
 )
 from vultus.core.text import did_you_mean
+from vultus.models.built import build_in, check_buildable, find_origin
 from vultus.models.built_in import built_in_cards, built_in_files
-from vultus.models.cards import ModelCard, is_model_name
+from vultus.models.cards import ModelCard
+from vultus.models.committee import committee_card, parse_committee
 from vultus.models.digest import check_digest, is_stamped, sha256_file, stamp
 from vultus.models.download import (
     Progress,
@@ -39,9 +41,10 @@ from vultus.models.imported import (
     write_card,
 )
 from vultus.models.licence import accept_licence
+from vultus.models.names import is_committee, is_committee_name, is_model_name
 from vultus.models.settings import Policy, mirror_folders, offline_switch, store_policy, store_root
 
-Place = Literal["built in", "store", "mirror", "changed"]
+Place = Literal["built in", "store", "mirror", "package", "members", "changed"]
 
 _LOCK = ".lock"
 _CALIBRATION = "calibration.json"
@@ -89,11 +92,15 @@ class ModelStore:
         return [cards[name] for name in sorted(cards)]
 
     def card(self, name: str) -> ModelCard:
-        """The card of that name.
+        """The card of that name, or of the committee of that name.
 
         Raises:
             RegistryError: If there is none; the message suggests the nearest.
+            InputError: If a committee cannot be (see `vultus.models.committee`).
         """
+        if is_committee(name):
+            members = parse_committee(name)
+            return committee_card(members, [self.card(member.name) for member in members])
         card = built_in_cards().get(name)
         if card is None and is_model_name(name):
             card = imported_card(self.root, name)
@@ -109,11 +116,15 @@ class ModelStore:
     def find(self, name: str) -> Path | None:
         """Where the model's right file is: in the store, else in a mirror, else None.
 
+        A model that is built of another file is here once `path`, `fetch` or `pull` has built it.
+
         Raises:
             RegistryError: If the name is unknown.
             DigestError: If the file in the store was changed.
         """
         card = self.card(name)
+        if is_committee(name):
+            return None
         stored = self._stored(card)
         if not stored.is_file():
             return find_in_mirrors(card, self.mirrors)
@@ -126,17 +137,24 @@ class ModelStore:
         return stored
 
     def place(self, name: str) -> Place | None:
-        """Where the model's file is; ``"changed"`` if it is in the store and not what it was.
+        """Where the model's file is.
+
+        ``"changed"`` if it is in the store and not what it was; ``"package"`` if the file that it
+        is built of is here, in its package or in a mirror; ``"members"`` if all members of a
+        committee are here.
 
         Raises:
             RegistryError: If the name is unknown.
         """
+        if is_committee(name):
+            places = [self.place(member.name) for member in parse_committee(name)]
+            return "changed" if "changed" in places else None if None in places else "members"
         try:
             found = self.find(name)
         except DigestError:
             return "changed"
         if found is None:
-            return None
+            return None if find_origin(self.card(name), self.mirrors) is None else "package"
         if found.is_relative_to(built_in_files()):
             return "built in"
         return "store" if found.is_relative_to(self.root) else "mirror"
@@ -144,15 +162,20 @@ class ModelStore:
     def path(self, name: str) -> Path:
         """The model's file on this machine: in the store, else in a mirror; never downloads.
 
+        A model that is built of a file that is here is built, once.
+
         Raises:
             RegistryError: If the name is unknown.
             LicenceError: If the policy forbids the model.
             ModelNotFoundError: If the file is not here; the message says how to get it.
             DigestError: If the file in the store was changed.
+            ModelError: If a model must be built and the store cannot be written.
         """
-        card = self.card(name)
+        card = self._card_with_file(name)
         self.check_policy(card)
         found = self.find(name)
+        if found is None and card.built_from is not None:
+            return self.pull(name)
         if found is None:
             raise ModelNotFoundError(not_here(card, "its file is not on this machine"))
         return found
@@ -163,12 +186,14 @@ class ModelStore:
         Raises:
             RegistryError, LicenceError, ModelNotFoundError, DownloadError, DigestError: As `pull`.
         """
-        self.check_policy(self.card(name))
+        self.check_policy(self._card_with_file(name))
         found = self.find(name)
         return self.pull(name, progress=progress) if found is None else found
 
     def pull(self, name: str, *, accept: bool = False, progress: Progress | None = None) -> Path:
         """Bring the model's file into the store: from a mirror if it is there, else downloaded.
+
+        A model that is built of a file that another package carries is built.
 
         A download of a non-commercial model needs its licence to be accepted once; a file from a
         mirror does not, because the site that set up the mirror has chosen it.
@@ -189,7 +214,7 @@ class ModelStore:
             DigestError: If other bytes come than the card promises.
             ModelError: If the store cannot be written, or a zip pack is not sound.
         """
-        card = self.card(name)
+        card = self._card_with_file(name)
         self.check_policy(card)
         if accept:
             self._make_folder(self.root)
@@ -198,7 +223,9 @@ class ModelStore:
         if _is_right(stored, card):
             return stored
         mirrored = find_in_mirrors(card, self.mirrors) or find_pack(card, self.mirrors)
-        if mirrored is None:
+        origin = find_origin(card, self.mirrors) if mirrored is None else None
+        if mirrored is None and origin is None:
+            check_buildable(card)
             check_downloadable(card, root=self.root, offline=self.offline)
         self._make_folder(stored.parent)
         with FileLock(stored.parent / _LOCK):
@@ -206,6 +233,8 @@ class ModelStore:
                 return stored
             if mirrored is not None:
                 copy_from_mirror(card, stored, mirrors=self.mirrors)
+            elif origin is not None:
+                build_in(card, stored, origin=origin)
             elif card.url is not None:
                 download_in(card, stored, url=card.url, progress=progress)
         return stored
@@ -214,20 +243,25 @@ class ModelStore:
         """Read the model's whole file again and compare its SHA-256.
 
         Returns:
-            The file.
+            The file; of a model that is not built yet, the file that it will be built of.
 
         Raises:
             RegistryError: If the name is unknown.
             ModelNotFoundError: If it is not here.
             DigestError: If it is not what the card promises.
         """
-        card = self.card(name)
+        card = self._card_with_file(name)
         stored = self._stored(card)
         path = stored if stored.is_file() else find_in_mirrors(card, self.mirrors)
-        if path is None:
+        if path is not None:
+            check_digest(path, card.sha256)
+            return path
+        origin = find_origin(card, self.mirrors)
+        if origin is None:
+            check_buildable(card)
             raise ModelNotFoundError(not_here(card, "its file is not on this machine"))
-        check_digest(path, card.sha256)
-        return path
+        check_digest(origin, str(card.built_from_sha256))
+        return origin
 
     def import_model(self, path: str | Path, values: Mapping[str, Any] | None = None) -> ModelCard:
         """Copy a model file into the store, under a card.
@@ -275,7 +309,7 @@ class ModelStore:
             ModelError: If something cannot be deleted; the message says what is left.
         """
         folder = self.root / name
-        if not is_model_name(name) or not folder.is_dir():
+        if not (is_model_name(name) or is_committee_name(name)) or not folder.is_dir():
             raise ModelNotFoundError(
                 f"model {self.card(name).name!r} is not in the store {self.root}"
             )
@@ -301,14 +335,34 @@ class ModelStore:
         if self.policy == "commercial-only" and not card.licence.commercial_use:
             raise LicenceError(
                 f"model {card.name!r} must not be used here: its licence ({card.licence.name}) "
-                "does not allow commercial use, and the policy is commercial-only"
+                "does not allow commercial use, and the policy is commercial-only. By what their "
+                f"publishers say, it allows: {self._allowed(card.task)}"
             )
+
+    def _allowed(self, task: Task) -> str:
+        """Models of a task whose licences allow commercial use, those that were run by us first."""
+        cards = [card for card in self.cards() if card.task == task]
+        allowed = [card for card in cards if card.licence.commercial_use]
+        allowed.sort(key=lambda card: not card.verified)
+        return ", ".join(card.name for card in allowed) or "none"
+
+    def _card_with_file(self, name: str) -> ModelCard:
+        card = self.card(name)
+        if is_committee(name):
+            members = " ".join(member.name for member in parse_committee(name))
+            raise ModelError(
+                f"committee {card.name!r} has no file of its own; name one of its members here, or "
+                f"all of them: {members}"
+            )
+        return card
 
     def _stored(self, card: ModelCard) -> Path:
         return self.root / card.name / card.file_name
 
     def _check_name_is_free(self, card: ModelCard) -> None:
         earlier = imported_card(self.root, card.name)
+        if is_committee(card.name):
+            raise RegistryError(f"models: + joins the members of a committee, got {card.name!r}")
         if card.name in built_in_cards():
             raise RegistryError(f"models: {card.name!r} is a built-in name; choose another")
         if earlier is not None and earlier.sha256 != card.sha256:

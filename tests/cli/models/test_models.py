@@ -87,6 +87,7 @@ def test_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     rows = run_json(capsys, "list")
     assert [row["name"] for row in rows] == list(built_in_cards())
     here = {row["name"]: row["here"] for row in rows if row["here"]}
+    assert here.pop("dlib-resnet", "package") == "package"  # where its extra is installed
     assert here == {"vultus-s2": "built in"}
     rows = run_json(capsys, "list", "--task", "quality")
     assert [row["name"] for row in rows] == ["ediffiqa-tiny"]
@@ -94,6 +95,16 @@ def test_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "commercial" in text
     assert "w600k" in text
+    assert "vultus-s2+dlib-resnet" in text
+    run("list", "--task", "quality")
+    assert "committee" not in capsys.readouterr().out
+
+
+def test_show_gives_the_card_of_a_committee(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run_json(capsys, "show", "dlib-resnet+vultus-s2")
+    assert shown["name"] == "vultus-s2+dlib-resnet"
+    assert not shown["licence"]["commercial_use"]
+    assert [round(point["fmr"], 4) for point in shown["thresholds"]] == [0.01, 0.001, 0.0001]
 
 
 def test_show_gives_the_whole_card(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def list_models(
     *,
     form: FormOptions,
 ) -> None:
-    """List the known models, and which are on this machine."""
+    """List the known models, and which are on this machine; as text, known committees, too."""
     store = _store()
     rows = [_row(store, store.card(name)) for name in store.names(task)]
     if form.json:
@@ -50,27 +50,22 @@ def list_models(
     if form.csv:
         print_csv(_CSV_COLUMNS, ([_csv(row[name]) for name in _CSV_COLUMNS] for row in rows))
         return
+    keys = ("name", "task", "here", "commercial_use", "verified", "description")
     head = ("name", "task", "here", "commercial", "tried", "description")
-    marks = ("commercial_use", "verified")
-    cells = [
-        (
-            row["name"],
-            row["task"],
-            row["here"],
-            *(_text(row[mark]) for mark in marks),
-            row["description"],
-        )
-        for row in rows
-    ]
-    print_table(head, cells, lines=False)
+    print_table(head, [[_text(row[key]) for key in keys] for row in rows], lines=False)
+    if task in (None, "embedding"):
+        _print_committees(store)
 
 
 def show(name: NameArgument, json: JsonOption = False) -> None:
-    """Show a model's card: licence, origin, digest, input, thresholds; and its calibration here."""
+    """Show a model's card: licence, origin, digest, input, thresholds; and its calibration here.
+
+    For a committee (vultus-s2+dlib-resnet) that which its members' cards make together.
+    """
     store = _store()
     card = store.card(name)
     values = card.to_dict() | {"here": store.place(name) or ""}
-    path = store.calibration_path(name)
+    path = store.calibration_path(card.name)
     if path.is_file():
         values["calibration"] = _calibration(path, json=json)
     if json:
@@ -132,6 +127,15 @@ def remove(name: NameArgument, json: JsonOption = False) -> None:
         print_json({"name": name, "removed": True})
     else:
         say(f"{name}: removed from {store.root}")
+
+
+def _print_committees(store: "ModelStore") -> None:
+    from vultus.models.committee import known_committees
+
+    keys = ("name", "here", "commercial_use", "description")
+    rows = [_row(store, store.card(name)) for name in known_committees()]
+    cells = [[_text(row[key]) for key in keys] for row in rows]
+    print_table(("committee", "here", "commercial", "members"), cells, lines=False)
 
 
 def _row(store: "ModelStore", card: "ModelCard") -> dict[str, Any]:

@@ -16,8 +16,8 @@ from vultus.embedding.embedding_file import load_embeddings
 from vultus.evaluation.calibration.run import CalibrationPlan, LabelledFaces, check_people
 from vultus.evaluation.protocols.photos import PhotoRoot
 from vultus.matching.calibration import Calibration
-from vultus.models.cards import is_model_name
 from vultus.models.digest import sha256_file
+from vultus.models.names import is_committee_name, is_model_name
 from vultus.models.store import ModelStore
 from vultus.pipeline.measuring.photos import embed_with
 from vultus.pipeline.recognizer import Recognizer
@@ -93,7 +93,7 @@ def calibration_file(space: EmbeddingSpace) -> Path:
     Raises:
         InputError: If the embeddings are of no model that can be in the store.
     """
-    if not is_model_name(space.model):
+    if not is_model_name(space.model) and not is_committee_name(space.model):
         raise InputError(
             f"the embeddings name no model of the store but {space.model!r}: give --output"
         )

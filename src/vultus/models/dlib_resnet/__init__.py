@@ -1,0 +1,1 @@
+"""dlib's face recognition ResNet: its published file, read without dlib, as an ONNX graph."""
