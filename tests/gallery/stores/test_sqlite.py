@@ -311,6 +311,24 @@ def test_who_waits_too_long_is_told_that_the_gallery_is_in_use(
     other.close()
 
 
+def test_a_full_disk_undoes_the_change_and_the_log_makes_room(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    store = SqliteStore(path, create=True)
+    person = add(store)
+    log = Path(f"{path}-wal")
+    assert log.stat().st_size > 0
+    pages = (store._row("PRAGMA page_count") or (0,))[0]
+    store._row(f"PRAGMA max_page_count = {pages}")  # which SQLite tells as it tells a full disk
+    with pytest.raises(GalleryError, match=r"disk .* is full; nothing was changed"):
+        add(store, n_faces=400)
+    assert log.stat().st_size == 0
+    assert [row.id for row in store.people()] == [person]
+    store._row("PRAGMA max_page_count = 1000000")
+    add(store, n_faces=400)
+    assert store.check() == []
+    store.close()
+
+
 def test_a_fork_does_not_use_its_parents_file(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "g.db", create=True)
     add(store)

@@ -115,9 +115,12 @@ class SqliteFile:
                 if self._doomed:
                     raise GalleryError(f"{self.path}: a part of the change failed; nothing is kept")
                 self._execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
+                if error_code(error.__cause__) == sqlite3.SQLITE_FULL:
+                    with suppress(GalleryError):  # the log is what takes most room
+                        self._row("PRAGMA wal_checkpoint(TRUNCATE)")
                 raise
             finally:
                 self._depth, self._writing = 0, False
@@ -310,17 +313,21 @@ class SqliteFile:
             raise GalleryError(f"{self.path} is damaged ({error}); restore a backup") from error
 
 
+def error_code(error: BaseException | None) -> int | None:
+    """SQLite's primary code of an error; None if it has none."""
+    code = getattr(error, "sqlite_errorcode", None)
+    # The low byte is the primary code; the rest says more about it.
+    return None if code is None else code & 0xFF
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether somebody else is at work."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return error_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def message(path: Path, error: sqlite3.Error) -> str:
     """What an error of SQLite means for a gallery, and what to do."""
-    code = getattr(error, "sqlite_errorcode", None)
-    # The low byte is the primary code; the rest says more about it.
-    primary = None if code is None else code & 0xFF
+    primary = error_code(error)
     if is_busy(error):
         return f"{path} is in use by another process; try again ({error})"
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
