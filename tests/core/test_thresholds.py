@@ -3,7 +3,7 @@ import json
 import pytest
 
 from vultus.core.errors import CalibrationError, InputError
-from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.core.thresholds import SearchRates, Threshold, ThresholdTable
 
 TABLE = ThresholdTable(
     (
@@ -82,3 +82,37 @@ def test_one_threshold_has_one_rate() -> None:
 def test_a_claim_may_be_as_strict_as_its_comparisons_carry() -> None:
     table = ThresholdTable((Threshold(-1, fmr=1, n_impostor=1), Threshold(0.5, 1e-3, 3_000)))
     assert table.at_fmr(1e-3).similarity == 0.5
+
+
+def extrapolated(**values: float) -> Threshold:
+    fields = {"fmr": 1e-6, "n_impostor": 1_000_000, "n_false": 0, "fmr_by_tail": 2e-7} | values
+    return Threshold(0.6, origin="a tail", **fields)  # type: ignore[arg-type]
+
+
+def test_an_extrapolated_rate_says_so_and_reaches_a_tenth_of_a_comparison() -> None:
+    point = extrapolated()
+    assert point.extrapolated
+    assert "1.0e-06 at most, 2.0e-07 by the fitted tail of 1,000,000" in str(point)
+    assert ThresholdTable((point,)).at_fmr(1e-6) == point
+    assert Threshold(**point.to_dict()) == point
+    with pytest.raises(InputError, match=r"0\.1 / n_impostor"):
+        ThresholdTable((extrapolated(fmr=9e-8, fmr_by_tail=1e-8),))
+    with pytest.raises(InputError, match="rule of three"):
+        ThresholdTable((Threshold(0.6, fmr=1e-6, n_impostor=1_000_000),))
+
+
+def test_the_evidence_of_a_rate_must_go_together() -> None:
+    with pytest.raises(InputError, match="fmr_by_tail must be 0 to fmr"):
+        extrapolated(fmr_by_tail=2e-6)
+    with pytest.raises(InputError, match="n_false must be 0 to n_impostor"):
+        extrapolated(n_false=1_000_001)
+    assert "n_false" not in Threshold(0.6, fmr=1e-3, n_impostor=10_000).to_dict()
+
+
+def test_what_a_search_gives_is_told_in_words() -> None:
+    assert str(SearchRates(0.01)).startswith("FPIR 0.01; nobody measured")
+    rates = SearchRates(0.01, 0.018, 0.19, 0.46, "people of a set")
+    assert (
+        str(rates)
+        == "FPIR 0.01 (at most 0.018); misses 19% (up to 46%) of the enrolled, people of a set"
+    )

@@ -9,6 +9,7 @@ from vultus.matching.fpir_curves import (
     FpirCurve,
     FpirCurves,
     PhotoLevel,
+    RateSpread,
     people_for_fpir,
     smallest_fpir,
 )
@@ -121,3 +122,29 @@ def test_nonsense_is_refused() -> None:
         FpirCurve(3, np.array([0.5, 0.4]), np.array([0.2, 0.1]))
     with pytest.raises(InputError, match="rising sizes"):
         PhotoLevel(1, (), 5, 5, 5)
+
+
+def test_a_spread_becomes_the_interval_of_single_photos_at_the_same_rate() -> None:
+    spread = RateSpread(np.array([0.2, 0.6]), np.array([1.0, 0.6]), np.array([1.0, 3.0]))
+    spread_rates = FpirCurves(RATES.levels, "made up", spread)
+    single, fused = (spread_rates.threshold(0.01, people_by_photos={k: 100}) for k in (1, 3))
+    ends = spread_rates.interval(0.01, gallery_size=100)
+    assert ends is not None
+    low, high = spread.factors(single.similarity)
+    hazard = -math.log1p(-0.01)
+    assert ends == pytest.approx((-math.expm1(-low * hazard), -math.expm1(-high * hazard)))
+    assert single.search is not None
+    assert fused.search is not None
+    assert single.search.fpir_high == fused.search.fpir_high == pytest.approx(ends[1])
+    assert RATES.interval(0.01, gallery_size=100) is None
+    with pytest.raises(InputError, match="highs at least 1"):
+        RateSpread(np.array([0.2]), np.array([0.5]), np.array([0.9]))
+
+
+def test_a_followed_tail_carries_thirty_times_more_and_no_more() -> None:
+    assert people_for_fpir(0.01, gallery_size=10_000, least_pairs=0.1) == 448
+    followed = FpirCurves(RATES.levels, "made up", None, 0.1)
+    with pytest.raises(CalibrationError, match="takes a calibration on 24,496 people"):
+        RATES.threshold(0.01, people_by_photos={1: 1_000_000})
+    with pytest.raises(CalibrationError, match="takes a calibration on 4,473 people"):
+        followed.threshold(0.01, people_by_photos={1: 1_000_000})

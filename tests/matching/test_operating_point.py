@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,9 @@ from vultus.core.text import option_words
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder
 from vultus.matching.calibration import Calibration
+from vultus.matching.fnir_curves import FnirCurves, FnirLevel
+from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.model_rates import ModelRates
 from vultus.matching.operating_point import (
     fmr_for_fpir,
     fpir_of_fmr,
@@ -157,3 +161,46 @@ def test_a_gallery_beyond_the_people_falls_back_to_the_card(
     assert rule(0.005).origin.startswith("model card: FPIR 0.005 among 10 people by formula")
     with pytest.raises(CalibrationError, match="takes a calibration on 30,000 people"):
         rule(1e-4)
+
+
+def searched(*, fnir: float, max_fnir: float = 0.5) -> ModelRates:
+    """A card with searches: FPIR falls tenfold each 0.1, ``fnir`` at every threshold."""
+    grid = np.array([0.3, 0.4, 0.5, 0.6, 0.7])
+    curves = tuple(
+        FpirCurve(n, grid, np.minimum(0.5 - grid / 10, n * 10 ** (-10 * grid))) for n in (1, 50)
+    )
+    fpir = FpirCurves((PhotoLevel(1, curves, 1000, 1000, 1000),), "made up")
+    level = FnirLevel(1, 40, 80, grid, np.full(5, fnir), np.full(5, (1 + fnir) / 2))
+    return ModelRates(TABLE.points, fpir, (FnirCurves((level,), "others"),), max_fnir)
+
+
+def test_a_cards_searches_come_before_the_formula_and_tell_the_price() -> None:
+    rule = threshold_for_gallery(searched(fnir=0.2), fpir=0.01, people_by_photos={1: 50})
+    assert "FPIR 0.01 among 50 people; made up" in rule.origin
+    assert rule.search is not None
+    assert (rule.search.fpir, rule.search.fnir, rule.search.fnir_high) == (0.01, 0.2, 0.6)
+    assert rule.search.fnir_origin == "others"
+    # Where its people end, the card's thresholds answer as before.
+    beyond = threshold_for_gallery(searched(fnir=0.2), fpir=0.001, people_by_photos={1: 10})
+    assert "by formula" in beyond.origin
+    assert beyond.similarity == threshold_for_fpir(TABLE, fpir=0.001, gallery_size=10).similarity
+    assert beyond.search is not None
+    assert beyond.search.fpir_high is None
+
+
+def test_a_threshold_that_misses_too_many_is_refused_unless_told() -> None:
+    with pytest.raises(CalibrationError, match=r"misses 60% .*at most 50%.*max_fnir=0\.6"):
+        threshold_for_gallery(searched(fnir=0.6), fpir=0.01, people_by_photos={1: 50})
+    told = searched(fnir=0.6, max_fnir=0.6)
+    rule = threshold_for_gallery(told, fpir=0.01, people_by_photos={1: 50})
+    assert rule.search is not None
+    assert rule.search.fnir == 0.6
+
+
+def test_the_same_question_again_is_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = searched(fnir=0.11)
+    first = threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: 50})
+    monkeypatch.delattr(FpirCurves, "threshold")
+    assert threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: 50}) is first
+    with pytest.raises(AttributeError):
+        threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: 49})

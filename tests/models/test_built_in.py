@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -8,7 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from vultus.models.built_in import built_in_cards, built_in_files
+from vultus.core.embeddings import EmbeddingSpace
+from vultus.core.errors import CalibrationError
+from vultus.matching.model_rates import ModelRates, rates_from_package
+from vultus.matching.operating_point import threshold_for_gallery
+from vultus.models.built_in import built_in_cards, built_in_files, built_in_rates
 from vultus.models.cards import ModelCard
 from vultus.models.graph import check_graph, embedder_shapes
 from vultus.models.store import ModelStore
@@ -102,7 +108,7 @@ def test_the_built_in_embedder_states_its_terms_and_its_error_rates() -> None:
     card = built_in_cards()["vultus-s2"]
     assert not card.licence.commercial_use
     rates = [point.fmr for point in card.thresholds.points if point.fmr is not None]
-    assert rates == pytest.approx([1e-2, 1e-3, 1e-4], rel=0.01)
+    assert rates == pytest.approx([1e-2, 1e-3, 1e-4, 1e-5, 1e-6], rel=0.01)
     assert 128 <= card.embedding_dim <= 512
     assert card.min_norm == 12
     assert built_in_cards()["mobilefacenet-y1"].min_norm == 14
@@ -140,3 +146,31 @@ def test_a_public_file_is_what_its_card_says(public_store: ModelStore, name: str
         assert embedder_shapes(path).embedding_dim == card.embedding_dim
     else:
         check_graph(path)
+
+
+@pytest.mark.parametrize("name", ["vultus-s2", "mobilefacenet-y1"])
+def test_search_rates_are_of_the_models_space_and_carry_ten_thousand_people(name: str) -> None:
+    text, card = built_in_rates(name), built_in_cards()[name]
+    assert text is not None
+    space = EmbeddingSpace(**json.loads(text)["space"])
+    assert (space.model, space.weights_sha256, space.dim) == (card.name, card.sha256, 128)
+    assert built_in_rates("sphere20") is None
+    curves, misses = rates_from_package(text, space)
+    rates = ModelRates(card.thresholds.points, curves, misses)
+    before = 0.0
+    for people in (10, 100, 1_000, 10_000):
+        rule = threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: people})
+        assert rule.search is not None
+        assert rule.search.fpir_high is not None
+        assert rule.search.fnir is not None
+        assert rule.search.fnir_high is not None
+        assert before < rule.similarity < 0.6
+        assert 0.01 < rule.search.fpir_high < 0.06
+        assert rule.search.fnir < min(0.4, rule.search.fnir_high)
+        before = rule.similarity
+    with pytest.raises(CalibrationError, match="takes a calibration on"):
+        threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: 1_000_000})
+    with pytest.raises(CalibrationError, match="at most 5% may be missed"):
+        threshold_for_gallery(
+            dataclasses.replace(rates, max_fnir=0.05), fpir=0.01, people_by_photos={1: 10_000}
+        )

@@ -56,6 +56,7 @@ _GALLERY = command_group(
         "list": "vultus.cli.recognise.gallery:list_people",
         "remove": "vultus.cli.recognise.gallery:remove",
         "identify": "vultus.cli.recognise.gallery:identify",
+        "threshold": "vultus.cli.recognise.gallery_threshold:threshold",
     },
 )
 _BASELINE = command_group(

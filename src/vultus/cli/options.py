@@ -14,6 +14,7 @@ from vultus.core.choices import (
     DEFAULT_EMBEDDER,
     DEFAULT_FMR,
     DEFAULT_FPIR,
+    DEFAULT_MAX_FNIR,
     Precision,
     Selection,
 )
@@ -103,6 +104,10 @@ class FpirOptions:
     ] = DEFAULT_FPIR
     threshold: ThresholdOption = None
     cautious: CautiousOption = False
+    max_fnir: Annotated[
+        float,
+        typer.Option(help="Refuse a threshold that misses more of the enrolled, [0, 1]."),
+    ] = DEFAULT_MAX_FNIR
 
     def __post_init__(self) -> None:
         check_one_rule(self.threshold, cautious=self.cautious)

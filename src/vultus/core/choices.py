@@ -36,6 +36,9 @@ DEFAULT_EMBEDDER = "vultus-s2"
 DEFAULT_TEMPLATE = "arcface-112"
 DEFAULT_FMR = 1e-3
 DEFAULT_FPIR = 0.01
+DEFAULT_MAX_FNIR = 0.5
+"""Who would miss more than every second of the enrolled is told so instead of answered."""
+
 DEFAULT_PRIOR = 0.5
 DEFAULT_SELECT: Selection = "only"
 """Everywhere: a photo that shows several people says itself whose it is, or is not taken."""

@@ -81,7 +81,7 @@ class Identification:
         candidates: Best first; ties in the order of enrolment.
         threshold: The rule that was applied to the best candidate.
         fpir: The false positive identification rate asked for (the chance that a stranger is
-            given a name), or None with a threshold set by hand.
+            given a name), or None with a threshold set by hand. ``threshold.search`` has more.
         gallery_size: How many people the probe was compared with.
         refusal: Why the probe is too poor to be judged; empty when it is not.
     """
@@ -104,6 +104,21 @@ class Identification:
             return self.candidates[0].identity
         return None
 
+    @property
+    def fpir_high(self) -> float | None:
+        """Upper end of the 95 % interval of the FPIR; None where nobody measured it."""
+        return None if self.threshold.search is None else self.threshold.search.fpir_high
+
+    @property
+    def fnir(self) -> float | None:
+        """The share of searches for enrolled people that this threshold misses; None likewise."""
+        return None if self.threshold.search is None else self.threshold.search.fnir
+
+    @property
+    def fnir_high(self) -> float | None:
+        """Upper end of the FNIR among the kinds of people that were measured; None likewise."""
+        return None if self.threshold.search is None else self.threshold.search.fnir_high
+
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON."""
         return {
@@ -111,6 +126,12 @@ class Identification:
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "threshold": self.threshold.to_dict(),
             "fpir": self.fpir,
+            "fpir_high": self.fpir_high,
+            "fnir": self.fnir,
+            "fnir_high": self.fnir_high,
+            "fnir_origin": ""
+            if self.threshold.search is None
+            else self.threshold.search.fnir_origin,
             "gallery_size": self.gallery_size,
             "refusal": list(self.refusal),
         }

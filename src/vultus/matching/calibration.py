@@ -11,6 +11,7 @@ from vultus.core.plain_values import parse_json, read_text
 from vultus.core.settings_reader import read
 from vultus.core.text import json_text
 from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.matching.fnir_curves import FnirCurves
 from vultus.matching.fpir_curves import FpirCurves
 from vultus.matching.match_probability import MatchProbability
 
@@ -56,6 +57,8 @@ class Calibration:
         match_probability: Similarity to log-likelihood ratio; None where nobody has two photos.
         checks: The same rates on the people held out, and how good the probabilities are there;
             plain values.
+        fnir_curves: How often people held out are missed, by threshold and photos per person; None
+            where too few have two photos, and in older files.
     """
 
     space: EmbeddingSpace
@@ -65,6 +68,7 @@ class Calibration:
     fpir_curves: FpirCurves | None = None
     match_probability: MatchProbability | None = None
     checks: Mapping[str, Any] = field(default_factory=dict)
+    fnir_curves: FnirCurves | None = None
 
     def check_space(self, space: EmbeddingSpace) -> None:
         """Refuse to judge embeddings of another space.
@@ -94,6 +98,7 @@ class Calibration:
             if self.match_probability is None
             else self.match_probability.to_dict(),
             "checks": dict(self.checks),
+            "misses": None if self.fnir_curves is None else self.fnir_curves.to_dict(),
         }
 
     @classmethod
@@ -116,6 +121,7 @@ class Calibration:
             file.gallery_rates,
             file.evidence,
             file.checks,
+            file.misses,
         )
 
     def to_json(self) -> str:
@@ -135,6 +141,7 @@ class _File:
     gallery_rates: FpirCurves | None
     evidence: MatchProbability | None
     checks: Mapping[str, Any]
+    misses: FnirCurves | None = None
 
     def __post_init__(self) -> None:
         ThresholdTable(self.thresholds)  # refuses points that do not go together

@@ -17,14 +17,14 @@ from vultus.core.errors import CalibrationError, InputError
 from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
 from vultus.core.text import argument, rounded_up
-from vultus.core.thresholds import Threshold
+from vultus.core.thresholds import COUNTED_PAIRS, SearchRates, Threshold
 
 _BISECTIONS = 60
 _ROUNDING = 1e-12
 """So that 3 / 49 is carried by 49 people."""
 
 
-def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
+def people_for_fpir(fpir: float, *, gallery_size: int, least_pairs: float = COUNTED_PAIRS) -> int:
     """How many people a calibration needs to carry an FPIR: the rule of three, twice.
 
     Every person is a stranger once and enrolled once. So many strangers must be searched that
@@ -33,6 +33,8 @@ def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
     Args:
         fpir: In (0, 1).
         gallery_size: N, how many people are enrolled.
+        least_pairs: To how many pairs of people a rate must amount; fewer than 3 where a fitted
+            tail is followed (`FpirCurves.least_pairs`).
 
     Raises:
         InputError: If an argument is out of range.
@@ -43,18 +45,20 @@ def people_for_fpir(fpir: float, *, gallery_size: int) -> int:
     """
     check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
     check_positive_int("gallery_size", gallery_size)
-    pairs = 3 * gallery_size / fpir
+    pairs = least_pairs * gallery_size / fpir
     n = max(2, math.floor(max(3 / fpir, (1 + math.sqrt(1 + 8 * pairs)) / 2)) - 1)
-    while smallest_fpir(n, gallery_size=gallery_size) > fpir * (1 + _ROUNDING):
+    while smallest_fpir(n, gallery_size=gallery_size, least_pairs=least_pairs) > fpir * (
+        1 + _ROUNDING
+    ):
         n += 1
     return n
 
 
-def smallest_fpir(n_people: int, *, gallery_size: int) -> float:
+def smallest_fpir(n_people: int, *, gallery_size: int, least_pairs: float = COUNTED_PAIRS) -> float:
     """The lowest FPIR that so many people carry; may be above 1."""
     if n_people < 2:
         return math.inf
-    return max(3 / n_people, 6 * gallery_size / (n_people * (n_people - 1)))
+    return max(3 / n_people, 2 * least_pairs * gallery_size / (n_people * (n_people - 1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +99,39 @@ class FpirCurve:
             return math.inf
         logs = np.log(-np.log1p(-self.fpirs))
         return float(np.interp(similarity, self.similarities, logs))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateSpread:
+    """How far a rate may lie from what was measured, by the threshold: 95 %, people drawn anew.
+
+    Attributes:
+        similarities: (k,) float64 thresholds, rising.
+        lows: (k,) float64, the lower end of the false match rate there, over the rate: in [0, 1].
+        highs: (k,) float64, the upper end over the rate: at least 1.
+
+    Raises:
+        InputError: If shapes, dtypes, orders or ranges are others.
+    """
+
+    similarities: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    lows: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    highs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+
+    def __post_init__(self) -> None:
+        check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
+        if not len(self.similarities) or not (np.diff(self.similarities) > 0).all():
+            raise InputError("similarities must be rising, at least one, got others")
+        for name in ("lows", "highs"):
+            check_array(name, getattr(self, name), dtype=np.float64, shape=self.similarities.shape)
+        if not ((self.lows >= 0) & (self.lows <= 1) & (self.highs >= 1)).all():
+            raise InputError("lows must be in [0, 1] and highs at least 1, got others")
+        freeze_arrays(self)
+
+    def factors(self, similarity: float) -> tuple[float, float]:
+        """Lower and upper end over the rate at a threshold; beyond the ends as there."""
+        low = float(np.interp(similarity, self.similarities, self.lows))
+        return low, float(np.interp(similarity, self.similarities, self.highs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +193,9 @@ class FpirCurves:
     Attributes:
         levels: At rising numbers of photos per person, the first with one photo.
         origin: Where the numbers come from, in words.
+        spread: How uncertain the rates are; None where that was not measured.
+        least_pairs: To how many pairs of people a rate must amount to be carried: 3 where they are
+            counted, 0.1 where the curves follow a tail fitted to the highest scores.
 
     Raises:
         InputError: If the levels are others.
@@ -163,6 +203,8 @@ class FpirCurves:
 
     levels: tuple[PhotoLevel, ...]
     origin: str
+    spread: RateSpread | None = None
+    least_pairs: float = COUNTED_PAIRS
 
     def __post_init__(self) -> None:
         counts = [level.photos_per_person for level in self.levels]
@@ -185,6 +227,16 @@ class FpirCurves:
         size = sum(people_by_photos.values())
         return -math.expm1(-self._hazard(similarity, shares, gallery_size=size))
 
+    def interval(self, fpir: float, *, gallery_size: int) -> tuple[float, float] | None:
+        """The 95 % interval of an FPIR among so many people; None where it was not measured."""
+        if self.spread is None:
+            return None
+        hazard = -math.log1p(-fpir)
+        # Where single photos have that rate: the uncertainty was measured on these.
+        single = self._lowest(hazard, {self.levels[0]: 1.0}, gallery_size=gallery_size)
+        low, high = self.spread.factors(single)
+        return -math.expm1(-hazard * low), -math.expm1(-hazard * high)
+
     def threshold(self, fpir: float, *, people_by_photos: Mapping[int, int]) -> Threshold:
         """The lowest threshold that keeps the FPIR of a gallery at or below a target.
 
@@ -206,19 +258,14 @@ class FpirCurves:
         levels = self.carrying(fpir, gallery_size=size)
         shares = _shares(people_by_photos, levels)
         target = -math.log1p(-fpir)
-        low, high = -1.0, max(float(x.curves[-1].similarities[-1]) for x in levels)
+        high = max(float(x.curves[-1].similarities[-1]) for x in levels)
         if self._hazard(high, shares, gallery_size=size) > target:
             raise CalibrationError(
                 f"no similarity up to {high:.4f} keeps FPIR {fpir:.3g} among {size:,} people "
                 f"({self.origin}). Strangers that alike are often one person under two names: "
                 "look at the most similar pairs of the calibration's photos"
             )
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            if self._hazard(middle, shares, gallery_size=size) > target:
-                low = middle
-            else:
-                high = middle
+        high = self._lowest(target, shares, gallery_size=size)
         fmr = -math.expm1(-self._hazard(high, shares, gallery_size=1))
         n = min(level.n_searches * (level.n_people - 1) for level in shares)
         most = levels[-1].photos_per_person
@@ -227,7 +274,23 @@ class FpirCurves:
             notes.append(f"extrapolated from {levels[0].largest:,}")
         if max(people_by_photos) > most:
             notes.append(f"more than {most} photo(s) each taken as {most}")
-        return Threshold(high, min(fmr, 1.0), n, f"{', '.join(notes)}; {self.origin}")
+        ends = self.interval(fpir, gallery_size=size)
+        rates = SearchRates(fpir, None if ends is None else ends[1])
+        origin = f"{', '.join(notes)}; {self.origin}"
+        return Threshold(high, min(fmr, 1.0), n, origin, search=rates)
+
+    def _lowest(
+        self, hazard: float, shares: Mapping[PhotoLevel, float], *, gallery_size: int
+    ) -> float:
+        """The lowest threshold with at most this hazard; the highest known where none has."""
+        low, high = -1.0, max(float(x.curves[-1].similarities[-1]) for x in shares)
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            if self._hazard(middle, shares, gallery_size=gallery_size) > hazard:
+                low = middle
+            else:
+                high = middle
+        return high
 
     def carrying(self, fpir: float, *, gallery_size: int) -> tuple[PhotoLevel, ...]:
         """The levels on people enough for a rate in a gallery of so many people.
@@ -236,7 +299,7 @@ class FpirCurves:
             InputError: If an argument is out of range.
             CalibrationError: If there is none; the message says how many people it takes.
         """
-        needed = people_for_fpir(fpir, gallery_size=gallery_size)
+        needed = people_for_fpir(fpir, gallery_size=gallery_size, least_pairs=self.least_pairs)
         levels = tuple(level for level in self.levels if level.n_people >= needed)
         if not levels:
             raise self._refusal(fpir, gallery_size)
@@ -244,13 +307,14 @@ class FpirCurves:
 
     def _refusal(self, fpir: float, size: int) -> CalibrationError:
         n = self.levels[0].n_people
-        reach = smallest_fpir(n, gallery_size=size)
+        reach = smallest_fpir(n, gallery_size=size, least_pairs=self.least_pairs)
         carried = ""
         if reach < 1 and float(said := rounded_up(reach)) < 1:
             carried = f"They carry FPIR {said}: ask for that ({argument('fpir', float(said))}), "
         return CalibrationError(
             f"FPIR {fpir:.3g} among {size:,} people takes a calibration on "
-            f"{people_for_fpir(fpir, gallery_size=size):,} people; this one stands on {n:,} "
+            f"{people_for_fpir(fpir, gallery_size=size, least_pairs=self.least_pairs):,} people; "
+            f"this one stands on {n:,} "
             f"({self.origin}). {carried}decide by {argument('threshold')}, set by hand, or "
             "calibrate on more people (`vultus calibrate`)"
         )
@@ -272,8 +336,17 @@ class FpirCurves:
         return total
 
     def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return {
+        """Fit for JSON; what older files do not have is left out where it is as in those."""
+        more: dict[str, Any] = {}
+        if self.spread is not None:
+            more["spread"] = {
+                "similarities": self.spread.similarities.tolist(),
+                "lows": self.spread.lows.tolist(),
+                "highs": self.spread.highs.tolist(),
+            }
+        if self.least_pairs != COUNTED_PAIRS:
+            more["least_pairs"] = self.least_pairs
+        return more | {
             "origin": self.origin,
             "levels": [
                 {

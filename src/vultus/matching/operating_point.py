@@ -4,12 +4,16 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 from vultus.core.checks import check_positive_int, check_range
+from vultus.core.choices import DEFAULT_MAX_FNIR
 from vultus.core.errors import CalibrationError
 from vultus.core.text import argument, rounded_up
-from vultus.core.thresholds import Threshold, ThresholdTable, stated_rate
+from vultus.core.thresholds import SearchRates, Threshold, ThresholdTable, stated_rate
 from vultus.matching.calibration import Calibration
+from vultus.matching.fnir_curves import FnirCurves
+from vultus.matching.model_rates import ModelRates
 
 _ROUNDING = 1e-9
 """So that a rate carries the FPIR that is computed from it."""
@@ -128,30 +132,103 @@ def threshold_for_gallery(
     """The threshold of a search (1:N) that keeps the FPIR at or below a target.
 
     Args:
-        table: The thresholds on the model's card.
+        table: The thresholds on the model's card; as `ModelRates` with what searches give.
         fpir: False positive identification rate in (0, 1).
         people_by_photos: Photos per person -> how many of the enrolled have so many; may be empty.
         calibration: This site's, which comes first: what it measured follows the number of people
-            and of their photos. Where its people are too few for that, and by the card,
-            comparisons are taken as independent (`threshold_for_fpir`), and ``origin`` says so.
+            and of their photos. Where its people are too few for that, and by a card of
+            thresholds alone, comparisons are taken as independent (`threshold_for_fpir`), and
+            ``origin`` says so.
+
+    Returns:
+        The rule; its ``search`` says what to expect: FPIR with its upper end, and FNIR. The same
+        question again takes no time.
 
     Raises:
-        CalibrationError: If neither can carry that for a gallery of this size.
+        CalibrationError: If neither can carry that for a gallery of this size, or the threshold
+            would miss a larger share of the enrolled than ``table.max_fnir``.
     """
-    size = sum(people_by_photos.values())
+    return _threshold(table, fpir, tuple(sorted(people_by_photos.items())), calibration)
+
+
+@lru_cache(maxsize=64)
+def _threshold(
+    table: ThresholdTable,
+    fpir: float,
+    people_by_photos: tuple[tuple[int, int], ...],
+    calibration: Calibration | None,
+) -> Threshold:
+    people = dict(people_by_photos)
     if calibration is None:
+        rule = _of_model(table, fpir, people)
+    else:
+        rule = _of_site(calibration, table, fpir, people)
+    return _with_misses(rule, fpir, people, table=table, calibration=calibration)
+
+
+def _of_model(table: ThresholdTable, fpir: float, people: Mapping[int, int]) -> Threshold:
+    size = sum(people.values())
+    curves = table.fpir_curves if isinstance(table, ModelRates) else None
+    if curves is None:
         return threshold_for_fpir(table, fpir=fpir, gallery_size=size)
+    check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
+    try:
+        return curves.threshold(fpir, people_by_photos=people or {1: 1})
+    except CalibrationError:
+        with suppress(CalibrationError):
+            return _by_formula(table, fpir, size)
+        raise
+
+
+def _of_site(
+    calibration: Calibration, table: ThresholdTable, fpir: float, people: Mapping[int, int]
+) -> Threshold:
+    size = sum(people.values())
     measured = calibration.fpir_curves
     try:
         if measured is None:
             return _by_formula(calibration.thresholds, fpir, size)
-        return measured.threshold(fpir, people_by_photos=people_by_photos or {1: 1})
+        return measured.threshold(fpir, people_by_photos=people or {1: 1})
     except CalibrationError as error:
         with suppress(CalibrationError):
             return _by_formula(calibration.thresholds, fpir, size)
         with suppress(CalibrationError):
-            return _beyond(calibration, _by_formula(table, fpir, size), error)
+            known = isinstance(table, ModelRates) and table.fpir_curves is not None
+            rule = _of_model(table, fpir, people) if known else _by_formula(table, fpir, size)
+            return _beyond(calibration, rule, error)
         raise
+
+
+def _with_misses(
+    rule: Threshold,
+    fpir: float,
+    people: Mapping[int, int],
+    *,
+    table: ThresholdTable,
+    calibration: Calibration | None,
+) -> Threshold:
+    """The rule with the FNIR that it costs; refused where that passes the limit."""
+    rates = SearchRates(fpir) if rule.search is None else rule.search
+    known: tuple[FnirCurves, ...] = table.fnir_curves if isinstance(table, ModelRates) else ()
+    if calibration is not None and calibration.fnir_curves is not None:
+        known = (calibration.fnir_curves,)
+    if not known:
+        return dataclasses.replace(rule, search=rates)
+    found = [curves.at(rule.similarity, people_by_photos=people) for curves in known]
+    fnir = found[0][0]
+    limit = table.max_fnir if isinstance(table, ModelRates) else DEFAULT_MAX_FNIR
+    if fnir > limit:
+        raise CalibrationError(
+            f"FPIR {fpir:.3g} among {sum(people.values()):,} people takes a threshold of "
+            f"{rule.similarity:.4f}, which misses {fnir:.0%} of those who are enrolled "
+            f"({known[0].origin}); at most {limit:.0%} may be missed. Enrol more photos of each, "
+            f"ask for a higher FPIR than {argument('fpir', fpir)}, take a better model, or say "
+            f"that so many may be missed ({argument('max_fnir', math.ceil(100 * fnir) / 100)})"
+        )
+    rates = dataclasses.replace(
+        rates, fnir=fnir, fnir_high=max(high for _, high in found), fnir_origin=known[0].origin
+    )
+    return dataclasses.replace(rule, search=rates)
 
 
 def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Threshold:

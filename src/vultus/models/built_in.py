@@ -29,6 +29,16 @@ def built_in_cards() -> Mapping[str, ModelCard]:
     return MappingProxyType(dict(sorted(cards.items())))
 
 
+@cache
+def built_in_rates(name: str) -> str | None:
+    """The text of the search rates that come with a model, as `vultus.matching.model_rates` reads.
+
+    None where nobody has measured them.
+    """
+    file = files("vultus.models").joinpath("rates", f"{name}.json")
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 def built_in_files() -> Path:
     """The folder of the model files that come with Vultus; the first mirror of every store."""
     return Path(str(files("vultus.models").joinpath("files")))

@@ -4,11 +4,16 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR, DEFAULT_PRIOR, DEFAULT_SELECT, Selection
+from vultus.core.choices import (
+    DEFAULT_FMR,
+    DEFAULT_FPIR,
+    DEFAULT_PRIOR,
+    DEFAULT_SELECT,
+    Selection,
+)
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
     AlreadyEnrolledError,
@@ -19,17 +24,13 @@ from vultus.core.errors import (
     VultusError,
 )
 from vultus.core.results import Identification, Verification
-from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.core.thresholds import Threshold
 from vultus.gallery.enrolment import ALREADY, REPEATED, Enrolment, Resemblance, resemblances
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.names import normalise_identity
 from vultus.gallery.people import PersonDetails
-from vultus.matching.calibration import Calibration, load_calibration
-from vultus.matching.cautious import cautious_table
-from vultus.matching.operating_point import threshold_for_fmr
 from vultus.matching.verify import verify
-from vultus.models.store import ModelStore
-from vultus.pipeline.analyser import Analyser
+from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import (
     AnalysedPhoto,
     ErrorHandler,
@@ -47,10 +48,11 @@ _OUTLIER_FMR = 1e-2
 _DOUBLE_FMR = 1e-4
 
 
-class Recognizer(Analyser):
+class Recognizer(Deciding):
     """Finds, compares and names faces; the five-line way into Vultus.
 
-    Settings and the steps before a decision (`detect`, `analyse`, `embed`) are those of `Analyser`.
+    Settings and the steps before a decision (`detect`, `analyse`, `embed`) are those of `Analyser`,
+    thresholds and calibration those of `Deciding`.
 
     Example::
 
@@ -58,96 +60,6 @@ class Recognizer(Analyser):
         answer = recognizer.verify("a.jpg", "b.jpg", fmr=1e-3)
         print(answer.same_person, answer.similarity, answer.threshold)
     """
-
-    @cached_property
-    def calibration(self) -> Calibration | None:
-        """This site's calibration of the embedder, as `vultus calibrate` left it in the store.
-
-        None where there is none. `use_calibration` chooses another.
-
-        Raises:
-            ConfigError: If the file cannot be read.
-            SpaceMismatchError: If it is of another embedding space.
-        """
-        path = ModelStore().calibration_path(self.embedder.card.name)
-        if not path.is_file():
-            return None
-        return self._checked(load_calibration(path))
-
-    def use_calibration(self, calibration: Calibration | str | Path | None) -> None:
-        """Judge by another calibration than the store's.
-
-        Args:
-            calibration: A calibration, or its file; None judges by the model card alone.
-
-        Raises:
-            ConfigError: If the file cannot be read.
-            SpaceMismatchError: If it is of another embedding space.
-        """
-        if isinstance(calibration, (str, Path)):
-            calibration = load_calibration(calibration)
-        self.calibration = None if calibration is None else self._checked(calibration)
-
-    @property
-    def thresholds(self) -> ThresholdTable:
-        """All thresholds of this site's calibration, else of the model's card."""
-        site = self.calibration
-        return self.embedder.thresholds if site is None else site.thresholds
-
-    def rules(self, *, cautious: bool = False) -> tuple[ThresholdTable, Calibration | None]:
-        """What decisions stand on: a table of the model's card, and this site's calibration.
-
-        Args:
-            cautious: Take thresholds that hold inside the worst group of people that was measured.
-
-        Raises:
-            CalibrationError: If none are known: the card has none, or a calibration is in use.
-        """
-        if not cautious:
-            return self.embedder.thresholds, self.calibration
-        model, site = self.embedder.card.name, self.calibration
-        return cautious_table(self.embedder.cautious, model=model, calibration=site), None
-
-    def threshold(self, fmr: float, *, cautious: bool = False) -> Threshold:
-        """The threshold at a false match rate of at most ``fmr``.
-
-        Of this site's calibration if it carries the rate, else of the model's card; ``origin``
-        says which.
-
-        Args:
-            fmr: In (0, 1].
-            cautious: The rate holds inside the worst group of people that was measured, too.
-
-        Raises:
-            CalibrationError: If neither has a threshold that strict, or as `rules`.
-        """
-        table, calibration = self.rules(cautious=cautious)
-        return threshold_for_fmr(table, fmr=fmr, calibration=calibration)
-
-    def gallery_threshold(
-        self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR, cautious: bool = False
-    ) -> Threshold:
-        """As `Gallery.threshold`, of this recogniser's card and calibration.
-
-        Args:
-            gallery: The enrolled people.
-            fpir: The chance in (0, 1) that a stranger is given a name, at most.
-            cautious: As if all enrolled and the stranger were of the worst group of people that
-                was measured.
-        """
-        table, calibration = self.rules(cautious=cautious)
-        return gallery.threshold(table, fpir=fpir, calibration=calibration)
-
-    def _checked(self, calibration: Calibration) -> Calibration:
-        calibration.check_space(self.embedder.space)
-        theirs, mine = calibration.data.detector, self._detector
-        if theirs is not None and isinstance(mine, str) and mine != theirs:
-            logger.warning(
-                "the calibration of %s is on faces found by %s, not by %s: alignment moves "
-                "similarities; run `vultus calibrate` with the detector in use",
-                *(calibration.data.name, theirs, mine),
-            )
-        return calibration
 
     def verify(
         self,
@@ -221,7 +133,8 @@ class Recognizer(Analyser):
 
         Raises:
             CalibrationError: If neither calibration nor card can carry that ``fpir`` for a
-                gallery of this size.
+                gallery of this size, or its threshold misses more of the enrolled than
+                ``max_fnir``.
             GallerySpaceError: If the gallery was enrolled with another model or settings.
         """
         if threshold is None:

@@ -185,3 +185,16 @@ def test_too_few_people_are_refused_before_any_photo_is_embedded(
     assert "--threshold" in refused.err
     refused = run(*arguments, "--gallery-size", 100, "--fpir", 0.1, "--photos-per-person", 3)
     assert "takes 156 people with as many photos" in refused.err
+
+
+def test_others_check_and_the_tail_is_followed(run: Run, embedded: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    rest = ("--embeddings", embedded, "--check", embedded, "-o", out, "--fmr", 1e-3)
+    plain = run("calibrate", *rest, "--json").json
+    assert (plain["data"]["n_people"], plain["data"]["n_people_held_out"]) == (700, 700)
+    assert [point["fmr"] for point in plain["thresholds"]] == [pytest.approx(1e-3, rel=0.01)]
+    printed = run("calibrate", *rest, "--extrapolate").out
+    for words in ("verify, extrapolated", "FMR by the tail", "missed of the enrolled, 1 photo"):
+        assert words in printed
+    points = load_calibration(out).thresholds.points
+    assert [point.fmr for point in points if point.extrapolated] == [1e-4, 1e-5, 1e-6]

@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.core.errors import CalibrationError, InputError
-from vultus.evaluation.calibration.fpir import ParetoTail, fit_fpir_curves, fit_pareto_tail
+from vultus.core.errors import CalibrationError
+from vultus.evaluation.calibration.fpir import Beyond, fit_fpir_curves, template_stretch
+from vultus.evaluation.calibration.tail import fit_fmr_tail
+from vultus.evaluation.measures.allpairs import all_pairs
 from vultus.matching.fpir_curves import FpirCurves
 
 DIM = 24
@@ -84,32 +85,37 @@ def test_too_few_people_are_refused_with_their_number() -> None:
         calibrated(0, 20, 2)
 
 
-@pytest.mark.parametrize("shape", [-0.4, -0.1, 0.0, 0.3])
-def test_the_fit_is_scipys_maximum_of_the_likelihood(shape: float) -> None:
-    drawn = stats.genpareto(shape, scale=0.05).rvs(3000, random_state=1)
-    tail = fit_pareto_tail(drawn, np.ones(len(drawn)))
-    expected, _, scale = stats.genpareto.fit(drawn, floc=0)
-    assert tail.shape == pytest.approx(expected, abs=0.01)
-    assert tail.scale == pytest.approx(scale, rel=0.02)
-    assert tail.shape == pytest.approx(shape, abs=0.08)
+def test_a_followed_tail_holds_in_galleries_that_the_people_cannot_fill() -> None:
+    generator = np.random.default_rng(5)
+    raw, who = photos_of(generator, 300, 1)
+    faces = Embeddings.from_raw(raw, SPACE)
+    tail = fit_fmr_tail(all_pairs(faces, identities=who), generator=generator)
+    curves = fit_fpir_curves(
+        faces, who, generator=generator, origin="simulated", beyond=Beyond(tail, {})
+    )
+    with pytest.raises(CalibrationError, match="takes a calibration on"):
+        fit_fpir_curves(faces, who, generator=generator, origin="simulated").threshold(
+            0.05, people_by_photos={1: 2000}
+        )
+    rule = curves.threshold(0.05, people_by_photos={1: 2000})
+    ends = curves.interval(0.05, gallery_size=2000)
+    assert ends is not None
+    assert ends[0] / 2 <= true_fpir(rule.similarity, 2000, 1) <= ends[1]
+    assert rule.search is not None
+    assert rule.search.fpir_high == pytest.approx(ends[1])
 
 
-def test_weights_count_as_repetitions() -> None:
-    drawn = stats.genpareto(-0.2, scale=1).rvs(200, random_state=2)
-    counts = np.arange(200) % 4
-    weighted = fit_pareto_tail(drawn, counts.astype(np.float64))
-    assert weighted == fit_pareto_tail(np.repeat(drawn, counts), np.ones(counts.sum()))
-
-
-@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.5])
-def test_survival_and_quantile_are_inverse_and_scipys(shape: float) -> None:
-    tail, reference = ParetoTail(shape, 0.1), stats.genpareto(shape, scale=0.1)
-    chances = np.array([1, 0.5, 0.01, 1e-5])
-    np.testing.assert_allclose(tail.quantile(chances), reference.isf(chances), atol=1e-12)
-    np.testing.assert_allclose(tail.survival(tail.quantile(chances)), chances, rtol=1e-9)
-
-
-def test_no_excess_is_refused() -> None:
-    for excesses, weights in (([], []), ([0.1, -0.1], [1, 1]), ([0.1], [0])):
-        with pytest.raises(InputError):
-            fit_pareto_tail(np.array(excesses, np.float64), np.array(weights, np.float64))
+def test_fused_templates_raise_thresholds_to_the_safe_side() -> None:
+    generator = np.random.default_rng(6)
+    raw, who = photos_of(generator, 400, 3)
+    faces = Embeddings.from_raw(raw, SPACE)
+    factor = template_stretch(faces, who, photos_per_person=3, generator=generator)
+    assert 1.02 < factor < 1.5
+    tail = fit_fmr_tail(all_pairs(faces, identities=who), generator=generator)
+    curves = fit_fpir_curves(
+        faces, who, generator=generator, origin="simulated", beyond=Beyond(tail, {3: factor})
+    )
+    one, three = (curves.threshold(0.05, people_by_photos={k: 200}).similarity for k in (1, 3))
+    assert three == pytest.approx(one * factor, rel=1e-3)
+    assert true_fpir(one, 200, 3) > 0.06
+    assert 0.005 < true_fpir(three, 200, 3) <= 0.05

@@ -11,6 +11,7 @@ from vultus.evaluation.calibration.fpir import GalleryPlan
 from vultus.evaluation.calibration.run import CalibrationResult
 from vultus.evaluation.calibration.searches import stranger_searches
 from vultus.evaluation.calibration.split import held_out
+from vultus.matching.calibration import Calibration
 
 MakeFaces = Callable[..., LabelledFaces]
 
@@ -155,3 +156,31 @@ def test_people_with_one_photo_alone_are_refused(make_faces: MakeFaces) -> None:
     faces = make_faces(5, 2)
     with pytest.raises(InputError, match="one per face"):
         LabelledFaces(faces.embeddings, faces.identities[1:], "x", "0" * 64)
+
+
+def test_others_may_check_and_a_tail_may_be_followed(make_faces: MakeFaces) -> None:
+    strangers, others = make_faces(400, 2), make_faces(200, 3, seed=1)
+    plan = CalibrationPlan(extrapolate=True)
+    done = calibrate(strangers, plan, check=others)
+    data = done.calibration.data
+    assert (data.n_people, data.n_people_held_out) == (400, 200)
+    counted = [p for p in done.calibration.thresholds.points if not p.extrapolated]
+    beyond = [p for p in done.calibration.thresholds.points if p.extrapolated]
+    assert [round(-np.log10(p.fmr or 1), 1) for p in counted] == [2.0, 3.0]  # 200 check
+    assert [p.fmr for p in beyond] == [1e-4, 1e-5]
+    assert all("beyond what is counted" in p.origin for p in beyond)
+    curves, missed = done.calibration.fpir_curves, done.calibration.fnir_curves
+    assert curves is not None
+    assert curves.spread is not None
+    assert [level.photos_per_person for level in curves.levels] == [1, 2, 3]
+    assert missed is not None
+    assert "200 people of noise who set no threshold" in missed.origin
+    again = Calibration.from_dict(done.calibration.to_dict())
+    assert again.to_dict() == done.calibration.to_dict()
+
+
+def test_files_of_before_say_nothing_of_misses(result: CalibrationResult) -> None:
+    values = result.calibration.to_dict()
+    assert values.pop("misses") is not None
+    assert "spread" not in values["gallery_rates"]
+    assert Calibration.from_dict(values).fnir_curves is None

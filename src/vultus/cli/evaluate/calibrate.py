@@ -20,8 +20,10 @@ from vultus.core.choices import DEFAULT_FPIR, DEFAULT_SELECT
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
+    from vultus.evaluation.calibration.run import LabelledFaces
     from vultus.evaluation.measures.intervals import Interval
     from vultus.pipeline.measuring import CalibrationPlan, CalibrationResult
+    from vultus.pipeline.recognizer import Recognizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,13 @@ class Claims:
     gallery_size: Annotated[int | None, typer.Option(help="People that will be enrolled.")] = None
     photos_per_person: Annotated[int, typer.Option(help="With --gallery-size: photos of each.")] = 1
     seed: Annotated[int, typer.Option(help="Of the split into two halves.")] = 0
+    extrapolate: Annotated[
+        bool,
+        typer.Option(
+            "--extrapolate",
+            help="Go on below what is counted, by a tail fitted to the highest scores.",
+        ),
+    ] = False
 
     def plan(self) -> "CalibrationPlan":
         """What is to be measured."""
@@ -49,7 +58,9 @@ class Claims:
         galleries: tuple[GalleryPlan, ...] = ()
         if self.gallery_size is not None:
             galleries = (GalleryPlan(self.fpir, self.gallery_size, self.photos_per_person),)
-        return CalibrationPlan(tuple(self.fmr or ()), galleries, seed=self.seed)
+        return CalibrationPlan(
+            tuple(self.fmr or ()), galleries, seed=self.seed, extrapolate=self.extrapolate
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +80,13 @@ class Faces:
         typer.Option(
             metavar="FILE",
             help="Instead of DIR: a file of `vultus embed`, photos in a folder per person.",
+        ),
+    ] = None
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Other people, who check; all of DIR, or of --embeddings, then set thresholds.",
         ),
     ] = None
     select: SelectOption = DEFAULT_SELECT
@@ -104,23 +122,18 @@ def calibrate(
     from vultus.pipeline import measuring
 
     plan = claims.plan()
-    if (faces.root is None) == (faces.embeddings is None):
+    if faces.root is not None and faces.embeddings is not None:
         raise InputError("calibrate takes DIR or --embeddings FILE, one of them")
-    if faces.root is not None:
-        with progress_bar() as progress:
-            labelled = measuring.photographed_faces(
-                faces.root,
-                models.open(),
-                aligned=faces.aligned,
-                select=faces.select,
-                plan=plan,
-                progress=progress,
-            )
-    elif faces.embeddings is not None:
-        labelled = measuring.embedded_faces(faces.embeddings)
+    source = faces.root if faces.embeddings is None else faces.embeddings
+    if source is None:
+        raise InputError("calibrate takes DIR or --embeddings FILE, one of them")
+    recognizer = models.open()
+    whole = plan if faces.check is None else None
+    labelled = _labelled(source, faces, recognizer, whole)
+    check = None if faces.check is None else _labelled(faces.check, faces, recognizer, None)
     space = labelled.embeddings.space
     target = measuring.calibration_file(space) if written.output is None else written.output
-    result = measuring.calibrate(labelled, plan)
+    result = measuring.calibrate(labelled, plan, check=check)
     measuring.save_calibration(result.calibration, target)
     if written.plots is not None:
         _write_plots(result, written.plots)
@@ -129,6 +142,29 @@ def calibrate(
     else:
         _print(result, target)
     return ExitCode.OK
+
+
+def _labelled(
+    source: Path, faces: Faces, recognizer: "Recognizer", plan: "CalibrationPlan | None"
+) -> "LabelledFaces":
+    """Of photos in a folder per person, or of a file of their embeddings."""
+    from vultus.pipeline import measuring
+
+    if source is faces.embeddings or (source is faces.check and _is_embeddings(source)):
+        return measuring.embedded_faces(source)
+    with progress_bar() as progress:
+        return measuring.photographed_faces(
+            source,
+            recognizer,
+            aligned=faces.aligned,
+            select=faces.select,
+            plan=plan,
+            progress=progress,
+        )
+
+
+def _is_embeddings(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
 
 
 def _write_plots(result: "CalibrationResult", folder: Path) -> None:
@@ -141,7 +177,7 @@ def _write_plots(result: "CalibrationResult", folder: Path) -> None:
 def _report(result: "CalibrationResult", target: Path) -> dict[str, Any]:
     values = result.calibration.to_dict()
     # The curves behind them stay in the file.
-    del values["gallery_rates"], values["evidence"]
+    del values["gallery_rates"], values["evidence"], values["misses"]
     fitted = result.calibration.match_probability
     return {
         "file": str(target),
@@ -160,10 +196,13 @@ def _print(result: "CalibrationResult", target: Path) -> None:
         f"{data.failures:,} photos without a face, or with several (--select), were left out"
     )
     _print_fmr(result)
+    if any(point.extrapolated for point in calibration.thresholds.points):
+        _print_tail(result)
     if result.fpir:
         _print_fpir(result)
     else:
         say("too few people for any FPIR: identify keeps to the thresholds above")
+    _print_misses(result)
     fitted = calibration.match_probability
     for name, check in result.probability.items():
         kept = fitted is not None and fitted.method == name
@@ -207,6 +246,34 @@ def _print_fpir(result: "CalibrationResult") -> None:
         for check in result.fpir
     ]
     print_table(head, rows, title="identify", justify="right")
+
+
+def _print_tail(result: "CalibrationResult") -> None:
+    points = [x for x in result.calibration.thresholds.points if x.fmr_by_tail is not None]
+    rows = [
+        (
+            f"{x.fmr:.0e}",
+            f"{x.similarity:.4f}",
+            f"{x.fmr_by_tail:.1e}",
+            f"{x.n_false} of {x.n_impostor:,}",
+        )
+        for x in points
+    ]
+    head = ("FMR at most", "threshold", "FMR by the tail", "pairs of people that reach it")
+    print_table(head, rows, title="verify, extrapolated", justify="right")
+
+
+def _print_misses(result: "CalibrationResult") -> None:
+    curves = result.calibration.fnir_curves
+    if curves is None:
+        return
+    for level in curves.levels:
+        found = [
+            f"{fnir:.0%} (up to {high:.0%}) at {point.similarity:.4f}"
+            for point in result.calibration.thresholds.points
+            for fnir, high in [level.at(point.similarity)]
+        ]
+        say(f"missed of the enrolled, {level.photos_per_person} photo(s) each: {', '.join(found)}")
 
 
 def _rate(rate: float, interval: "Interval") -> str:

@@ -135,6 +135,7 @@ def identify(
     from vultus.pipeline.photos import Skipped
 
     recognizer, skipped = models.open(), Skipped()
+    recognizer.max_fnir = decision.max_fnir
     with _existing(file) as gallery:
         faces = named_faces(recognizer, gallery, photos, decision, skipped, draw=report.draw)
     return print_faces(faces, skipped, report)

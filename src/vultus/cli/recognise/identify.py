@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vultus.pipeline.recognizer import Recognizer
 
 
+_RATES = ("fpir", "fpir_high", "fnir", "fnir_high")
 _CSV = (
     "photo",
     "face",
@@ -40,6 +41,7 @@ _CSV = (
     "similarity",
     "threshold",
     "note",
+    *_RATES,
 )
 
 
@@ -82,6 +84,7 @@ def identify(
     from vultus.pipeline.photos import Skipped
 
     recognizer, skipped = models.open(cache=people.cache or "user"), Skipped(on_note=report_note)
+    recognizer.max_fnir = decision.max_fnir
     file = people.gallery
     with ExitStack() as stack:
         if file.is_file():
@@ -164,9 +167,19 @@ def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: TableOp
         print_table(("photo", "face", "who", "similarity", "limit", "note"), map(_row, faces))
         for rule in sorted({str(Threshold(**face["threshold"])) for face in faces}):
             say(f"limit: {rule}")
+        for rates in sorted({_expected(face) for face in faces if face["fpir"] is not None}):
+            say(f"expected: {rates}")
     named = all(face["identity"] for face in faces)
     code = ExitCode.OK if named else ExitCode.NO_MATCH
     return report.end(skipped.photos, done=len(faces), code=code)
+
+
+def _expected(face: dict[str, Any]) -> str:
+    from vultus.core.thresholds import SearchRates
+
+    return str(
+        SearchRates(**{name: face[name] for name in _RATES}, fnir_origin=face["fnir_origin"])
+    )
 
 
 def _cells(face: dict[str, Any]) -> tuple[str | float | None, ...]:
@@ -175,6 +188,7 @@ def _cells(face: dict[str, Any]) -> tuple[str | float | None, ...]:
         *(face["photo"], face["face"], *face["box_xyxy"], face["identity"]),
         *(best.get("identity"), best.get("similarity"), face["threshold"]["similarity"]),
         "; ".join(face["refusal"]),
+        *(face[name] for name in _RATES),
     )
 
 

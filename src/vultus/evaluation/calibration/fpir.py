@@ -3,24 +3,24 @@
 As in `fmr`, each threshold is measured again on people who had no part in it.
 """
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, check_range
+from vultus.core.checks import check_positive_int, check_range
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import CalibrationError, InputError
-from vultus.core.thresholds import Threshold
+from vultus.core.errors import CalibrationError
+from vultus.core.thresholds import COUNTED_PAIRS, EXTRAPOLATED_PAIRS, Threshold
 from vultus.evaluation.calibration.fmr import not_higher
 from vultus.evaluation.calibration.searches import (
     BINS_PER_UNIT,
     StrangerSearches,
     stranger_searches,
 )
+from vultus.evaluation.calibration.tail import FmrTail, fit_pareto_tail
 from vultus.evaluation.measures.intervals import Interval
 from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
 
@@ -30,6 +30,7 @@ _MAX_SHARE = 0.5
 """Thresholds that more than half of all strangers reach are nobody's choice, and not kept."""
 
 _POINTS_PER_DECADE = 8
+_STRETCH_RATES = (1e-2, 3e-3, 1e-3, 3e-4)
 _TAIL_ERRORS = 50
 """A rate on fewer false matches than this is read off the tail fit, not counted."""
 
@@ -102,12 +103,28 @@ class FpirCheck:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """How curves go on where the pairs of people end.
+
+    Attributes:
+        tail: False match rates by the fitted tail of single photos. N times that rate is followed:
+            an upper bound of the FPIR among N people, which it comes near where it is low.
+        stretches: Photos per person -> by how much thresholds rise with templates of so many
+            (`template_stretch`); the level of one photo, stretched so, stands in for theirs.
+    """
+
+    tail: FmrTail
+    stretches: Mapping[int, float]
+
+
 def fit_fpir_curves(
     embeddings: Embeddings,
     identities: npt.NDArray[np.int64],
     *,
     generator: np.random.Generator,
     origin: str,
+    beyond: Beyond | None = None,
 ) -> FpirCurves:
     """Measure everybody's photos against everybody else's templates of 1, 2, 3, 5, 10, 20 photos.
 
@@ -116,6 +133,7 @@ def fit_fpir_curves(
         identities: (n,) int64, whose each is.
         generator: Source of randomness: which photos go into a template.
         origin: Where the faces come from, in words.
+        beyond: How to go on where the pairs of people end; None stops there.
 
     Returns:
         Levels for as many photos as 30 people have.
@@ -129,22 +147,68 @@ def fit_fpir_curves(
             f"FPIR takes {MIN_PEOPLE} people to calibrate on, there are {len(counts)}: "
             f"{MIN_PEOPLE - len(counts)} more"
         )
-    levels = [
-        fit_level(
-            stranger_searches(embeddings, identities, photos_per_person=k, generator=generator)
+
+    def level(k: int) -> PhotoLevel:
+        return fit_level(
+            stranger_searches(embeddings, identities, photos_per_person=k, generator=generator),
+            tail=None if beyond is None else beyond.tail,
         )
-        for k in PHOTO_LEVELS
-        if (counts >= k).sum() >= MIN_PEOPLE
+
+    if beyond is None:
+        levels = [level(k) for k in PHOTO_LEVELS if (counts >= k).sum() >= MIN_PEOPLE]
+        return FpirCurves(tuple(levels), origin)
+    one = level(1)
+    more = [_stretched(one, k, by) for k, by in sorted(beyond.stretches.items()) if k > 1]
+    return FpirCurves((one, *more), origin, beyond.tail.spread(), EXTRAPOLATED_PAIRS)
+
+
+def template_stretch(
+    embeddings: Embeddings,
+    identities: npt.NDArray[np.int64],
+    *,
+    photos_per_person: int,
+    generator: np.random.Generator,
+) -> float:
+    """By how much thresholds rise when templates are fused of k photos: a factor, at least 1.
+
+    A fused template lies nearer to the middle of all faces than a photo, so that strangers
+    resemble it more, and all similarities in proportion. Measured on people who have k photos, at
+    the false match rates (1e-2, 3e-3 ...) that 50 or more pairs of people stand for; the largest
+    factor counts.
+
+    Raises:
+        InputError: If fewer than three people have so many photos.
+    """
+    counts = np.unique(identities, return_inverse=True, return_counts=True)
+    kept = counts[2][counts[1]] >= photos_per_person
+    both = [
+        stranger_searches(
+            embeddings[kept], identities[kept], photos_per_person=k, generator=generator
+        )
+        for k in (1, photos_per_person)
     ]
-    return FpirCurves(tuple(levels), origin)
+    pairs = _pairs_of_people(both[0])
+    rates = [rate for rate in _STRETCH_RATES if rate * pairs >= _TAIL_ERRORS]
+    wanted = np.array(rates if rates else _STRETCH_RATES[:1])
+    single, fused = (_counted(searches.fpirs([1])[0], wanted) for searches in both)
+    return max(1.0, float((fused / single).max()))
 
 
-def fit_level(searches: StrangerSearches) -> PhotoLevel:
-    """FPIR against the threshold at galleries of 1, 2, 5, 10 ... people."""
+def _stretched(level: PhotoLevel, photos_per_person: int, factor: float) -> PhotoLevel:
+    curves = []
+    for curve in level.curves:
+        thresholds = curve.similarities * np.where(curve.similarities > 0, factor, 1 / factor)
+        kept = thresholds <= 1
+        curves.append(FpirCurve(curve.size, thresholds[kept], curve.fpirs[kept]))
+    return replace(level, photos_per_person=photos_per_person, curves=tuple(curves))
+
+
+def fit_level(searches: StrangerSearches, *, tail: FmrTail | None = None) -> PhotoLevel:
+    """FPIR against the threshold at galleries of 1, 2, 5, 10 ... people; see `Beyond.tail`."""
     sizes = _sizes(searches.largest)
     curves = []
     for size, rates in zip(sizes, searches.fpirs(sizes), strict=True):
-        curves.append(_curve(size, rates, pairs=_pairs_of_people(searches)))
+        curves.append(_curve(size, rates, pairs=_pairs_of_people(searches), tail=tail))
     return PhotoLevel(
         searches.photos_per_person,
         tuple(curves),
@@ -168,7 +232,7 @@ def check_fpir(
     plan: GalleryPlan,
     curves: FpirCurves,
     *,
-    fit: Callable[[int], StrangerSearches],
+    fit: Callable[[int], StrangerSearches | None],
     held_out: Callable[[int], StrangerSearches | None],
 ) -> FpirCheck:
     """Take the threshold for a gallery and measure it on other people.
@@ -176,7 +240,8 @@ def check_fpir(
     Args:
         plan: The gallery.
         curves: What was measured.
-        fit: Photos per person -> searches among the people who set the threshold.
+        fit: Photos per person -> searches among the people who set the threshold; None where too
+            few have so many photos, and the curves state their interval.
         held_out: The same among other people; None where too few have so many photos.
 
     Raises:
@@ -184,21 +249,33 @@ def check_fpir(
     """
     threshold = curves.threshold(plan.fpir, people_by_photos=plan.people_by_photos)
     own, other = fit(plan.photos_per_person), held_out(plan.photos_per_person)
-    size = min(plan.gallery_size, own.largest)
-    stated, interval = own.measure(threshold.similarity, gallery_size=size)
+    ends = curves.interval(plan.fpir, gallery_size=plan.gallery_size)
+    if ends is None and own is not None:
+        size = min(plan.gallery_size, own.largest)
+        stated, measured = own.measure(threshold.similarity, gallery_size=size)
+        interval = _scaled(measured, stated, plan.fpir)
+    else:
+        interval = Interval(*(ends or (0.0, 1.0)), 0.95, "bootstrap over identities")
     if other is None or other.largest < plan.gallery_size:
-        return FpirCheck(plan, threshold, _scaled(interval, stated, plan.fpir), None, None)
+        return FpirCheck(plan, threshold, interval, None, None)
     seen, seen_interval = other.measure(threshold.similarity, gallery_size=plan.gallery_size)
-    return FpirCheck(plan, threshold, _scaled(interval, stated, plan.fpir), seen, seen_interval)
+    return FpirCheck(plan, threshold, interval, seen, seen_interval)
 
 
-def _curve(size: int, rates: npt.NDArray[np.float64], *, pairs: float) -> FpirCurve:
+def _curve(
+    size: int, rates: npt.NDArray[np.float64], *, pairs: float, tail: FmrTail | None
+) -> FpirCurve:
     """Thresholds at rates that fall in equal steps, down to where the pairs end (3 / pairs)."""
-    smallest = min(3 * size / pairs, _MAX_SHARE / 2)
+    least = COUNTED_PAIRS if tail is None else EXTRAPOLATED_PAIRS
+    smallest = min(least * size / pairs, _MAX_SHARE / 2)
     n_points = max(2, 1 + round(_POINTS_PER_DECADE * float(np.log10(_MAX_SHARE / smallest))))
     wanted = np.geomspace(_MAX_SHARE, smallest, n_points)
     anchor = min(_TAIL_ERRORS * size / pairs, _MAX_SHARE)
-    thresholds = np.where(wanted >= anchor, _counted(rates, wanted), _fitted(rates, wanted, anchor))
+    if tail is None:
+        below = _fitted(rates, wanted, anchor)
+    else:
+        below = tail.similarity(np.minimum(-np.log1p(-wanted) / size, tail.share))
+    thresholds = np.where(wanted >= anchor, _counted(rates, wanted), below)
     rising = np.concatenate([[True], np.diff(np.maximum.accumulate(thresholds)) > 0])
     kept = rising & (thresholds <= 1)
     return FpirCurve(size, thresholds[kept], wanted[kept])
@@ -233,77 +310,3 @@ def _scaled(interval: Interval, measured: float, stated: float) -> Interval:
         return Interval(0.0, max(interval.high, stated), interval.level, interval.method)
     low, high = (stated * end / measured for end in (interval.low, interval.high))
     return Interval(low, min(high, 1.0), interval.level, interval.method)
-
-
-SHAPES = (-0.9, 0.9)
-"""Outside, the likelihood has no maximum worth having (below -1 it grows without bound)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParetoTail:
-    """P(excess > y) = (1 + shape * y / scale)^(-1 / shape), y >= 0.
-
-    Attributes:
-        shape: xi; below 0 the tail ends at -scale / shape, at 0 it is exponential.
-        scale: sigma > 0, in the unit of the excesses.
-    """
-
-    shape: float
-    scale: float
-
-    def survival(self, excess: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """P(excess > y) for each y >= 0."""
-        y = np.asarray(excess, np.float64) / self.scale
-        if abs(self.shape) < 1e-9:
-            return np.asarray(np.exp(-y))
-        inside = np.maximum(1 + self.shape * y, 0)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.exp(-np.log(inside) / self.shape))
-
-    def quantile(self, survival: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """The excess that is passed with each probability in (0, 1]."""
-        logs = -np.log(np.asarray(survival, np.float64))
-        if abs(self.shape) < 1e-9:
-            return np.asarray(self.scale * logs)
-        return np.asarray(self.scale * np.expm1(self.shape * logs) / self.shape)
-
-
-def fit_pareto_tail(
-    excesses: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
-) -> ParetoTail:
-    """Weighted maximum likelihood.
-
-    Args:
-        excesses: (n,) float64 above a threshold, positive.
-        weights: (n,) float64, how often each counts; at least one positive.
-
-    Raises:
-        InputError: If there is no excess, or one is not positive.
-
-    Source:
-        J. Pickands, Ann. Statist. 3, 1975; S. D. Grimshaw, Technometrics 35, 1993 (with
-        theta = shape / scale the shape is the mean of ln(1 + theta y), which leaves one unknown).
-    """
-    check_array("excesses", excesses, dtype=np.float64, shape=("n",))
-    check_array("weights", weights, dtype=np.float64, shape=excesses.shape)
-    if not weights.sum() > 0 or not (excesses > 0).all():
-        raise InputError("excesses must be positive and some of their weights too")
-    counted = weights > 0
-    excesses, share = excesses[counted], weights[counted] / weights.sum()
-    mean, largest = float(share @ excesses), float(excesses.max())
-    best = (-math.log(mean) - 1, ParetoTail(0.0, mean))
-    for theta in _thetas(mean, largest):
-        shape = float(share @ np.log1p(theta * excesses))
-        if not SHAPES[0] <= shape <= SHAPES[1] or abs(shape) < 1e-9:
-            continue
-        likelihood = -math.log(shape / theta) - shape - 1
-        if likelihood > best[0]:
-            best = (likelihood, ParetoTail(shape, shape / theta))
-    return best[1]
-
-
-def _thetas(mean: float, largest: float) -> npt.NDArray[np.float64]:
-    # theta > -1 / largest, or the largest excess would lie beyond the end of the tail.
-    below = -(1 - np.geomspace(1e-4, 0.9999, 200)) / largest
-    above = np.geomspace(1e-4, 1e2, 200) / mean
-    return np.concatenate([below, above])

@@ -12,12 +12,16 @@ from vultus.core.errors import InputError
 from vultus.evaluation.calibration.probability import ProbabilityCheck
 from vultus.evaluation.plot_style import new_figure, series_styles
 from vultus.matching.fpir_curves import FpirCurves, PhotoLevel, people_for_fpir
+from vultus.matching.gallery_trade import TradePoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+TRADE_SIZES = tuple(step * 10**power for power in range(1, 6) for step in (1, 2, 5))[:13]
+"""10 to 100,000."""
+
 SMALLEST, LARGEST = 20, 400
 """Area in points of the smallest and the largest dot."""
 
@@ -71,7 +75,8 @@ def plot_gallery_thresholds(
         f"{level.photos_per_person} photo(s) each": [
             (size, _threshold(curves, level, fpir, size))
             for size in sizes
-            if level.n_people >= people_for_fpir(fpir, gallery_size=size)
+            if level.n_people
+            >= people_for_fpir(fpir, gallery_size=size, least_pairs=curves.least_pairs)
         ]
         for level in levels
     }
@@ -82,6 +87,41 @@ def plot_gallery_thresholds(
         axes.plot(xs, ys, label=name, marker="o", markersize=3, **styles[name].line())
     axes.set_xscale("log")
     axes.legend(loc="lower right")
+    return figure
+
+
+def plot_gallery_trade(points: Sequence[TradePoint]) -> "Figure":
+    """The share of the enrolled that is missed against their number: what a low FPIR costs.
+
+    A line per FPIR and number of photos each; it ends where the rate cannot be carried. Where
+    several kinds of people were measured, the band reaches up to the highest of them.
+
+    Args:
+        points: Of `gallery_trade`.
+
+    Raises:
+        InputError: If nothing of it was measured.
+        MissingDependencyError: If matplotlib is not installed.
+    """
+    lines: dict[str, list[tuple[int, float, float]]] = {}
+    for point in points:
+        rates = None if point.threshold is None else point.threshold.search
+        if rates is None or rates.fnir is None:
+            continue
+        name = f"FPIR {point.fpir:g}, {point.photos_per_person} photo(s) each"
+        high = rates.fnir if rates.fnir_high is None else rates.fnir_high
+        lines.setdefault(name, []).append((point.people, 100 * rates.fnir, 100 * high))
+    if not lines:
+        raise InputError("a picture of the trade needs a measured FNIR, there is none")
+    figure, axes = new_figure("People in the gallery", "Missed of those enrolled, %")
+    styles = series_styles(lines)
+    for name, found in lines.items():
+        people, missed, highs = np.array(found).T
+        axes.plot(people, missed, label=name, marker="o", markersize=3, **styles[name].line())
+        axes.fill_between(people, missed, highs, color=styles[name].colour, alpha=0.08)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 100)
+    axes.legend(loc="upper left", fontsize="small")
     return figure
 
 

@@ -10,16 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.embeddings import Embeddings
+from vultus.core.embeddings import Embeddings, check_same_space
 from vultus.core.errors import CalibrationError, InputError
-from vultus.core.thresholds import ThresholdTable
+from vultus.core.thresholds import ThresholdTable, stated_rate
 from vultus.evaluation.calibration.fmr import FmrCheck, check_fmr
+from vultus.evaluation.calibration.fnir import fit_fnir_curves
 from vultus.evaluation.calibration.fpir import (
     MIN_PEOPLE,
+    PHOTO_LEVELS,
+    Beyond,
     FpirCheck,
     GalleryPlan,
     check_fpir,
     fit_fpir_curves,
+    template_stretch,
 )
 from vultus.evaluation.calibration.probability import (
     ProbabilityCheck,
@@ -38,10 +42,12 @@ from vultus.evaluation.calibration.split import (
     smallest_fmr,
     split_sizes,
 )
+from vultus.evaluation.calibration.tail import FmrTail, fit_fmr_tail
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.score_stream import TAIL
 from vultus.evaluation.measures.summary import DECADES
 from vultus.matching.calibration import Calibration, CalibrationData
+from vultus.matching.fnir_curves import FnirCurves
 from vultus.matching.fpir_curves import FpirCurves, people_for_fpir
 from vultus.matching.match_probability import MatchProbability
 
@@ -92,12 +98,17 @@ class CalibrationPlan:
             1,000 ... people, as far as the people carry them.
         share_held_out: Of the people, in (0, 1), who check what the others set.
         seed: Of the split, of the photos that are fused, and of the bootstrap.
+        extrapolate: Go on below the rates that are counted, by a tail fitted to the highest scores,
+            as far as a tenth of a pair of people; what is promised there is the upper end of the
+            95 % interval. Thresholds at 1e-5 and 1e-6 that are not counted, and searches among
+            more people, say so.
     """
 
     fmrs: tuple[float, ...] = ()
     galleries: tuple[GalleryPlan, ...] = ()
     share_held_out: float = SHARE_HELD_OUT
     seed: int = 0
+    extrapolate: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,27 +129,27 @@ class CalibrationResult:
     probability: dict[str, ProbabilityCheck] = field(default_factory=dict)
 
 
-def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
+def calibrate(
+    faces: LabelledFaces, plan: CalibrationPlan, *, check: LabelledFaces | None = None
+) -> CalibrationResult:
     """Set thresholds, FPIR and match probability on some people, and check them on the others.
 
     The people must not have been used to train the model, and should be like those that it will
     meet.
 
+    Args:
+        faces: Of the people who set them, and, half of these, check them.
+        plan: What is to be measured.
+        check: Faces of other people, who check them; all of ``faces`` then set them.
+
     Raises:
         CalibrationError: If the people cannot carry what the plan asks for; the message says how
             many more it takes.
         InputError: If nobody has two photos, or an argument is out of range.
+        SpaceMismatchError: If ``check`` is of another embedding space.
     """
     generator = np.random.default_rng(plan.seed)
-    kept = held_out(
-        faces.identities,
-        generator=generator,
-        share=plan.share_held_out,
-        photo_counts=[gallery.photos_per_person for gallery in plan.galleries],
-    )
-    people = np.unique(faces.identities, return_inverse=True)[1].astype(np.int64)
-    fit, other = (_Part(faces.embeddings[mask], people[mask]) for mask in (~kept, kept))
-    check_people(plan, [*fit.photo_counts, *other.photo_counts])
+    fit, other = _parts(faces, check, plan, generator)
     rates_asked = _fmrs(plan, fit, other)
     for part in (fit, other):
         part.compare(max(rates_asked))
@@ -149,7 +160,8 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
     ]
     found_by = "" if faces.detector is None else f" found by {faces.detector}"
     day = f"calibrated {created:%Y-%m-%d} on {fit.n_people:,} people of {faces.name}{found_by}"
-    curves, fpir_checks = _galleries(plan, fit, other, generator=generator, origin=day)
+    tail = fit_fmr_tail(fit.pairs, generator=generator) if plan.extrapolate else None
+    curves, fpir_checks = _galleries(plan, fit, other, tail=tail, generator=generator, origin=day)
     match_probability, probability = _probabilities(fit, other)
     data = CalibrationData(
         faces.name, faces.sha256, fit.n_people, len(fit.people), other.n_people,
@@ -159,7 +171,7 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
         faces.embeddings.space,
         created.isoformat(timespec="seconds"),
         data,
-        _table(fmr_checks, day),
+        _table(fmr_checks, day, tail),
         curves,
         match_probability,
         {
@@ -167,8 +179,46 @@ def calibrate(faces: LabelledFaces, plan: CalibrationPlan) -> CalibrationResult:
             "fpir": [check.to_dict() for check in fpir_checks],
             "probability": {name: check.to_dict() for name, check in probability.items()},
         },
+        _misses(other, faces if check is None else check, generator),
     )
     return CalibrationResult(calibration, tuple(fmr_checks), tuple(fpir_checks), probability)
+
+
+def _parts(
+    faces: LabelledFaces,
+    check: LabelledFaces | None,
+    plan: CalibrationPlan,
+    generator: np.random.Generator,
+) -> tuple["_Part", "_Part"]:
+    """Who sets and who checks."""
+    people = np.unique(faces.identities, return_inverse=True)[1].astype(np.int64)
+    if check is not None:
+        others = np.unique(check.identities, return_inverse=True)[1].astype(np.int64)
+        check_same_space(faces.embeddings.space, check.embeddings.space)
+        fit, other = _Part(faces.embeddings, people), _Part(check.embeddings, others)
+        fewest = min(fit.photo_counts, other.photo_counts, key=len)
+        # As if these were one half of twice as many.
+        check_people(plan, [*fewest, *fewest])
+        return fit, other
+    kept = held_out(
+        faces.identities,
+        generator=generator,
+        share=plan.share_held_out,
+        photo_counts=[gallery.photos_per_person for gallery in plan.galleries],
+    )
+    fit, other = (_Part(faces.embeddings[mask], people[mask]) for mask in (~kept, kept))
+    check_people(plan, [*fit.photo_counts, *other.photo_counts])
+    return fit, other
+
+
+def _misses(
+    other: "_Part", faces: LabelledFaces, generator: np.random.Generator
+) -> FnirCurves | None:
+    """How often people held out are missed; None where too few have two photos."""
+    if other.n_pairable < MIN_PEOPLE:
+        return None
+    origin = f"{other.n_pairable:,} people of {faces.name} who set no threshold"
+    return fit_fnir_curves(other.embeddings, other.people, generator=generator, origin=origin)
 
 
 def check_people(plan: CalibrationPlan, photo_counts: Sequence[int]) -> None:
@@ -231,13 +281,19 @@ def _fmrs(plan: CalibrationPlan, fit: _Part, other: _Part) -> list[float]:
     return sorted(set(wanted), reverse=True)
 
 
-def _table(checks: Sequence[FmrCheck], origin: str) -> ThresholdTable:
+def _table(checks: Sequence[FmrCheck], origin: str, tail: FmrTail | None) -> ThresholdTable:
     # Two targets may meet at one threshold; it is told once.
     distinct = {check.stated.threshold: check for check in checks}
     points = []
     for check in distinct.values():
         seen = f"FMR {check.held_out.fmr:.1e} {check.held_out_interval} on people held out"
         points.append(check.stated.to_threshold(f"{origin}; {seen}"))
+    if tail is not None:
+        strictest = points[-1]
+        rates = [rate for rate in DECADES if rate < stated_rate(strictest) / 2]
+        # A threshold of the tail that is no higher than one that was counted adds nothing.
+        added = tail.thresholds(rates, origin=f"{origin}; beyond what is counted")
+        points += [point for point in added if point.similarity > strictest.similarity]
     return ThresholdTable(tuple(points))
 
 
@@ -246,12 +302,16 @@ def _galleries(
     fit: _Part,
     other: _Part,
     *,
+    tail: FmrTail | None,
     generator: np.random.Generator,
     origin: str,
 ) -> tuple[FpirCurves | None, list[FpirCheck]]:
     if fit.n_people < MIN_PEOPLE:
         return None, []
-    curves = fit_fpir_curves(fit.embeddings, fit.people, generator=generator, origin=origin)
+    beyond = None if tail is None else Beyond(tail, _stretches(fit, other, generator))
+    curves = fit_fpir_curves(
+        fit.embeddings, fit.people, generator=generator, origin=origin, beyond=beyond
+    )
     own, others = (
         cache(lambda k, part=part: part.searches(k, seed=plan.seed + 1)) for part in (fit, other)
     )
@@ -259,6 +319,18 @@ def _galleries(
         check_fpir(gallery, curves, fit=own, held_out=others)
         for gallery in plan.galleries or _usual_galleries(curves)
     ]
+
+
+def _stretches(fit: "_Part", other: "_Part", generator: np.random.Generator) -> dict[int, float]:
+    """Of each number of photos, on the side where more people have so many."""
+    found = {}
+    for k in PHOTO_LEVELS[1:]:
+        side = max(fit, other, key=lambda part: int((part.photo_counts >= k).sum()))
+        if (side.photo_counts >= k).sum() >= MIN_PEOPLE:
+            found[k] = template_stretch(
+                side.embeddings, side.people, photos_per_person=k, generator=generator
+            )
+    return dict(zip(found, np.maximum.accumulate(list(found.values())).tolist(), strict=True))
 
 
 def _check_gallery(gallery: GalleryPlan, n_people: int, *, share: float) -> None:
@@ -281,7 +353,8 @@ def _usual_galleries(curves: FpirCurves) -> list[GalleryPlan]:
         carried = [
             fpir
             for fpir in _USUAL_FPIRS
-            if level.n_people >= people_for_fpir(fpir, gallery_size=size)
+            if level.n_people
+            >= people_for_fpir(fpir, gallery_size=size, least_pairs=curves.least_pairs)
         ]
         plans += [GalleryPlan(fpir, size, level.photos_per_person) for fpir in carried[:1]]
     return plans
