@@ -60,16 +60,22 @@ def test_the_interval_is_of_the_same_measure_over_the_draws() -> None:
     found = differential(max_over_min, [np.array([1.0, 2.0, 4.0])], draws=[draws])
     values = np.sort(draws.max(axis=1) / draws.min(axis=1))
     assert found.value == 4
-    assert found.interval is not None
-    assert values[8] <= found.interval.low <= values[10]
-    assert values[388] <= found.interval.high <= values[391]
+    assert found.low is not None
+    assert found.high is not None
+    assert values[8] <= found.low <= values[10]
+    assert values[388] <= found.high <= values[391]
 
 
 def test_draws_that_say_nothing_are_left_out() -> None:
     draws = np.array([[0.0, 0.0], [1.0, 2.0], [np.nan, 1.0], [1.0, 2.0]])
     found = differential(max_over_min, [np.array([1.0, 2.0])], draws=[draws])
-    assert found.interval is not None
-    assert (found.interval.low, found.interval.high) == (2, 2)
+    assert (found.low, found.high) == (2, 2)
+
+
+def test_draws_with_a_rate_of_zero_leave_the_interval_open() -> None:
+    draws = np.array([[0.0, 2.0], [1.0, 2.0], [1.0, 3.0]])
+    found = differential(max_over_min, [np.array([1.0, 2.0])], draws=[draws])
+    assert (found.value, found.low, found.high) == (2, 2, None)
 
 
 def test_what_is_no_rate_is_refused() -> None:

@@ -154,6 +154,7 @@ def test_below_the_kept_scores_the_edge_of_a_bin_stands_in(
 ) -> None:
     every = group_impostors(vectors, faces, came=came, threshold=0.4)
     monkeypatch.setattr(group_pairs, "CELL_TAIL", 5)
+    monkeypatch.setattr(group_pairs, "ALL_TAILS", 5)
     few = group_impostors(vectors, faces, came=came, threshold=0.4)
     trials = few.counts.trial_draws[:, 0, 0]
     value, draws = threshold_for_share(

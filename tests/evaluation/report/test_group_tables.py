@@ -1,9 +1,6 @@
-import math
-
 from tests.evaluation.report.group_figures import figures
 
 from vultus.evaluation.measures.differentials import Differential
-from vultus.evaluation.measures.intervals import Interval
 from vultus.evaluation.protocols.groups.figures import RateFigures
 from vultus.evaluation.report.group_tables import (
     differential_lines,
@@ -28,8 +25,10 @@ def test_rates_in_words() -> None:
 
 
 def test_ratios_in_words() -> None:
-    assert ratio_words(Differential(8.72, Interval(7.4, math.inf))) == "8.72 (7.4 to inf)"
-    assert ratio_words(Differential(None, None)) == "not measurable"
+    assert ratio_words(Differential(8.72, 7.4, 10.5)) == "8.72 (7.4 to 10.5)"
+    assert ratio_words(Differential(8.72, 7.4)) == "8.72 (7.4 or more)"
+    assert ratio_words(Differential(8.72)) == "8.72"
+    assert ratio_words(Differential(None)) == "not measurable"
 
 
 def test_lines_name_the_groups_that_lie_apart_most() -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.evaluation.measures.intervals import Interval, percentile_interval
+from vultus.evaluation.measures.intervals import percentile_interval
 
 Rates = npt.NDArray[np.float64]
 
@@ -119,15 +119,17 @@ def garbe(fmr: Rates, fnmr: Rates, *, alpha: float = 0.5) -> Rates:
 
 @dataclass(frozen=True, slots=True)
 class Differential:
-    """One number for how far rates lie apart.
+    """One number for how far rates lie apart, with its 95 % interval by draws of people.
 
     Attributes:
-        value: Of the rates as they were found; None where they do not say (all are 0).
-        interval: By the draws of people; its ends may be ``inf``. None without draws.
+        value: Of the rates as they were found; None where no number says it (a rate of 0).
+        low: Lower end of the interval; None without draws.
+        high: Upper end; None without draws, and where draws hold rates of 0, so that it has none.
     """
 
     value: float | None
-    interval: Interval | None
+    low: float | None = None
+    high: float | None = None
 
 
 def differential(
@@ -148,9 +150,14 @@ def differential(
     value = float(measure(*rates))
     found = np.asarray(measure(*draws), np.float64).ravel() if draws else np.zeros(0)
     known = found[~np.isnan(found)]
-    return Differential(
-        None if math.isnan(value) else value, percentile_interval(known) if len(known) else None
-    )
+    if not len(known):
+        return Differential(_finite(value))
+    interval = percentile_interval(known)
+    return Differential(_finite(value), _finite(interval.low), _finite(interval.high))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _check(rates: Rates) -> None:

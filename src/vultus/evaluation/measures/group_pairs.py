@@ -20,7 +20,9 @@ from vultus.evaluation.measures.score_stream import ImpostorScores, ImpostorStre
 from vultus.search.tiles import similarity_tiles
 
 CELL_TAIL = 20_000
-"""Highest scores inside a cell that are kept one by one: FMR 1e-2 of 2,000 people."""
+"""Highest scores inside a cell that are kept one by one, at least: FMR 1e-2 of 2,000 people."""
+ALL_TAILS = 2_000_000
+"""Those of all cells together, where that is more for each: 80 MB while they are collected."""
 
 _DENSE = 64
 """A tile with more errors than one score in so many is summed up by a matrix product."""
@@ -146,7 +148,7 @@ def group_impostors(
     spans = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
     g = faces.n_cells
     errors, error_draws = np.zeros((g, g), np.int64), np.zeros((came.shape[1], g, g))
-    streams = [ImpostorStream(tail=CELL_TAIL) for _ in range(g)]
+    streams = [ImpostorStream(tail=max(CELL_TAIL, ALL_TAILS // g)) for _ in range(g)]
     pairs = [(one, other) for one in range(g) for other in range(one, g)]
     for one, other in tracked(pairs, "comparing groups", total=len(pairs), progress=progress):
         found, drawn = counting.compare(spans[one], spans[other], streams[one])

@@ -17,8 +17,8 @@ def save_group_record(path: str | Path, figures: GroupFigures) -> None:
     Raises:
         InputError: If the folder does not exist.
     """
-    # An interval of ratios may reach to infinity, which Python's JSON can say.
-    write_text(Path(path), json_text({"format": FORMAT, **to_json(figures)}, indent=1) + "\n")
+    content = {"format": FORMAT, **to_json(figures)}
+    write_text(Path(path), json_text(content, indent=1, allow_nan=False) + "\n")
 
 
 def load_group_record(path: str | Path) -> GroupFigures:

@@ -131,5 +131,8 @@ def ratio_words(found: Differential) -> str:
     if found.value is None:
         return UNMEASURABLE
     value = f"{found.value:.3g}"
-    ends = found.interval
-    return value if ends is None else f"{value} ({ends.low:.3g} to {ends.high:.3g})"
+    if found.low is None:
+        return value
+    return (
+        f"{value} ({found.low:.3g} {'or more' if found.high is None else f'to {found.high:.3g}'})"
+    )

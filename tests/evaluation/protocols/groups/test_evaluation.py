@@ -197,7 +197,7 @@ def test_without_draws_intervals_take_comparisons_as_independent() -> None:
     found = [c.fmr.interval.method for c in figures.cells if c.fmr.rate and c.fmr.interval]
     assert set(found) == {"Wilson"}
     assert figures.fmr_differentials.gini is not None
-    assert figures.fmr_differentials.gini.interval is None
+    assert figures.fmr_differentials.gini.low is None
 
 
 def test_one_person_is_refused() -> None:
