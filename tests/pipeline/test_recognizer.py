@@ -22,9 +22,10 @@ from vultus.core.errors import (
 )
 from vultus.core.faces import Faces, Image
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.embedding.embedder import Embedder, open_embedder
+from vultus.embedding.embedder import Committee, Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.matching.calibration import Calibration
+from vultus.models.committee import Member
 from vultus.models.store import ModelStore
 from vultus.pipeline.photos import Skipped
 from vultus.pipeline.recognizer import Recognizer
@@ -416,3 +417,24 @@ def test_another_detector_is_warned_of(
     assert caplog.text == ""
     Recognizer(embedder=tiny_embedder, detector="mtcnn").use_calibration(found)
     assert "found by yunet, not by mtcnn" in caplog.text
+
+
+def test_a_committee_serves_gallery_and_calibration_like_any_model(
+    tiny_embedder: Embedder, hopper: Image, collins: Image, tmp_path: Path
+) -> None:
+    other = Embedder(
+        tiny_embedder._session, dataclasses.replace(tiny_embedder.card, name="other", std=9.0)
+    )
+    names = (Member("other", 0.4), Member(tiny_embedder.card.name, 0.6))
+    recognizer = Recognizer(embedder=Committee([other, tiny_embedder], names), threads=1)
+    with pytest.raises(CalibrationError):
+        recognizer.threshold(1e-2)
+    gallery = recognizer.open_gallery(tmp_path / "people.db")
+    assert gallery.space == recognizer.embedder.space
+    recognizer.enroll(gallery, "Grace", [hopper])
+    recognizer.enroll(gallery, "Eileen", [collins])
+    (answer,) = recognizer.identify(shrunk(hopper, 0.9), gallery, threshold=0.9)
+    assert answer.identity == "Grace"
+    with pytest.raises(GallerySpaceError):
+        Recognizer(embedder=tiny_embedder).open_gallery(tmp_path / "people.db")
+    gallery.close()

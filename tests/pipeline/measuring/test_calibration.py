@@ -46,6 +46,8 @@ def test_the_place_of_a_calibration_is_in_the_store(
     monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
     space = EmbeddingSpace(model="mine", weights_sha256="0" * 64, preprocessing="none", dim=4)
     assert calibration_file(space).is_relative_to(tmp_path)
+    both = EmbeddingSpace(model="a@0.7+b@0.3", weights_sha256="0" * 64, preprocessing="", dim=4)
+    assert calibration_file(both).parent.name == "a@0.7+b@0.3"
     odd = EmbeddingSpace(model="a/b", weights_sha256="0" * 64, preprocessing="none", dim=4)
     with pytest.raises(InputError, match="no model of the store but 'a/b'"):
         calibration_file(odd)
