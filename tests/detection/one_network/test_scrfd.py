@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vultus.core.faces import Image
 from vultus.detection.base import DETECTORS
-from vultus.detection.one_network.scrfd import open_scrfd
+from vultus.detection.one_network.scrfd import ScrfdDetector, open_scrfd
 
 _PORT = "scrfd_500m_kps-opt2"
 _WIDTHS = {"score": 1, "bbox": 4, "kps": 10}
@@ -144,3 +144,44 @@ def test_the_published_weights_find_what_another_detector_finds(
 def _overlap(a: Any, b: Any) -> float:
     shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return float(shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared))
+
+
+class _InNcnn:
+    """The port run by the engine that it was made for, in the place of a session."""
+
+    def __init__(self, folder: Path, like: Any) -> None:
+        ncnn = pytest.importorskip("ncnn")
+        self.inputs, self.outputs = like.inputs, like.outputs
+        self._matrix, self._net = ncnn.Mat, ncnn.Net()
+        for part in ("packed", "storage", "arithmetic"):
+            setattr(self._net.opt, f"use_fp16_{part}", False)
+        self._net.load_param(str(folder / f"{_PORT}.param"))
+        self._net.load_model(str(folder / f"{_PORT}.bin"))
+
+    def run(self, feeds: Any) -> list[Any]:
+        extractor = self._net.create_extractor()
+        (pixels,) = feeds.values()
+        extractor.input("input.1", self._matrix(np.ascontiguousarray(pixels[0])).clone())
+        outputs = []
+        for part, width in _WIDTHS.items():
+            for stride in (8, 16, 32):
+                _, found = extractor.extract(f"{part}_{stride}")
+                outputs.append(np.array(found).transpose(1, 2, 0).reshape(-1, width))
+        return outputs
+
+
+@pytest.mark.models
+def test_it_finds_what_ncnn_finds(
+    mirror: Path, tmp_path: Path, hopper: Image, collins: Image, rocket: Image
+) -> None:
+    path = tmp_path / "scrfd_500m_kps.onnx"
+    onnx.save(_read_port(mirror), path)
+    ours = open_scrfd(model=path, runtime="onnxruntime")
+    theirs: Any = _InNcnn(mirror, ours._session)
+    peer = ScrfdDetector(theirs, ours.settings)
+    for image in (hopper, collins, rocket, np.ascontiguousarray(np.hstack([hopper, hopper]))):
+        faces, known = ours.detect(image), peer.detect(image)
+        assert len(faces) == len(known)
+        np.testing.assert_allclose(faces.boxes, known.boxes, atol=0.01)
+        np.testing.assert_allclose(faces.landmarks, known.landmarks, atol=0.01)
+        np.testing.assert_allclose(faces.scores, known.scores, atol=1e-4)
