@@ -15,6 +15,7 @@ import pytest
 from vultus.core.errors import InputError, OutputError
 from vultus.core.files import (
     appearing,
+    check_folder,
     check_target,
     sync_folder,
     write_bytes,
@@ -295,3 +296,36 @@ def test_many_writes_read_their_folder_once(
     for number in range(5):
         write_text(tmp_path / f"{number}", "")
     assert looked == [tmp_path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no /dev")
+def test_a_name_of_an_open_file_is_never_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    with log.open("a") as stream:
+        for path in (f"/dev/fd/{stream.fileno()}", f"/proc/self/fd/{stream.fileno()}"):
+            with pytest.raises(OutputError, match="never replaced"):
+                write_text(Path(path), "x")
+    for path in ("/dev/stdout", str(tmp_path / "link")):
+        with pytest.raises(OutputError, match="never replaced"):
+            check_target(Path(path))
+    assert log.read_text() == "before\n"
+
+
+def test_a_link_that_leads_to_itself_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OutputError, match="leads to itself"):
+        check_target(tmp_path / "a")
+
+
+def test_a_folder_to_write_into_is_or_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
+    for good in (tmp_path, tmp_path / "new" / "er"):
+        check_folder(good)
+    for bad in (tmp_path / "file", tmp_path / "file" / "in", tmp_path / "nowhere"):
+        with pytest.raises(OutputError, match="must be a folder or a new name"):
+            check_folder(bad)
+    assert names(tmp_path) == ["file", "nowhere"]

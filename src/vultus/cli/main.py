@@ -213,7 +213,8 @@ def _failed(error: BaseException) -> ExitCode:
         where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return fail(f"{where}{error.strerror or error}")
     if isinstance(error, UnicodeEncodeError):  # halves of characters come from names of files
-        return fail(f"{error.object[:200]!a} is no UTF-8, and cannot be kept as text; rename it")
+        near = error.object[max(0, error.start - 80) : error.end + 20]
+        return fail(f"{near!a} is no UTF-8, and cannot be kept as text; rename it")
     # torch has a class of its own, and torch may not be here.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return fail(f"there is not enough memory{_after_colon(error)}", ExitCode.UNAVAILABLE)

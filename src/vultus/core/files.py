@@ -20,6 +20,9 @@ from typing import BinaryIO
 
 from vultus.core.errors import OutputError
 
+_LINKS = 40
+"""More than this many behind each other lead in a circle."""
+_KINDS = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 _NAMED = 40
 _PART = re.compile(r"\.(.{1,40})\.[0-9a-f]{12}\.part", re.DOTALL)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -140,24 +143,45 @@ def check_target(path: Path, *, replace: bool = True) -> Path:
             replaced: a file, or, always, what is no regular file (a folder, pipe, device, socket).
     """
     try:
+        streams = _leads_to_a_stream(path)
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
         found = _kind(target)
     except OSError as error:
         raise _refused(path, error) from error
+    if streams or not (found is None or stat.S_IFMT(found) in _KINDS):
+        raise OutputError(
+            f"{path} must be a file or a new name, and is a pipe, device or socket, which is never "
+            "replaced; choose another name"
+        )
     if found is None:
         if not target.parent.is_dir():
             raise OutputError(
                 f"{path} cannot be written: there is no folder {target.parent}; make it first"
             )
         return target
-    if not (stat.S_ISREG(found) or stat.S_ISDIR(found)):
-        raise OutputError(
-            f"{path} must be a file or a new name, and is a pipe, device or socket, which is never "
-            "replaced; choose another name"
-        )
+    if stat.S_ISLNK(found):
+        raise OutputError(f"{path} is a link that leads to itself; choose another name")
     if stat.S_ISDIR(found) or not replace:
         raise OutputError(f"{path} exists; remove it or choose another name")
     return target
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a path that can be no folder to write into, before long work.
+
+    Args:
+        path: A folder, or one that will be made with those above it.
+
+    Raises:
+        OutputError: If something else is there, or above it.
+    """
+    for place in (path, *path.parents):
+        if os.path.lexists(place):
+            if not place.is_dir():
+                raise OutputError(
+                    f"{path} must be a folder or a new name, and {place} is no folder"
+                )
+            return
 
 
 def sync_folder(folder: Path) -> None:
@@ -207,6 +231,22 @@ def _newest(path: Path) -> float:
     if path.is_dir() and not path.is_symlink():
         times += [_newest(inner) for inner in path.iterdir()]
     return max(times)
+
+
+def _leads_to_a_stream(path: Path) -> bool:
+    """Whether a path is one of the system's names of devices and open files, or a link to one.
+
+    ``/dev/stdout`` leads to whatever file the shell put behind it: a log, perhaps, that is not to
+    be replaced by what is written.
+    """
+    for _ in range(_LINKS):
+        place = os.path.abspath(path)
+        if place.startswith(("/dev/", "/proc/")):
+            return not place.startswith("/dev/shm/")  # noqa: S108 - a folder of files, in memory
+        if not path.is_symlink():
+            return False
+        path = path.parent / path.readlink()
+    return False
 
 
 def _finish(part: Path, mode: int | None) -> None:

@@ -9,7 +9,7 @@ from vultus.alignment.crop_templates import crop_template
 from vultus.core.choices import DEFAULT_TEMPLATE
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.files import make_private_folder, write_text
+from vultus.core.files import check_target, make_private_folder, write_text
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import json_text
 from vultus.embedding.embedding_file import FaceSource, save_embeddings
@@ -75,8 +75,9 @@ def embed_to_file(
         What was written, and the photos that cannot be read.
 
     Raises:
-        InputError: If the file's folder does not exist.
+        InputError: If the file cannot be written; said before any work.
     """
+    check_target(path)
     skipped = Skipped()
     space = analyser.embedder.space
     parts: list[Embeddings] = []

@@ -110,6 +110,18 @@ class Written:
     ] = None
     plots: Annotated[Path | None, typer.Option(help="Folder to write pictures to.")] = None
 
+    def check(self) -> None:
+        """Refuse what cannot be written before hours of work, not after."""
+        from vultus.core.files import check_folder
+        from vultus.evaluation.plot_style import new_figure
+        from vultus.pipeline.measuring import check_calibration_file
+
+        if self.output is not None:
+            check_calibration_file(self.output)
+        if self.plots is not None:
+            check_folder(self.plots)
+            new_figure("", "")
+
 
 def calibrate(
     faces: Faces,
@@ -122,6 +134,7 @@ def calibrate(
     from vultus.pipeline import measuring
 
     plan = claims.plan()
+    written.check()
     if faces.root is not None and faces.embeddings is not None:
         raise InputError("calibrate takes DIR or --embeddings FILE, one of them")
     source = faces.root if faces.embeddings is None else faces.embeddings

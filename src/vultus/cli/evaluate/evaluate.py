@@ -30,17 +30,26 @@ class Written:
         ),
     ] = 20
 
+    def check(self) -> None:
+        """Refuse what cannot be written before hours of evaluation, not after."""
+        from vultus.core.files import check_folder, check_target
+        from vultus.evaluation.plot_style import new_figure
+
+        if self.output is not None:
+            check_target(self.output)
+        if self.plots is not None:
+            check_folder(self.plots)
+            new_figure("", "")
+
 
 def evaluate(run: RunSettings, written: Written, json: JsonOption = False) -> int:
     """Measure a model on a protocol; every figure comes with its counts and a 95 % interval."""
     from vultus.cli.evaluate.evaluate_print import print_result
-    from vultus.core.files import check_target
     from vultus.evaluation.protocols.figures import to_json
     from vultus.evaluation.report.result_file import save_record
     from vultus.pipeline.measuring.pictures import write_protocol_plots
 
-    if written.output is not None:
-        check_target(written.output)  # before hours of evaluation, not after
+    written.check()
     with progress_bar() as progress:
         done = run_evaluation(run, progress=progress)
     if written.output is not None:

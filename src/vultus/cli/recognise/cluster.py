@@ -33,6 +33,7 @@ def cluster(
     ] = None,
 ) -> int:
     """Group the faces of many photos by person, without knowing who they are."""
+    from vultus.core.files import check_target
     from vultus.core.thresholds import Threshold
     from vultus.image.io import list_images
     from vultus.pipeline import grouping
@@ -40,6 +41,8 @@ def cluster(
 
     if output is not None:
         grouping.check_new_folder(output)
+    if html is not None:
+        check_target(html)
     recognizer, skipped = models.open(), Skipped()
     given = decision.threshold
     rule = recognizer.threshold(decision.fmr) if given is None else Threshold(given)

@@ -59,6 +59,7 @@ def find(
 
     What was found in the album's photos is kept, so that the next search takes no time.
     """
+    from vultus.core.files import check_target
     from vultus.core.thresholds import Threshold
     from vultus.image.io import list_images
     from vultus.pipeline import album
@@ -66,6 +67,8 @@ def find(
 
     if report.copy is not None:
         album.check_copies(report.copy)
+    if report.html is not None:
+        check_target(report.html)
     recognizer, skipped = models.open(cache=person.cache or "user"), Skipped()
     given = decision.threshold
     rule = recognizer.threshold(decision.fmr) if given is None else Threshold(given)

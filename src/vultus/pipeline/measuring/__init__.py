@@ -23,6 +23,7 @@ A site's own thresholds::
 from vultus.evaluation.calibration.run import CalibrationPlan, CalibrationResult, calibrate
 from vultus.pipeline.measuring.calibration import (
     calibration_file,
+    check_calibration_file,
     embedded_faces,
     photographed_faces,
     save_calibration,
@@ -35,6 +36,7 @@ __all__ = [
     "EvaluationRun",
     "calibrate",
     "calibration_file",
+    "check_calibration_file",
     "embedded_faces",
     "measure",
     "measure_stored",

@@ -10,7 +10,7 @@ import numpy as np
 from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ImageError, InputError
-from vultus.core.files import write_text
+from vultus.core.files import check_folder, check_target, write_text
 from vultus.core.progress import Progress
 from vultus.embedding.embedding_file import load_embeddings
 from vultus.evaluation.calibration.run import CalibrationPlan, LabelledFaces, check_people
@@ -98,6 +98,18 @@ def calibration_file(space: EmbeddingSpace) -> Path:
             f"the embeddings name no model of the store but {space.model!r}: give --output"
         )
     return ModelStore().calibration_path(space.model)
+
+
+def check_calibration_file(path: Path) -> None:
+    """Refuse a path that `save_calibration` could not write.
+
+    Raises:
+        OutputError: If something is there that is not to be replaced, or no folder can be made.
+    """
+    if path.parent.is_dir():
+        check_target(path)
+    else:
+        check_folder(path.parent)
 
 
 def save_calibration(calibration: Calibration, path: str | Path) -> None:
