@@ -24,6 +24,10 @@ FOLDERS = {
     "evaluate": ("evaluate", "folder", "--root", "{photos}", "--plots", "{target}"),
     "calibrate": ("calibrate", "{photos}", "--plots", "{target}"),
     "align": ("align", "{photos}", "-o", "{target}"),
+    "detect": ("detect", "{photos}", "--draw", "{target}"),
+    "identify": ("identify", "{photo}", "--gallery", "{photos}", "--draw", "{target}"),
+    "find": ("find", "{photo}", "{photos}", "--copy", "{target}"),
+    "cluster": ("cluster", "{photos}", "-o", "{target}"),
 }
 
 
@@ -61,7 +65,9 @@ def test_files(command: Any, name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folders(command: Any, name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    done = command(FOLDERS[name], tmp_path / "file")
-    assert done.code == 2
-    assert str(tmp_path / "file") in done.err
+    (tmp_path / "link").symlink_to("nowhere")
+    for target in ("file", "file/in", "link"):
+        done = command(FOLDERS[name], tmp_path / target)
+        assert done.code == 2
+        assert "must be a folder or a new name" in done.err
     assert (tmp_path / "file").read_text() == "mine"

@@ -9,7 +9,7 @@ from vultus.alignment.crop_templates import crop_template
 from vultus.core.choices import DEFAULT_TEMPLATE
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.files import check_target, make_private_folder, write_text
+from vultus.core.files import check_folder, check_target, make_private_folder, write_text
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import json_text
 from vultus.embedding.embedding_file import FaceSource, save_embeddings
@@ -43,9 +43,10 @@ def write_face_crops(
         transform) and ``skipped`` (photos that cannot be read, and why).
 
     Raises:
-        InputError: If there is no such template.
+        InputError: If there is no such template, or the folder cannot be one.
     """
     crop_template(template)  # a wrong name is refused before any work
+    check_folder(folder)
     make_private_folder(folder)
     skipped = Skipped()
     records: list[dict[str, Any]] = []

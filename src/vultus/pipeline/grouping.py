@@ -11,7 +11,7 @@ from vultus import __version__
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError, NoFaceError, QualityError
 from vultus.core.faces import Image
-from vultus.core.files import make_private_folder, private_opener
+from vultus.core.files import check_folder, make_private_folder, private_opener
 from vultus.core.progress import Progress, tracked
 from vultus.core.thresholds import Threshold
 from vultus.matching.clustering import cluster
@@ -125,8 +125,9 @@ def check_new_folder(folder: Path) -> None:
     """Check that nothing would be mixed with what is there.
 
     Raises:
-        InputError: If the folder exists and is not empty.
+        InputError: If the folder exists and is not empty, or something else is there.
     """
+    check_folder(folder)
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"the groups need a new or empty folder, {folder} is not empty")
 

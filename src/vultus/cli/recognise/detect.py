@@ -35,12 +35,15 @@ def detect(
     ] = None,
 ) -> int:
     """Find the faces in photos: boxes, scores and five landmarks."""
+    from vultus.core.files import check_folder
     from vultus.detection.base import smallest_face
     from vultus.image.draw import draw_faces
     from vultus.image.io import list_images
     from vultus.pipeline.photos import Skipped
     from vultus.pipeline.recognizer import Recognizer
 
+    if draw is not None:
+        check_folder(draw)
     paths = track(found := list_images(photos), "detecting", total=len(found))
     skipped = Skipped()
     records: list[dict[str, Any]] = []

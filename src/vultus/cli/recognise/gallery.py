@@ -134,6 +134,7 @@ def identify(
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.pipeline.photos import Skipped
 
+    report.check()
     recognizer, skipped = models.open(), Skipped()
     recognizer.max_fnir = decision.max_fnir
     with _existing(file) as gallery:

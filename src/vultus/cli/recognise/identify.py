@@ -54,6 +54,13 @@ class AnswerOptions(TableOptions):
         typer.Option(help="Write copies with boxes and names into this folder.", metavar="DIR"),
     ] = None
 
+    def check(self) -> None:
+        """Refuse what can be no folder before people are enrolled and photos looked at."""
+        from vultus.core.files import check_folder
+
+        if self.draw is not None:
+            check_folder(self.draw)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleOptions:
@@ -83,6 +90,7 @@ def identify(
     from vultus.pipeline.enrolment import folder_gallery
     from vultus.pipeline.photos import Skipped
 
+    report.check()
     recognizer, skipped = models.open(cache=people.cache or "user"), Skipped(on_note=report_note)
     recognizer.max_fnir = decision.max_fnir
     file = people.gallery
