@@ -267,7 +267,7 @@ def test_a_crop_that_is_gone_is_made_again_and_failures_are_retried_when_asked(
     assert (result.crops, result.failures) == (3, {})
 
 
-@pytest.mark.parametrize("kind", ["zip", "recordio"])
+@pytest.mark.parametrize("kind", ["zip", "recordio", "webdataset"])
 def test_packed_crops_have_reports_that_name_them(
     studio: Studio, run: Callable[..., module.Alignment], kind: str, tmp_path: Path
 ) -> None:
@@ -275,7 +275,7 @@ def test_packed_crops_have_reports_that_name_them(
         for number in range(2):
             studio.take(f"p{person}/{number}.png", (person, number))
     studio.take("loose.png", (4, 0))
-    target = {"zip": "crops.zip", "recordio": "packed"}[kind]
+    target = {"zip": "crops.zip"}.get(kind, "packed")
     run("plain")
     result = run(target, kind=kind)
     dataset = open_dataset(tmp_path / target)
@@ -285,12 +285,14 @@ def test_packed_crops_have_reports_that_name_them(
         crop = str(row["crop"])
         if kind == "zip":
             packed = zipfile.ZipFile(tmp_path / target).read(crop)
+        elif kind == "webdataset":
+            packed = dataset.encoded(list(dataset.names).index(crop))
         else:
             packed = dataset.encoded(int(crop.removeprefix("record-")))
         assert packed == (tmp_path / "plain" / f"{name}.png").read_bytes()
     assert not (tmp_path / f"{target}.aligning").exists()
     beside = tmp_path / target / "alignment.toml"
-    beside = beside if kind == "recordio" else tmp_path / "crops.zip.alignment.toml"
+    beside = tmp_path / "crops.zip.alignment.toml" if kind == "zip" else beside
     assert read_settings(beside).template == "arcface-112"
     with pytest.raises(InputError, match="exists"):
         run(target, kind=kind)

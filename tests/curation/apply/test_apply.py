@@ -189,7 +189,8 @@ def test_a_copy_holds_what_stays_and_the_original_is_not_touched(
     root = make_people(5, 4)
     before = snapshot(root)
     manifest = manifest_of(root, *FINDINGS)
-    for name, kind in (("copy", "folder"), ("copy.zip", "zip"), ("packed", "recordio")):
+    kinds = {"copy": "folder", "copy.zip": "zip", "packed": "recordio", "tars": "webdataset"}
+    for name, kind in kinds.items():
         dataset, changes = read_plan(manifest, source=root).work_out()
         done = apply_to_copy(dataset, changes, tmp_path / name, kind=kind)
         assert done.images == 18

@@ -69,6 +69,7 @@ def find(
         album.check_copies(report.copy)
     if report.html is not None:
         check_target(report.html)
+    photos = list_images(person.album)
     recognizer, skipped = models.open(cache=person.cache or "user"), Skipped()
     given = decision.threshold
     rule = recognizer.threshold(decision.fmr) if given is None else Threshold(given)
@@ -77,7 +78,7 @@ def find(
         found = album.find_person(
             recognizer,
             wanted,
-            list_images(person.album),
+            photos,
             threshold=rule,
             on_error=skipped,
             progress=progress,

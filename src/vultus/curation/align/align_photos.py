@@ -27,7 +27,7 @@ from vultus.curation.align.alignment_file import (
 from vultus.curation.align.crop_writer import CropWriter, failure_row
 from vultus.curation.align.person_alignment import align_by_person
 from vultus.curation.align.photo_source import AlignTools, detected_photos
-from vultus.data.base import UNLABELLED
+from vultus.data.base import UNLABELLED, open_dataset
 from vultus.data.formats.convert import convert
 from vultus.data.formats.folder import UNLABELLED_FOLDER, FolderDataset
 from vultus.data.formats.writers import WRITERS
@@ -103,7 +103,7 @@ def align_photos(
         final = [row for name, row in Report(report.path).rows.items() if name in known]
         if kind != "folder":
             _pack(work, target, settings, kind)
-            final = _with_packed_names(final, work, settings, kind)
+            final = _with_packed_names(final, work, target, settings=settings, kind=kind)
             Report(sidecar(target, REPORT)).rewrite(final)
         result = _summary(final, len(names) - len(todo), sidecar(target, REPORT))
         write_settings(sidecar(target, SETTINGS), settings, _counts(result, len(final)))
@@ -224,10 +224,11 @@ def _pack(work: Path, target: Path, settings: AlignmentSettings, kind: str) -> N
 
 
 def _with_packed_names(
-    rows: Iterable[Row], work: Path, settings: AlignmentSettings, kind: str
+    rows: Iterable[Row], work: Path, target: Path, *, settings: AlignmentSettings, kind: str
 ) -> list[Row]:
-    """The rows, crops called what they are called in the zip or RecordIO."""
+    """The rows, crops called what they are called in the zip, RecordIO or tars."""
     crops = _crops_of(work, settings)
+    in_tars = list(open_dataset(target, kind).names) if kind == "webdataset" else []
     groups = np.where(crops.labels == UNLABELLED, len(crops.identities), crops.labels)
     counts: Counter[str] = Counter()
     packed: dict[str, str] = {}
@@ -236,7 +237,8 @@ def _with_packed_names(
         owner = UNLABELLED_FOLDER if label == UNLABELLED else crops.identities[label]
         counts[owner] += 1
         place = f"{owner}/{counts[owner]:05}{settings.ending}"
-        packed[crops.files.names[index]] = f"record-{number}" if kind == "recordio" else place
+        place = f"record-{number}" if kind == "recordio" else place
+        packed[crops.files.names[index]] = in_tars[number] if in_tars else place
     return [
         {**row, "crop": packed[row["crop"]]} if row.get("crop") in packed else row for row in rows
     ]
