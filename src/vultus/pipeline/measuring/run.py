@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vultus import __version__
+from vultus.core.checks import check_range
 from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import InputError
 from vultus.core.files import check_target
@@ -77,8 +78,10 @@ def measure(
     Raises:
         VultusError: Whatever opening the model or reading the protocol's files raises.
     """
+    # Before hours of embedding, not after.
+    _check_far(far)
     if save_embeddings is not None:
-        check_target(save_embeddings)  # before hours of embedding, not after
+        check_target(save_embeddings)
     select = _rule(protocol, select)
     embed = _Timed(embed_with(recognizer, select=select, progress=progress))
     recorded = RecordedEmbeddings(embed)
@@ -116,6 +119,7 @@ def measure_stored(
     Raises:
         InputError: If it is no such file, of another model, or lacks photos of the protocol.
     """
+    _check_far(far)
     select = _rule(protocol, select)
     embed = StoredEmbeddings(path, select=select)
     space = embed.embeddings.space
@@ -139,6 +143,11 @@ def _rule(protocol: EvaluationProtocol, select: Selection) -> Selection:
     """The rule that was asked for, else that of the data set."""
     own: Selection = getattr(protocol, "select", select)
     return own if select == DEFAULT_SELECT else select
+
+
+def _check_far(far: float | None) -> None:
+    if far is not None:
+        check_range("far", far, low=0, high=1, low_open=True)
 
 
 def _scored_by(protocol: EvaluationProtocol) -> str:

@@ -1,4 +1,4 @@
-"""What cannot be written is refused before any photo is looked at, not after hours."""
+"""What cannot be done is refused before any photo is looked at, not after hours."""
 
 import os
 from collections.abc import Callable
@@ -71,3 +71,11 @@ def test_folders(command: Any, name: str, tmp_path: Path) -> None:
         assert done.code == 2
         assert "must be a folder or a new name" in done.err
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("far", ["0", "nan", "2", "-1"])
+def test_rates(command: Any, far: str, tmp_path: Path) -> None:
+    words = ("evaluate", "folder", "--root", "{photos}", "--far", far)
+    done = command(words, tmp_path)
+    assert done.code == 2
+    assert "far must be a number in (0, 1]" in done.err
