@@ -74,6 +74,21 @@ def test_json_csv_record_and_page_tell_the_same(
     ]
 
 
+def test_the_most_alike_strangers_are_named_when_asked_for(
+    base: tuple[Any, ...], crops: Path, run: Any
+) -> None:
+    told = run(*base, "--by", "kind", "--json", "--worst", 3).json
+    assert [pair["group"] for pair in told["worst"]] == ["a"] * 3 + ["b"] * 3
+    for pair in told["worst"]:
+        people = {name.partition("-")[0] for name in (pair["first"], pair["second"])}
+        assert len(people) == 2
+        assert {int(person) % 2 for person in people} == {"ab".index(pair["group"])}
+        assert (crops / pair["first"]).is_file()
+    likeness = [pair["similarity"] for pair in told["worst"]]
+    assert likeness[:3] == sorted(likeness[:3], reverse=True)
+    assert run(*base, "--by", "kind", "--json").json["worst"] == []
+
+
 def test_filters_and_false_matches_only(base: tuple[Any, ...], run: Any) -> None:
     chosen = ("--by", "kind", "--only", "age=20..", "--only", "kind=a,b", "--fmr-only", "--no-gate")
     done = run(*base, *chosen, "--json")

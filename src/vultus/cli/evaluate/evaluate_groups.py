@@ -127,6 +127,13 @@ class GroupOutput:
         Path | None, typer.Option("--output", "-o", help="JSON file to write: all figures.")
     ] = None
     html: Annotated[Path | None, typer.Option(help="Page to write, one HTML file.")] = None
+    worst: Annotated[
+        int,
+        typer.Option(
+            help="How many of the most alike pairs inside each group --output and --json name.",
+            min=0,
+        ),
+    ] = 0
     csv: CsvOption = False
     json: JsonOption = False
 
@@ -148,7 +155,7 @@ def evaluate_groups(
         if path is not None:
             check_target(path)  # before hours of evaluation, not after
     with progress_bar() as progress:
-        figures = _measured(groups, decision, models, progress)
+        figures = _measured(groups, decision, models, progress, worst=written.worst)
     if written.output is not None:
         save_group_record(written.output, figures)
     if written.html is not None:
@@ -163,7 +170,12 @@ def evaluate_groups(
 
 
 def _measured(
-    groups: GroupOptions, decision: GroupDecision, models: RecognizerOptions, progress: "Progress"
+    groups: GroupOptions,
+    decision: GroupDecision,
+    models: RecognizerOptions,
+    progress: "Progress",
+    *,
+    worst: int,
 ) -> "GroupFigures":
     from vultus.core.thresholds import Threshold
     from vultus.embedding.embedding_file import read_embedding_file
@@ -190,6 +202,7 @@ def _measured(
         genuine=not decision.fmr_only,
         draws=decision.draws,
         seed=decision.seed,
+        worst=worst,
     )
     if recognizer is None:
         return measure_stored_groups(data, plan=plan, progress=progress)

@@ -110,6 +110,7 @@ def measure_groups(
         None if recognizer.gate is None else refused,
         table.people,
         table.cells,
+        table.names,
     )
     settings = replace(
         table.settings(data, plan),
@@ -140,7 +141,9 @@ def measure_stored_groups(
         plan = GroupPlan(threshold=card_thresholds(stored.embeddings.space).at_fmr(DEFAULT_FMR))
     table = _Table.read(data)
     embedded = stored(table.photos, aligned=True)
-    photos = GroupedPhotos(embedded.embeddings, embedded.failed, None, table.people, table.cells)
+    photos = GroupedPhotos(
+        embedded.embeddings, embedded.failed, None, table.people, table.cells, table.names
+    )
     settings = table.settings(data, plan)
     return evaluate_groups(photos, plan, settings=settings, created=now(), progress=progress)
 

@@ -1,6 +1,6 @@
 """Compare every photo with every other by groups of people, and sum up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,12 @@ from vultus.evaluation.measures.group_pairs import (
     group_impostors,
 )
 from vultus.evaluation.measures.intervals import BOOTSTRAP_DRAWS
-from vultus.evaluation.protocols.groups.figures import GroupCell, GroupFigures, GroupSettings
+from vultus.evaluation.protocols.groups.figures import (
+    AlikePair,
+    GroupCell,
+    GroupFigures,
+    GroupSettings,
+)
 from vultus.evaluation.protocols.groups.labels import Cells
 from vultus.evaluation.protocols.groups.rates import (
     Counted,
@@ -55,6 +60,7 @@ class GroupPlan:
             copies apart, by a model that would judge itself.
         draws: How often people are drawn anew for intervals; 0 for none.
         seed: Of the draws.
+        worst: How many of the most alike pairs inside each group to name.
     """
 
     threshold: Threshold
@@ -62,8 +68,10 @@ class GroupPlan:
     genuine: bool = True
     draws: int = BOOTSTRAP_DRAWS
     seed: int = 0
+    worst: int = 0
 
     def __post_init__(self) -> None:
+        check_positive_int("worst", self.worst, minimum=0)
         check_positive_int("draws", self.draws, minimum=0)
         check_positive_int("seed", self.seed, minimum=0)
 
@@ -78,6 +86,7 @@ class GroupedPhotos:
         refused: (n,) bool: the quality gate refuses the face; None where none judged.
         people: (n,) int64, who each shows; equal numbers are one person.
         cells: The group of each.
+        names: Of each photo; None where nobody is to be named.
 
     Raises:
         InputError: If they do not fit together.
@@ -88,6 +97,7 @@ class GroupedPhotos:
     refused: Mask | None
     people: npt.NDArray[np.int64]
     cells: Cells
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.cells.places)
@@ -156,6 +166,7 @@ def evaluate_groups(
         garbe=None if fnmr is None else joint_differential(fmr, fnmr),
         no_face_differentials=differentials(names, no_face),
         refused_differentials=None if refused is None else differentials(names, refused),
+        worst=tuple(run.worst(impostors)),
     )
 
 
@@ -263,6 +274,21 @@ class _Run:
             )
             for place, name in enumerate(cells.names)
         ]
+
+    def worst(self, impostors: GroupImpostors) -> Iterator[AlikePair]:
+        """The most alike strangers of each group, as many as the plan says."""
+        names, places = self.photos.names, self.kept[self.accepted]
+        if names is None:
+            return
+        for group, scores in zip(self.photos.cells.names, impostors.inside, strict=True):
+            pairs, count = places[scores.tail_pairs], self.plan.worst
+            for (one, other), similarity in zip(pairs[:count], scores.tail[:count], strict=True):
+                yield AlikePair(
+                    group=group,
+                    similarity=float(similarity),
+                    first=names[one],
+                    second=names[other],
+                )
 
     def _targets(self) -> Sequence[float]:
         asked = () if self.plan.fmr is None else (self.plan.fmr,)

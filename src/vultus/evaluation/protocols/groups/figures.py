@@ -115,6 +115,23 @@ class DifferentialFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlikePair:
+    """Two photos of one group that are taken as of two people and are very much alike.
+
+    Attributes:
+        group: Its name.
+        similarity: Cosine.
+        first: Name of one photo.
+        second: Name of the other.
+    """
+
+    group: str
+    similarity: float
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSettings:
     """What was compared, and how it was grouped.
 
@@ -171,6 +188,8 @@ class GroupFigures:
         garbe: Both Gini coefficients in one, half and half.
         no_face_differentials: Of the shares of photos without a face.
         refused_differentials: Of the shares that the gate refuses; None without gate.
+        worst: The most alike pairs inside each group, where they were asked for: one person
+            under two names, often.
     """
 
     model: EmbeddingSpace
@@ -191,3 +210,4 @@ class GroupFigures:
     garbe: Differential | None
     no_face_differentials: DifferentialFigures
     refused_differentials: DifferentialFigures | None
+    worst: tuple[AlikePair, ...] = ()
