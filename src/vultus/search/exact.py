@@ -40,14 +40,8 @@ def search(
     wanted = Wanted(min(rank, len(templates)))
     pairs = near_pairs(probe.vectors, templates.vectors, wanted)
     answered = pair_similarities(probe.vectors, templates.vectors, pairs)
-    places = ranked(pairs.probes, answered, pairs.rows, n_probes=len(probe), rank=wanted.rank)
     names = templates.identities
     return [
-        tuple(
-            Candidate(names[row], similarity)
-            for row, similarity in zip(
-                pairs.rows[own].tolist(), answered[own].tolist(), strict=True
-            )
-        )
-        for own in places
+        tuple(Candidate(names[row], s) for row, s in zip(rows.tolist(), own.tolist(), strict=True))
+        for rows, own in ranked(pairs.probes, answered, pairs.rows, n_probes=len(probe), rank=rank)
     ]

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.search import coded
+from vultus.search.approximate import signs
 from vultus.search.index_file import IndexFile
 from vultus.search.rows import Ids, Vectors
 
@@ -26,6 +27,7 @@ class FileRows:
         self.alive: npt.NDArray[np.bool_] = file.alive.copy()
         self.n_alive = int(np.count_nonzero(self.alive))
         self._n_left = 0
+        self._signs: npt.NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.alive)
@@ -45,6 +47,12 @@ class FileRows:
     def codes(self) -> coded.CodedRows:
         """Codes of all rows."""
         return coded.CodedRows(*(self.file.read(name) for name in ("codes", "scales", "radii")))
+
+    def signs(self) -> npt.NDArray[np.uint64]:
+        """Signs of all rows, made of their codes when first asked for."""
+        if self._signs is None:
+            self._signs = signs(self.file.read("codes"))
+        return self._signs
 
     def all_found(self) -> bool:
         """Whether nothing is dead that has a radius."""

@@ -25,7 +25,7 @@ from vultus.search.rows import (
     whole_numbers,
 )
 from vultus.search.turns import Turns
-from vultus.search.ways import FEW, MOST_CODED_RANK, Kept, kept_rows, merged, search_rows
+from vultus.search.ways import FEW, MOST_CODED_RANK, By, Kept, kept_in, merged, search_rows
 from vultus.search.ways import SearchAnswer as SearchAnswer
 
 CODED_FROM = 20_000
@@ -272,8 +272,9 @@ class VectorIndex:
         mask: npt.NDArray[np.bool_] | None = None,
         groups: Collection[int] | None = None,
         among: npt.ArrayLike | None = None,
+        approximate: int | None = None,
     ) -> list[SearchAnswer]:
-        """Rank vectors by their similarity to each probe; exact.
+        """Rank vectors by their similarity to each probe; exact, unless ``approximate`` is given.
 
         Args:
             probes: (p, dim) float32, rows of length 1.
@@ -283,6 +284,9 @@ class VectorIndex:
             groups: Only vectors of these groups may be found; None for all.
             among: Only vectors of these numbers may be found; None for all. Numbers that are not
                 here do not matter.
+            approximate: Compare only so many vectors of those that may be found, whose signs agree
+                best with the probe's: quicker, and somebody may be missed. How often on one's own
+                vectors, `vultus.search.approximation_cost` measures.
 
         Returns:
             One answer per probe; shorter than ``rank`` where fewer vectors qualify.
@@ -295,39 +299,28 @@ class VectorIndex:
             check_positive_int("rank", rank)
         if threshold is not None:
             check_range("threshold", threshold)
+        if approximate is not None:
+            check_positive_int("approximate", approximate)
         if rank is None and threshold is None:
             raise InputError("search needs rank=... (how many) or threshold=... (how alike)")
         named = None if among is None else distinct_numbers("among", among)
         with self._turns.reading():
-            kept = self._kept(mask, groups, named)
+            kept = kept_in(self._parts, mask=mask, groups=groups, among=named)
             answers = []
             for start in range(0, len(probes), PROBES_AT_ONCE):
                 some = probes[start : start + PROBES_AT_ONCE]
-                answers += self._answers(some, Wanted(rank, threshold), kept)
+                answers += self._answers(some, Wanted(rank, threshold), kept, approximate)
         return answers
 
-    def _kept(
-        self,
-        mask: npt.NDArray[np.bool_] | None,
-        groups: Collection[int] | None,
-        among: Ids | None,
-    ) -> list[Kept]:
-        if mask is not None:
-            check_array("mask", mask, dtype=np.bool_, shape=(len(self),))
-        kept, first = [], 0
-        for part in self._parts:
-            own = None if mask is None else mask[first : first + part.n_alive]
-            first += part.n_alive
-            kept.append(kept_rows(part, mask=own, groups=groups, among=among))
-        return kept
-
-    def _answers(self, probes: Vectors, wanted: Wanted, kept: list[Kept]) -> list[SearchAnswer]:
+    def _answers(
+        self, probes: Vectors, wanted: Wanted, kept: list[Kept], approximate: int | None
+    ) -> list[SearchAnswer]:
         founds = []
         for part, own in zip(self._parts, kept, strict=True):
-            by_codes = self._by_codes(part, own, wanted, len(probes))
-            founds.append(
-                search_rows(part, probes, wanted, own, by_codes=by_codes, threads=self.threads)
-            )
+            by: By = "vectors" if approximate is None else approximate
+            if approximate is None and self._by_codes(part, own, wanted, len(probes)):
+                by = "codes"
+            founds.append(search_rows(part, probes, wanted, own, by=by, threads=self.threads))
         sizes = [len(part) for part in self._parts]
         return merged(founds, sizes, n_probes=len(probes), rank=wanted.rank)
 

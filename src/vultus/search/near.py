@@ -15,7 +15,7 @@ from vultus.search.tiles import similarity_strips
 
 PROBES_AT_ONCE = 128
 _STRIP = 1 << 16
-_STRIP_SIMILARITIES = 1 << 18
+_STRIP_SIMILARITIES = 1 << 19
 """Similarities of a strip of several probes: they stay in the cache until they were looked at."""
 _LEAST_STRIP = 2048
 _STRIDE = 64
@@ -176,8 +176,8 @@ def ranked(
     *,
     n_probes: int,
     rank: int | None,
-) -> list[npt.NDArray[np.int64]]:
-    """The places of each probe's pairs, best first; of equally similar ones the smaller id first.
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """Each probe's ids and similarities, best first; of equally similar ones the smaller id first.
 
     Args:
         owners: (m,) numbers of probes.
@@ -188,10 +188,12 @@ def ranked(
     """
     order = np.lexsort((ids, -similarities, owners))
     bounds = np.searchsorted(owners[order], np.arange(n_probes + 1)).tolist()
-    return [
-        order[start : end if rank is None else min(end, start + rank)]
+    ids, similarities = ids[order], similarities[order]
+    spans = [
+        slice(start, end if rank is None else min(end, start + rank))
         for start, end in pairwise(bounds)
     ]
+    return [(ids[span], similarities[span]) for span in spans]
 
 
 def rounding_bound(dim: int) -> float:

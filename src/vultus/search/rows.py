@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from vultus.core.errors import InputError
 from vultus.search import coded
+from vultus.search.approximate import signs
 from vultus.search.growing import GrowingArray
 
 Ids = npt.NDArray[np.int64]
@@ -47,6 +48,9 @@ class Rows(Protocol):
 
     def codes(self) -> coded.CodedRows:
         """Codes of all rows; a row whose radius is NaN is never found."""
+
+    def signs(self) -> npt.NDArray[np.uint64]:
+        """Signs of all rows, as `vultus.search.approximate.signs` gives them."""
 
     def all_found(self) -> bool:
         """Whether nothing is dead that has a radius."""
@@ -88,6 +92,7 @@ class MemoryRows:
             GrowingArray(dtype=np.float32),
             GrowingArray(dtype=np.float32),
         )
+        self._signs = GrowingArray(-(-dim // 64), dtype=np.uint64)  # empty until asked for
         # Numbers of the first rows ascend, and are looked up by bisection; others by dictionary.
         self._n_ascending = 0
         self._later: dict[int, int] = {}
@@ -98,7 +103,7 @@ class MemoryRows:
     @property
     def nbytes(self) -> int:
         """Bytes of all rows, the dead ones included."""
-        own = (self._vectors, self._ids, self._groups, self._alive)
+        own = (self._vectors, self._ids, self._groups, self._alive, self._signs)
         return sum(array.nbytes for array in (*own, *self._codes))
 
     @property
@@ -127,6 +132,12 @@ class MemoryRows:
         """Codes of all rows."""
         self._encode()
         return coded.CodedRows(*(array.rows for array in self._codes))
+
+    def signs(self) -> npt.NDArray[np.uint64]:
+        """Signs of all rows."""
+        with self._lock:
+            self._signs.append(signs(self._vectors.rows[len(self._signs) :]))
+        return self._signs.rows
 
     def all_found(self) -> bool:
         """Whether nothing is dead that has a radius."""
@@ -177,6 +188,8 @@ class MemoryRows:
     def overwrite(self, rows: Ids, vectors: Vectors) -> None:
         """Put other vectors in place of those of living rows."""
         self._vectors.rows[rows] = vectors
+        signed = rows < len(self._signs)
+        self._signs.rows[rows[signed]] = signs(vectors[signed])
         coded_rows = rows < len(self._codes.radii)
         if coded_rows.any():
             fresh = coded.encode(vectors[coded_rows])
@@ -192,6 +205,7 @@ class MemoryRows:
     def remove(self, rows: Ids) -> None:
         """Remove living rows, and overwrite them."""
         self._vectors.rows[rows] = 0
+        self._signs.rows[rows[rows < len(self._signs)]] = 0
         self._alive.rows[rows] = False
         self.n_alive -= len(rows)
         coded_rows = rows[rows < len(self._codes.radii)]
@@ -215,6 +229,9 @@ class MemoryRows:
             self._encode()
         kept = np.flatnonzero(self._alive.rows)
         kept = kept[np.argsort(self._ids.rows[kept], kind="stable")]
+        if len(self._signs):
+            self.signs()
+            self._signs.keep(kept)
         for array in (self._vectors, self._ids, self._groups, self._alive):
             array.keep(kept)
         if self.has_codes:

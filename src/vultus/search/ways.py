@@ -1,17 +1,20 @@
 """The ways of searching rows: all compared, or those that codes do not rule out."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.checks import check_array
 from vultus.search import coded
+from vultus.search.approximate import agreeing, signs
 from vultus.search.near import Pairs, Wanted, near_pairs, pair_similarities, ranked
 from vultus.search.rows import Ids, Rows, Vectors
 
-Way = Literal["exact", "coded", "coded, then exact"]
+Way = Literal["exact", "coded", "coded, then exact", "approximate"]
+By = Literal["vectors", "codes"] | int
 MOST_CODED_RANK = 500
 """Longer lists are taken from all rows: their candidates would fill the scan's buffer."""
 FEW = 8
@@ -31,6 +34,7 @@ class SearchAnswer:
         similarities: (n,) float32 in [-1, 1].
         way: ``"exact"``: all rows compared. ``"coded"``: codes told which rows could be among the
             best. ``"coded, then exact"``: they could not tell enough. The answer is the same.
+            ``"approximate"``: only rows with similar signs were compared, as was asked for.
         reranked: Rows whose similarity was computed in float64.
     """
 
@@ -119,7 +123,7 @@ def _spread(mask: npt.NDArray[np.bool_], alive: npt.NDArray[np.bool_]) -> npt.ND
 
 
 def search_rows(
-    rows: Rows, probes: Vectors, wanted: Wanted, kept: Kept, *, by_codes: bool, threads: int
+    rows: Rows, probes: Vectors, wanted: Wanted, kept: Kept, *, by: By, threads: int
 ) -> Found:
     """All pairs among which the answers are, with their exact similarities.
 
@@ -128,7 +132,8 @@ def search_rows(
         probes: (p, dim) float32, rows of length 1.
         wanted: What is asked for.
         kept: Which rows may be found.
-        by_codes: Whether to use codes, which must be there.
+        by: ``"vectors"`` compares all, ``"codes"`` must be there; a number of rows compares those
+            whose signs agree best.
         threads: Of a scan of codes, at most.
     """
     wanted = Wanted(None if wanted.rank is None else min(wanted.rank, kept.n), wanted.threshold)
@@ -136,8 +141,10 @@ def search_rows(
         if not kept.n:
             pairs = Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64))
             ways: list[Way] = ["exact"] * len(probes)
-        elif by_codes:
+        elif by == "codes":
             pairs, ways = _by_codes(rows, probes, wanted, kept, threads)
+        elif by != "vectors" and kept.n > by:
+            pairs, ways = _by_signs(rows, probes, by, kept), ["approximate"] * len(probes)
         else:
             pairs, ways = _by_all(rows, probes, wanted, kept), ["exact"] * len(probes)
         similarities = pair_similarities(probes, rows.vectors(pairs.rows), pairs)
@@ -203,6 +210,41 @@ def _by_codes(
     return Pairs(np.concatenate([none, *owners]), np.concatenate([none, *found])), ways
 
 
+def _by_signs(rows: Rows, probes: Vectors, n_wanted: int, kept: Kept) -> Pairs:
+    own, mask = rows.signs(), kept.mask
+    if kept.few is not None:
+        mask = np.zeros(len(rows), np.bool_)
+        mask[kept.few] = True
+    elif mask is None and kept.n < len(rows):
+        mask = rows.alive
+    near = [agreeing(own, probe, n_wanted, kept=mask) for probe in signs(probes)]
+    owners = np.repeat(np.arange(len(probes)), [len(part) for part in near])
+    return Pairs(owners, np.concatenate([np.zeros(0, np.int64), *near]))
+
+
+def kept_in(
+    parts: Sequence[Rows],
+    *,
+    mask: npt.NDArray[np.bool_] | None,
+    groups: Collection[int] | None,
+    among: Ids | None,
+) -> list[Kept]:
+    """`kept_rows` of each part; the mask is of the living rows of all.
+
+    Raises:
+        InputError: If the mask is malformed.
+    """
+    if mask is not None:
+        n_alive = sum(part.n_alive for part in parts)
+        check_array("mask", mask, dtype=np.bool_, shape=(n_alive,))
+    kept, first = [], 0
+    for part in parts:
+        own = None if mask is None else mask[first : first + part.n_alive]
+        first += part.n_alive
+        kept.append(kept_rows(part, mask=own, groups=groups, among=among))
+    return kept
+
+
 def merged(
     founds: list[Found], sizes: list[int], *, n_probes: int, rank: int | None
 ) -> list[SearchAnswer]:
@@ -221,8 +263,8 @@ def merged(
         ids = np.concatenate([found.ids for found in founds])
         reranked = np.sum([found.reranked for found in founds], axis=0)
     ways = founds[int(np.argmax(sizes))].ways
-    places = ranked(owners, similarities, ids, n_probes=n_probes, rank=rank)
+    lists = ranked(owners, similarities, ids, n_probes=n_probes, rank=rank)
     return [
-        SearchAnswer(ids[own], similarities[own], way, n)
-        for own, way, n in zip(places, ways, reranked.tolist(), strict=True)
+        SearchAnswer(*own, way, n)
+        for own, way, n in zip(lists, ways, reranked.tolist(), strict=True)
     ]
