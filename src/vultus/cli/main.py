@@ -57,6 +57,23 @@ _GALLERY = command_group(
         "remove": "vultus.cli.recognise.gallery:remove",
         "identify": "vultus.cli.recognise.gallery:identify",
         "threshold": "vultus.cli.recognise.gallery_threshold:threshold",
+        "erase": "vultus.cli.gallery.upkeep:erase",
+        "expire": "vultus.cli.gallery.upkeep:expire",
+        "export": "vultus.cli.gallery.upkeep:export",
+        "backup": "vultus.cli.gallery.upkeep:backup",
+        "restore": "vultus.cli.gallery.upkeep:restore",
+        "check": "vultus.cli.gallery.upkeep:check",
+        "audit": command_group(
+            "Who did and decided what in a gallery.",
+            {
+                "list": "vultus.cli.gallery.audit:list_entries",
+                "head": "vultus.cli.gallery.audit:head",
+                "verify": "vultus.cli.gallery.audit:verify",
+                "export": "vultus.cli.gallery.audit:export",
+            },
+        ),
+        "key": command_group("Keys of galleries.", {"new": "vultus.cli.gallery.keys:new"}),
+        "rekey": "vultus.cli.gallery.keys:rekey",
     },
 )
 _BASELINE = command_group(

@@ -27,6 +27,7 @@ from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.enrolment import ALREADY, REPEATED, Enrolment, Resemblance, resemblances
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.master_key import MasterKey
 from vultus.gallery.names import normalise_identity
 from vultus.gallery.people import PersonDetails
 from vultus.matching.verify import verify
@@ -206,14 +207,22 @@ class Recognizer(Deciding):
         except CalibrationError:
             return self.thresholds.points[-1] if self.thresholds.points else None
 
-    def open_gallery(self, path: str | Path) -> Gallery:
+    def open_gallery(
+        self, path: str | Path, *, key: MasterKey | None = None, actor: str | None = None
+    ) -> Gallery:
         """Open a gallery of this model's embeddings; makes the file when there is none.
 
         In a file made here, photos of one person must be as alike as the threshold at a false
         match rate of 0.01, if the model has one; `Gallery.open` lets one choose.
 
+        Args:
+            path: The gallery's file.
+            key: Its master key, if it has one or is to be made with one.
+            actor: Who acts, for its audit log; None takes the name of the user.
+
         Raises:
             GalleryError: If the file is foreign or damaged, or its folder does not exist.
+            GalleryKeyError: If a key is needed and missing or wrong, or given and not needed.
             GallerySpaceError: If it was made with another model or settings.
         """
         outlier_similarity = None
@@ -221,7 +230,9 @@ class Recognizer(Deciding):
             with suppress(CalibrationError):
                 outlier_similarity = self.threshold(_OUTLIER_FMR).similarity
         space = self.embedder.space
-        return Gallery.open(path, space=space, outlier_similarity=outlier_similarity)
+        return Gallery.open(
+            path, space=space, outlier_similarity=outlier_similarity, key=key, actor=actor
+        )
 
     def enroll(
         self,

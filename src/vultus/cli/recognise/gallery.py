@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions, SelectOption
 from vultus.cli.output import (
     CsvOption,
@@ -25,15 +26,14 @@ from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
-    from vultus.gallery.gallery import Gallery
-
-FileArgument = Annotated[Path, typer.Argument(help="The gallery's file.", metavar="FILE")]
+    pass
 
 
 def enroll(
     file: FileArgument,
     photos: PhotosArgument,
     models: RecognizerOptions,
+    opener: KeyOptions,
     report: ReportOptions,
     name: Annotated[
         str | None,
@@ -57,7 +57,7 @@ def enroll(
         raise InputError("--force is for one person at a time; give --name, or leave it out")
     recognizer, skipped = models.open(), Skipped(on_note=report_note)
     enrolled: dict[str, int] = {}
-    with recognizer.open_gallery(file) as gallery, progress_bar() as progress:
+    with opener.open_or_make(file, recognizer) as gallery, progress_bar() as progress:
         if name is not None:
             paths = list_images(photos)
             if (crowd := size_note(recognizer, gallery, {name: len(paths)})) is not None:
@@ -89,9 +89,11 @@ def enroll(
     return code
 
 
-def list_people(file: FileArgument, json: JsonOption = False, csv: CsvOption = False) -> int:
+def list_people(
+    file: FileArgument, opener: KeyOptions, json: JsonOption = False, csv: CsvOption = False
+) -> int:
     """List who is enrolled, with how many photos."""
-    with _existing(file) as gallery:
+    with opener.open(file) as gallery:
         people, space = gallery.identities(), gallery.space
     if json:
         print_json({"space": space.to_dict(), "people": [person.to_dict() for person in people]})
@@ -111,10 +113,11 @@ def list_people(file: FileArgument, json: JsonOption = False, csv: CsvOption = F
 def remove(
     file: FileArgument,
     names: Annotated[list[str], typer.Argument(help="Who to erase.")],
+    opener: KeyOptions,
     json: JsonOption = False,
 ) -> int:
     """Erase people; no vector of theirs stays in the file."""
-    with _existing(file) as gallery:
+    with opener.open(file) as gallery:
         for name in names:
             gallery.remove(name)
     if json:
@@ -129,6 +132,7 @@ def identify(
     photos: PhotosArgument,
     decision: FpirOptions,
     models: RecognizerOptions,
+    opener: KeyOptions,
     report: AnswerOptions,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
@@ -137,14 +141,6 @@ def identify(
     report.check()
     recognizer, skipped = models.open(), Skipped()
     recognizer.max_fnir = decision.max_fnir
-    with _existing(file) as gallery:
+    with opener.open(file) as gallery:
         faces = named_faces(recognizer, gallery, photos, decision, skipped, draw=report.draw)
     return print_faces(faces, skipped, report)
-
-
-def _existing(file: Path) -> "Gallery":
-    from vultus.gallery.gallery import Gallery
-
-    if not file.is_file():
-        raise InputError(f"there is no gallery {file}; `vultus gallery enroll` makes one")
-    return Gallery.open(file)

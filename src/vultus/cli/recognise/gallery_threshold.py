@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.options import FpirOptions, ModelOptions
 from vultus.cli.output import ExitCode, JsonOption, print_json, print_table, say
 from vultus.core.errors import CalibrationError, InputError
@@ -35,9 +36,10 @@ class TradeOptions:
 
 
 def threshold(
-    file: Annotated[Path, typer.Argument(help="The gallery's file.", metavar="FILE")],
+    file: FileArgument,
     decision: FpirOptions,
     models: ModelOptions,
+    opener: KeyOptions,
     trade: TradeOptions,
     json: JsonOption = False,
 ) -> int:
@@ -48,7 +50,7 @@ def threshold(
         raise InputError(f"there is no gallery {file}; `vultus gallery enroll` makes one")
     recognizer = models.open()
     recognizer.max_fnir = decision.max_fnir
-    with recognizer.open_gallery(file) as gallery:
+    with opener.open_or_make(file, recognizer) as gallery:
         counts = Counter(person.n_photos for person in gallery.identities())
         rule, refusal = _own(recognizer, gallery, decision)
     table, calibration = recognizer.rules(cautious=decision.cautious)

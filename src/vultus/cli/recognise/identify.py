@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vultus.cli.gallery.options import KeyOptions
 from vultus.cli.options import CacheOption, FpirOptions, PhotosArgument, RecognizerOptions
 from vultus.cli.output import (
     ExitCode,
@@ -83,10 +84,10 @@ def identify(
     people: PeopleOptions,
     decision: FpirOptions,
     models: RecognizerOptions,
+    opener: KeyOptions,
     report: AnswerOptions,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
-    from vultus.gallery.gallery import Gallery
     from vultus.pipeline.enrolment import folder_gallery
     from vultus.pipeline.photos import Skipped
 
@@ -96,7 +97,7 @@ def identify(
     file = people.gallery
     with ExitStack() as stack:
         if file.is_file():
-            known = stack.enter_context(Gallery.open(file))
+            known = stack.enter_context(opener.open(file))
         elif file.is_dir():
             _check_size(recognizer, file, decision)
             with progress_bar() as progress:

@@ -1,0 +1,1 @@
+"""`vultus gallery`: keys, audit log, upkeep of a gallery."""
