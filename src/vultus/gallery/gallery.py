@@ -256,14 +256,6 @@ class Gallery:
             raise self._nobody(name)
         return member.person()
 
-    def pseudonym(self, identity: str) -> str:
-        """What the audit log calls a person.
-
-        Raises:
-            IdentityNotFoundError: If nobody of that name is enrolled.
-        """
-        return self._opened.vault.pseudonym(bytes.fromhex(self.person(identity).uid))
-
     def person_by_external_id(self, external_id: str) -> Person | None:
         """The person with an id elsewhere; None if there is none."""
         member = self._roster.find_external(normalise_identity(external_id, what="external_id"))

@@ -18,6 +18,7 @@ from vultus.gallery.description import (
 from vultus.gallery.erasure import ErasureLog
 from vultus.gallery.master_key import MasterKey
 from vultus.gallery.migration import migrate
+from vultus.gallery.people import Person
 from vultus.gallery.roster import Roster
 from vultus.gallery.stores.base import GalleryStore
 from vultus.gallery.stores.sqlite import SqliteStore
@@ -47,6 +48,10 @@ class OpenedGallery:
     audit: AuditLog
     erasures: ErasureLog
     actor: str
+
+    def subject(self, person: Person) -> str:
+        """What the audit log calls a person."""
+        return self.vault.pseudonym(bytes.fromhex(person.uid))
 
 
 def open_gallery(

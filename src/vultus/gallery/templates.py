@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError, GalleryError, IndexFileError, OutputError
+from vultus.gallery.description import read_header
 from vultus.gallery.roster import Roster
 from vultus.gallery.summary import template_digest
 from vultus.search.index import SearchAnswer, VectorIndex
@@ -37,6 +38,32 @@ Vector = npt.NDArray[np.float32]
 def index_path(location: str | Path) -> Path:
     """The file of the index of a gallery's file."""
     return Path(f"{os.path.realpath(location)}-index")
+
+
+def wipe_index(location: str | Path) -> None:
+    """Overwrite and remove the file of the index of a gallery that was given a master key.
+
+    A process that still has it mapped finds zeros there, which no checksum fits.
+
+    Raises:
+        GalleryError: If it is there and cannot be removed.
+    """
+    path = index_path(location)
+    try:
+        with open(path, "r+b") as stream:
+            left = path.stat().st_size
+            while left:
+                left -= stream.write(bytes(min(left, 1 << 20)))
+            stream.flush()
+            os.fsync(stream.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise GalleryError(
+            f"{path} holds templates that can be read, and cannot be removed "
+            f"({error.strerror or error}); remove it by hand"
+        ) from error
 
 
 @dataclass(slots=True)
@@ -245,9 +272,14 @@ class Templates:
             return False
         if n < WORTH_A_FILE or held.n_outside <= max(n, WORTH_A_FILE) // _ANEW_AFTER:
             return False
+        if not vault.is_of(read_header(self._roster.store)):
+            return False  # given a master key meanwhile: nothing readable may be written any more
         mark = held.sum.to_bytes(8, "big")
         try:
             held.index.save(path, Stamp(vault.gallery_id, held.position, mark))
+            if not vault.is_of(read_header(self._roster.store)):
+                wipe_index(self._roster.store.location)
+                return False
             file = IndexFile(path, owner=vault.gallery_id)
         except (OutputError, IndexFileError) as error:
             logger.warning("templates are not kept in a file: %s", error)

@@ -33,8 +33,8 @@ def test_everything_about_a_person_and_nobody_else(
         gallery.enroll("Bob", photos_of(1))
         gallery.rename("Ann", "Anna")
         files = export_person(gallery, "Anna", out)
-        subject = gallery.pseudonym("Anna")
-        other = gallery.pseudonym("Bob")
+        subject = gallery.opened.subject(gallery.person("Anna"))
+        other = gallery.opened.subject(gallery.person("Bob"))
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     with zipfile.ZipFile(out) as archive:
         assert archive.testzip() is None

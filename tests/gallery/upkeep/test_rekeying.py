@@ -8,11 +8,14 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError, GalleryKeyError, InputError
 from vultus.core.thresholds import Threshold
+from vultus.gallery import templates
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.master_key import MasterKey, ScryptCost
 from vultus.gallery.opening import open_gallery
 from vultus.gallery.upkeep import rekeying
 from vultus.gallery.upkeep.rekeying import new_recovery_key, rekey
+from vultus.search.index import VectorIndex
+from vultus.search.index_file import Stamp
 
 PhotosOf = Callable[..., Embeddings]
 OLD, NEW = MasterKey(bytes(range(32))), MasterKey(bytes(range(32, 64)))
@@ -70,6 +73,48 @@ def test_a_gallery_is_given_its_first_key_and_keeps_no_byte_of_what_opened_it(
     with pytest.raises(GalleryKeyError, match="sealed"):
         Gallery.open(plain)
     assert_whole(plain, NEW, photos_of)
+
+
+def test_no_template_stays_readable_beside_a_gallery_that_is_given_a_key(
+    plain: Path, photos_of: PhotosOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "WORTH_A_FILE", 1)
+    monkeypatch.setattr(templates, "_ANEW_AFTER", 10**9)
+    index = templates.index_path(plain)
+    gallery = Gallery.open(plain)
+    gallery.search(photos_of(0))
+    template = gallery.template_set().vectors[0].tobytes()
+    assert template in index.read_bytes()
+    link = index.with_name("the same blocks")
+    link.hardlink_to(index)
+    rekey(plain, NEW)
+    assert not index.exists()
+    assert not any(link.read_bytes())  # overwritten, not only unlinked
+    with pytest.raises(GalleryKeyError, match="meanwhile"):
+        gallery.enroll("person 5", photos_of(5))
+    gallery.close()
+    assert not index.exists()
+    with Gallery.open(plain, key=NEW) as sealed:
+        sealed.search(photos_of(0))
+    assert not index.exists()
+
+
+def test_an_index_that_is_written_while_the_key_is_given_goes_at_once(
+    plain: Path, photos_of: PhotosOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "WORTH_A_FILE", 1)
+    monkeypatch.setattr(templates, "_ANEW_AFTER", 10**9)
+    save = VectorIndex.save
+
+    def slow(self: VectorIndex, path: Path, stamp: Stamp) -> None:
+        rekey(plain, NEW)
+        save(self, path, stamp)
+
+    monkeypatch.setattr(VectorIndex, "save", slow)
+    with Gallery.open(plain) as gallery:
+        with pytest.raises(GalleryKeyError, match="meanwhile"):
+            gallery.search(photos_of(0))
+        assert not templates.index_path(plain).exists()
 
 
 def test_an_empty_gallery_is_given_a_key_and_keeps_no_byte_either(

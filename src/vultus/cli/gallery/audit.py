@@ -56,7 +56,7 @@ def list_entries(
         raise InputError("give --person or --subject, not both")
     with opener.open(file) as gallery:
         if person is not None:
-            subject = gallery.pseudonym(person)
+            subject = gallery.opened.subject(gallery.person(person))
         entries = gallery.audit.entries(last=last or None, subject=subject, actions=action or ())
         rows = [logged.to_dict() for logged in entries]
     if json:

@@ -50,8 +50,8 @@ def export_person(gallery: Gallery, identity: str, path: str | Path) -> list[str
     target, opened = Path(path), gallery.opened
     check_target(target, replace=False)
     with opened.store.transaction(write=True):
-        uid = bytes.fromhex(gallery.person(identity).uid)
-        subject = opened.vault.pseudonym(uid)
+        person = gallery.person(identity)
+        subject, uid = opened.subject(person), bytes.fromhex(person.uid)
         opened.audit.append(AuditEntry(actor=opened.actor, action="export", subject=subject))
         files = dict(_files(opened, uid))
     with (

@@ -12,6 +12,7 @@ from vultus.gallery.description import read_header, write_vault
 from vultus.gallery.master_key import MasterKey, ScryptCost
 from vultus.gallery.opening import OpenedGallery, open_gallery
 from vultus.gallery.stores.base import GalleryStore
+from vultus.gallery.templates import wipe_index
 
 _AT_ONCE = 1000
 
@@ -79,6 +80,8 @@ def rekey(
             new = (old.renewed if renew else old.rewrapped)(new_key, cost=cost)
             keys = _wrap_anew(opened.store, old, new) if renew else 0
             head = _change(opened, new, "rekey", keys=keys)
+        if new.protected:
+            wipe_index(opened.store.location)
         return _told(opened, new, head, keys=keys)
 
 
