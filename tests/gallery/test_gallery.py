@@ -21,7 +21,7 @@ from vultus.core.errors import (
     InputError,
 )
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.gallery import changing
+from vultus.gallery import faces
 from vultus.gallery.enrolment import ALREADY, REPEATED
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.master_key import MasterKey
@@ -388,7 +388,7 @@ def test_a_folder_of_people_does_not_fuse_everybody_anew_for_each(
         fused.append(named["identity"])
         return fuse(*args, **named)
 
-    monkeypatch.setattr(changing, "fuse", counted)
+    monkeypatch.setattr(faces, "fuse", counted)
     with Gallery.open(tmp_path / "people.db", space=space) as gallery:
         for person in range(20):
             gallery.enroll(f"p{person}", photos_of(person), alike=Threshold(0.9))

@@ -4,16 +4,21 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 
-from vultus.core.embeddings import Embeddings, Template
+from vultus.core.embeddings import Embeddings
 from vultus.core.errors import GalleryDamagedError, InputError
 from vultus.gallery.audit import AuditEntry, AuditHead
 from vultus.gallery.enrolment import judge_photos
 from vultus.gallery.erasure import ErasureReceipt
-from vultus.gallery.faces import StoredFace, to_embeddings, to_faces
+from vultus.gallery.faces import (
+    PhotoRule,
+    StoredFace,
+    least_similarity,
+    to_embeddings,
+    to_faces,
+)
 from vultus.gallery.opening import ERASURES, OpenedGallery
 from vultus.gallery.people import PersonDetails, Record, now
 from vultus.gallery.roster import Member
-from vultus.matching.fusion import fuse
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +34,7 @@ class Changes:
         self._opened = opened
         self._store, self._roster = opened.store, opened.roster
         self._description = opened.description
+        self._rule = PhotoRule(opened.description.space, opened.description.outlier_similarity)
 
     def enroll(
         self,
@@ -54,26 +60,25 @@ class Changes:
         with self._store.transaction(write=True):
             member = self._roster.find(name)
             known = [] if member is None else list(self._roster.faces(member).values())
+            least = self._description.outlier_similarity
             try:
                 reasons = judge_photos(
                     photos,
                     self._embeddings(known),
                     identity=name,
-                    outlier_similarity=None if force else self._least_similarity(known),
+                    outlier_similarity=None if force else least_similarity(known, least),
                     refused=refused,
                 )
-                fit = [
-                    dataclasses.replace(face, forced=force)
-                    for face, why in zip(faces, reasons, strict=True)
-                    if not why
-                ]
-                template = self._fused(name, [*known, *fit]) if fit else None
+                fit = [face for face, why in zip(faces, reasons, strict=True) if not why]
+                if force:
+                    fit = self._rule.taken(name, [*known, *fit])[len(known) :]
+                template = self._rule.fused(name, [*known, *fit]) if fit else None
             except InputError as error:
                 raise InputError(f"nothing was enrolled: {error}") from None
             member = self._noted(member, name, details)
             if template is not None:
                 member = self._roster.add_faces(member, fit)
-                self._roster.set_template(member, template.vector)
+                self._roster.set_template(member, template)
             counts = {"photos": len(fit), "left out": len(faces) - len(fit)}
             self._log("enroll", member.row.uid, counts=counts)
         for face, why in zip(faces, reasons, strict=True):
@@ -149,17 +154,6 @@ class Changes:
                 f"external_id {external_id!r} belongs to {other.record.name!r}; rename that "
                 "person, or give another id"
             )
-
-    def _fused(self, name: str, faces: Sequence[StoredFace]) -> Template:
-        fusion = fuse(
-            self._embeddings(faces), identity=name, outlier_similarity=self._least_similarity(faces)
-        )
-        return fusion.template
-
-    def _least_similarity(self, faces: Sequence[StoredFace]) -> float | None:
-        """What photos of this person must have in common; None where some were forced in."""
-        forced = any(face.forced for face in faces)
-        return None if forced else self._description.outlier_similarity
 
     def _embeddings(self, faces: Sequence[StoredFace]) -> Embeddings:
         try:

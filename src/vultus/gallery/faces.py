@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError, InputError
+from vultus.matching.fusion import Fusion, fuse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,3 +122,50 @@ def to_embeddings(faces: Sequence[StoredFace], space: EmbeddingSpace) -> Embeddi
         space,
         np.array(quality, np.float32) if len(quality) == len(faces) else None,
     )
+
+
+def least_similarity(faces: Sequence[StoredFace], outlier_similarity: float) -> float | None:
+    """What photos of one person must have in common; None where some were forced in.
+
+    Those would outvote, or be outvoted by, all that come after them.
+
+    Args:
+        faces: Of the person.
+        outlier_similarity: The gallery's.
+    """
+    return None if any(face.forced for face in faces) else outlier_similarity
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRule:
+    """What photos of one person must be like.
+
+    Attributes:
+        space: Of the vectors.
+        outlier_similarity: In [-1, 1]; two photos less alike than this are not of one person.
+    """
+
+    space: EmbeddingSpace
+    outlier_similarity: float
+
+    def fused(self, identity: str, faces: Sequence[StoredFace]) -> npt.NDArray[np.float32]:
+        """(dim,) float32, the template of a person's photos.
+
+        Raises:
+            InputError: If the photos disagree, or one does not hold a unit vector of this space.
+        """
+        return self._fusion(identity, faces).template.vector
+
+    def taken(self, identity: str, faces: Sequence[StoredFace]) -> list[StoredFace]:
+        """The photos; as if they had been forced in, if not all of them can be used otherwise."""
+        try:
+            if not self._fusion(identity, faces).refused:
+                return list(faces)
+        except InputError:
+            pass
+        return [replace(face, forced=True) for face in faces]
+
+    def _fusion(self, identity: str, faces: Sequence[StoredFace]) -> Fusion:
+        least = least_similarity(faces, self.outlier_similarity)
+        photos = to_embeddings(faces, self.space)
+        return fuse(photos, identity=identity, outlier_similarity=least)

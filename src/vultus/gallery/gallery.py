@@ -96,7 +96,7 @@ class Gallery:
         gallery = cls(open_gallery(Path(path), new, master=key, actor=actor))
         try:
             if space is not None:
-                gallery._check_space(space)
+                gallery.check_space(space)
             if outlier_similarity not in (None, gallery.outlier_similarity):
                 raise InputError(
                     f"{path} was made with outlier_similarity {gallery.outlier_similarity}, which "
@@ -189,7 +189,7 @@ class Gallery:
             GalleryError: If the file cannot be written.
         """
         name = normalise_identity(identity)
-        self._check_space(embeddings.space)
+        self.check_space(embeddings.space)
         if not len(embeddings):
             raise InputError(f"enrolling {name!r} needs at least one photo, got none")
         like: tuple[Resemblance, ...] = ()
@@ -298,7 +298,7 @@ class Gallery:
             GallerySpaceError: If the probe is of another space.
             InputError: If ``rank`` is not positive.
         """
-        self._check_space(probe.space)
+        self.check_space(probe.space)
         return self._searcher.search(probe, rank=rank, groups=groups)
 
     def identify(
@@ -328,7 +328,7 @@ class Gallery:
             CalibrationError: If neither can carry ``fpir`` for the people enrolled.
             InputError: If nothing is given to decide by, or a value is out of range.
         """
-        self._check_space(probe.space)
+        self.check_space(probe.space)
         promised = None
         if threshold is None:
             if table is None and calibration is None:
@@ -397,7 +397,12 @@ class Gallery:
         hint = did_you_mean(name, known, most=3)
         return IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.path}{hint}")
 
-    def _check_space(self, space: EmbeddingSpace) -> None:
+    def check_space(self, space: EmbeddingSpace) -> None:
+        """Refuse embeddings of another space.
+
+        Raises:
+            GallerySpaceError: If it is another one.
+        """
         if space != self.space:
             raise GallerySpaceError(
                 f"{self.path} holds embeddings of {self.space}, got {space}; re-enrol its people "

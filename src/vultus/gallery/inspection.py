@@ -47,8 +47,12 @@ def _templates(opened: OpenedGallery) -> list[str]:
 def _items(opened: OpenedGallery) -> list[str]:
     after = 0
     while rows := opened.store.items(after=after):
-        if any(opened.store.key(row.key_id) is None for row in rows):
-            return ["the key of an item is missing"]
+        for row in rows:
+            stored = opened.store.key(row.key_id)
+            if stored is None:
+                return ["the key of an item is missing"]
+            key = opened.vault.person_key(stored.wrapped, stored.uid)
+            key.open(row.kind, row.id, row.body)
         after = rows[-1].id
     return []
 

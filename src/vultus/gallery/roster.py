@@ -1,7 +1,7 @@
 """The people of a gallery: rows of a store, opened and sealed with the keys of its vault."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from vultus.gallery.crypto import PersonKey, Vault
 from vultus.gallery.description import check_vault
 from vultus.gallery.faces import StoredFace, read_vector, vector_bytes
 from vultus.gallery.people import Person, Record
-from vultus.gallery.stores.base import PAGE, GalleryStore, PersonRow, TemplateRow
+from vultus.gallery.stores.base import PAGE, FaceRow, GalleryStore, PersonRow, TemplateRow
 from vultus.gallery.summary import Summary, read_summary, template_digest, write_summary
 
 _RECORD, _TEMPLATE, _FACE = "record", "template", "face"
@@ -165,6 +165,50 @@ class Roster:
         next_face = first + len(faces)
         record = dataclasses.replace(member.record, n_faces=n_faces, next_face=next_face)
         return self.rewrite(member, record)
+
+    def remove_faces(self, member: Member, numbers: Collection[int]) -> Member:
+        """Remove photos of somebody who keeps others; the template is to be set anew.
+
+        Their sealed bytes may stay in the file until the person's key is made anew (`renew_key`).
+        """
+        before = member.record.n_faces
+        n_faces = before - len(numbers)
+        self._write(self.summary().counted(n_faces, before=before))
+        self.store.delete_faces(member.id, numbers)
+        return self.rewrite(member, dataclasses.replace(member.record, n_faces=n_faces))
+
+    def renew_key(self, member: Member) -> Member:
+        """Seal all that is kept of somebody with a new key; what it was sealed with is gone."""
+        key, wrapped = self.vault.new_person_key(member.row.uid)
+        bodies = {
+            number: key.seal(_FACE, number, face.to_bytes())
+            for number, face in self.faces(member).items()
+        }
+        for number, body in bodies.items():
+            self.store.update_face(FaceRow(member.id, number, body))
+        self._reseal_items(member, key)
+        template = self.store.template(member.id)
+        vector = None if template is None else self.template(template)
+        self.store.set_key(member.id, wrapped)
+        renewed = self.rewrite(Member(member.row, key, member.record), member.record)
+        if vector is not None:
+            self.store.set_template(member.id, key.seal(_TEMPLATE, 0, vector_bytes(vector)))
+        return renewed
+
+    def _reseal_items(self, member: Member, key: PersonKey) -> None:
+        after = 0
+        while rows := self.store.items(key_id=member.id, after=after):
+            for row in rows:
+                with self._told():
+                    data = member.key.open(row.kind, row.id, row.body)
+                body = key.seal(row.kind, row.id, data)
+                self.store.update_item(dataclasses.replace(row, body=body))
+            after = rows[-1].id
+
+    def rewrite_face(self, member: Member, number: int, face: StoredFace) -> None:
+        """Keep something else of one photo; if that is another vector, set the template anew."""
+        body = member.key.seal(_FACE, number, face.to_bytes())
+        self.store.update_face(FaceRow(member.id, number, body))
 
     def set_template(self, member: Member, vector: npt.NDArray[np.float32]) -> None:
         """Keep somebody's template, (dim,) float32."""

@@ -1,0 +1,117 @@
+"""Sealed items of a gallery: of a person, with whom they are erased, or with a key of their own."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vultus.core.errors import GalleryDamagedError, InputError
+from vultus.gallery.crypto import PersonKey
+from vultus.gallery.description import check_vault
+from vultus.gallery.opening import OpenedGallery
+from vultus.gallery.people import now
+from vultus.gallery.roster import Member
+from vultus.gallery.stores.base import ItemRow
+
+
+class Items:
+    """Items of one kind, as JSON.
+
+    What writes must be called inside a writing transaction of the store.
+
+    Args:
+        opened: The gallery's parts.
+        kind: Of the items, e.g. ``"review"``.
+    """
+
+    def __init__(self, opened: OpenedGallery, kind: str) -> None:
+        self._opened, self._store = opened, opened.store
+        self.kind = kind
+
+    def add(
+        self, value: Mapping[str, Any], *, owner: Member | None, expires_at: str | None = None
+    ) -> int:
+        """Keep an item; gives its number.
+
+        Args:
+            value: Fit for JSON.
+            owner: With whom it is erased; None gives it a key of its own.
+            expires_at: ISO 8601, UTC, or None.
+        """
+        if owner is None:
+            check_vault(self._store, self._opened.vault)
+            key, wrapped = self._opened.vault.new_person_key()
+            key_id = self._store.add_key(key.uid, wrapped)
+        else:
+            key, key_id = owner.key, owner.id
+        row = ItemRow(
+            id=0,
+            kind=self.kind,
+            key_id=key_id,
+            created_at=now(),
+            expires_at=expires_at,
+            body=b"",
+        )
+        number = self._store.add_item(row)  # what it is sealed with names its number
+        self._write(dataclasses.replace(row, id=number), key, value)
+        return number
+
+    def rewrite(self, number: int, value: Mapping[str, Any]) -> None:
+        """Keep something else under a number."""
+        row = self._row(number)
+        self._write(row, self._key(row), value)
+
+    def move(self, number: int, value: Mapping[str, Any], *, owner: Member) -> None:
+        """Give a person's item to another person, with what is kept from now on."""
+        row = dataclasses.replace(self._row(number), key_id=owner.id)
+        self._write(row, owner.key, value)
+
+    def delete(self, number: int) -> None:
+        """Delete an item, with its key unless that is a person's."""
+        self._row(number)
+        self._store.delete_item(number)
+
+    def read(self, number: int) -> dict[str, Any]:
+        """What is kept under a number.
+
+        Raises:
+            InputError: If there is no item of this kind under it.
+            GalleryDamagedError: If it was changed.
+        """
+        with self._store.transaction():
+            return self._open(self._row(number))
+
+    def all(self, *, owner: Member | None = None) -> Iterator[tuple[ItemRow, dict[str, Any]]]:
+        """Every item of this kind (of one person), in the order in which they were added."""
+        after, key_id = 0, None if owner is None else owner.id
+        with self._store.transaction():
+            while rows := self._store.items(self.kind, key_id=key_id, after=after):
+                for row in rows:
+                    yield row, self._open(row)
+                after = rows[-1].id
+
+    def _row(self, number: int) -> ItemRow:
+        row = self._store.item(number)
+        if row is None or row.kind != self.kind:
+            raise InputError(
+                f"{self._store.location} has no {self.kind} item {number}; list them to see which "
+                "there are"
+            )
+        return row
+
+    def _write(self, row: ItemRow, key: PersonKey, value: Mapping[str, Any]) -> None:
+        body = key.seal(self.kind, row.id, json.dumps(value, separators=(",", ":")).encode())
+        self._store.update_item(dataclasses.replace(row, body=body))
+
+    def _open(self, row: ItemRow) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self._key(row).open(self.kind, row.id, row.body))
+        return value
+
+    def _key(self, row: ItemRow) -> PersonKey:
+        stored = self._store.key(row.key_id)
+        if stored is None:
+            raise GalleryDamagedError(
+                f"{self._store.location} is damaged: the key of an item is missing; restore a "
+                "backup"
+            )
+        return self._opened.vault.person_key(stored.wrapped, stored.uid)

@@ -1,0 +1,234 @@
+"""Two people of a gallery who are one, made one; and apart again where that was wrong."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vultus.core.errors import IdentityNotFoundError, InputError
+from vultus.gallery.audit import AuditEntry
+from vultus.gallery.faces import PhotoRule, StoredFace
+from vultus.gallery.gallery import Gallery
+from vultus.gallery.names import normalise_identity
+from vultus.gallery.people import Record
+from vultus.gallery.review.items import Items
+from vultus.gallery.roster import Member
+
+_KIND = "merge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """A merge that can be undone.
+
+    Attributes:
+        number: What it is undone by.
+        merged_at: ISO 8601, UTC.
+        identity: Who was merged into somebody else.
+        into: Into whom, by the present name.
+        n_photos: How many photos came with it.
+    """
+
+    number: int
+    merged_at: str
+    identity: str
+    into: str
+    n_photos: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return dataclasses.asdict(self)
+
+
+def merge(gallery: Gallery, identity: str, into: str) -> int:
+    """Make one person of two: all photos of one go to the other, and the one is gone.
+
+    Who remains keeps what is noted of them. What they lack comes from the other: id elsewhere,
+    consent, retention, metadata by name; groups are put together. Photos that are unlike the
+    others are taken as whoever merges says, and are kept as if they had been forced in.
+
+    Args:
+        gallery: The gallery.
+        identity: Who is to be gone.
+        into: Who remains.
+
+    Returns:
+        The number by which `unmerge` undoes it, until who remains is erased.
+
+    Raises:
+        IdentityNotFoundError: If one of them is not enrolled.
+        InputError: If both are the same.
+        GalleryError: If the gallery is damaged or cannot be written.
+    """
+    if normalise_identity(identity) == normalise_identity(into):
+        raise InputError(f"two different people can be merged, got {identity!r} twice")
+    opened, roster = gallery.opened, gallery.opened.roster
+    with opened.store.transaction(write=True):
+        gone, stays = _member(gallery, identity), _member(gallery, into)
+        faces = roster.faces(gone)
+        numbers = dict(zip(faces, itertools.count(stays.record.next_face)))
+        value = {
+            "record": gone.record.to_bytes().decode(),
+            "before": stays.record.to_bytes().decode(),
+            "forced": [face.forced for face in faces.values()],
+            "numbers": list(numbers.values()),
+        }
+        _carry(gallery, gone, stays, numbers)
+        roster.erase(gone)
+        stays = roster.rewrite(stays, _together(stays.record, gone.record))
+        stays = roster.add_faces(stays, list(faces.values()))
+        _set_template(gallery, stays)
+        number = Items(opened, _KIND).add(value, owner=stays, expires_at=None)
+        _log(gallery, "merge", stays, photos=len(faces))
+    opened.store.scrub()
+    return number
+
+
+def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
+    """Undo a merge: the photos that came with it are a person of their own again.
+
+    Photos that were added since stay where they are, and so does what was noted since.
+
+    Args:
+        gallery: The gallery.
+        number: As `merge` gave it, and `merges` lists it.
+        name: What to call the person, where the old name is taken by now; None for that name.
+
+    Returns:
+        The name of the person who is back.
+
+    Raises:
+        InputError: If there is no such merge (any more), or somebody has that name or external id.
+        GalleryError: If the gallery is damaged or cannot be written.
+    """
+    opened, roster = gallery.opened, gallery.opened.roster
+    with opened.store.transaction(write=True):
+        items = Items(opened, _KIND)
+        value, row = items.read(number), opened.store.item(number)
+        stays = None if row is None else roster.get(row.key_id)
+        if stays is None:
+            raise InputError(f"{gallery.path} has no merge {number} to undo")
+        items.delete(number)
+        kept = roster.faces(stays)
+        numbers = [n for n in value["numbers"] if n in kept]
+        forced = dict(zip(value["numbers"], value["forced"], strict=True))
+        faces = [dataclasses.replace(kept[n], forced=forced[n]) for n in numbers]
+        if not faces or len(faces) == len(kept):
+            raise InputError(
+                f"merge {number} of {gallery.path} cannot be undone: one of the two would have no "
+                "photo left"
+            )
+        record = Record.from_bytes(value["record"].encode())
+        stays = roster.remove_faces(stays, numbers)
+        stays = _as_before(gallery, stays, Record.from_bytes(value["before"].encode()), record)
+        back = _back(gallery, record, faces, name=name)
+        _carry(gallery, stays, back, dict(zip(numbers, roster.faces(back), strict=True)))
+        stays = roster.renew_key(stays)  # so that no photo of the other can be opened with it
+        _set_template(gallery, stays)
+        _log(gallery, "unmerge", back, photos=len(faces))
+    opened.store.scrub()
+    return back.record.name
+
+
+def merges(gallery: Gallery) -> list[Merge]:
+    """The merges that can be undone, oldest first."""
+    opened, found = gallery.opened, []
+    with opened.store.transaction():
+        for row, value in Items(opened, _KIND).all():
+            stays = opened.roster.get(row.key_id)
+            if stays is not None:
+                found.append(
+                    Merge(
+                        number=row.id,
+                        merged_at=row.created_at,
+                        identity=Record.from_bytes(value["record"].encode()).name,
+                        into=stays.record.name,
+                        n_photos=len(value["numbers"]),
+                    )
+                )
+    return found
+
+
+def _carry(gallery: Gallery, one: Member, other: Member, numbers: Mapping[int, int]) -> None:
+    """Let earlier merges follow the photos that they brought, under their new numbers."""
+    items = Items(gallery.opened, _KIND)
+    for row, value in list(items.all(owner=one)):
+        if set(value["numbers"]) <= set(numbers):
+            value["numbers"] = [numbers[number] for number in value["numbers"]]
+            items.move(row.id, value, owner=other)
+
+
+def _together(stays: Record, gone: Record) -> Record:
+    """What is noted of who remains, with what only the other has."""
+    return dataclasses.replace(
+        stays,
+        external_id=gone.external_id if stays.external_id is None else stays.external_id,
+        metadata={**gone.metadata, **stays.metadata},
+        groups=tuple(sorted({*stays.groups, *gone.groups})),
+        consent=gone.consent if stays.consent is None else stays.consent,
+        retain_until=gone.retain_until if stays.retain_until is None else stays.retain_until,
+    )
+
+
+def _as_before(gallery: Gallery, stays: Member, before: Record, gone: Record) -> Member:
+    """Who remains, without what came from the other and was not changed since."""
+    merged, now = _together(before, gone), stays.record
+    told = {
+        name: getattr(before, name)
+        for name in ("external_id", "metadata", "groups", "consent", "retain_until")
+        if getattr(now, name) == getattr(merged, name)
+    }
+    return gallery.opened.roster.rewrite(stays, dataclasses.replace(now, **told))
+
+
+def _back(gallery: Gallery, record: Record, faces: list[StoredFace], *, name: str | None) -> Member:
+    roster = gallery.opened.roster
+    called = record.name if name is None else normalise_identity(name)
+    if roster.find(called) is not None:
+        raise InputError(f"somebody named {called!r} is enrolled by now; give another name")
+    external_id = record.external_id
+    if external_id is not None and roster.find_external(external_id) is not None:
+        raise InputError(
+            f"external_id {external_id!r} belongs to somebody else by now; change that first"
+        )
+    back = roster.add(dataclasses.replace(record, name=called, n_faces=0, next_face=0))
+    back = roster.add_faces(back, faces)
+    _set_template(gallery, back)
+    return back
+
+
+def _set_template(gallery: Gallery, member: Member) -> None:
+    """Fuse the photos that somebody has now; whoever merged knows better than what is alike."""
+    roster, rule = gallery.opened.roster, PhotoRule(gallery.space, gallery.outlier_similarity)
+    faces = roster.faces(member)
+    taken = rule.taken(member.record.name, list(faces.values()))
+    for number, before, face in zip(faces, faces.values(), taken, strict=True):
+        if face.forced != before.forced:
+            roster.rewrite_face(member, number, face)
+    roster.set_template(member, rule.fused(member.record.name, taken))
+
+
+def _member(gallery: Gallery, identity: str) -> Member:
+    """Somebody by name.
+
+    Raises:
+        IdentityNotFoundError: If nobody of that name is enrolled.
+    """
+    member = gallery.opened.roster.find(normalise_identity(identity))
+    if member is None:
+        gallery.person(identity)  # which says who is near
+        raise IdentityNotFoundError(f"nobody named {identity!r} is enrolled in {gallery.path}")
+    return member
+
+
+def _log(gallery: Gallery, action: str, member: Member, *, photos: int) -> None:
+    opened = gallery.opened
+    opened.audit.append(
+        AuditEntry(
+            actor=opened.actor,
+            action=action,
+            subject=opened.vault.pseudonym(member.row.uid),
+            counts={"photos": photos},
+        )
+    )
