@@ -31,6 +31,7 @@ from vultus.image.io import read_image
 from vultus.models.cards import ModelCard
 from vultus.models.committee import Member
 from vultus.models.store import ModelStore
+from vultus.runtime.pools import Tap, with_pools
 from vultus.runtime.providers import installed_engines, openvino_core
 from vultus.runtime.session import Session, open_session
 from vultus.runtime.tensors import TensorSpec
@@ -469,3 +470,37 @@ class TestOpenCommittee:
         strict = ModelStore(store.root, policy="commercial-only")
         with pytest.raises(LicenceError, match="'vultus-s2' must not be used"):
             open_embedder("one+vultus-s2", store=strict)
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_pools_are_the_means_over_the_views_and_change_no_vector(
+    make_graph: MakeGraph, make_card: MakeCard, crops: AlignedCrops, tmp_path: Path, flip: Flip
+) -> None:
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(make_graph("b"))
+    card = make_card(flip=flip)
+    path.with_suffix(".toml").write_text(card.to_toml(), encoding="utf-8")
+    plain = open_embedder(path, threads=1)
+    pooling = open_embedder(path, threads=1, taps=[Tap("features")])
+    embeddings, pools = pooling.embed_with_pools(crops)
+    np.testing.assert_array_equal(embeddings.vectors, plain.embed(crops).vectors)
+    assert plain.embed_with_pools(crops)[1] is None
+    assert pools is not None
+    assert pools.shape == (37, 8)
+    if flip == "none":
+        return
+    mirrored = AlignedCrops(crops.pixels[:, :, ::-1].copy(), crops.transforms, crops.template)
+    # The views of a mirrored crop are the same two in the other order.
+    other = pooling.embed_with_pools(mirrored)[1]
+    assert other is not None
+    np.testing.assert_allclose(other, pools, rtol=1e-4, atol=1e-6)
+
+
+def test_no_crop_has_no_pools(make_graph: MakeGraph, make_card: MakeCard) -> None:
+    session = open_session(with_pools(make_graph("b"), [Tap("features")]), threads=1)
+    empty = AlignedCrops(
+        np.zeros((0, 112, 112, 3), np.uint8), np.zeros((0, 2, 3), np.float32), "arcface-112"
+    )
+    embeddings, pools = Embedder(session, make_card(), pools=True).embed_with_pools(empty)
+    assert len(embeddings) == 0
+    assert pools is None

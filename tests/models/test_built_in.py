@@ -94,7 +94,8 @@ def test_models_of_insightface_are_never_called_commercial() -> None:
 
 def test_the_files_that_come_along_are_small_and_what_their_cards_say(tmp_path: Path) -> None:
     files = sorted(path.name for path in built_in_files().iterdir())
-    assert files == ["vultus-s2.onnx"]
+    assert files == ["mobilefacenet-y1.trust.npz", "vultus-s2.onnx", "vultus-s2.trust.npz"]
+    assert all((built_in_files() / name).stat().st_size <= 8e6 for name in files)
     store = ModelStore(tmp_path / "store", mirror=[], offline=True)
     assert store.path("vultus-s2") == built_in_files() / "vultus-s2.onnx"
     assert store.verify("vultus-s2").stat().st_size <= 8e6

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vultus.core.errors import ConfigError
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.models.cards import Licence, ModelCard
+from vultus.models.cards import Licence, ModelCard, TrustFile
 from vultus.models.names import is_model_name
 
 MakeCard = Callable[..., ModelCard]
@@ -169,3 +169,15 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ConfigError, match=rf"toy\.toml {message}"):
             ModelCard.from_file(path)
+
+
+def test_a_trust_head_is_part_of_a_card_and_its_limits_are_checked() -> None:
+    trust = {"file_name": "toy.npz", "sha256": "cd" * 32, "min_trust": 0.4, "notes": "ours"}
+    card = ModelCard.from_dict({**GOOD, "trust": trust})
+    assert card.trust == TrustFile("toy.npz", "cd" * 32, 0.4, "ours")
+    assert ModelCard.from_toml(card.to_toml()) == card
+    assert ModelCard.from_package(card.to_toml()) == card
+    assert ModelCard.from_dict(GOOD).trust is None
+    for key, value in (("file_name", "a/toy.npz"), ("sha256", "cd"), ("min_trust", 1.5)):
+        with pytest.raises(ConfigError, match=f"trust.{key} must be"):
+            ModelCard.from_dict({**GOOD, "trust": {**trust, key: value}})

@@ -23,7 +23,8 @@ PERFECT = {
 def quality(n: int = 1, **values: float) -> FaceQuality:
     names = [field.name for field in dataclasses.fields(FaceQuality) if field.name != "norm"]
     known = {**dict.fromkeys(names, 0.0), **PERFECT, **values}
-    return FaceQuality(**{name: np.full(n, value, np.float32) for name, value in known.items()})
+    arrays: dict[str, Any] = {name: np.full(n, value, np.float32) for name, value in known.items()}
+    return FaceQuality(**{**arrays, "damage": np.full(n, "noise")})
 
 
 def test_a_good_face_passes_and_no_face_gives_no_answer() -> None:
@@ -63,7 +64,8 @@ def test_each_limit_alone_refuses_just_beyond_itself_and_can_be_switched_off(lim
         (bound, False),
         (bound - sign * 0.01, False),
     ):
-        face = dataclasses.replace(quality(), **{measure: np.array([value], np.float32)})
+        changed: dict[str, Any] = {measure: np.array([value], np.float32)}
+        face = dataclasses.replace(quality(), **changed)
         assert bool(gate.judge(face)[0]) is refused
         assert QualityGate(**off).judge(face) == [()]
 
@@ -111,3 +113,24 @@ def test_a_models_least_norm_counts_where_the_gate_has_none() -> None:
     assert QualityGate(min_norm=5).for_model(3.0).min_norm == 5
     assert QualityGate(min_norm=0).for_model(3.0).min_norm == 0
     assert QualityGate().for_model(0.0).min_norm is None
+
+
+def test_a_face_that_is_not_trusted_is_told_what_was_probably_done_to_it_first() -> None:
+    faces = dataclasses.replace(
+        quality(3, sharpness=0.1),
+        trust=np.array([0.2, 0.9, 0.3], np.float32),
+        stretch=np.array([1, 1, 1.52], np.float32),
+        damage=np.array(["turned 180 degrees", "noise", "stretched wide"]),
+    )
+    reasons = QualityGate().for_model(0, 0.5).judge(faces)
+    assert [len(found) for found in reasons] == [2, 1, 2]
+    assert reasons[0][0] == "probably turned 180 degrees: trust 0.20, needs 0.5"
+    assert reasons[2][0] == "probably stretched 1.5 x in width: trust 0.30, needs 0.5"
+    assert all(found[-1].startswith("sharpness") for found in reasons)
+
+
+def test_a_models_limits_hold_where_the_gate_has_none_of_its_own() -> None:
+    assert QualityGate().for_model(12, 0.4) == QualityGate(min_norm=12, min_trust=0.4)
+    own = QualityGate(min_norm=3, min_trust=0)
+    assert own.for_model(12, 0.4) == own
+    assert QualityGate().for_model(0) == QualityGate()

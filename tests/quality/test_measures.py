@@ -173,7 +173,9 @@ def test_wrong_arguments_are_refused(portrait: Portrait) -> None:
     small = AlignedCrops(crops.pixels[:, :50], crops.transforms, "arcface-112")
     with pytest.raises(InputError, match="arcface-112 must be 112 x 112"):
         measure_quality(portrait.image, portrait.faces, small)
-    values = {field.name: np.zeros(2, np.float32) for field in dataclasses.fields(FaceQuality)}
+    values: dict[str, Any] = {
+        field.name: np.zeros(2, np.float32) for field in dataclasses.fields(FaceQuality)
+    }
     with pytest.raises(InputError, match=r"contrast must be float32 of shape \(2,\)"):
         FaceQuality(**{**values, "contrast": np.zeros(3, np.float32)})
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vultus.quality.score import CURVES, combined_score
+from vultus.quality.score import CURVES, combined_score, trusted_score
 
 CLEAR = {
     "sharpness": 0.55,
@@ -81,3 +81,8 @@ def test_only_the_worse_of_sharpness_and_size_counts() -> None:
 
 def test_the_pose_counts_to_either_side_alike() -> None:
     assert score(yaw_deg=50) == score(yaw_deg=-50) < score(yaw_deg=20)
+
+
+def test_norm_and_trust_make_one_score() -> None:
+    strength, trust = np.array([0.8, 0.0, 1.0], np.float32), np.array([0.25, 1.0, 1.0], np.float32)
+    np.testing.assert_allclose(trusted_score(strength, trust), [0.4, 0.0, 1.0], atol=1e-7)

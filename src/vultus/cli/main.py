@@ -124,6 +124,7 @@ _COMMANDS = {
     "baseline": _BASELINE,
     "data": _DATA,
     "train": "vultus.cli.train.train:train",
+    "train-trust": "vultus.cli.train.train_trust:train_trust",
     "export": "vultus.cli.train.export:export",
     "plot": _PLOT,
     "models": _MODELS,

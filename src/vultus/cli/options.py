@@ -15,7 +15,9 @@ from vultus.core.choices import (
     DEFAULT_FMR,
     DEFAULT_FPIR,
     DEFAULT_MAX_FNIR,
+    RIGHTING_WAYS,
     Precision,
+    RightingWay,
     Selection,
 )
 from vultus.core.errors import InputError
@@ -153,6 +155,26 @@ class RecognizerOptions(EmbedderOptions):
         ),
     ] = True
     calibration: CalibrationOption = None
+    turns: Annotated[
+        bool,
+        typer.Option(
+            "--turns/--no-turns",
+            help="Try the other three turns of a photo of which no face can be trusted as stored.",
+        ),
+    ] = True
+    widths: Annotated[
+        bool,
+        typer.Option(
+            "--widths/--no-widths",
+            help="Try other widths of such a photo, as of one that was stretched.",
+        ),
+    ] = True
+
+    @property
+    def ways(self) -> tuple[RightingWay, ...]:
+        """What may be tried on a photo."""
+        wanted = {"turns": self.turns, "widths": self.widths}
+        return tuple(way for way in RIGHTING_WAYS if wanted[way])
 
     def open(self, *, cache: str = "none") -> "Recognizer":
         """The recogniser; its models are loaded when first needed.
@@ -169,6 +191,7 @@ class RecognizerOptions(EmbedderOptions):
             embedder=self.model,
             precision=self.precision,
             gate=QualityGate() if self.gate else None,
+            righting=self.ways,
         )
         if cache != "none":
             recognizer.cache = FaceCache(None if cache == "user" else cache)

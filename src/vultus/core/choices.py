@@ -31,6 +31,11 @@ Weights = Literal["auto", "last", "ema", "best"]
 Storage = Literal["f32", "f16", "int8"]
 """How a file keeps its weights. All of them are computed with in float32."""
 
+RightingWay = Literal["turns", "widths"]
+"""What may be tried on a photo of which no face can be trusted as it is stored."""
+
+RIGHTING_WAYS: tuple[RightingWay, ...] = ("turns", "widths")
+
 DEFAULT_DETECTOR = "mtcnn"
 DEFAULT_EMBEDDER = "vultus-s2"
 DEFAULT_TEMPLATE = "arcface-112"

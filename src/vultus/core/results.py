@@ -84,6 +84,7 @@ class Identification:
             given a name), or None with a threshold set by hand. ``threshold.search`` has more.
         gallery_size: How many people the probe was compared with.
         refusal: Why the probe is too poor to be judged; empty when it is not.
+        notes: What else there is to know: that the photo was read turned or unstretched.
     """
 
     candidates: tuple[Candidate, ...]
@@ -91,6 +92,7 @@ class Identification:
     fpir: float | None
     gallery_size: int
     refusal: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str | None:
@@ -134,6 +136,7 @@ class Identification:
             else self.threshold.search.fnir_origin,
             "gallery_size": self.gallery_size,
             "refusal": list(self.refusal),
+            "notes": list(self.notes),
         }
 
 

@@ -21,6 +21,7 @@ from vultus.models.cards import ModelCard
 from vultus.models.committee import Member, committee_card, parse_committee
 from vultus.models.names import is_committee
 from vultus.models.store import ModelStore
+from vultus.runtime.pools import Tap, with_pools
 from vultus.runtime.session import Session, open_session
 from vultus.runtime.tensors import TensorSpec
 
@@ -43,10 +44,12 @@ class Embedder:
         flip: What to do with the mirrored view; None takes the card's way. Another way than the
             card's is another embedding space, for which the card's thresholds do not hold.
         batch_size: Views per run at most; memory is flat above it.
+        pools: The session's graph has the output of `vultus.runtime.pools.with_pools`.
 
     Attributes:
         space: The embedding space of everything that it makes.
         card: The model's card.
+        has_pools: `embed_with_pools` gives pools.
 
     Raises:
         ModelError: If the graph's input or output does not fit the card.
@@ -60,8 +63,10 @@ class Embedder:
         *,
         flip: Flip | None = None,
         batch_size: int = BATCH_SIZE,
+        pools: bool = False,
     ) -> None:
         self.card = card
+        self.has_pools = pools
         self.flip: Flip = card.flip if flip is None else flip
         if self.flip not in ("none", "add", "concat"):
             raise InputError(f"flip must be none, add or concat, got {flip!r}")
@@ -119,10 +124,22 @@ class Embedder:
                 without direction.
             ModelError: If the engine fails, or gives something other than one row a view.
         """
+        return self.embed_with_pools(crops)[0]
+
+    def embed_with_pools(
+        self, crops: AlignedCrops
+    ) -> tuple[Embeddings, npt.NDArray[np.float32] | None]:
+        """As `embed`, with the pools of inner maps that a trust head judges by.
+
+        Returns:
+            The embeddings, and (n, d) float32: the means over the views of each crop; None if the
+            graph has no pools, or there is no crop.
+        """
         self._check_crops(crops)
         if not len(crops):
-            return Embeddings.empty(self.space)
+            return Embeddings.empty(self.space), None
         raw = np.empty((len(crops), self.space.dim), np.float32)
+        pools: list[npt.NDArray[np.float32]] = []
         step = max(1, self._batch_size // (1 if self.flip == "none" else 2))
         for start in range(0, len(crops), step):
             planes = network_input(
@@ -131,26 +148,34 @@ class Embedder:
                 mean=self.card.mean,
                 std=self.card.std,
             )
-            outputs = self._forward(views(planes, flip=self.flip))
+            outputs, pooled = self._forward(views(planes, flip=self.flip))
             raw[start : start + step] = fused(outputs, flip=self.flip)
-        return Embeddings.from_raw(raw, self.space)
+            if pooled is not None:
+                pools.append(pooled.reshape(-1, len(planes), pooled.shape[1]).mean(axis=0))
+        return Embeddings.from_raw(raw, self.space), np.concatenate(pools) if pools else None
 
-    def _forward(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _forward(
+        self, rows: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """The network's vectors and, where it has them, pools, of each view."""
         name = self._session.inputs[0].name
         outputs = np.empty((len(rows), self.card.embedding_dim), np.float32)
+        pools: list[npt.NDArray[np.float32]] = []
         for start, count in _runs(len(rows), self._batch_size, fixed=self._fixed_batch):
             batch = rows[start : start + count]
             if self._fixed_batch is not None and count < self._fixed_batch:
                 padding = np.zeros((self._fixed_batch - count, *rows.shape[1:]), np.float32)
                 batch = np.concatenate([batch, padding])
-            result = self._session.run({name: batch})[0]
+            result, *others = self._session.run({name: batch})
             if result.shape != (len(batch), self.card.embedding_dim):
                 raise ModelError(
                     f"model {self.card.name!r} must give ({len(batch)}, {self.card.embedding_dim}) "
                     f"for {len(batch)} views, got {result.shape}"
                 )
             outputs[start : start + count] = result[:count]
-        return outputs
+            if self.has_pools:
+                pools.append(others[-1][:count])
+        return outputs, np.concatenate(pools) if pools else None
 
     def _check_crops(self, crops: AlignedCrops) -> None:
         if crops.template != self.card.template:
@@ -188,7 +213,7 @@ class Committee(Embedder):
         self.card = committee_card(names, [member.card for member in members])
         flips = {member.flip for member in members}
         self.flip = flips.pop() if len(flips) == 1 else "none"
-        self._members = tuple(members)
+        self._members, self.has_pools = tuple(members), False
         self._weights = tuple(name.weight for name in names)
         parts = zip(names, members, strict=True)
         self.space = EmbeddingSpace(
@@ -212,6 +237,10 @@ class Committee(Embedder):
     def description(self) -> str:
         """What each member runs on."""
         return " + ".join(dict.fromkeys(member.description for member in self._members))
+
+    def embed_with_pools(self, crops: AlignedCrops) -> tuple[Embeddings, None]:
+        """As `embed`: members' maps are not pooled, and a committee has no trust head."""
+        return self.embed(crops), None
 
     def embed(self, crops: AlignedCrops) -> Embeddings:
         """Embed any number of crops with every member, one after the other.
@@ -256,6 +285,7 @@ def open_embedder(
     precision: Precision = "f32",
     threads: int | None = None,
     batch_size: int = BATCH_SIZE,
+    taps: Sequence[Tap] = (),
 ) -> Embedder:
     """Open an embedding model by its name, file or card.
 
@@ -272,6 +302,8 @@ def open_embedder(
             space: its vectors may be compared with those of ``"f32"``.
         threads: Threads of the engine; None leaves it to the engine.
         batch_size: As in `Embedder`.
+        taps: Inner maps to be pooled, as a trust head wants them. They are outputs of a copy in
+            memory: the file, its digest and so the space stay what they are.
 
     Raises:
         RegistryError: If the name is unknown.
@@ -302,8 +334,9 @@ def open_embedder(
     path, card = find_model(model, store=store)
     if card.task != "embedding":
         raise ModelError(f"model {card.name!r} must be an embedding model, is one of {card.task}")
-    session = open_session(path, runtime=runtime, precision=precision, threads=threads)
-    embedder = Embedder(session, card, flip=flip, batch_size=batch_size)
+    graph = with_pools(path, taps) if taps else path
+    session = open_session(graph, runtime=runtime, precision=precision, threads=threads)
+    embedder = Embedder(session, card, flip=flip, batch_size=batch_size, pools=bool(taps))
     logger.info("%s on %s", embedder.space, embedder.description)
     return embedder
 

@@ -42,6 +42,31 @@ class Licence:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrustFile:
+    """The file of a trust head that comes with an embedder; see `vultus.quality.trust`.
+
+    Attributes:
+        file_name: Its name, no folder.
+        sha256: SHA-256 of that file, 64 lower-case hex digits.
+        min_trust: Least score of a face that can be judged, in [0, 1].
+        notes: How the limit was chosen, and what it costs.
+    """
+
+    file_name: str
+    sha256: str
+    min_trust: float
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        if not _SHA256.fullmatch(self.sha256):
+            _refuse("trust.sha256", "64 lower-case hex digits", self.sha256)
+        if not _is_plain_file_name(self.file_name, ending=".npz"):
+            _refuse("trust.file_name", "NAME.npz, without a folder", self.file_name)
+        if not 0 <= self.min_trust <= 1:
+            _refuse("trust.min_trust", "in [0, 1]", self.min_trust)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """One model file and everything needed to run it and to defend its use.
@@ -78,6 +103,7 @@ class ModelCard:
         thresholds: Measured thresholds; empty where nobody has measured.
         cautious: Thresholds whose rate holds inside the worst group of people that was measured
             (`vultus evaluate groups`); empty where nobody has.
+        trust: The trust head beside it; None where there is none.
 
     Raises:
         ConfigError: If a field's value cannot be.
@@ -109,6 +135,7 @@ class ModelCard:
     notes: str = ""
     thresholds: ThresholdTable = field(default_factory=ThresholdTable)
     cautious: ThresholdTable = field(default_factory=ThresholdTable)
+    trust: TrustFile | None = None
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -184,7 +211,8 @@ class ModelCard:
             for key in _TABLES
         }
         licence = Licence(**values.pop("licence"))
-        return cls(**values, **tables, licence=licence)
+        trust = TrustFile(**values.pop("trust")) if "trust" in values else None
+        return cls(**values, **tables, licence=licence, trust=trust)
 
     @classmethod
     def from_toml(cls, text: str) -> "ModelCard":
@@ -212,6 +240,8 @@ class ModelCard:
         plain["licence"] = {f.name: getattr(licence, f.name) for f in fields(licence)}
         for key, table in tables.items():
             plain[key] = [point.to_dict() for point in table.points]
+        if self.trust is not None:
+            plain["trust"] = {f.name: getattr(self.trust, f.name) for f in fields(self.trust)}
         return plain
 
     def to_toml(self) -> str:
@@ -223,7 +253,7 @@ def _refuse(key: str, wanted: str, got: object) -> None:
     raise ConfigError(f"{key} must be {wanted}, got {got!r}")
 
 
-def _is_plain_file_name(name: str) -> bool:
-    if not name.lower().endswith(".onnx") or name.startswith(".") or not name.isprintable():
+def _is_plain_file_name(name: str, *, ending: str = ".onnx") -> bool:
+    if not name.lower().endswith(ending) or name.startswith(".") or not name.isprintable():
         return False
     return PurePosixPath(name).name == name and PureWindowsPath(name).name == name

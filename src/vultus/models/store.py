@@ -48,6 +48,7 @@ Place = Literal["built in", "store", "mirror", "package", "members", "changed"]
 
 _LOCK = ".lock"
 _CALIBRATION = "calibration.json"
+_TRUST = "trust.npz"
 
 
 class ModelStore:
@@ -112,6 +113,10 @@ class ModelStore:
     def calibration_path(self, name: str) -> Path:
         """Where this site's calibration of a model is kept, beside its file; it may not exist."""
         return self.root / name / _CALIBRATION
+
+    def trust_path(self, name: str) -> Path:
+        """Where this site's own trust head of a model is kept, beside its file; it may not be."""
+        return self.root / name / _TRUST
 
     def find(self, name: str) -> Path | None:
         """Where the model's right file is: in the store, else in a mirror, else None.

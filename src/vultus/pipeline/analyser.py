@@ -1,19 +1,22 @@
 """Photos in, faces out: found, aligned, measured and embedded in batches."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vultus.alignment.align import align_faces
 from vultus.core.choices import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
     DEFAULT_SELECT,
+    RIGHTING_WAYS,
     Precision,
+    RightingWay,
     Runtime,
     Selection,
 )
@@ -34,11 +37,17 @@ from vultus.pipeline.photos import (
     photo_name,
     read_photo,
 )
+from vultus.pipeline.righting import Reader, check_ways
 from vultus.pipeline.selection import select_face
+from vultus.pipeline.trust_head import find_trust_head
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
+from vultus.quality.trust import Trust, TrustHead
 
 _DEFAULT_GATE = QualityGate()
+_SURE = 0.35
+"""How far a face of a righted photo must be trusted: of undamaged development faces 95 % are."""
+
 _WINDOW = 256
 """So many photos are looked up, and kept, at once."""
 
@@ -58,6 +67,9 @@ class Analyser:
         runtime: ``auto``, ``onnxruntime`` or ``openvino``, for models opened here.
         precision: ``f32`` or ``bf16``, for the embedder opened here.
         threads: Threads per model; None leaves it to the runtime.
+        righting: What is tried on a photo of which no face can be trusted as stored: turns of the
+            photo (three more detections at most), other widths where faces seem to be stretched
+            (three more crops a face at most, no detection).
 
     Attributes:
         cache: Where `known_photos`, and what stands on it (`Recognizer.enroll`, `find_person`),
@@ -74,7 +86,9 @@ class Analyser:
         runtime: Runtime = "auto",
         precision: Precision = "f32",
         threads: int | None = None,
+        righting: Sequence[RightingWay] = RIGHTING_WAYS,
     ) -> None:
+        self.righting = check_ways(righting)
         self.gate = gate
         self._detector = detector
         self._embedder = embedder
@@ -108,12 +122,27 @@ class Analyser:
         """
         if isinstance(self._embedder, Embedder):
             return self._embedder
+        head = self.trust_head
         return open_embedder(
             self._embedder,
             runtime=self._runtime,
             precision=self._precision,
             threads=self._threads,
+            taps=() if head is None else head.taps,
         )
+
+    @cached_property
+    def trust_head(self) -> TrustHead | None:
+        """What judges how far the embedder's vectors can be trusted; None without one.
+
+        An `Embedder` that was opened elsewhere brings none: its maps are not pooled.
+
+        Raises:
+            ModelNotFoundError, ModelError: If there must be one and it cannot be read.
+        """
+        if isinstance(self._embedder, Embedder):
+            return None
+        return find_trust_head(self._embedder)
 
     def detect(self, photo: PhotoSource) -> Faces:
         """Find the faces of one photo, best score first.
@@ -147,16 +176,14 @@ class Analyser:
             on_error: Called for each unreadable photo, which is then left out; None raises.
         """
         for chunk in load_chunks(photos, on_error=on_error):
-            images = [photo.image for photo in chunk]
-            found = self.detector.detect_batch(images)
-            crops = [self._align(image, faces) for image, faces in zip(images, found, strict=True)]
-            embedded = self.embedder.embed(AlignedCrops.concatenate(crops))
-            start = 0
-            for photo, faces, aligned in zip(chunk, found, crops, strict=True):
-                rows = embedded[start : start + len(faces)]
-                start += len(faces)
-                detected = DetectedPhoto(photo.name, photo.image, faces, photo.place)
-                yield self._measured(detected, aligned, rows)
+            found = self.detector.detect_batch([photo.image for photo in chunk])
+            detected = [
+                DetectedPhoto(photo.name, photo.image, faces, photo.place)
+                for photo, faces in zip(chunk, found, strict=True)
+            ]
+            reader = self.reader()
+            for photo in self.read(detected):
+                yield photo if reader is None else reader.righted(photo)
 
     def known_photos(
         self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
@@ -195,11 +222,12 @@ class Analyser:
         """What the cache must know of the models; None where nobody can say what they are."""
         if not isinstance(self._detector, str):
             return None
-        rest = (self.gate, self._precision, self._runtime)
+        head = None if self.trust_head is None else self.trust_head.digest
+        rest = (self.gate, self._precision, self._runtime, self.righting, head)
         return setting_key(self.embedder.space, self._detector, rest)
 
     def embed(self, photo: PhotoSource) -> Embeddings:
-        """Embed every face of one photo, in the order of `detect`; the gate is not applied."""
+        """Embed every face of one photo as `analyse` read it; the gate refuses none."""
         return next(self.analyse([photo])).embeddings
 
     def embed_face(
@@ -260,11 +288,60 @@ class Analyser:
     def _align(self, image: Image, faces: Faces) -> AlignedCrops:
         return align_faces(image, faces, template=self.embedder.card.template)
 
+    def read(self, photos: Sequence[DetectedPhoto]) -> list[AnalysedPhoto]:
+        """Align, embed and measure the faces of photos, in one batch."""
+        crops = [self._align(photo.image, photo.faces) for photo in photos]
+        embedded, pools = self.embedder.embed_with_pools(AlignedCrops.concatenate(crops))
+        head = self.trust_head
+        trust = None if head is None or pools is None else head.judge(pools, embedded)
+        read, start = [], 0
+        for photo, aligned in zip(photos, crops, strict=True):
+            rows = slice(start, start + len(aligned))
+            start = rows.stop
+            own = None if trust is None else trust[rows]
+            read.append(self._measured(photo, aligned, embedded[rows], own))
+        return read
+
+    def _limits(self, gate: QualityGate) -> QualityGate:
+        """A gate with what the model's card and its trust head ask for."""
+        head = self.trust_head
+        return gate.for_model(self.embedder.min_norm, 0.0 if head is None else head.min_trust)
+
+    def reader(self) -> Reader | None:
+        """What rights photos; None where nobody wants it, or nothing is judged at all."""
+        limits = self._limits(
+            QualityGate(min_norm=0, min_trust=0) if self.gate is None else self.gate
+        )
+        if not self.righting or not (limits.min_trust or limits.min_norm):
+            return None
+
+        def trust(photo: AnalysedPhoto) -> npt.NDArray[np.float32]:
+            norm, score = photo.embeddings.norms, photo.quality.trust
+            if score is None:
+                return np.where(norm >= (limits.min_norm or 0), norm, 0).astype(np.float32)
+            fit = (norm >= (limits.min_norm or 0)) & (score >= (limits.min_trust or 0))
+            return np.where(fit, score, 0).astype(np.float32)
+
+        judged = self.trust_head is not None and bool(limits.min_trust)
+        return Reader(
+            self.detector.detect_batch,
+            self.read,
+            trust,
+            sure=_SURE if judged else 0.0,
+            turns="turns" in self.righting,
+            widths="widths" in self.righting and judged,
+        )
+
     def _measured(
-        self, photo: DetectedPhoto, crops: AlignedCrops, embeddings: Embeddings
+        self,
+        photo: DetectedPhoto,
+        crops: AlignedCrops,
+        embeddings: Embeddings,
+        trust: Trust | None,
     ) -> AnalysedPhoto:
         quality = measure_quality(photo.image, photo.faces, crops).with_norms(embeddings)
-        gate = None if self.gate is None else self.gate.for_model(self.embedder.min_norm)
+        quality = quality if trust is None else quality.with_trust(trust)
+        gate = None if self.gate is None else self._limits(self.gate)
         reasons = [()] * len(crops) if gate is None else gate.judge(quality)
         graded = dataclasses.replace(embeddings, quality=np.asarray(quality.score, np.float32))
         return AnalysedPhoto(

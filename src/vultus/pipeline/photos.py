@@ -74,6 +74,32 @@ class DetectedPhoto:
     place: int
 
 
+@dataclass(frozen=True, slots=True)
+class Righting:
+    """How a photo was read other than it is stored.
+
+    Attributes:
+        turned_deg: It lies turned clockwise by so many degrees: 0, 90, 180 or 270.
+        width: It is so many times as wide as it should be, beside its height; below 1 it is taller.
+    """
+
+    turned_deg: int = 0
+    width: float = 1.0
+
+    @property
+    def words(self) -> str:
+        """In words; empty where it was read as stored."""
+        if self.turned_deg:
+            return f"the photo lies turned by {self.turned_deg} degrees and was read upright"
+        if self.width != 1:
+            factor, side = max(self.width, 1 / self.width), "width" if self.width > 1 else "height"
+            return f"the photo is stretched about {factor:.2g} x in {side} and was read unstretched"
+        return ""
+
+
+AS_STORED = Righting()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedPhoto:
     """One photo with its faces, aligned, measured and embedded; all fields have one row a face.
@@ -87,6 +113,7 @@ class AnalysedPhoto:
         refusals: Why the quality gate refuses each face; an empty tuple where it does not.
         embeddings: The faces as vectors, ``quality`` filled with the combined score.
         place: As in `DetectedPhoto`.
+        righting: How it was read; faces and the crops' maps are in the stored photo's frame.
     """
 
     name: str
@@ -97,6 +124,7 @@ class AnalysedPhoto:
     refusals: tuple[tuple[str, ...], ...]
     embeddings: Embeddings
     place: int
+    righting: Righting = AS_STORED
 
     @property
     def size_hw(self) -> tuple[int, int]:

@@ -106,9 +106,11 @@ class Recognizer(Deciding):
         photo = next(self.analyse([source]))
         index = self.chosen_index(photo, select, name)
         notes: tuple[str, ...] = ()
+        if photo.righting.words:
+            notes = (f"{name}: {photo.righting.words}",)
         if select == "only" and len(photo.faces) > 1:
             others = refused_faces(photo.refusals)
-            notes = (f"{name}: face {index + 1} is meant, others cannot be judged: {others}",)
+            notes += (f"{name}: face {index + 1} is meant, others cannot be judged: {others}",)
         return photo.embeddings[index], notes
 
     def identify(
@@ -163,8 +165,9 @@ class Recognizer(Deciding):
             fpir=fpir,
             threshold=None if threshold is None else Threshold(threshold),
         )
+        notes = (photo.righting.words,) if photo.righting.words else ()
         return [
-            dataclasses.replace(answer, refusal=refusal)
+            dataclasses.replace(answer, refusal=refusal, notes=notes)
             for answer, refusal in zip(answers, photo.refusals, strict=True)
         ]
 

@@ -8,13 +8,14 @@ import numpy.typing as npt
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
 from vultus.quality.measures import FaceQuality
+from vultus.quality.trust import damage_words
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class QualityGate:
-    """Limits that a face must keep; None switches a limit off (``min_norm``: 0 does).
+    """Limits that a face must keep; None switches a limit off (the last two: 0 does).
 
     The defaults refuse what cannot be recognised, not what is merely less than ideal: among
     development faces as they are they refuse few, see the guide. Enrolment may ask for more.
@@ -32,6 +33,7 @@ class QualityGate:
         min_score: Least combined score, in [0, 1].
         min_norm: Least norm of the embedding, on the scale of the model in use; None leaves it to
             the model's card (see `for_model`).
+        min_trust: Least score of the model's trust head, in [0, 1]; None leaves it to the head.
 
     Raises:
         InputError: If a limit is outside of its range.
@@ -53,6 +55,7 @@ class QualityGate:
     max_cut_off: float | None = 0.3
     min_score: float | None = None
     min_norm: float | None = None
+    min_trust: float | None = None
 
     def __post_init__(self) -> None:
         highest = {"min_contrast": 0.5, "max_yaw_deg": 90.0, "max_pitch_deg": 180.0}
@@ -62,15 +65,18 @@ class QualityGate:
             if value is not None:
                 check_range(name, value, low=0, high={**highest, **free}.get(name, 1.0))
 
-    def for_model(self, min_norm: float) -> "QualityGate":
-        """The gate with a model's least norm, where it has none of its own.
+    def for_model(self, min_norm: float, min_trust: float = 0.0) -> "QualityGate":
+        """The gate with a model's least norm and trust, where it has none of its own.
 
         Args:
             min_norm: Of the model's card; 0 where it states none.
+            min_trust: Of the model's trust head; 0 where there is none.
         """
-        if self.min_norm is not None or not min_norm:
-            return self
-        return replace(self, min_norm=min_norm)
+        return replace(
+            self,
+            min_norm=(min_norm or None) if self.min_norm is None else self.min_norm,
+            min_trust=(min_trust or None) if self.min_trust is None else self.min_trust,
+        )
 
     def judge(self, quality: FaceQuality) -> list[tuple[str, ...]]:
         """Say for each face which limits it breaks.
@@ -95,7 +101,18 @@ class QualityGate:
                 continue
             for row in np.flatnonzero(rule.broken_by(values, limit)):
                 reasons[row].append(rule.reason(float(values[row]), limit))
+        self._judge_trust(quality, reasons)
         return [tuple(found) for found in reasons]
+
+    def _judge_trust(self, quality: FaceQuality, reasons: list[list[str]]) -> None:
+        trust, damage, stretch = quality.trust, quality.damage, quality.stretch
+        if not self.min_trust or trust is None or damage is None or stretch is None:
+            return
+        for row in np.flatnonzero(trust < self.min_trust):
+            words = damage_words(str(damage[row]), float(stretch[row]))
+            numbers = _TRUST.reason(float(trust[row]), self.min_trust)
+            # What was done comes first: what the measures say may only be its consequence.
+            reasons[row].insert(0, f"probably {words}: {numbers}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +151,7 @@ class _Rule:
         return found, f"{limit * scale:.6f}".rstrip("0").rstrip(".")
 
 
+_TRUST = _Rule("min_trust", "trust", "trust")
 _RULES = (
     _Rule("min_inter_eye_px", "inter_eye_distance", "inter-eye distance", " px"),
     _Rule("min_sharpness", "sharpness", "sharpness"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,8 @@ from vultus.quality.appearance import (
     under_exposure,
 )
 from vultus.quality.occlusion import guess_occlusion
-from vultus.quality.score import combined_score
+from vultus.quality.score import combined_score, trusted_score
+from vultus.quality.trust import Trust
 
 Floats = npt.NDArray[np.float32]
 
@@ -56,10 +58,16 @@ class FaceQuality(Rows):
         occlusion: A guess in [0, 1]; see `vultus.quality.occlusion.guess_occlusion` for what it
             can and cannot see.
         cut_off: Share of the face that lies beyond the photo's edge, in [0, 1].
-        score: All of the above but the norm in one number in [0, 1]; see
-            `vultus.quality.score.combined_score`.
+        score: In one number in [0, 1] what predicts whether the face is recognised: the measures'
+            `vultus.quality.score.combined_score`; after `with_trust` the norm and the trust head's
+            `vultus.quality.score.trusted_score`, which predicts it better.
         norm: Length of the embedding before normalising, or None. Its scale belongs to the
-            model, so it is never part of the score.
+            model.
+        trust: Score of the model's trust head in [0, 1], or None where there is none; low where
+            strangers whose photos were spoiled alike begin to resemble each other.
+        stretch: The trust head's guess of width over height as it should be, or None.
+        damage: The trust head's guess of what was done to the photo, were it damaged: (n,) text,
+            or None.
 
     Raises:
         InputError: If an array has another dtype or shape.
@@ -79,12 +87,17 @@ class FaceQuality(Rows):
     cut_off: Floats
     score: Floats
     norm: Floats | None = None
+    trust: Floats | None = None
+    stretch: Floats | None = None
+    damage: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.score),)
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name == "norm":
+            if value is None and field.name in ("norm", "trust", "stretch"):
+                continue
+            if field.name == "damage":
                 continue
             check_array(field.name, value, dtype=np.float32, shape=shape)
         freeze_arrays(self)
@@ -102,10 +115,30 @@ class FaceQuality(Rows):
             raise InputError(f"embeddings must be {len(self)}, one a face, got {len(embeddings)}")
         return dataclasses.replace(self, norm=embeddings.norms)
 
+    def with_trust(self, trust: Trust) -> "FaceQuality":
+        """The same measures with what a trust head says, and the score by it.
+
+        Args:
+            trust: One row a face, in the same order.
+
+        Raises:
+            InputError: If faces and rows are not equally many.
+        """
+        if len(trust) != len(self):
+            raise InputError(f"trust must be of {len(self)} faces, got {len(trust)}")
+        return dataclasses.replace(
+            self,
+            score=trusted_score(trust.strength, trust.score),
+            trust=trust.score,
+            stretch=trust.stretch,
+            damage=trust.damage,
+        )
+
     def to_dicts(self) -> list[dict[str, float]]:
-        """One plain dict a face, for JSON; without ``norm`` where nobody filled it in."""
+        """One plain dict a face, for JSON; numbers only, and those that somebody filled in."""
+        arrays = {name: values for name, values in self._arrays().items() if name != "damage"}
         return [
-            {name: round(float(values[row]), 4) for name, values in self._arrays().items()}
+            {name: round(float(values[row]), 4) for name, values in arrays.items()}
             for row in range(len(self))
         ]
 
@@ -160,7 +193,8 @@ def measure_quality(image: Image, faces: Faces, crops: AlignedCrops) -> FaceQual
 
 
 def _scored(**measures: Floats) -> FaceQuality:
-    return FaceQuality(**measures, score=combined_score(measures))
+    named: dict[str, Any] = {**measures, "score": combined_score(measures)}
+    return FaceQuality(**named)
 
 
 MEAN_FACE_MM: npt.NDArray[np.float64] = np.array(

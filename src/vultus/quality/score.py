@@ -75,3 +75,25 @@ def combined_score(measures: Mapping[str, Floats]) -> Floats:
     quality = {name: curve(measures[name]) for name, curve in CURVES.items()}
     detail = np.minimum(quality.pop("sharpness"), quality.pop("inter_eye_distance"))
     return np.asarray(detail * np.prod(list(quality.values()), axis=0), np.float32)
+
+
+def trusted_score(strength: Floats, trust: Floats) -> Floats:
+    """One number out of an embedding's norm and what a trust head says: ``strength * sqrt(trust)``.
+
+    Of what was tried on 4,489 genuine pairs of undamaged development faces it told best which
+    would be missed at the threshold of FMR 1e-3: leaving out pairs by the lower of their two
+    scores, the mean share of missed pairs while up to half of the pairs go was 0.60 of what it is
+    with all (vultus-s2; mobilefacenet-y1 0.51), for the norm alone 0.61 (0.51), with the measures
+    as another factor 0.61 (0.52), for the measures' `combined_score` alone 0.85 (0.76). So the
+    measures are not in it; they stay limits of the gate, with reasons. On undamaged faces the
+    norm does nearly all of it; what trust adds shows on damaged ones.
+
+    Args:
+        strength: (n,) float32 in [0, 1], of `vultus.quality.trust.Trust`: the norm on the scale of
+            clean faces.
+        trust: (n,) float32 in [0, 1], its score.
+
+    Returns:
+        (n,) float32 in [0, 1].
+    """
+    return np.asarray(strength * np.sqrt(trust), np.float32)

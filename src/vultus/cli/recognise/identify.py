@@ -196,14 +196,14 @@ def _cells(face: dict[str, Any]) -> tuple[str | float | None, ...]:
     return (
         *(face["photo"], face["face"], *face["box_xyxy"], face["identity"]),
         *(best.get("identity"), best.get("similarity"), face["threshold"]["similarity"]),
-        "; ".join(face["refusal"]),
+        "; ".join(face["refusal"] + face["notes"]),
         *(face[name] for name in _RATES),
     )
 
 
 def _row(face: dict[str, Any]) -> tuple[str, ...]:
     best = face["candidates"][0] if face["candidates"] else None
-    note = "; ".join(face["refusal"])
+    note = "; ".join(face["refusal"] + face["notes"])
     if best is not None and face["identity"] is None and not note:
         note = f"nearest: {best['identity']}"
     return (

@@ -1,0 +1,173 @@
+"""Photos that lie on their side or have the wrong shape: read as they should be.
+
+Nothing is tried on a photo of which a face is trusted as stored. Of another the other turns are
+tried, and then, where its faces seem to be stretched, other widths. Every try is another chance to
+be wrong, so what is righted must be trusted more than what is stored. Boxes, landmarks and the
+crops' maps are always those of the stored photo.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vultus.core.choices import RIGHTING_WAYS, RightingWay
+from vultus.core.crops import AlignedCrops
+from vultus.core.errors import InputError
+from vultus.core.faces import Faces, Image
+from vultus.core.geometry import invert_transform, transform_points
+from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto, Righting
+
+_Affine = npt.NDArray[np.float32]
+
+TURNS_DEG = (180, 90, 270)
+"""How a photo may lie, in degrees clockwise: three more detections, and so the cap of tries."""
+
+WIDTHS = (1.25, 1.5, 1.8, 1 / 1.25, 1 / 1.5)
+"""How many times its right width a photo may have; landmarks scale, so no detection is needed."""
+
+_STRETCHED = {"stretched wide": True, "stretched tall": False}
+"""Kinds of damage that another width rights: a larger one, or a smaller one."""
+
+
+def check_ways(ways: Sequence[RightingWay]) -> tuple[RightingWay, ...]:
+    """The ways of righting in their own order.
+
+    Raises:
+        InputError: If one is unknown.
+    """
+    for way in ways:
+        if way not in RIGHTING_WAYS:
+            raise InputError(f"righting must be of {', '.join(RIGHTING_WAYS)}, got {way!r}")
+    return tuple(way for way in RIGHTING_WAYS if way in ways)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What righting needs to be able to do.
+
+    Attributes:
+        detect: Finds the faces of photos.
+        read: Aligns, embeds and measures the faces found.
+        trust: (n,) float32 of a photo's faces: how far each can be trusted, 0 where not at all.
+        sure: Of a righted photo at least one face must be trusted so far.
+        turns: Try turns.
+        widths: Try widths.
+    """
+
+    detect: Callable[[Sequence[Image]], list[Faces]]
+    read: Callable[[Sequence[DetectedPhoto]], list[AnalysedPhoto]]
+    trust: Callable[[AnalysedPhoto], npt.NDArray[np.float32]]
+    sure: float = 0.0
+    turns: bool = True
+    widths: bool = True
+
+    def righted(self, photo: AnalysedPhoto) -> AnalysedPhoto:
+        """The photo as it is most trusted; as stored where nothing is gained.
+
+        Args:
+            photo: As stored, analysed.
+
+        Returns:
+            The photo with its stored pixels. Where it was righted, faces, crops and embeddings are
+            those of the righted photo, in the stored photo's coordinates, and ``righting`` says
+            what was done. All faces of a photo are righted alike: their trust is added up.
+        """
+        if self._vote(photo) > 0:
+            return photo
+        found = self._turned(photo) if self.turns else None
+        if found is None and self.widths and _widths_for(photo):
+            found = self._resized(photo)
+        return photo if found is None else found
+
+    def _vote(self, photo: AnalysedPhoto) -> float:
+        return float(self.trust(photo).sum())
+
+    def _turned(self, photo: AnalysedPhoto) -> AnalysedPhoto | None:
+        # np.rot90 turns anticlockwise, which undoes a clockwise turn.
+        images = [np.ascontiguousarray(np.rot90(photo.image, turn // 90)) for turn in TURNS_DEG]
+        found = self.detect(images)
+        tried = [
+            DetectedPhoto(photo.name, image, faces, photo.place)
+            for image, faces in zip(images, found, strict=True)
+        ]
+        read = self.read(tried)
+        best = int(np.argmax([self._vote(one) for one in read]))
+        way = Righting(turned_deg=TURNS_DEG[best])
+        return _as_stored(read[best], photo, way) if self._is_sure(read[best]) else None
+
+    def _resized(self, photo: AnalysedPhoto) -> AnalysedPhoto | None:
+        read = self.read([_resized(photo, width) for width in _widths_for(photo)])
+        ways = [Righting(width=width) for width in _widths_for(photo)]
+        sure = [place for place, one in enumerate(read) if self._is_sure(one)]
+        if not sure:
+            return None
+        # Trust is flat about the right width; the guess of what stretch is left is not.
+        best = min(sure, key=lambda place: _stretch_left(read[place]))
+        return _as_stored(read[best], photo, ways[best])
+
+    def _is_sure(self, photo: AnalysedPhoto) -> bool:
+        trust = self.trust(photo)
+        return bool(len(trust)) and trust.max() > 0 and bool(trust.max() >= self.sure)
+
+
+def _widths_for(photo: AnalysedPhoto) -> tuple[float, ...]:
+    """The widths that may help: of the direction in which most faces seem to be stretched."""
+    told = () if photo.quality.damage is None else photo.quality.damage.tolist()
+    wider = [_STRETCHED[kind] for kind in told if kind in _STRETCHED]
+    if not wider:
+        return ()
+    is_wide = 2 * sum(wider) >= len(wider)
+    return tuple(width for width in WIDTHS if (width > 1) == is_wide)
+
+
+def _stretch_left(photo: AnalysedPhoto) -> float:
+    stretch = photo.quality.stretch
+    return 0.0 if stretch is None else float(np.abs(np.log(stretch)).mean())
+
+
+def _resized(photo: AnalysedPhoto, width: float) -> DetectedPhoto:
+    height, wide = photo.image.shape[:2]
+    image = np.asarray(cv2.resize(photo.image, (max(1, round(wide / width)), height)), np.uint8)
+    faces = _mapped(photo.faces, _way(Righting(width=width), image))
+    return DetectedPhoto(photo.name, image, faces, photo.place)
+
+
+def _way(righting: Righting, righted: Image) -> _Affine:
+    """(2, 3) float32: from the stored photo's coordinates to those of the righted one."""
+    height, width = righted.shape[:2]
+    if righting.width != 1:
+        scale = 1 / righting.width
+        return np.array([[scale, 0, (scale - 1) / 2], [0, 1, 0]], np.float32)
+    ways = {
+        90: [[0, 1, 0], [-1, 0, height - 1]],
+        180: [[-1, 0, width - 1], [0, -1, height - 1]],
+        270: [[0, -1, width - 1], [1, 0, 0]],
+    }
+    return np.array(ways[righting.turned_deg], np.float32)
+
+
+def _mapped(faces: Faces, way: _Affine) -> Faces:
+    """Faces in other coordinates; boxes stay upright rectangles."""
+    corners = transform_points(faces.boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]], way)
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    landmarks = transform_points(faces.landmarks, way)
+    return Faces(boxes.astype(np.float32), landmarks.astype(np.float32), faces.scores)
+
+
+def _as_stored(read: AnalysedPhoto, stored: AnalysedPhoto, righting: Righting) -> AnalysedPhoto:
+    """What was read of a righted photo, in the stored photo's coordinates."""
+    way = _way(righting, read.image)
+    maps = read.crops.transforms
+    joined = maps[:, :, :2] @ way
+    joined[:, :, 2] += maps[:, :, 2]
+    return dataclasses.replace(
+        read,
+        image=stored.image,
+        faces=_mapped(read.faces, invert_transform(way)),
+        crops=AlignedCrops(read.crops.pixels, joined.astype(np.float32), read.crops.template),
+        righting=righting,
+    )

@@ -1,0 +1,208 @@
+"""Damaged copies of aligned crops, as a detector and the alignment would have given them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vultus.alignment.align import align_faces
+from vultus.core.checks import check_positive_int
+from vultus.core.errors import ImageError, InputError
+from vultus.core.faces import Faces, Image
+from vultus.core.progress import Progress, tracked
+from vultus.core.rows import Rows
+from vultus.data.base import UNLABELLED, FaceDataset
+from vultus.data.damage import CLEAN, DAMAGES
+from vultus.data.damage.alignment import MISALIGNED, NO_FACE, misplaced, no_face
+from vultus.data.paint import landmark_template
+from vultus.detection.base import Detector
+
+_Generator = np.random.Generator
+_Points = npt.NDArray[np.float32]
+_BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
+_MARGIN_PX = 38
+_DEEPEST_CUT_PX = 12
+_TRIES = 50
+_PATIENCE = 2.5
+"""So many photos are tried for a sample: in photos that lie on their side few faces are found."""
+
+GROUPS: tuple[tuple[str, float], ...] = (
+    (CLEAN, 0.0),
+    *((name, strength) for name, one in DAMAGES.items() for strength in one.strengths),
+    *((MISALIGNED, strength) for strength in (0.7, 1.0, 1.4)),
+    *((NO_FACE, strength) for strength in (1.0, 2.0)),
+)
+"""Every damage at every strength."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustSamples(Rows):
+    """Crops with what was done to their photos.
+
+    Attributes:
+        pixels: (n, 112, 112, 3) uint8, RGB, of the template arcface-112.
+        damage: (n,) text: a name of `vultus.data.damage.DAMAGES`, or one of `GROUPS`.
+        strength: (n,) float32.
+        person: (n,) int64: equal for one person; below 0 and different where nobody knows.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    damage: npt.NDArray[np.str_]
+    strength: npt.NDArray[np.float32]
+    person: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    """How many samples there are to be; fewer where a detector finds too few faces.
+
+    Attributes:
+        damaged: Of each damage, all its strengths together; 0 leaves damage out.
+        clean: Undamaged photos.
+    """
+
+    damaged: int
+    clean: int
+
+    def __post_init__(self) -> None:
+        check_positive_int("damaged", self.damaged, minimum=0)
+        check_positive_int("clean", self.clean)
+
+    def of(self, name: str) -> int:
+        """How many of a damage at one of its strengths."""
+        if name == CLEAN:
+            return self.clean
+        levels = sum(other == name for other, _ in GROUPS)
+        return -(-self.damaged // levels)
+
+
+def damaged_samples(
+    crops: FaceDataset,
+    detector: Detector,
+    *,
+    counts: SampleCounts,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrustSamples:
+    """Damage crops, find the faces again, and align them by what was found.
+
+    A crop is laid into the middle of a larger photo first, so that turns, stretches and covers are
+    those of photos, and landmarks are wrong as the detector makes them wrong.
+
+    Args:
+        crops: Aligned faces of the template arcface-112, 112 x 112.
+        detector: What finds faces; photos in which it finds none give no sample.
+        counts: How many samples of what.
+        seed: Of every random number.
+        progress: Told about groups.
+
+    Raises:
+        InputError: If there are too few crops, or they are of another size.
+    """
+    drawing = _Drawing(crops)
+    parts: list[tuple[Image, str, float, int]] = []
+    for number, (name, strength) in enumerate(
+        tracked(GROUPS, "damaging", total=len(GROUPS), progress=progress)
+    ):
+        generator = np.random.default_rng([seed, number])
+        count = counts.of(name)
+        wanted, tries = len(parts) + count, round(_PATIENCE * count)
+        for index in drawing.photos(tries, generator, several=name == CLEAN):
+            if len(parts) == wanted:
+                break
+            pixels = _sample(crops, index, name, strength, detector, generator)
+            if pixels is not None:
+                label = int(crops.labels[index])
+                parts.append((pixels, name, strength, -1 - index if label == UNLABELLED else label))
+    if not parts:
+        raise InputError("the detector found no face in any of the crops; are they aligned faces?")
+    return TrustSamples(
+        np.stack([pixels for pixels, _, _, _ in parts]),
+        np.array([name for _, name, _, _ in parts]),
+        np.array([strength for _, _, strength, _ in parts], np.float32),
+        np.array([owner for _, _, _, owner in parts], np.int64),
+    )
+
+
+class _Drawing:
+    """Draws crops of different people, as often from each source where folders name sources."""
+
+    def __init__(self, crops: FaceDataset) -> None:
+        firsts = [name.split("/") for name in crops.names]
+        sources = [parts[0] if len(parts) > 2 else "" for parts in firsts]
+        self._labels = crops.labels
+        self._sources = [np.flatnonzero(np.array(sources) == one) for one in sorted(set(sources))]
+
+    def photos(self, count: int, generator: _Generator, *, several: bool) -> Iterator[int]:
+        """Up to so many positions, none twice; of a person more than one only if ``several``."""
+        seen: set[int] = set()
+        for _ in range(count * _TRIES):
+            if len(seen) == count:
+                return
+            source = self._sources[int(generator.integers(len(self._sources)))]
+            index = int(source[generator.integers(len(source))])
+            label = int(self._labels[index])
+            owner = -1 - index if several or label == UNLABELLED else label
+            if owner not in seen:
+                seen.add(owner)
+                yield index
+
+
+def _sample(
+    crops: FaceDataset,
+    index: int,
+    name: str,
+    strength: float,
+    detector: Detector,
+    generator: _Generator,
+) -> Image | None:  # fmt: skip
+    """One damaged crop; None where nothing can be read or found."""
+    try:
+        crop = crops.image(index)
+    except ImageError:
+        return None
+    photo, landmarks = _photo(crop, generator)
+    if name == MISALIGNED:
+        return _aligned(photo, _one(misplaced(landmarks, strength, generator)))
+    if name == NO_FACE:
+        photo, landmarks = no_face(photo, landmarks, generator)
+        return _aligned(photo, _one(landmarks))
+    if name != CLEAN:
+        photo = DAMAGES[name](photo, landmarks, strength=strength, generator=generator)
+    found = detector.detect(photo)
+    return _aligned(photo, found[found.largest()]) if len(found) else None
+
+
+def _photo(crop: Image, generator: _Generator) -> tuple[Image, _Points]:
+    """A crop in the middle of a photo, and its landmarks there.
+
+    The crop's own edge is cut in by chance and the border made in several ways, so that nothing
+    about borders tells what was done to the photo.
+    """
+    points = landmark_template("arcface-112").points
+    if crop.shape != (112, 112, 3):
+        raise InputError(f"crops must be 112 x 112 pixels of arcface-112, got {crop.shape[:2]}")
+    top, bottom, left, right = (
+        int(v) for v in generator.integers(0, _DEEPEST_CUT_PX, 4) * (generator.random() < 0.6)
+    )
+    inner = crop[top : 112 - bottom, left : 112 - right]
+    border = _BORDERS[int(generator.choice(3, p=[0.4, 0.4, 0.2]))]
+    colour = [int(v) for v in generator.uniform(0, 255, 3) * (generator.random() < 0.5)]
+    m = _MARGIN_PX
+    wide = cv2.copyMakeBorder(inner, m + top, m + bottom, m + left, m + right, border, value=colour)
+    scale = float(generator.uniform(1, 1.35))
+    photo = np.asarray(cv2.resize(wide, None, fx=scale, fy=scale), np.uint8)
+    return photo, np.asarray((points + m) * scale, np.float32)
+
+
+def _one(landmarks: _Points) -> Faces:
+    return Faces(np.zeros((1, 4), np.float32), landmarks[None], np.ones(1, np.float32))
+
+
+def _aligned(photo: Image, face: Faces) -> Image | None:
+    try:
+        return np.asarray(align_faces(photo, face).pixels[0], np.uint8)
+    except InputError:  # landmarks in one place: no crop, and so nothing to be trusted
+        return None

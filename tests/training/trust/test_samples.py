@@ -1,0 +1,50 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vultus.core.errors import InputError
+from vultus.data.base import open_dataset
+from vultus.data.damage import CLEAN, DAMAGES
+from vultus.training.trust.samples import GROUPS, SampleCounts, damaged_samples
+
+
+def test_every_damage_gets_its_share_and_draws_repeat(portraits: Path, guessing: Any) -> None:
+    told: list[tuple[int, int]] = []
+    data = open_dataset(portraits)
+    counts = SampleCounts(damaged=4, clean=7)
+    made = [
+        damaged_samples(
+            data,
+            guessing,
+            counts=counts,
+            seed=3,
+            progress=lambda _, done, total: told.append((done, total)),
+        )
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(made[0].pixels, made[1].pixels)
+    assert told[-1] == (len(GROUPS), len(GROUPS))
+    samples = made[0]
+    assert samples.pixels.shape[1:] == (112, 112, 3)
+    assert set(samples.damage.tolist()) >= {CLEAN, *DAMAGES}
+    assert (samples.damage == CLEAN).sum() == 7
+    for name, damage in DAMAGES.items():
+        own = samples.damage == name
+        each = -(-4 // len(damage.strengths))
+        assert own.sum() == each * len(damage.strengths)
+        for strength in damage.strengths:
+            people = samples.person[own & np.isclose(samples.strength, strength)]
+            assert len(set(people.tolist())) == len(people)
+
+
+def test_no_damage_is_made_where_none_is_wanted(portraits: Path, guessing: Any) -> None:
+    counts = SampleCounts(damaged=0, clean=5)
+    samples = damaged_samples(open_dataset(portraits), guessing, counts=counts)
+    assert samples.damage.tolist() == [CLEAN] * 5
+
+
+def test_crops_of_another_size_are_named(face_folder: Path, guessing: Any) -> None:
+    with pytest.raises(InputError, match="crops must be 112 x 112"):
+        damaged_samples(open_dataset(face_folder), guessing, counts=SampleCounts(0, 5))
