@@ -125,7 +125,7 @@ def altered(image: Image, way: str) -> Image:
     high, wide = image.shape[:2]
     if way == "turned 180 degrees":
         return np.ascontiguousarray(np.rot90(image, 2))
-    if way == "turned 90 degrees":
+    if way == "turned onto its side":
         return np.ascontiguousarray(np.rot90(image, -1))
     if way == "stretched wide":
         return np.asarray(cv2.resize(image, (round(1.5 * wide), high)), np.uint8)
@@ -154,7 +154,7 @@ def test_the_heads_that_come_along_are_their_models(name: str, tmp_path: Path) -
     ("way", "righting"),
     [
         ("turned 180 degrees", Righting(turned_deg=180)),
-        ("turned 90 degrees", Righting(turned_deg=90)),
+        ("turned onto its side", Righting(turned_deg=90)),
         ("stretched wide", Righting(width=1.5)),
     ],
 )

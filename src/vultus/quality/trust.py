@@ -67,7 +67,7 @@ class TrustHead:
 
     Attributes:
         taps: Which inner maps are pooled, in order; see `vultus.runtime.pools.with_pools`.
-        kinds: The kinds of damage; one is `CLEAN`.
+        kinds: The kinds of damage, one a logit; one is `CLEAN`, and two may be called alike.
         model_sha256: Digest of the embedder's file that it was trained beside.
         preprocessing: Of that embedder's space.
         min_trust: Least score of a face that can be judged, in [0, 1].

@@ -60,12 +60,15 @@ class Damage:
 
 CLEAN = "clean"
 KINDS = (
-    CLEAN, "turned 180 degrees", "turned 90 degrees", "turned 270 degrees", "stretched wide",
+    CLEAN, "turned 180 degrees", "turned onto its side", "stretched wide",
     "stretched tall", "slanted", "distorted", "noise", "few grey levels", "compressed", "blurred",
     "coarse", "too dark", "over-exposed", "washed out", "altered colours", "eyes covered",
     "mouth covered", "partly covered", "badly aligned", "not a face",
 )  # fmt: skip
-"""What a face that was damaged may be called; degrees are clockwise."""
+"""What a face that was damaged may be called.
+
+To which side a photo lies is no kind: embedders that look at a face and its mirror image, in which
+left is right, cannot tell."""
 
 DAMAGES: dict[str, Damage] = {}
 """Every way by its name."""

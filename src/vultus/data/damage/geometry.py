@@ -19,7 +19,8 @@ def _turn(quarters: int) -> None:
         return turned(photo, quarters)
 
     name = f"turn-{90 * quarters}"
-    DAMAGES[name] = Damage(name, f"turned {90 * quarters} degrees", (1.0,), operator)
+    kind = "turned 180 degrees" if quarters == 2 else "turned onto its side"
+    DAMAGES[name] = Damage(name, kind, (1.0,), operator)
 
 
 for _quarters in (1, 2, 3):
