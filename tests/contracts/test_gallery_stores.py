@@ -72,7 +72,7 @@ def added(store: GalleryStore, tag: str = "", *, n_faces: int = 0, **fields: obj
         uid = secrets.token_bytes(16)
         row = person(store.add_key(uid, secrets.token_bytes(60)), uid, tag, **fields)
         store.add_person(row)
-        store.set_template(row.id, b"template of " + row.uid)
+        store.set_template(row.id, b"template of " + row.uid, before=b"")
         store.add_faces(row.id, {number: b"face %d" % number for number in range(n_faces)})
     return dataclasses.replace(row, n_faces=n_faces)
 
@@ -143,7 +143,7 @@ def test_who_is_not_there_is_told_apart_from_who_begins_alike(store: GalleryStor
     assert all(store.person_by_name(tag) is None for tag in (*tags[1::2], *others))
     with store.transaction(write=True):
         for row in store.people(limit=100):
-            store.erase_person(row.id)
+            store.erase_person(row.id, before=b"")
     assert all(store.person_by_name(tag) is None for tag in (*tags[:200], *others))
 
 
@@ -161,7 +161,7 @@ def test_faces_are_counted_by_whom_they_belong_to(store: GalleryStore) -> None:
     ]
     assert store.people_by_faces() == {2: 1, 3: 1}
     with store.transaction(write=True):
-        store.erase_person(bob.id)
+        store.erase_person(bob.id, before=b"")
     assert store.people_by_faces() == {3: 1}
     wrong: tuple[Callable[[], None], ...] = (
         lambda: store.add_faces(ann.id, {7: b"again"}),
@@ -183,7 +183,7 @@ def test_an_erased_person_leaves_nothing_and_the_number_is_not_used_again(
         store.set_groups(bob.id, ["staff", "night"])
         store.add_item(item(bob.id))
         other = store.add_item(item(ann.id))
-        gone = store.erase_person(bob.id)
+        gone = store.erase_person(bob.id, before=b"")
     assert gone == {
         "people": 1,
         "keys": 1,
@@ -202,7 +202,7 @@ def test_an_erased_person_leaves_nothing_and_the_number_is_not_used_again(
     assert store.keys() == [store.key(ann.id)]
     assert added(store, "bob").id > bob.id
     with pytest.raises(InputError, match="no person"), store.transaction(write=True):
-        store.erase_person(bob.id)
+        store.erase_person(bob.id, before=b"")
 
 
 def test_changes_tell_the_last_of_each_person(store: GalleryStore) -> None:
@@ -211,8 +211,8 @@ def test_changes_tell_the_last_of_each_person(store: GalleryStore) -> None:
     ann, bob = added(store, "ann"), added(store, "bob")
     before = store.position()
     with store.transaction(write=True):
-        store.set_template(ann.id, b"new")
-        store.erase_person(bob.id)
+        store.set_template(ann.id, b"new", before=b"")
+        store.erase_person(bob.id, before=b"")
         store.set_groups(ann.id, ["staff"])
     told = store.changes(before)
     assert told is not None
@@ -220,7 +220,7 @@ def test_changes_tell_the_last_of_each_person(store: GalleryStore) -> None:
         (bob.id, True),
         (ann.id, False),
     ]
-    assert told[-1] == Change(store.position(), ann.id, erased=False)
+    assert told[-1] == Change(store.position(), ann.id, erased=False, before=b"")
     assert store.changes(store.position()) == []
     with store.transaction(write=True):
         store.prune_changes(before)
@@ -234,13 +234,34 @@ def test_changes_tell_the_last_of_each_person(store: GalleryStore) -> None:
     assert {change.person_id for change in store.changes(position) or ()} == {cid.id}
 
 
+def test_changes_tell_what_stood_before_the_first_of_them(store: GalleryStore) -> None:
+    ann, bob = added(store, "ann"), added(store, "bob")
+    start = store.position()
+    with store.transaction(write=True):
+        store.update_person(ann)
+        store.set_template(bob.id, b"x", before=b"first")
+        store.set_template(bob.id, b"y", before=b"second")
+        cid = added(store, "cid")
+        store.erase_person(cid.id, before=b"third")
+    middle = store.position()
+    told = {change.person_id: change.before for change in store.changes(start) or ()}
+    assert told == {ann.id: None, bob.id: b"first", cid.id: b""}
+    with store.transaction(write=True):
+        store.set_groups(bob.id, ["staff"])
+        store.erase_person(bob.id, before=b"fourth")
+    told = {change.person_id: change.before for change in store.changes(middle) or ()}
+    assert told == {bob.id: b"fourth"}
+    told = {change.person_id: change.before for change in store.changes(start) or ()}
+    assert told[bob.id] == b"first"
+
+
 def test_every_way_of_changing_somebody_is_told(store: GalleryStore) -> None:
     ann = added(store, "ann")
     ways: tuple[Callable[[], object], ...] = (
         lambda: store.update_person(ann),
-        lambda: store.set_template(ann.id, b"x"),
+        lambda: store.set_template(ann.id, b"x", before=b""),
         lambda: store.set_groups(ann.id, []),
-        lambda: store.erase_person(ann.id),
+        lambda: store.erase_person(ann.id, before=b""),
     )
     for change in ways:
         before = store.position()
@@ -403,7 +424,7 @@ def test_a_reader_in_the_way_delays_the_scrub_and_the_next_write_does_it(opener:
     with reader.transaction():
         assert len(reader.people()) == 2
         with writer.transaction(write=True):
-            writer.erase_person(ann.id)
+            writer.erase_person(ann.id, before=b"")
         assert not writer.scrub()
         assert reader.people()[0] == ann
     with writer.transaction(write=True):

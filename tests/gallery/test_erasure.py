@@ -141,7 +141,7 @@ def test_an_erasure_that_was_noted_and_not_done_is_done_at_the_next_opening(
 ) -> None:
     path = tmp_path / "g.db"
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with Gallery.open(path, space=space) as gallery:

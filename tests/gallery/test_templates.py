@@ -266,7 +266,7 @@ def test_an_older_copy_of_the_gallery_does_not_take_the_newer_file(
 def test_a_missing_template_is_told_not_hidden(path: Path, photos_of: PhotosOf) -> None:
     store = SqliteStore(path)
     with store.transaction(write=True):
-        store.set_template(7, b"x" * len(store.template(7).body))  # type: ignore[union-attr]
+        store.set_template(7, b"x" * len(store.template(7).body), before=b"")  # type: ignore[union-attr]
     store.close()
     with Gallery.open(path) as gallery:
         for _ in range(2):
@@ -308,3 +308,21 @@ def test_threads_search_while_people_come_and_go(path: Path, photos_of: PhotosOf
         thread.join()
     assert not failures
     gallery.close()
+
+
+def test_the_file_is_of_use_after_people_were_erased_and_altered(
+    path: Path, photos_of: PhotosOf, opened_templates: list[int]
+) -> None:
+    for first in (0, 10):
+        with Gallery.open(path) as gallery:
+            gallery.search(photos_of(0))
+            gallery.remove(f"p{first}")
+            gallery.rename(f"p{first + 1}", f"q{first + 1}")
+            gallery.enroll(f"p{first + 2}", photos_of(first + 2, 1, first=7))
+        opened_templates.clear()
+        with Gallery.open(path) as gallery:
+            assert gallery.search(photos_of(first))[0][0].identity != f"p{first}"
+            assert gallery.search(photos_of(first + 1))[0][0].identity == f"q{first + 1}"
+            assert gallery.search(photos_of(first + 2))[0][0].identity == f"p{first + 2}"
+            # Who changed since the file was written, and nobody else.
+            assert len(opened_templates) <= 6

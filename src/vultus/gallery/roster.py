@@ -14,7 +14,13 @@ from vultus.gallery.description import check_vault
 from vultus.gallery.faces import StoredFace, read_vector, vector_bytes
 from vultus.gallery.people import Person, Record
 from vultus.gallery.stores.base import PAGE, FaceRow, GalleryStore, PersonRow, TemplateRow
-from vultus.gallery.summary import Summary, read_summary, template_digest, write_summary
+from vultus.gallery.summary import (
+    Summary,
+    digest_bytes,
+    read_summary,
+    template_digest,
+    write_summary,
+)
 
 _RECORD, _TEMPLATE, _FACE = "record", "template", "face"
 _EXTERNAL = "external id"
@@ -192,7 +198,9 @@ class Roster:
         self.store.set_key(member.id, wrapped)
         renewed = self.rewrite(Member(member.row, key, member.record), member.record)
         if vector is not None:
-            self.store.set_template(member.id, key.seal(_TEMPLATE, 0, vector_bytes(vector)))
+            digest = template_digest(self.vault, member.id, vector)
+            body = key.seal(_TEMPLATE, 0, vector_bytes(vector))
+            self.store.set_template(member.id, body, before=digest_bytes(digest))
         return renewed
 
     def _reseal_items(self, member: Member, key: PersonKey) -> None:
@@ -212,22 +220,25 @@ class Roster:
 
     def set_template(self, member: Member, vector: npt.NDArray[np.float32]) -> None:
         """Keep somebody's template, (dim,) float32."""
-        summary = self._without_template(member.id)
-        self._write(summary.plus(template_digest(self.vault, member.id, vector)))
+        before = self._digest(member.id)
+        after = template_digest(self.vault, member.id, vector)
+        self._write(self.summary().plus(after - before))
         body = member.key.seal(_TEMPLATE, 0, vector_bytes(vector))
-        self.store.set_template(member.id, body)
+        self.store.set_template(member.id, body, before=digest_bytes(before))
 
     def erase(self, member: Member) -> dict[str, int]:
         """Destroy somebody's key and delete the rows; how many of each kind are gone."""
-        summary = self._without_template(member.id)
-        self._write(summary.counted(0, before=member.record.n_faces))
-        return self.store.erase_person(member.id)
+        before = self._digest(member.id)
+        summary = self.summary().counted(0, before=member.record.n_faces)
+        self._write(summary.plus(-before))
+        return self.store.erase_person(member.id, before=digest_bytes(before))
 
-    def _without_template(self, person_id: int) -> Summary:
+    def _digest(self, person_id: int) -> int:
+        """What somebody's template adds to the sum; 0 if there is none yet."""
         row = self.store.template(person_id)
         if row is None:
-            return self.summary()
-        return self.summary().plus(-template_digest(self.vault, person_id, self.template(row)))
+            return 0
+        return template_digest(self.vault, person_id, self.template(row))
 
     def _write(self, summary: Summary) -> None:
         write_summary(self.store, self.vault, summary)

@@ -20,6 +20,7 @@ from vultus.gallery.stores.base import GalleryStore
 
 _KEY = "summary"
 _MODULUS = 1 << 64
+_DIGEST_BYTES = 8
 _TAG_BYTES = 32
 
 
@@ -32,6 +33,16 @@ def template_digest(vault: Vault, person_id: int, vector: npt.NDArray[np.float32
         vector: (dim,) float32, the template.
     """
     return vault.count_digest(person_id.to_bytes(8, "big") + vector_bytes(vector))
+
+
+def digest_bytes(digest: int) -> bytes:
+    """A digest as the log of changes keeps it; `read_digest` reads it."""
+    return digest.to_bytes(_DIGEST_BYTES, "big")
+
+
+def read_digest(data: bytes) -> int:
+    """What `digest_bytes` was given; 0 of nothing."""
+    return int.from_bytes(data, "big")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from vultus.core.errors import GalleryDamagedError, GalleryError, IndexFileError, OutputError
 from vultus.gallery.description import read_header
 from vultus.gallery.roster import Roster
-from vultus.gallery.summary import template_digest
+from vultus.gallery.summary import read_digest, template_digest
 from vultus.search.index import SearchAnswer, VectorIndex
 from vultus.search.index_file import IndexFile, Stamp
 
@@ -242,8 +242,9 @@ class Templates:
         if changes is None:
             raise IndexFileError("what changed so long ago is no longer known")
         ids = np.unique([change.person_id for change in changes]).astype(np.int64)
-        here = ids[index.has(ids)]
-        held.sum -= self._digests(here.tolist(), index.vectors(here))
+        # Not from the rows that are here: the file's were overwritten by who erased or replaced.
+        other = {change.person_id for change in changes if change.before is not None}
+        held.sum -= sum(read_digest(change.before or b"") for change in changes)
         rows = [row for row in map(store.template, ids.tolist()) if row is not None]
         left = np.array([row.person_id for row in rows], np.int64)
         vectors = np.array([self._roster.template(row) for row in rows], np.float32)
@@ -252,7 +253,8 @@ class Templates:
         known = index.has(left)
         index.update(left[known], vectors[known])
         index.add(vectors[~known], ids=left[~known])
-        held.sum = (held.sum + self._digests(left.tolist(), vectors)) % _MODULUS
+        new = np.isin(left, list(other))
+        held.sum = (held.sum + self._digests(left[new].tolist(), vectors[new])) % _MODULUS
         held.n_outside += len(ids)
         return frozenset(ids.tolist())
 

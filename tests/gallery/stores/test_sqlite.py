@@ -40,14 +40,14 @@ def add(store: SqliteStore, *, key: bytes | None = None, n_faces: int = 2) -> in
                 record=secrets.token_bytes(300),
             )
         )
-        store.set_template(person, secrets.token_bytes(540))
+        store.set_template(person, secrets.token_bytes(540), before=b"")
         store.add_faces(person, {i: secrets.token_bytes(600) for i in range(n_faces)})
     return person
 
 
 def erase(store: SqliteStore, person: int) -> None:
     with store.transaction(write=True):
-        store.erase_person(person)
+        store.erase_person(person, before=b"")
 
 
 def bytes_on_disk(folder: Path) -> bytes:

@@ -124,11 +124,14 @@ class Change:
         position: Where in the order of changes, from 1; there may be gaps.
         person_id: Who.
         erased: Whether the person is gone.
+        before: What was told of the template that stood before the first of the changes, by who
+            replaced or erased it; empty if there was none. None if it is still the same template.
     """
 
     position: int
     person_id: int
     erased: bool
+    before: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +236,12 @@ class GalleryStore(Protocol):
     def update_person(self, row: PersonRow) -> None:
         """Write everything anew but id, uid, n_faces and enrolled_at. Logs a change."""
 
-    def erase_person(self, person_id: int) -> dict[str, int]:
+    def erase_person(self, person_id: int, *, before: bytes) -> dict[str, int]:
         """Destroy a person's key and delete all that is sealed with it. Logs a change.
+
+        Args:
+            person_id: Whose.
+            before: What `Change.before` is to tell of the template that goes, e.g. a digest.
 
         Returns:
             How many rows of each kind are gone: people, keys, templates, faces, groups, items.
@@ -262,8 +269,14 @@ class GalleryStore(Protocol):
     def templates(self, *, after: int = 0, limit: int = PAGE) -> list[TemplateRow]:
         """Templates in the order of the people."""
 
-    def set_template(self, person_id: int, body: bytes) -> None:
-        """Keep or replace a person's template. Logs a change."""
+    def set_template(self, person_id: int, body: bytes, *, before: bytes) -> None:
+        """Keep or replace a person's template. Logs a change.
+
+        Args:
+            person_id: Whose.
+            body: Sealed.
+            before: What `Change.before` is to tell of the template that is replaced.
+        """
 
     def faces(self, person_id: int) -> list[FaceRow]:
         """A person's faces in the order of their numbers."""

@@ -41,14 +41,14 @@ class SqliteStore(SqlitePeople):
         )
         return [TemplateRow(*typed(row, int, bytes, bytes, bytes)) for row in rows]
 
-    def set_template(self, person_id: int, body: bytes) -> None:
+    def set_template(self, person_id: int, body: bytes, *, before: bytes) -> None:
         """See `GalleryStore`."""
         self._change(
             "INSERT INTO templates VALUES (?, ?)"
             " ON CONFLICT (person_id) DO UPDATE SET body = excluded.body",
             *(person_id, body),
         )
-        self._log(person_id)
+        self._log(person_id, before=before)
 
     def faces(self, person_id: int) -> list[FaceRow]:
         """See `GalleryStore`."""

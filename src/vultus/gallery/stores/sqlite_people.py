@@ -8,6 +8,7 @@ from vultus.core.errors import InputError
 from vultus.gallery.stores.base import PAGE, Change, KeyRow, PersonRow
 from vultus.gallery.stores.sqlite_file import SCRUB, SqliteFile
 from vultus.gallery.stores.sqlite_rows import (
+    BYTES_OR_NONE,
     TAG_BYTES,
     TAG_COLUMNS,
     TagColumn,
@@ -60,12 +61,17 @@ class SqlitePeople(SqliteFile):
             if since < self._changes_from():
                 return None
             rows = self._rows(
-                # Of columns beside max() SQLite gives those of the row that has the maximum.
-                "SELECT max(position) AS last, person_id, erased FROM changes WHERE position > ?"
-                " GROUP BY person_id ORDER BY last",
+                "SELECT position, person_id, erased, before FROM changes WHERE position > ?"
+                " ORDER BY position",
                 since,
             )
-        return [Change(row[0], row[1], bool(row[2])) for row in typed_rows(rows, int, int, int)]
+        last: dict[int, Change] = {}
+        for position, person, erased, before in typed_rows(rows, int, int, int, BYTES_OR_NONE):
+            earlier = last.pop(person, None)
+            if earlier is not None and earlier.before is not None:
+                before = earlier.before
+            last[person] = Change(position, person, bool(erased), before)
+        return list(last.values())
 
     def prune_changes(self, before: int) -> None:
         """See `GalleryStore`."""
@@ -76,8 +82,9 @@ class SqlitePeople(SqliteFile):
     def _changes_from(self) -> int:
         return int(self.meta(_CHANGES_FROM) or 0)
 
-    def _log(self, person_id: int, *, erased: bool = False) -> None:
-        self._change("INSERT INTO changes (person_id, erased) VALUES (?, ?)", person_id, erased)
+    def _log(self, person_id: int, *, erased: bool = False, before: bytes | None = None) -> None:
+        sql = "INSERT INTO changes (person_id, erased, before) VALUES (?, ?, ?)"
+        self._change(sql, person_id, erased, before)
 
     def people_by_faces(self, groups: Sequence[str] | None = None) -> Mapping[int, int]:
         """See `GalleryStore`."""
@@ -179,7 +186,7 @@ class SqlitePeople(SqliteFile):
         self._count_tags(row)
         self._log(row.id)
 
-    def erase_person(self, person_id: int) -> dict[str, int]:
+    def erase_person(self, person_id: int, *, before: bytes) -> dict[str, int]:
         """See `GalleryStore`."""
         self._count_tags(self._there(self.person(person_id), "person", person_id))
         self.destroy_key(person_id)
@@ -193,7 +200,7 @@ class SqlitePeople(SqliteFile):
                 ("people", "id"),
             )
         }
-        self._log(person_id, erased=True)
+        self._log(person_id, erased=True, before=before)
         return {"keys": 1, **gone}
 
     def add_key(self, uid: bytes, wrapped: bytes) -> int:

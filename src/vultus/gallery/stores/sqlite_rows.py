@@ -13,6 +13,7 @@ TAG_BYTES = 32
 _AT_ONCE = 500  # values in one statement; SQLite takes 999 everywhere
 _BUCKETS = 1 << 12  # of tags: among 200,000 people some 50 begin alike
 _OR_NONE = type(None)
+BYTES_OR_NONE = (bytes, _OR_NONE)
 
 
 def typed(row: tuple[Any, ...], *types: type | tuple[type, ...]) -> tuple[Any, ...]:

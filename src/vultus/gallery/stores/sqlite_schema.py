@@ -61,7 +61,7 @@ SCHEMA = (
     f"CREATE TRIGGER person_gone AFTER DELETE ON people BEGIN {_UNSIZED} END",
     """CREATE TABLE changes (
         position INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL,
-        erased INTEGER NOT NULL)""",
+        erased INTEGER NOT NULL, before BLOB)""",
     """CREATE TABLE audit (
         position INTEGER PRIMARY KEY, at TEXT NOT NULL, entry BLOB NOT NULL, digest BLOB NOT NULL)
     """,
