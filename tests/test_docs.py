@@ -159,3 +159,16 @@ def test_every_registered_loss_is_documented() -> None:
 def test_every_model_card_can_be_shown() -> None:
     store = ModelStore()
     assert all(store.card(name).description for name in store.names())
+
+
+@pytest.mark.parametrize("folder", ["docs", "src", "README.md", "CONTRIBUTING.md"])
+def test_nobody_is_told_to_install_by_a_name_that_no_index_has(folder: str) -> None:
+    root = ROOT / folder
+    files = [root] if root.is_file() else [path for path in root.rglob("*") if path.is_file()]
+    told = re.compile(r"""pip install (?:-\S+ )*['"]?vultus(\[|['"\s]|$)""", re.MULTILINE)
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in files
+        if path.suffix in (".py", ".md", ".toml", ".j2") and told.search(path.read_text("utf-8"))
+    ]
+    assert wrong == []

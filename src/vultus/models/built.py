@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vultus.core.errors import DigestError, ModelError, ModelNotFoundError
+from vultus.core.text import install_hint
 from vultus.models.cards import ModelCard
 from vultus.models.digest import known_sha256
 from vultus.models.placement import check_space, place_copy
@@ -110,7 +111,7 @@ def check_buildable(card: ModelCard) -> None:
     extra = ORIGINS[card.built_from].extra
     raise ModelNotFoundError(
         f"model {card.name!r} cannot be used: it is built of {card.built_from}, which is not on "
-        f"this machine. To have it, run: pip install 'vultus[{extra}]'; or put that file (SHA-256 "
+        f"this machine. To have it, {install_hint(extra)}; or put that file (SHA-256 "
         f"{card.built_from_sha256}), or {card.file_name} (SHA-256 {card.sha256}), into a folder "
         "and set VULTUS_MODELS_MIRROR to that folder"
     )

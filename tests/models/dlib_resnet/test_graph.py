@@ -98,7 +98,7 @@ class TestPublished:
         mirrors = mirror_folders(public_mirror.split(os.pathsep)) if public_mirror else ()
         origin = find_origin(built_in_cards()["dlib-resnet"], mirrors)
         if origin is None:
-            pytest.skip("needs dlib's file: pip install 'vultus[dlib]', or VULTUS_MODELS_MIRROR")
+            pytest.skip("needs dlib's file: pip install '.[dlib]', or VULTUS_MODELS_MIRROR")
         return origin
 
     @pytest.mark.models
