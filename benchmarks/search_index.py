@@ -294,11 +294,11 @@ def _older_search(path: Path) -> Callable[[Vectors], Search]:
     try:
         embeddings = import_module("vultus.core.embeddings")
         if find_spec("vultus.search") is None:  # before it was a folder of its own
-            people_of, search_of = "vultus.matching.templates", "vultus.matching.identify"
+            people_of, search_of = "matching.templates", "matching.identify"
         else:
-            people_of, search_of = "vultus.core.embeddings", "vultus.search.exact"
-        people_set = import_module(people_of).TemplateSet
-        search = import_module(search_of).search
+            people_of, search_of = "core.embeddings", "search.exact"
+        people_set = import_module(f"vultus.{people_of}").TemplateSet
+        search = import_module(f"vultus.{search_of}").search
     finally:
         sys.path.remove(str(path))
         for name in [name for name in sys.modules if _is_ours(name)]:
