@@ -187,7 +187,7 @@ def rows(megapixels: float, photos: list[Image], costs: dict[str, Cost]) -> list
     """One line a way; ours beside the peer that looks for faces of the same size."""
     n = len(photos)
     least = sorted(usual_min_face_px(size(photo)) for photo in photos)
-    px = f"{least[0]:.0f}" if least[0] == least[-1] else f"{least[0]:.0f} to {least[-1]:.0f}"
+    px = " to ".join(dict.fromkeys(f"{side:.0f}" for side in (least[0], least[-1])))
     beside = {
         f"mtcnn, {CLOSEST} px": f"facenet-pytorch, {CLOSEST} px",
         "mtcnn, default": "facenet-pytorch, our default",
