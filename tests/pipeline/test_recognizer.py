@@ -438,3 +438,15 @@ def test_a_committee_serves_gallery_and_calibration_like_any_model(
     with pytest.raises(GallerySpaceError):
         Recognizer(embedder=tiny_embedder).open_gallery(tmp_path / "people.db")
     gallery.close()
+
+
+def test_two_faces_that_are_probably_covered_are_not_compared(
+    tiny_embedder: Embedder, hopper: Image
+) -> None:
+    # The guess is above 0 for every face.
+    strict = Recognizer(embedder=tiny_embedder, gate=QualityGate(max_both_occlusion=0), threads=1)
+    with pytest.raises(QualityError, match=r"cannot be compared: both faces are probably covered"):
+        strict.verify(hopper, hopper)
+    for gate in (QualityGate(max_both_occlusion=None), None):
+        answer = Recognizer(embedder=tiny_embedder, gate=gate, threads=1).verify(hopper, hopper)
+        assert answer.same_person

@@ -52,7 +52,9 @@ def test_each_default_limit_has_its_reason(measure: str, value: float, reason: s
     assert QualityGate().judge(quality(1, **{measure: value})) == [(reason,)]
 
 
-@pytest.mark.parametrize("limit", QualityGate.__slots__)
+@pytest.mark.parametrize(
+    "limit", [limit for limit in QualityGate.__slots__ if limit != "max_both_occlusion"]
+)
 def test_each_limit_alone_refuses_just_beyond_itself_and_can_be_switched_off(limit: str) -> None:
     measure = {"min_inter_eye_px": "inter_eye_distance"}.get(limit, limit.split("_", 1)[1])
     off = dict.fromkeys(QualityGate.__slots__)
@@ -134,3 +136,14 @@ def test_a_models_limits_hold_where_the_gate_has_none_of_its_own() -> None:
     own = QualityGate(min_norm=3, min_trust=0)
     assert own.for_model(12, 0.4) == own
     assert QualityGate().for_model(0) == QualityGate()
+
+
+def test_two_covered_faces_are_not_compared_though_each_may_be() -> None:
+    bare, masked = quality(1, occlusion=0.1), quality(1, occlusion=0.5)
+    gate = QualityGate()
+    assert gate.judge(masked) == [()]
+    assert gate.judge_pair(bare, masked) == gate.judge_pair(masked, bare) == ()
+    (reason,) = gate.judge_pair(masked, masked)
+    assert reason.startswith("both faces are probably covered: occlusion 0.50 and 0.50")
+    assert QualityGate(max_both_occlusion=None).judge_pair(masked, masked) == ()
+    assert gate.judge_pair(quality(1, occlusion=0.3), masked) == ()

@@ -20,6 +20,7 @@ from vultus.core.errors import (
     CalibrationError,
     InputError,
     OutlierError,
+    QualityError,
     RepeatedPhotoError,
     VultusError,
 )
@@ -42,6 +43,7 @@ from vultus.pipeline.photos import (
     tell_note,
 )
 from vultus.pipeline.selection import refused_faces
+from vultus.quality.measures import FaceQuality
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +89,18 @@ class Recognizer(Deciding):
             select: Which face of each photo is meant.
 
         Raises:
-            ImageError, NoFaceError, SeveralFacesError, QualityError: As `embed_face`.
+            ImageError, NoFaceError, SeveralFacesError: As `embed_face`.
+            QualityError: As `embed_face`; and if both faces are probably covered.
             CalibrationError: If there is no threshold for that ``fmr``, or as `rules`.
             SpaceMismatchError: If the calibration in the store is of another embedding space.
         """
         rule = self.threshold(fmr, cautious=cautious) if threshold is None else Threshold(threshold)
-        first, passed_a = self._meant(a, select, photo_name(a, 1))
-        second, passed_b = self._meant(b, select, photo_name(b, 2))
+        names = photo_name(a, 1), photo_name(b, 2)
+        (first, seen_a, passed_a), (second, seen_b, passed_b) = (
+            self._meant(photo, select, name) for photo, name in zip((a, b), names, strict=True)
+        )
+        if self.gate is not None and (why := self.gate.judge_pair(seen_a, seen_b)):
+            raise QualityError(f"{' and '.join(names)} cannot be compared: {'; '.join(why)}")
         site = self.calibration
         known = None if site is None else site.match_probability
         answer = verify(first, second, threshold=rule, match_probability=known, prior=prior)
@@ -101,8 +108,8 @@ class Recognizer(Deciding):
 
     def _meant(
         self, source: PhotoSource, select: Selection, name: str
-    ) -> tuple[Embeddings, tuple[str, ...]]:
-        """The face that is meant, and what there is to know of others by ``only``."""
+    ) -> tuple[Embeddings, FaceQuality, tuple[str, ...]]:
+        """The face that is meant, its measures, and what there is to know of others by ``only``."""
         photo = next(self.analyse([source]))
         index = self.chosen_index(photo, select, name)
         notes: tuple[str, ...] = ()
@@ -111,7 +118,7 @@ class Recognizer(Deciding):
         if select == "only" and len(photo.faces) > 1:
             others = refused_faces(photo.refusals)
             notes += (f"{name}: face {index + 1} is meant, others cannot be judged: {others}",)
-        return photo.embeddings[index], notes
+        return photo.embeddings[index], photo.quality[index], notes
 
     def identify(
         self,
