@@ -64,6 +64,24 @@ def test_a_changed_log_and_an_older_one_are_found(run: Run, make: Make, tmp_path
     assert (wrong.code, "POSITION:DIGEST" in wrong.err) == (2, True)
 
 
+def test_decisions_are_noted_where_that_is_asked_for(
+    run: Run, make: Make, original: Path, tiny_model: Path, photos: Path
+) -> None:
+    file = make()
+    options = ["--model", str(tiny_model), "--threshold", "0.9"]
+    assert run("gallery", "identify", file, original, *options).code == 1
+    assert run("gallery", "identify", file, original, *options, "--log").code == 1
+    logged = run("identify", original, "--gallery", file, *options, "--log", "--actor", "gate")
+    assert logged.code == 1
+    entries = run("gallery", "audit", "list", file, "--action", "identify", "--json").json[
+        "entries"
+    ]
+    assert [(e["decision"], e["threshold"]) for e in entries] == [("unknown", 0.9)] * 2
+    assert entries[1]["actor"] == "gate"
+    folder = run("identify", original, "--gallery", photos, *options, "--log")
+    assert (folder.code, "--log needs a gallery file" in folder.err) == (2, True)
+
+
 def test_the_log_is_written_to_a_file(run: Run, make: Make, tmp_path: Path) -> None:
     file, out = make(), tmp_path / "audit.jsonl"
     assert "5 entries" in run("gallery", "audit", "export", file, out).out

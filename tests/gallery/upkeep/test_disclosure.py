@@ -12,6 +12,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import IdentityNotFoundError, OutputError
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people import Consent, PersonDetails
+from vultus.gallery.review.items import Items
 from vultus.gallery.upkeep.disclosure import export_person
 from vultus.matching.fusion import fuse
 
@@ -58,6 +59,24 @@ def test_everything_about_a_person_and_nobody_else(
     everything = b"".join(held.values())
     assert b"Bob" not in everything
     assert other.encode() not in everything
+
+
+def test_what_else_is_kept_of_a_person_is_in_it_too(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    out = tmp_path / "ann.zip"
+    with Gallery.open(tmp_path / "people.db", space=space) as gallery:
+        gallery.enroll("Ann", photos_of(0))
+        gallery.enroll("Bob", photos_of(1))
+        opened = gallery.opened
+        with opened.store.transaction(write=True):
+            for name in ("Ann", "Bob"):
+                Items(opened, "remark").add({"of": name}, owner=opened.roster.find(name))
+        export_person(gallery, "Ann", out)
+    with zipfile.ZipFile(out) as archive:
+        told = json.loads(archive.read("items/items.json"))
+        assert [item["file"] for item in told] == ["items/1-remark.json"]
+        assert json.loads(archive.read(told[0]["file"])) == {"of": "Ann"}
 
 
 def test_nothing_is_replaced_and_who_is_not_enrolled_is_told(

@@ -142,5 +142,5 @@ def identify(
     recognizer, skipped = models.open(), Skipped()
     recognizer.max_fnir = decision.max_fnir
     with opener.open(file) as gallery:
-        faces = named_faces(recognizer, gallery, photos, decision, skipped, draw=report.draw)
+        faces = named_faces(recognizer, gallery, photos, decision, skipped, report)
     return print_faces(faces, skipped, report)

@@ -54,6 +54,9 @@ class AnswerOptions(TableOptions):
         Path | None,
         typer.Option(help="Write copies with boxes and names into this folder.", metavar="DIR"),
     ] = None
+    log: Annotated[
+        bool, typer.Option("--log", help="Note each decision in the gallery's audit log.")
+    ] = False
 
     def check(self) -> None:
         """Refuse what can be no folder before people are enrolled and photos looked at."""
@@ -95,6 +98,8 @@ def identify(
     recognizer, skipped = models.open(cache=people.cache or "user"), Skipped(on_note=report_note)
     recognizer.max_fnir = decision.max_fnir
     file = people.gallery
+    if report.log and not file.is_file():
+        raise InputError("--log needs a gallery file, a folder has no audit log")
     with ExitStack() as stack:
         if file.is_file():
             known = stack.enter_context(opener.open(file))
@@ -111,7 +116,7 @@ def identify(
             raise InputError(
                 f"--gallery must be a gallery file or a folder of people, there is no {file}"
             )
-        faces = named_faces(recognizer, known, photos, decision, skipped, draw=report.draw)
+        faces = named_faces(recognizer, known, photos, decision, skipped, report)
     return print_faces(faces, skipped, report)
 
 
@@ -132,10 +137,10 @@ def named_faces(
     photos: list[str],
     decision: FpirOptions,
     skipped: "Skipped",
-    *,
-    draw: Path | None,
+    report: AnswerOptions,
 ) -> list[dict[str, Any]]:
     """Every face of some photos, with who it is, fit for JSON; drawn, where that is asked for."""
+    from vultus.gallery.decisions import log_decisions
     from vultus.image.draw import draw_identified
     from vultus.image.io import list_images
 
@@ -151,9 +156,11 @@ def named_faces(
     records: list[dict[str, Any]] = []
     for number, (photo, answers) in enumerate(answered):
         drawn = {}
-        if draw is not None:
+        if report.log:
+            log_decisions(gallery, answers)
+        if report.draw is not None:
             copy = draw_identified(photo.image, photo.faces, answers)
-            drawn["drawn"] = write_drawn(copy, draw, name=photo.name, number=number)
+            drawn["drawn"] = write_drawn(copy, report.draw, name=photo.name, number=number)
         records += [
             {"photo": photo.name, "face": i, "box_xyxy": face["box_xyxy"]}
             | answer.to_dict()

@@ -86,7 +86,7 @@ def _items(opened: OpenedGallery, member: Member) -> Iterator[tuple[str, bytes]]
     told, after = [], 0
     while rows := opened.store.items(key_id=member.id, after=after):
         for row in rows:
-            name = f"items/{row.id}-{row.kind}"
+            name = f"items/{row.id}-{row.kind}.json"
             yield name, member.key.open(row.kind, row.id, row.body)
             told.append({"file": name, "created_at": row.created_at, "expires_at": row.expires_at})
         after = rows[-1].id
