@@ -5,6 +5,7 @@ import pytest
 from vultus import Recognizer
 from vultus.core.errors import ImageError, InputError, NoFaceError
 from vultus.core.faces import Image
+from vultus.gallery.roster import Roster
 from vultus.image.io import write_image
 from vultus.pipeline.enrolment import enroll_folder, folder_gallery, people_of_folder, size_note
 from vultus.pipeline.photos import Skipped, tell_note
@@ -88,6 +89,25 @@ def test_who_collects_no_notes_finds_them_in_the_log(
         assert note is not None
         tell_note(None, note)
     assert "reaches 101 people" in caplog.text
+
+
+def test_the_size_is_told_without_the_list_of_all_people(
+    people: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer = Recognizer(embedder=tiny_model, gate=None)
+    with recognizer.open_gallery(tmp_path / "gallery.db") as gallery:
+        enroll_folder(recognizer, gallery, people, on_error=Skipped())
+        n_people = len(gallery)
+
+        def listed(self: Roster) -> None:
+            raise AssertionError("everybody was opened")
+
+        monkeypatch.setattr(Roster, "members", listed)
+        names = [f" {path.name} " for path in people.iterdir()]  # who are enrolled already
+        coming = {str(number): 1 for number in range(101)} | dict.fromkeys(names, 2)
+        note = size_note(recognizer, gallery, coming)
+    assert note is not None
+    assert note.details["people"] == 101 + n_people
 
 
 def test_what_is_not_used_of_a_folder_of_people_is_one_note(people: Path) -> None:

@@ -3,13 +3,14 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vultus.core.choices import DEFAULT_FPIR, DEFAULT_SELECT, Selection
 from vultus.core.errors import CalibrationError, ImageError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.names import normalise_identity
 from vultus.image.io import ending, is_hidden, left_out_text, list_images
 from vultus.matching.operating_point import threshold_for_gallery
 from vultus.pipeline.photos import ErrorHandler, Note, tell, tell_note
@@ -109,12 +110,19 @@ def check_size(
         CalibrationError: If neither can carry that for so many people; the message says what they
             can carry.
     """
+    _check_counts(recognizer, Counter(photos_by_person.values()), fpir=fpir, cautious=cautious)
+
+
+def _check_counts(
+    recognizer: Recognizer,
+    people_by_photos: Mapping[int, int],
+    *,
+    fpir: float = DEFAULT_FPIR,
+    cautious: bool = False,
+) -> None:
     table, calibration = recognizer.rules(cautious=cautious)
     threshold_for_gallery(
-        table,
-        fpir=fpir,
-        people_by_photos=Counter(photos_by_person.values()),
-        calibration=calibration,
+        table, fpir=fpir, people_by_photos=people_by_photos, calibration=calibration
     )
 
 
@@ -126,13 +134,21 @@ def size_note(recognizer: Recognizer, gallery: Gallery, coming: Mapping[str, int
         gallery: Who is enrolled already.
         coming: Who will be, with how many photos.
     """
-    photos = Counter({person.identity: person.n_photos for person in gallery.identities()})
-    photos.update(coming)
+    # Not by the list of all people, which takes long among many.
+    roster = gallery.opened.roster
+    counts = Counter(roster.summary().people_by_faces)
+    for name, n_photos in coming.items():
+        with suppress(InputError):  # what is no name is refused where it is enrolled
+            known = roster.find(normalise_identity(name))
+            before = 0 if known is None else known.record.n_faces
+            counts[before] -= bool(before)
+            counts[before + n_photos] += 1
     try:
-        check_size(recognizer, photos)
+        _check_counts(recognizer, {n: people for n, people in counts.items() if people})
     except CalibrationError as error:
-        text = f"the gallery reaches {len(photos):,} people, and identify will refuse: {error}"
-        return Note("gallery size", text, {"people": len(photos), "fpir": DEFAULT_FPIR})
+        size = counts.total()
+        text = f"the gallery reaches {size:,} people, and identify will refuse: {error}"
+        return Note("gallery size", text, {"people": size, "fpir": DEFAULT_FPIR})
     return None
 
 

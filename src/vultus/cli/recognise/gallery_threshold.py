@@ -1,6 +1,5 @@
 """`vultus gallery threshold`: what a gallery's threshold is, and what it costs."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +50,7 @@ def threshold(
     recognizer = models.open()
     recognizer.max_fnir = decision.max_fnir
     with opener.open_or_make(file, recognizer) as gallery:
-        counts = Counter(person.n_photos for person in gallery.identities())
+        counts = gallery.opened.roster.summary().people_by_faces
         rule, refusal = _own(recognizer, gallery, decision)
     table, calibration = recognizer.rules(cautious=decision.cautious)
     points = gallery_trade(
