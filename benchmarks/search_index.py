@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--dims", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--probes", type=int, default=40, help="single probes")
+    parser.add_argument("--judged", type=int, default=400, help="probes whose answers are judged")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--batches", type=int, default=3)
     parser.add_argument("--real", type=Path, help="embeddings to extend; their dimension counts")
@@ -158,8 +159,7 @@ def _compare(source: Any, size: int, path: Path, before: Any, options: argparse.
     write_index(path, rows(), n=size, dim=source.dim, stamp=stamp, next_id=size)
     written = time.perf_counter() - start
     vectors = IndexFile(path).read("vectors")
-    wanted = max(options.probes + options.batch, 400)
-    probes, mates = source.probes(vectors, wanted)
+    probes, mates = source.probes(vectors, max(options.batch, options.probes, options.judged))
     truth = _brute_force(vectors, probes, mates)
     ways = _ways(path, vectors, before, options.most_hnsw)
     bandwidth = _bandwidth()
@@ -324,17 +324,19 @@ def _is_ours(name: str) -> bool:
 
 
 def _brute_force(vectors: Vectors, probes: Vectors, mates: Ids) -> Truth:
-    best: npt.NDArray[Any] = np.zeros((len(probes), 0), np.float32)
-    rows: npt.NDArray[Any] = np.zeros((len(probes), 0), np.int64)
-    wide = probes.astype(np.float64)
+    wide, most = probes.astype(np.float64), RANK + 1
+    best = np.full((len(probes), most), -2, np.float32)
+    rows = np.full((len(probes), most), -1)
     for start in range(0, len(vectors), AT_ONCE):
-        part = (wide @ vectors[start : start + AT_ONCE].astype(np.float64).T).astype(np.float32)
-        best = np.concatenate([best, np.clip(part, -1, 1)], axis=1)
-        new = np.broadcast_to(np.arange(start, start + part.shape[1]), part.shape)
-        rows = np.concatenate([rows, new], axis=1)
-        # Stable, and rows ascend: of equally similar ones the first come first.
-        order = np.argsort(-best, axis=1, kind="stable")[:, : RANK + 1]
-        best, rows = np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)
+        block = vectors[start : start + AT_ONCE].astype(np.float64)
+        part = np.clip((wide @ block.T).astype(np.float32), -1, 1)
+        for number, line in enumerate(part):
+            hits = np.flatnonzero(line > best[number, -1])
+            values = np.concatenate([best[number], line[hits]])
+            # Stable, and rows ascend: of equally similar ones the first come first.
+            order = np.argsort(-values, kind="stable")[:most]
+            rows[number] = np.concatenate([rows[number], hits + start])[order]
+            best[number] = values[order]
     first = rows[:, 0] == mates
     stranger = np.where(first, best[:, 1], best[:, 0])
     threshold = np.sort(stranger)[int(0.9 * len(stranger))]

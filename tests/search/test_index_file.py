@@ -84,6 +84,10 @@ def test_codes_of_a_file_are_used_once_that_pays(
     searched = VectorIndex.open(IndexFile(tmp_path / "index"))
     searched.warm()
     assert searched.search(vectors[:1], rank=1)[0].way == "coded"
+    searched.add(unit(5, 1, dim=11), ids=np.arange(5) + 10_000)
+    searched.update([1], vectors[1:2])
+    assert searched.search(vectors[:2], rank=3)[0].way == "coded"
+    assert len(coded._scan(11).signatures) == 1  # type: ignore[attr-defined]  # compiled once
 
 
 def test_what_is_of_no_use_is_refused_with_one_reason(tmp_path: Path) -> None:

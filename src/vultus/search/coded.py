@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.checks import frozen
 from vultus.search.near import lowest_worth
 
 LONGEST = 1.002
@@ -173,6 +174,8 @@ def candidates(
     kept = np.ones(0, np.bool_) if keep is None else keep
     spans = [(n * i // threads, n * (i + 1) // threads) for i in range(threads)]
     prepared, scan = encode_probes(probes), _scan(dim)
+    # Read-only, as they come from a file: numba would compile the scan once more for others.
+    coded = CodedRows(*(frozen(array) for array in coded))
 
     def run(span: tuple[int, int]) -> _Found:
         found = _nothing_found(len(probes), rank or 0)
