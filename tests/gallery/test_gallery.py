@@ -552,3 +552,21 @@ def test_photos_that_disagree_can_be_forced_in_and_stay(
         # More photos of hers are judged by hand from now on, too.
         assert gallery.enroll("Ann", photos_of(0, 1, first=5)).added == 1
         assert gallery.check() == []
+
+
+def test_people_can_be_changed_while_they_are_listed(
+    path: Path,
+    space: EmbeddingSpace,
+    photos_of: PhotosOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vultus.gallery.roster.PAGE", 2)
+    with Gallery.open(path, space=space) as gallery, Gallery.open(path) as other:
+        for number in range(5):
+            gallery.enroll(f"p{number}", photos_of(number))
+        for person in gallery.people():
+            gallery.rename(person.identity, person.identity.upper())
+            if person.identity == "p1":
+                other.remove("p3")
+                other.enroll("p9", photos_of(9))
+        assert [person.identity for person in other.people()] == ["P0", "P1", "P2", "P4", "P9"]

@@ -23,9 +23,11 @@ def _looks(opened: OpenedGallery) -> Iterator[list[str]]:
         return  # what rows say that cannot be read well adds nothing
     for look in (_people, _templates, _items, _log_of_erasures):
         try:
-            yield look(opened)
+            with opened.store.transaction():  # what belongs together is of one state
+                problems = look(opened)
         except GalleryError as error:
-            yield [str(error)]
+            problems = [str(error)]
+        yield problems
     verdict = opened.audit.verify()
     if not verdict.sound:
         yield [f"the audit log: {verdict.message}"]

@@ -104,18 +104,25 @@ class Roster:
             return self._member(self.store.person(person_id))
 
     def members(self) -> Iterator[Member]:
-        """Everybody in the order of enrolment; inside a transaction, all of one state.
+        """Everybody in the order of enrolment; of one state only inside of a transaction.
+
+        Outside of one, others go on changing the gallery meanwhile, and so may who iterates.
 
         Raises:
             GalleryDamagedError: At the end, if there were not as many as there must be.
         """
+        start, found, after = self.store.position(), 0, 0
+        while True:
+            with self.store.transaction():
+                page = [self._opened(row) for row in self.store.people(after=after, limit=PAGE)]
+            if not page:
+                break
+            yield from page
+            found, after = found + len(page), page[-1].id
         with self.store.transaction():
-            due, after = self.summary().n_people, 0
-            while rows := self.store.people(after=after, limit=PAGE):
-                for row in rows:
-                    yield self._opened(row)
-                due, after = due - len(rows), rows[-1].id
-        if due:
+            unchanged = self.store.position() == start
+            due = self.summary().n_people
+        if unchanged and found != due:
             raise self._damaged("people are missing, or there are more than were enrolled")
 
     def summary(self) -> Summary:

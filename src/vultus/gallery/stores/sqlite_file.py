@@ -135,7 +135,7 @@ class SqliteFile:
         try:
             yield
         except BaseException:
-            self._doomed = True
+            self._doomed = self._writing
             raise
         finally:
             self._depth -= 1
