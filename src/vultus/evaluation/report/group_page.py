@@ -8,6 +8,8 @@ from pathlib import Path
 from vultus.core.thresholds import smallest_claim
 from vultus.evaluation.protocols.groups.figures import GroupFigures, RateFigures
 from vultus.evaluation.report.group_tables import (
+    NOTHING,
+    UNMEASURABLE,
     cautious_lines,
     differential_lines,
     interval_words,
@@ -103,11 +105,11 @@ def _facts(figures: GroupFigures) -> Iterator[str]:
     yield photo_words(figures)
     yield f"threshold {figures.threshold}"
     for words, rate in (
-        ("everybody against everybody (a mixed crowd)", figures.crowd),
+        ("of everybody against everybody (a mixed crowd)", figures.crowd),
         ("inside the groups, all together", figures.inside),
     ):
         yield (
-            f"FMR of {words}: {rate_words(rate)} (95 % {interval_words(rate.interval)}; "
+            f"FMR {words}: {rate_words(rate)} (95 % {interval_words(rate.interval)}; "
             f"{rate.n:,} comparisons)"
         )
 
@@ -143,7 +145,8 @@ class _Scale:
         if rate.interval is not None:
             ends = (self.place(rate.interval.low), self.place(rate.interval.high))
         place = None if rate.rate is None else self.place(rate.rate)
-        return Dot(name, rate_words(rate), place, *ends)
+        words = rate_words(rate)  # a column too narrow for words
+        return Dot(name, NOTHING if words == UNMEASURABLE else words, place, *ends)
 
     def ticks(self) -> list[tuple[float, str]]:
         powers = range(self.low, self.high + 1)
