@@ -21,6 +21,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "attention56": {"input_hw": (32, 32)},
     "facenet-nn1": {"input_hw": (32, 32)},
     "facenet-nn2": {"input_hw": (64, 64)},
+    "ghostfacenetv1-2": {"input_hw": (32, 32), "width": 0.5},
     "inception-resnet-v1": {"input_hw": (80, 80)},
     "iresnet18": {"input_hw": (48, 48)},
     "mobilefacenet": {"input_hw": (48, 48)},

@@ -2,6 +2,7 @@
 
 from vultus.backbones import attention as _attention  # noqa: F401 - each import registers its networks
 from vultus.backbones import facenet as _facenet  # noqa: F401
+from vultus.backbones import ghostfacenet as _ghostfacenet  # noqa: F401
 from vultus.backbones import inception_resnet as _inception_resnet  # noqa: F401
 from vultus.backbones import iresnet as _iresnet  # noqa: F401
 from vultus.backbones import mobilefacenet as _mobilefacenet  # noqa: F401
