@@ -143,7 +143,13 @@ def test_a_spread_becomes_the_interval_of_single_photos_at_the_same_rate() -> No
 
 def test_a_followed_tail_carries_thirty_times_more_and_no_more() -> None:
     assert people_for_fpir(0.01, gallery_size=10_000, least_pairs=0.1) == 448
-    followed = FpirCurves(RATES.levels, "made up", None, 0.1)
+    smallest = 0.1 * 2 / (N_PEOPLE * (N_PEOPLE - 1))
+    curves = tuple(exponential(n, smallest=n * smallest) for n in (1, 1000))
+    longer = PhotoLevel(1, curves, N_PEOPLE, N_PEOPLE, N_PEOPLE)
+    followed = FpirCurves((longer,), "made up", None, 0.1)
+    words = "by a tail fitted beyond what is counted"
+    assert words in followed.threshold(0.01, people_by_photos={1: 10_000}).origin
+    assert words not in followed.threshold(0.01, people_by_photos={1: 1_000}).origin
     with pytest.raises(CalibrationError, match="takes a calibration on 24,496 people"):
         RATES.threshold(0.01, people_by_photos={1: 1_000_000})
     with pytest.raises(CalibrationError, match="takes a calibration on 4,473 people"):

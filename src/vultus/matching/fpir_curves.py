@@ -272,6 +272,9 @@ class FpirCurves:
         notes = [f"FPIR {fpir:.3g} among {size:,} people"]
         if size > levels[0].largest:
             notes.append(f"extrapolated from {levels[0].largest:,}")
+        counted = people_for_fpir(fpir, gallery_size=size)
+        if min(level.n_people for level in shares) < counted:
+            notes.append("by a tail fitted beyond what is counted")
         if max(people_by_photos) > most:
             notes.append(f"more than {most} photo(s) each taken as {most}")
         ends = self.interval(fpir, gallery_size=size)

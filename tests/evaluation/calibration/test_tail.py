@@ -94,6 +94,19 @@ def test_a_point_tells_what_was_counted_and_what_is_the_tails() -> None:
     assert tail.thresholds([1e-7], origin="") == []  # below 0.1 / pairs
 
 
+def test_photos_of_the_same_two_people_are_told_once() -> None:
+    photos = 12
+    raw = np.repeat(strangers(3, 60).vectors, photos, axis=0)
+    raw += np.random.default_rng(3).normal(0, 0.02, raw.shape).astype(np.float32)
+    pairs = all_pairs(Embeddings.from_raw(raw, SPACE), identities=np.repeat(np.arange(60), photos))
+    tail = fit_fmr_tail(pairs, generator=np.random.default_rng(3))
+    (point,) = tail.thresholds([1e-2], origin="simulated")
+    reached = int((tail.scores >= point.similarity).sum())
+    assert point.n_false is not None
+    assert 0 < point.n_false <= reached / 20
+    assert point.n_impostor == 60 * 59 // 2
+
+
 def test_the_spread_holds_the_rate_and_grows_where_pairs_end() -> None:
     spread = fitted(1, 500).spread()
     assert (spread.lows <= 1).all()

@@ -114,6 +114,7 @@ class FmrTail:
         n_people: How many people were compared.
         n_impostor: With how many comparisons.
         scores: (k,) float32, the scores that were fitted, falling.
+        people: (k, 2) int64, between whom.
         similarities: (g,) float64 thresholds from ``start`` to 1.
         lows: (g,) float64, lower ends of the 95 % intervals of the false match rate there.
         highs: (g,) float64, upper ends.
@@ -125,6 +126,7 @@ class FmrTail:
     n_people: int
     n_impostor: int
     scores: npt.NDArray[np.float32]
+    people: npt.NDArray[np.int64]
     similarities: npt.NDArray[np.float64]
     lows: npt.NDArray[np.float64]
     highs: npt.NDArray[np.float64]
@@ -172,7 +174,8 @@ class FmrTail:
             if fmr < smallest_extrapolation(self.pairs_of_people) or not len(fit):
                 continue
             similarity = float(self.similarities[fit[0]])
-            n_false = int((self.scores >= similarity).sum())
+            reached = np.sort(self.people[self.scores >= similarity], axis=1)
+            n_false = len(np.unique(reached, axis=0))
             estimate = float(self.fmr(similarity))
             found.append(
                 Threshold(similarity, fmr, self.pairs_of_people, origin, n_false, estimate)
@@ -211,7 +214,7 @@ def fit_fmr_tail(pairs: AllPairs, *, generator: np.random.Generator) -> FmrTail:
     share = len(scores) / n
     estimate = share * pareto.survival(grid - start)
     return FmrTail(
-        start, share, pareto, int((sizes > 0).sum()), n, scores.astype(np.float32), grid,
+        start, share, pareto, int((sizes > 0).sum()), n, scores.astype(np.float32), people, grid,
         np.minimum(lows, estimate), np.maximum(highs, estimate),
     )  # fmt: skip
 
