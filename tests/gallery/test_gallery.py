@@ -170,21 +170,44 @@ def test_fpir_is_turned_into_a_threshold_for_the_gallerys_size(
         tuple(Threshold(s, fmr=f, n_impostor=10**6) for s, f in ((0.3, 1e-2), (0.6, 2e-3)))
     )
     with Gallery.open(path, space=space) as gallery:
-        assert gallery.identify(photos_of(1), table=table, fpir=0.01)[0].identity is None
+        rule = gallery.threshold(table, fpir=0.01)
+        assert gallery.identify(photos_of(1), threshold=rule)[0].identity is None
         gallery.enroll("person 0", photos_of(0))
-        alone = gallery.identify(photos_of(0), table=table, fpir=0.01)[0]
-        assert (alone.threshold.similarity, alone.fpir) == (0.3, 0.01)
+        rule = gallery.threshold(table, fpir=0.01)
+        alone = gallery.identify(photos_of(0), threshold=rule, fpir=0.01)[0]
+        assert (alone.threshold.similarity, alone.fpir, alone.gallery_size) == (0.3, 0.01, 1)
         for person in range(1, 5):
             gallery.enroll(f"person {person}", photos_of(person))
-        five = gallery.identify(photos_of(0), table=table, fpir=0.01)[0]
-        assert five.threshold.similarity == 0.6
+        assert gallery.threshold(table, fpir=0.01).similarity == 0.6
         gallery.enroll("person 5", photos_of(5))
         with pytest.raises(CalibrationError, match="6 people"):
-            gallery.identify(photos_of(0), table=table, fpir=0.01)
-        by_hand = gallery.identify(photos_of(0), table=table, threshold=Threshold(0.0))[0]
+            gallery.threshold(table, fpir=0.01)
+        by_hand = gallery.identify(photos_of(0), threshold=Threshold(0.0))[0]
         assert (by_hand.threshold.similarity, by_hand.fpir) == (0.0, None)
-        with pytest.raises(InputError, match="table="):
-            gallery.identify(photos_of(0))
+        with pytest.raises(InputError, match="fpir must be"):
+            gallery.identify(photos_of(0), threshold=Threshold(0.0), fpir=1.0)
+
+
+def test_among_some_groups_others_are_not_found_and_the_threshold_follows_their_number(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    table = ThresholdTable(
+        tuple(Threshold(s, fmr=f, n_impostor=10**6) for s, f in ((0.3, 1e-2), (0.6, 2e-3)))
+    )
+    with Gallery.open(path, space=space) as gallery:
+        for person in range(6):
+            group = "staff" if person == 0 else "guests"
+            details = PersonDetails(groups=[group])
+            gallery.enroll(f"person {person}", photos_of(person), details=details)
+        staff = gallery.among(["staff"])
+        rule = staff.threshold(table, fpir=0.01)
+        assert rule.similarity == 0.3
+        answers = staff.identify(photos_of(1), threshold=Threshold(-1), rank=9)
+        assert [c.identity for c in answers[0].candidates] == ["person 0"]
+        assert (answers[0].gallery_size, len(gallery)) == (1, 6)
+        assert len(gallery.search(photos_of(1), rank=9)[0]) == 6  # the other view stays
+        with pytest.raises(InputError, match=r"is in a group 'staf'.*staff"):
+            gallery.among(["staf"])
 
 
 def test_another_space_is_refused_with_a_way_out(

@@ -312,13 +312,14 @@ def test_a_gallery_alone_decides_as_the_recognizer_does(
         gallery.enroll(f"p{number}", person)
     table, site = tiny_embedder.thresholds, tiny_calibration
     for fpir in (0.0075, 0.007, 0.005):  # measured, by formula, of the card
-        [answer] = gallery.identify(probe, table=table, calibration=site, fpir=fpir)
-        assert answer.threshold == recognizer.gallery_threshold(gallery, fpir=fpir)
-        assert answer.fpir == fpir
-    [answer] = gallery.identify(probe, calibration=site, fpir=0.0075)
-    assert answer.threshold.origin == "FPIR 0.0075 among 10 people; this site"
+        rule = gallery.threshold(table, calibration=site, fpir=fpir)
+        assert rule == recognizer.gallery_threshold(gallery, fpir=fpir)
+        [answer] = gallery.identify(probe, threshold=rule, fpir=fpir)
+        assert (answer.threshold, answer.fpir) == (rule, fpir)
+    rule = gallery.threshold(ThresholdTable(), calibration=site, fpir=0.0075)
+    assert rule.origin == "FPIR 0.0075 among 10 people; this site"
     with pytest.raises(CalibrationError, match="takes a calibration on 600 people"):
-        gallery.identify(probe, calibration=site, fpir=0.005)
+        gallery.threshold(ThresholdTable(), calibration=site, fpir=0.005)
 
 
 def test_a_calibration_of_another_space_decides_nothing_in_a_gallery(
@@ -328,7 +329,7 @@ def test_a_calibration_of_another_space_decides_nothing_in_a_gallery(
     space = dataclasses.replace(tiny_calibration.space, model="other")
     other = dataclasses.replace(tiny_calibration, space=space)
     with pytest.raises(SpaceMismatchError, match="different model"):
-        gallery.identify(Embeddings.empty(gallery.space), calibration=other)
+        gallery.threshold(ThresholdTable(), calibration=other)
 
 
 @pytest.fixture

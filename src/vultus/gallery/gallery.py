@@ -1,15 +1,15 @@
 """`Gallery`: the people that a system knows, enrolled in one file."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from vultus.core.checks import check_range
-from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
-from vultus.core.errors import GallerySpaceError, IdentityNotFoundError, InputError
-from vultus.core.results import Candidate, Identification
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.core.text import did_you_mean
-from vultus.core.thresholds import Threshold, ThresholdTable
+from vultus.core.thresholds import Threshold
 from vultus.gallery.audit import AuditEntry, AuditLog
 from vultus.gallery.changing import Changes
 from vultus.gallery.description import Description
@@ -26,16 +26,13 @@ from vultus.gallery.master_key import MasterKey
 from vultus.gallery.names import normalise_identity
 from vultus.gallery.opening import OpenedGallery, open_gallery
 from vultus.gallery.people import Person, PersonDetails
-from vultus.gallery.searching import Searcher
-from vultus.gallery.templates import index_path
-from vultus.matching.calibration import Calibration
-from vultus.matching.operating_point import threshold_for_gallery
+from vultus.gallery.searched import SearchedGallery
 
 _SUGGEST_AMONG = 5000
 """People among whom a name like a mistyped one is looked for; all of them have to be opened."""
 
 
-class Gallery:
+class Gallery(SearchedGallery):
     """People enrolled in one file; made by `Gallery.open`.
 
     The file holds embeddings, never photos. It serves several threads and processes: one writes
@@ -49,13 +46,8 @@ class Gallery:
     """
 
     def __init__(self, opened: OpenedGallery) -> None:
-        self._opened = opened
-        self._store, self._roster = opened.store, opened.roster
+        super().__init__(opened)
         self._changes = Changes(opened)
-        self._searcher = Searcher(
-            opened.roster, opened.description.space, path=index_path(opened.store.location)
-        )
-        self.space = opened.description.space
         self.outlier_similarity = opened.description.outlier_similarity
         self.audit: AuditLog = opened.audit
 
@@ -106,11 +98,6 @@ class Gallery:
             gallery.close()
             raise
         return gallery
-
-    @property
-    def path(self) -> Path:
-        """The gallery's file."""
-        return Path(self._store.location)
 
     @property
     def protected(self) -> bool:
@@ -261,6 +248,18 @@ class Gallery:
         member = self._roster.find_external(normalise_identity(external_id, what="external_id"))
         return None if member is None else member.person()
 
+    def photos(self, identity: str) -> list[dict[str, Any]]:
+        """What is known of each photo of a person but the vector, fit for JSON.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+        """
+        with self._store.transaction():
+            member = self._roster.find(normalise_identity(identity))
+            if member is not None:
+                return [face.facts() for face in self._roster.faces(member).values()]
+        raise self._nobody(identity)
+
     def people(self) -> Iterator[Person]:
         """Everybody in the order of enrolment, with all that is known."""
         return (member.person() for member in self._roster.members())
@@ -271,108 +270,6 @@ class Gallery:
             EnrolledPerson(person.identity, person.n_photos, person.enrolled_at)
             for person in self.people()
         ]
-
-    def groups(self) -> Mapping[str, int]:
-        """Name of each group -> how many people are in it."""
-        return self._store.group_sizes()
-
-    def template_set(self) -> TemplateSet:
-        """One fused template per person, in the order of enrolment; kept until the file changes.
-
-        Raises:
-            GalleryError: If the file cannot be read or is damaged.
-        """
-        return self._searcher.template_set()
-
-    def search(
-        self, probe: Embeddings, *, rank: int = 5, groups: Collection[str] | None = None
-    ) -> list[tuple[Candidate, ...]]:
-        """Rank the enrolled people for each probe face, without a decision.
-
-        Args:
-            probe: The faces looked for.
-            rank: How many candidates to give per face.
-            groups: Only people of these groups may be found; None for everybody.
-
-        Raises:
-            GallerySpaceError: If the probe is of another space.
-            InputError: If ``rank`` is not positive.
-        """
-        self.check_space(probe.space)
-        return self._searcher.search(probe, rank=rank, groups=groups)
-
-    def identify(
-        self,
-        probe: Embeddings,
-        *,
-        table: ThresholdTable | None = None,
-        calibration: Calibration | None = None,
-        fpir: float = 0.01,
-        threshold: Threshold | None = None,
-        rank: int = 5,
-    ) -> list[Identification]:
-        """Name each probe face or call it unknown.
-
-        Args:
-            probe: The faces looked for.
-            table: The thresholds on the model's card.
-            calibration: This site's calibration of the model, which comes before ``table``. One
-                of them is needed unless ``threshold`` is given; see `threshold`.
-            fpir: The chance in (0, 1) that a stranger is given a name, at most.
-            threshold: A rule to use instead.
-            rank: How many candidates to give per face.
-
-        Raises:
-            GallerySpaceError: If the probe is of another space.
-            SpaceMismatchError: If the calibration is of another space.
-            CalibrationError: If neither can carry ``fpir`` for the people enrolled.
-            InputError: If nothing is given to decide by, or a value is out of range.
-        """
-        self.check_space(probe.space)
-        promised = None
-        if threshold is None:
-            if table is None and calibration is None:
-                raise InputError(
-                    "identify needs table=... or calibration=... (calibrated thresholds), or "
-                    "threshold=..."
-                )
-            card = ThresholdTable() if table is None else table
-            threshold = self.threshold(card, fpir=fpir, calibration=calibration)
-            promised = fpir
-        found, size = self.search(probe, rank=rank), len(self)
-        return [Identification(candidates, threshold, promised, size) for candidates in found]
-
-    def threshold(
-        self,
-        table: ThresholdTable,
-        *,
-        fpir: float = 0.01,
-        calibration: Calibration | None = None,
-        groups: Collection[str] | None = None,
-    ) -> Threshold:
-        """The threshold that keeps the FPIR among those enrolled now at or below ``fpir``.
-
-        By the site's calibration, else by the model's card, as `threshold_for_gallery` says.
-
-        Args:
-            table: The thresholds on the model's card.
-            fpir: The chance in (0, 1) that a stranger is given a name, at most.
-            calibration: This site's calibration of the model, or None.
-            groups: Only people of these groups are searched; None for everybody.
-
-        Raises:
-            SpaceMismatchError: If the calibration is of another space.
-            CalibrationError: If neither can carry that for a gallery of this size.
-        """
-        if calibration is not None:
-            calibration.check_space(self.space)
-        if groups is None:
-            counts = self._roster.summary().people_by_faces
-        else:
-            counts = self._store.people_by_faces(list(groups))
-        return threshold_for_gallery(
-            table, fpir=fpir, people_by_photos=counts, calibration=calibration
-        )
 
     def backup(self, path: str | Path) -> None:
         """Write a consistent copy to a new file for its owner only, while others go on writing.
@@ -396,15 +293,3 @@ class Gallery:
         known = [person.identity for person in self.people()] if len(self) < _SUGGEST_AMONG else []
         hint = did_you_mean(name, known, most=3)
         return IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.path}{hint}")
-
-    def check_space(self, space: EmbeddingSpace) -> None:
-        """Refuse embeddings of another space.
-
-        Raises:
-            GallerySpaceError: If it is another one.
-        """
-        if space != self.space:
-            raise GallerySpaceError(
-                f"{self.path} holds embeddings of {self.space}, got {space}; re-enrol its people "
-                f"with {space.model} in a new gallery, or use model {self.space.model}"
-            )

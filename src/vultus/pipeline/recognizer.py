@@ -164,14 +164,11 @@ class Recognizer(Deciding):
         cautious: bool = False,
     ) -> list[Identification]:
         """As `identify`, for a photo that `analyse` gave."""
-        table, calibration = self.rules(cautious=cautious and threshold is None)
-        answers = gallery.identify(
-            photo.embeddings,
-            table=table,
-            calibration=calibration,
-            fpir=fpir,
-            threshold=None if threshold is None else Threshold(threshold),
-        )
+        if threshold is None:
+            rule = self.gallery_threshold(gallery, fpir=fpir, cautious=cautious)
+            answers = gallery.identify(photo.embeddings, threshold=rule, fpir=fpir)
+        else:
+            answers = gallery.identify(photo.embeddings, threshold=Threshold(threshold))
         notes = (photo.righting.words,) if photo.righting.words else ()
         return [
             dataclasses.replace(answer, refusal=refusal, notes=notes)

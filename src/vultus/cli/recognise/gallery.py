@@ -1,10 +1,11 @@
 """`vultus gallery`: enrolled people in one local file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from vultus.cli.gallery.details import DetailOptions
 from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.options import FpirOptions, PhotosArgument, RecognizerOptions, SelectOption
 from vultus.cli.output import (
@@ -25,9 +26,6 @@ from vultus.cli.recognise.identify import AnswerOptions, named_faces, print_face
 from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
 
-if TYPE_CHECKING:
-    pass
-
 
 def enroll(
     file: FileArgument,
@@ -35,6 +33,7 @@ def enroll(
     models: RecognizerOptions,
     opener: KeyOptions,
     report: ReportOptions,
+    noted: DetailOptions,
     name: Annotated[
         str | None,
         typer.Option(help="Who it is; without, give a folder with a folder per person."),
@@ -53,8 +52,11 @@ def enroll(
     from vultus.pipeline.enrolment import enroll_folder, size_note
     from vultus.pipeline.photos import Skipped
 
-    if force and name is None:
-        raise InputError("--force is for one person at a time; give --name, or leave it out")
+    details = noted.details()
+    if (force or details is not None) and name is None:
+        raise InputError(
+            "--force, --group and what else is noted are for one person at a time; give --name"
+        )
     recognizer, skipped = models.open(), Skipped(on_note=report_note)
     enrolled: dict[str, int] = {}
     with opener.open_or_make(file, recognizer) as gallery, progress_bar() as progress:
@@ -63,7 +65,13 @@ def enroll(
             if (crowd := size_note(recognizer, gallery, {name: len(paths)})) is not None:
                 skipped.note(crowd)
             enrolled[name] = recognizer.enroll(
-                gallery, name, paths, select=select, on_error=skipped, force=force
+                gallery,
+                name,
+                paths,
+                select=select,
+                on_error=skipped,
+                details=details,
+                force=force,
             )
         for folder in () if name is not None else map(Path, photos):
             enrolled |= enroll_folder(
@@ -94,18 +102,29 @@ def list_people(
 ) -> int:
     """List who is enrolled, with how many photos."""
     with opener.open(file) as gallery:
-        people, space = gallery.identities(), gallery.space
+        people, space = list(gallery.people()), gallery.space
     if json:
         print_json({"space": space.to_dict(), "people": [person.to_dict() for person in people]})
     elif csv:
-        lines = [(p.identity, p.n_photos, p.enrolled_at) for p in people]
-        print_csv(("name", "photos", "enrolled"), lines)
+        lines = [
+            (
+                *(p.identity, p.n_photos, p.enrolled_at),
+                *(p.external_id, "; ".join(p.groups), p.expires_at),
+            )
+            for p in people
+        ]
+        print_csv(("name", "photos", "enrolled", "external id", "groups", "expires"), lines)
     else:
         rows = [
-            (one_line(person.identity), str(person.n_photos), person.enrolled_at)
+            (
+                one_line(person.identity),
+                str(person.n_photos),
+                person.enrolled_at,
+                one_line(", ".join(person.groups)),
+            )
             for person in people
         ]
-        head = ("name", "photos", "enrolled")
+        head = ("name", "photos", "enrolled", "groups")
         print_table(head, rows, title=f"enrolled: {len(people)}; {space}")
     return ExitCode.OK
 
@@ -134,6 +153,10 @@ def identify(
     models: RecognizerOptions,
     opener: KeyOptions,
     report: AnswerOptions,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="Only people of this group; again for more.", show_default=False),
+    ] = None,
 ) -> int:
     """Name the people in photos or call them unknown; exit code 0 all named, 1 someone unknown."""
     from vultus.pipeline.photos import Skipped
@@ -142,5 +165,6 @@ def identify(
     recognizer, skipped = models.open(), Skipped()
     recognizer.max_fnir = decision.max_fnir
     with opener.open(file) as gallery:
-        faces = named_faces(recognizer, gallery, photos, decision, skipped, report)
+        known = gallery.among(group) if group else gallery
+        faces = named_faces(recognizer, known, photos, decision, skipped, report)
     return print_faces(faces, skipped, report)

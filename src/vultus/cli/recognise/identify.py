@@ -141,6 +141,7 @@ def named_faces(
 ) -> list[dict[str, Any]]:
     """Every face of some photos, with who it is, fit for JSON; drawn, where that is asked for."""
     from vultus.gallery.decisions import log_decisions
+    from vultus.gallery.review.queue import ReviewQueue
     from vultus.image.draw import draw_identified
     from vultus.image.io import list_images
 
@@ -154,7 +155,9 @@ def named_faces(
         on_error=skipped,
     )
     records: list[dict[str, Any]] = []
+    queue = ReviewQueue(gallery)
     for number, (photo, answers) in enumerate(answered):
+        waiting = queue.offer(photo.embeddings, answers, sources=[photo.name] * len(answers))
         drawn = {}
         if report.log:
             log_decisions(gallery, answers)
@@ -165,7 +168,10 @@ def named_faces(
             {"photo": photo.name, "face": i, "box_xyxy": face["box_xyxy"]}
             | answer.to_dict()
             | drawn
-            for i, (face, answer) in enumerate(zip(photo.faces.to_dicts(), answers, strict=True))
+            | ({} if waits is None else {"review": waits})
+            for i, (face, answer, waits) in enumerate(
+                zip(photo.faces.to_dicts(), answers, waiting, strict=True)
+            )
         ]
     return records
 
