@@ -1,3 +1,5 @@
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -126,3 +128,10 @@ def test_large_photos_are_searched_for_larger_faces_unless_asked(hopper: Image) 
     assert len(usual.detect(photo)) == 0
     assert len(thorough.detect(photo)) == 1
     assert len(usual.detect(photo[700:1100, 700:1100])) == 1
+
+
+def test_another_process_gets_the_same_detector(hopper: Image) -> None:
+    here = MtcnnDetector(min_face_px=60, thresholds=(0.5, 0.6, 0.8), threads=1)
+    there: MtcnnDetector = pickle.loads(pickle.dumps(here))
+    assert (there.min_face_px, there.thresholds) == (60, (0.5, 0.6, 0.8))
+    np.testing.assert_array_equal(there.detect(hopper).boxes, here.detect(hopper).boxes)

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vultus.core.checks import check_range
 from vultus.core.choices import Precision, Runtime
@@ -86,6 +87,17 @@ class MtcnnDetector:
         self._opening = Lock()
         self._one_run = self._open_networks(streams=1)
         self._several_runs: Networks | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickling, as other processes get it: the networks are opened there anew."""
+        settings: dict[str, Any] = {
+            "min_face_px": self.min_face_px,
+            "thresholds": self.thresholds,
+            "runtime": self._runtime,
+            "precision": self._precision,
+            "threads": self._threads,
+        }
+        return partial(type(self), **settings), ()
 
     def detect(self, image: Image) -> Faces:
         """Find the faces in one image; see `vultus.detection.base.Detector.detect`."""
