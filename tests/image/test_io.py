@@ -5,6 +5,7 @@ import time
 import warnings
 import zlib
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,21 @@ def test_a_jpeg_that_lacks_pixels_is_refused_or_complete(progressive: bool) -> N
         except ImageError:
             refused += 1
     assert refused > 190
+
+
+@pytest.mark.parametrize("settings", [{"restart_marker_blocks": 1}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_jpeg_with_restart_marks_that_lacks_pixels_is_refused(
+    mode: str, settings: dict[str, int]
+) -> None:
+    picture = PilImage.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    smooth = picture.resize((96, 80), PilImage.Resampling.BICUBIC).convert(mode)
+    data = encoded(smooth, "JPEG", quality=90, **settings)
+    whole = read_image(data)
+    np.testing.assert_array_equal(read_image(data[:-2]), whole)
+    for cut in range(3, len(data) // 3):
+        with suppress(ImageError):  # one that is read is whole
+            np.testing.assert_array_equal(read_image(data[:-cut]), whole)
 
 
 @pytest.mark.parametrize(

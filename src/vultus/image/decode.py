@@ -215,14 +215,28 @@ def _load_jpeg(opened: JpegImageFile, name: str) -> None:
         return
     # Decoders fill what is missing in silence. Where every pixel is there, it makes no difference
     # what stands between the data and the marker; else some pixels are made of it.
-    stream.seek(-1, 2)
-    escape = b"\0" if stream.read(1) == b"\xff" else b""  # else the noise would be a marker
+    stream.seek(0)
+    noise = _noise_behind(stream.read())
     stream.seek(0)
     with PilImage.open(stream, formats=("JPEG",)) as again:
-        again.load_read = _CutJpeg(stream, escape + _JPEG_NOISE).read  # type: ignore[attr-defined]
+        again.load_read = _CutJpeg(stream, noise).read  # type: ignore[attr-defined]
         if again.tobytes() != opened.tobytes():
             raise OSError("image file is truncated")
     logger.warning("%s lacks its end, and all of its pixels are there", name)
+
+
+def _noise_behind(data: bytes) -> bytes:
+    """Bytes that give pixels of their own wherever some of a JPEG's are missing.
+
+    Some files have marks from which a decoder starts again; it fills what it misses up to the end
+    in silence if the next one does not come. So each is given that could be next, with noise.
+    """
+    escape = b"\0" if data.endswith(b"\xff") else b""  # else the noise would be a marker
+    last = max(range(8), key=lambda number: data.rfind(bytes((0xFF, 0xD0 + number))))
+    seen = data.rfind(bytes((0xFF, 0xD0 + last))) >= 0
+    following = last + 1 if seen else 0
+    marks = (bytes((0xFF, 0xD0 + (following + step) % 8)) for step in range(8))
+    return escape + _JPEG_NOISE + b"".join(mark + _JPEG_NOISE for mark in marks)
 
 
 def check_pixel_count(size_wh: tuple[int, int], name: str, *, max_pixels: int) -> None:
