@@ -29,6 +29,7 @@ def test_data_must_be_named() -> None:
         train_trust("vultus-s2", TrustSettings())
 
 
+@pytest.mark.slow
 def test_a_head_is_made_and_found_by_its_model(
     portraits: Path, guessing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
