@@ -1,6 +1,7 @@
 from tests.evaluation.report.group_figures import figures
 
 from vultus.evaluation.measures.differentials import Differential
+from vultus.evaluation.measures.intervals import rate_interval
 from vultus.evaluation.protocols.groups.figures import RateFigures
 from vultus.evaluation.report.group_tables import (
     differential_lines,
@@ -13,14 +14,17 @@ from vultus.evaluation.report.group_tables import (
 
 
 def _rate(rate: float | None, n_errors: int, n: int) -> RateFigures:
-    return RateFigures(rate=rate, interval=None, n_errors=n_errors, n=n)
+    interval = rate_interval(n_errors, n) if n else None
+    return RateFigures(rate=rate, interval=interval, n_errors=n_errors, n=n)
 
 
 def test_rates_in_words() -> None:
     assert rate_words(_rate(0.0012, 12, 10_000)) == "1.2e-3"
     assert rate_words(_rate(0.0344, 344, 10_000), percent=True) == "3.4 %"
-    assert rate_words(_rate(None, 2, 1000)) == "< 3e-3"
-    assert rate_words(_rate(None, 0, 3)) == "not measurable"
+    assert rate_words(_rate(None, 0, 1000)) == "< 3e-3"
+    # Two errors leave more open than none.
+    assert rate_words(_rate(None, 2, 1000)) == "< 7.3e-3"
+    assert rate_words(_rate(None, 0, 2)) == "not measurable"
     assert rate_words(_rate(None, 0, 0)) == rate_words(None) == "\N{EN DASH}"
 
 

@@ -12,6 +12,7 @@ from vultus.cli.output import (
     CsvOption,
     ExitCode,
     JsonOption,
+    one_line,
     print_csv,
     print_json,
     print_table,
@@ -246,9 +247,9 @@ def _print(figures: "GroupFigures") -> None:
             f"{rate.n:,} comparisons"
         )
     for name, words in differential_lines(figures):
-        say(f"{name}: {words}")
+        say(one_line(f"{name}: {words}"))
     for line in cautious_lines(figures):
-        say(line)
+        say(one_line(line))
 
 
 def _columns(figures: "GroupFigures") -> "Iterator[tuple[str, list[str]]]":
@@ -262,7 +263,7 @@ def _columns(figures: "GroupFigures") -> "Iterator[tuple[str, list[str]]]":
     )
 
     cells, target = figures.cells, shown_target(figures)
-    yield "group", [cell.name for cell in cells]
+    yield "group", [one_line(cell.name) for cell in cells]
     yield "photos", [f"{cell.n_photos:,}" for cell in cells]
     yield "people", [f"{cell.n_people:,}" for cell in cells]
     if any(cell.no_face.n_errors for cell in cells):

@@ -29,8 +29,9 @@ _READING = (
     "comparison. Photos without a face, and faces that the gate refuses, take no part in FMR and "
     "fail each of their genuine comparisons (FNMR).",
     "Intervals are 95 %, from drawing people anew with replacement. n comparisons carry no rate "
-    "below 3 / n: where fewer than three errors were seen the rate is given as below that, and "
-    "takes no part in differentials. Of groups of few people intervals are themselves uncertain.",
+    "below 3 / n: where fewer than three errors were seen the rate is given as below the upper "
+    "end of its interval, and takes no part in differentials. Of groups of few people intervals "
+    "are themselves uncertain.",
     "Highest over lowest, and over the geometric mean: NISTIR 8429. Gini coefficient, corrected "
     "for few groups, and GARBE: Howard et al., 2022; 0 = all alike, 1 = one group has all errors. "
     "The threshold that a group needs is the lowest at which the FMR inside of it is at most that.",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from vultus.core.thresholds import smallest_claim
 from vultus.evaluation.measures.differentials import Differential
 from vultus.evaluation.measures.intervals import Interval
 from vultus.evaluation.protocols.groups.cautious import worst_groups
@@ -18,13 +17,16 @@ UNMEASURABLE = "not measurable"
 
 
 def rate_words(figure: RateFigures | None, *, percent: bool = False) -> str:
-    """A rate: ``1.2e-3`` or ``3.4 %``; below 3 / n ``< 3 / n``, and a dash for no comparison."""
+    """A rate: ``1.2e-3`` or ``3.4 %``, and a dash for no comparison.
+
+    One that is not measurable is below the upper end of its interval: 3 / n without any error,
+    more with one or two.
+    """
     if figure is None or not figure.n:
         return NOTHING
     if figure.rate is None:
-        if smallest_claim(figure.n) >= 1:  # of three comparisons there is nothing to say
-            return UNMEASURABLE
-        return f"< {number_words(smallest_claim(figure.n), percent=percent)}"
+        high = 1.0 if figure.interval is None else figure.interval.high
+        return UNMEASURABLE if high >= 1 else f"< {number_words(high, percent=percent)}"
     return number_words(figure.rate, percent=percent)
 
 
@@ -40,11 +42,13 @@ def number_words(value: float, *, percent: bool = False) -> str:
     """A rate as tables have it: two digits, and no more of an exponent than it needs.
 
     Example:
-        >>> number_words(0.00123), number_words(1e-3), number_words(0.0344, percent=True)
-        ('1.2e-3', '1e-3', '3.4 %')
+        >>> number_words(0.00123), number_words(1e-3)
+        ('1.2e-3', '1e-3')
+        >>> number_words(0.0344, percent=True), number_words(1, percent=True)
+        ('3.4 %', '100 %')
     """
     if percent:
-        return f"{100 * value:.2g} %"
+        return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.2g} %"
     digits, _, power = f"{value:.1e}".partition("e")
     return f"{digits.removesuffix('.0')}e{int(power)}" if value else "0"
 

@@ -1,6 +1,7 @@
 """Groups of people, measured with a Recognizer or from a file of embeddings."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -185,8 +186,8 @@ class _Table:
         # Photos that are in no group are not looked at.
         kept = np.flatnonzero(cells.places >= 0)
         names = [root.find(files[row], by=data.labels.name) for row in kept.tolist()]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
+        twice, times = Counter(names).most_common(1)[0]
+        if times > 1:
             raise InputError(f"{data.labels} must name each photo once, {twice} comes twice")
         return cls(
             names,
