@@ -87,7 +87,7 @@ def test_what_changed_is_analysed_again(
     strict.cache = recognizer.cache
     assert all(photo.refusals[0] for photo in strict.known_photos(album[:1]))
     assert recognizer.cache is not None
-    with sqlite3.connect(recognizer.cache.folder / "faces.db") as file:
+    with closing(sqlite3.connect(recognizer.cache.folder / "faces.db")) as file:
         # What was known of the earlier photo is forgotten.
         assert file.execute("SELECT count(*) FROM photos").fetchone() == (len(album) + 1,)
 
@@ -118,8 +118,9 @@ def test_a_cache_that_cannot_be_used_is_done_without(
             (cache.folder / "faces.db").write_bytes(b"something else" * 100)
         else:
             list(recognizer.known_photos(album))
-            with sqlite3.connect(cache.folder / "faces.db") as file:
+            with closing(sqlite3.connect(cache.folder / "faces.db")) as file:
                 file.execute("UPDATE photos SET faces = substr(faces, 1, 300)")
+                file.commit()
         caplog.clear()
         for _ in range(2):
             assert all(map(same, recognizer.known_photos(album), expected))
@@ -194,5 +195,5 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "cache")]
     writers = [subprocess.Popen([*command, name]) for name in ("a", "b")]
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    with sqlite3.connect(tmp_path / "cache" / "faces.db") as file:
+    with closing(sqlite3.connect(tmp_path / "cache" / "faces.db")) as file:
         assert file.execute("SELECT count(*) FROM photos").fetchone() == (200,)
