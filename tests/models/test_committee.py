@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +8,7 @@ from vultus.core.errors import (
     InputError,
     LicenceError,
     ModelError,
+    ModelNotFoundError,
     RegistryError,
 )
 from vultus.models.cards import ModelCard
@@ -131,6 +133,19 @@ class TestStore:
         for way in (store.path, store.fetch, store.pull, store.verify):
             with pytest.raises(ModelError, match=r"has no file of its own.*sphere20 sphere36"):
                 way(name)
+
+    def test_its_calibration_is_found_and_removed_in_any_order_of_names(
+        self, tmp_path: Path
+    ) -> None:
+        store = ModelStore(tmp_path)
+        path = store.calibration_path("sphere36+sphere20")
+        assert path == store.calibration_path("sphere20+sphere36")
+        path.parent.mkdir()
+        path.write_text("{}")
+        store.remove("sphere36+sphere20")
+        assert not path.parent.exists()
+        with pytest.raises(ModelNotFoundError, match=r"'sphere20\+sphere36' is not in the store"):
+            store.remove("sphere36+sphere20")
 
     def test_an_unknown_member_is_named(self) -> None:
         with pytest.raises(RegistryError, match="no 'vultus-s9'"):

@@ -18,7 +18,7 @@ from typing import Any
 from vultus.core.errors import InputError
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.models.cards import Licence, ModelCard
-from vultus.models.names import is_committee_name
+from vultus.models.names import is_committee, is_committee_name
 
 _MILLION = 1_000_000
 
@@ -98,6 +98,15 @@ def committee_name(members: Sequence[Member]) -> str:
     if [member.weight for member in members] == usual:
         return "+".join(names)
     return "+".join(f"{member.name}@{_digits(member)}" for member in members)
+
+
+def one_name(name: str) -> str:
+    """A model's name as it is; a committee's, whose members may come in any order, as one.
+
+    Raises:
+        InputError: As `parse_committee`.
+    """
+    return committee_name(parse_committee(name)) if is_committee(name) else name
 
 
 def committee_card(members: Sequence[Member], cards: Sequence[ModelCard]) -> ModelCard:

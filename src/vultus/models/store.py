@@ -19,7 +19,7 @@ from vultus.core.text import did_you_mean
 from vultus.models.built import build_in, check_buildable, find_origin
 from vultus.models.built_in import built_in_cards, built_in_files
 from vultus.models.cards import ModelCard
-from vultus.models.committee import committee_card, parse_committee
+from vultus.models.committee import committee_card, one_name, parse_committee
 from vultus.models.digest import check_digest, is_stamped, sha256_file, stamp
 from vultus.models.download import (
     Progress,
@@ -112,7 +112,7 @@ class ModelStore:
 
     def calibration_path(self, name: str) -> Path:
         """Where this site's calibration of a model is kept, beside its file; it may not exist."""
-        return self.root / name / _CALIBRATION
+        return self.root / one_name(name) / _CALIBRATION
 
     def trust_path(self, name: str) -> Path:
         """Where this site's own trust head of a model is kept, beside its file; it may not be."""
@@ -313,6 +313,7 @@ class ModelStore:
             ModelNotFoundError: If nothing of it is in the store.
             ModelError: If something cannot be deleted; the message says what is left.
         """
+        name = one_name(name)
         folder = self.root / name
         if not (is_model_name(name) or is_committee_name(name)) or not folder.is_dir():
             raise ModelNotFoundError(
