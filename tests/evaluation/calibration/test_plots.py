@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import CalibrationError, InputError
-from vultus.evaluation.calibration.plots import plot_gallery_thresholds, plot_reliability
+from vultus.core.thresholds import SearchRates, Threshold
+from vultus.evaluation.calibration.plots import (
+    plot_gallery_thresholds,
+    plot_gallery_trade,
+    plot_reliability,
+)
 from vultus.evaluation.calibration.probability import ProbabilityCheck
 from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.gallery_trade import TradePoint
 
 
 def level(photos: int, n_people: int) -> PhotoLevel:
@@ -38,3 +44,20 @@ def test_lines_end_where_the_people_end() -> None:
         assert points[100] == rule.similarity
     with pytest.raises(CalibrationError, match="takes a calibration on 30,000 people"):
         plot_gallery_thresholds(rates, fpir=1e-4)
+
+
+def test_the_trade_is_a_line_per_rate_and_number_of_photos() -> None:
+    def point(people: int, fpir: float, fnir: float | None) -> TradePoint:
+        rates = SearchRates(fpir, 2 * fpir, fnir, None if fnir is None else fnir + 0.1)
+        return TradePoint(people, 1, fpir, Threshold(0.5, search=rates))
+
+    refused = TradePoint(1000, 1, 0.01, None, "too few people")
+    points = [point(10, 0.1, 0.02), point(100, 0.1, 0.05), point(10, 0.01, 0.2), refused]
+    axes = plot_gallery_trade(points).axes[0]
+    lines = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.get_lines()}
+    assert lines == {
+        "FPIR 0.1, 1 photo(s) each": [[10, 2], [100, 5]],
+        "FPIR 0.01, 1 photo(s) each": [[10, 20]],
+    }
+    with pytest.raises(InputError, match="needs a measured FNIR"):
+        plot_gallery_trade([refused, point(10, 0.1, None)])
