@@ -22,6 +22,7 @@ from vultus.pipeline.measuring.groups import (
     measure_groups,
     measure_stored_groups,
 )
+from vultus.quality.gate import QualityGate
 
 PLAN = GroupPlan(threshold=Threshold(0.9), fmr=None, draws=20)
 
@@ -147,6 +148,42 @@ def test_a_crop_that_shows_nothing_is_refused(
     assert cell.refused is not None
     assert cell.refused.n_errors >= 1
     assert cell.fmr.n == (4 - cell.refused.n_errors) * (3 - cell.refused.n_errors) // 2
+
+
+def test_crops_are_judged_by_the_trust_head_too(
+    hopper: Image, collins: Image, tmp_path: Path
+) -> None:
+    gate = QualityGate(
+        min_inter_eye_px=None,
+        min_sharpness=None,
+        min_contrast=None,
+        max_under_exposure=None,
+        max_over_exposure=None,
+        max_yaw_deg=None,
+        max_pitch_deg=None,
+        max_occlusion=None,
+        max_cut_off=None,
+        min_norm=0,
+    )
+    recognizer = Recognizer(gate=gate)
+    rows = [("file", "person", "kind")]
+    for name, photo in (("hopper", hopper), ("collins", collins)):
+        crop = next(recognizer.analyse([photo])).crops.pixels[0]
+        for way, pixels in (("clean", crop), ("turned", crop[::-1, ::-1])):
+            write_image(tmp_path / f"{name}-{way}.png", np.ascontiguousarray(pixels))
+            rows.append((f"{name}-{way}.png", name, way))
+    _write(tmp_path / "labels.csv", rows)
+    data = LabelledRoot(
+        labels=tmp_path / "labels.csv",
+        root=tmp_path,
+        grouping=Grouping(by=("kind",)),
+        aligned=True,
+    )
+    figures = measure_groups(data, recognizer, plan=PLAN)
+    refused = {cell.name: cell.refused for cell in figures.cells}
+    assert refused["clean"] is not None
+    assert refused["turned"] is not None
+    assert (refused["clean"].n_errors, refused["turned"].n_errors) == (0, 2)
 
 
 def test_without_a_column_of_people_each_photo_is_one(

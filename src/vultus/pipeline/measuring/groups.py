@@ -44,6 +44,7 @@ from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import select_face
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import QUALITY_TEMPLATE, measure_quality
+from vultus.quality.trust import Trust
 
 logger = logging.getLogger(__name__)
 
@@ -289,12 +290,16 @@ def _judged_crops(
             f"crops of {template} cannot be judged by the quality gate, only those of "
             f"{QUALITY_TEMPLATE}; give photos, or measure without gate"
         )
-    limits = None if gate is None else gate.for_model(recognizer.embedder.min_norm)
+    head = None if gate is None else recognizer.trust_head
+    least = recognizer.embedder.min_norm, 0.0 if head is None else head.min_trust
+    limits = None if gate is None else gate.for_model(*least)
     for places, crops in _crops(photos, template, progress):
-        embedded = recognizer.embedder.embed(crops)
+        embedded, pools = recognizer.embedder.embed_with_pools(crops)
+        trust = None if head is None or pools is None else head.judge(pools, embedded)
         for row, place in enumerate(places):
-            face = embedded[row]
-            yield _Judged(place, face, limits is not None and _refuses(limits, crops[row], face))
+            face, own = embedded[row], None if trust is None else trust[row]
+            refused = limits is not None and _refuses(limits, crops[row], face, own)
+            yield _Judged(place, face, refused)
 
 
 def _crops(
@@ -314,9 +319,10 @@ def _crops(
             waiting = []
 
 
-def _refuses(gate: QualityGate, crop: AlignedCrops, face: Embeddings) -> bool:
+def _refuses(gate: QualityGate, crop: AlignedCrops, face: Embeddings, trust: Trust | None) -> bool:
     points = np.array([ARCFACE_POINTS], np.float32)
     corners = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
     known = Faces(corners, points, np.ones(1, np.float32))
     quality = measure_quality(crop.pixels[0], known, crop).with_norms(face)
+    quality = quality if trust is None else quality.with_trust(trust)
     return bool(gate.judge(quality)[0])
