@@ -53,6 +53,7 @@ _GALLERY = command_group(
     "Enrolled people in one local file.",
     {
         "enroll": "vultus.cli.recognise.gallery:enroll",
+        "import": "vultus.cli.gallery.bulk:import_",
         "list": "vultus.cli.recognise.gallery:list_people",
         "show": "vultus.cli.gallery.people:show",
         "rename": "vultus.cli.gallery.people:rename",

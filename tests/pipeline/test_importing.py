@@ -1,0 +1,149 @@
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vultus.core.errors import InputError
+from vultus.core.faces import Image
+from vultus.gallery.gallery import Gallery
+from vultus.image.io import write_image
+from vultus.pipeline.importing import import_people, read_table
+from vultus.pipeline.recognizer import Recognizer
+
+GRACE, EILEEN = "Grace Hopper", "Eileen Collins"
+
+
+@pytest.fixture
+def recognizer(tiny_model: Path) -> Recognizer:
+    return Recognizer(embedder=tiny_model, gate=None)
+
+
+@pytest.fixture
+def staff(hopper: Image, collins: Image, tmp_path: Path) -> Path:
+    folder = tmp_path / "staff"
+    for name, photo in ((GRACE, hopper), (EILEEN, collins)):
+        (folder / name).mkdir(parents=True)
+        write_image(folder / name / "0.png", photo)
+    write_image(folder / GRACE / "x.png", np.zeros((200, 200, 3), np.uint8))
+    return folder
+
+
+def test_a_folder_is_imported_and_run_again_goes_on_where_it_was(
+    recognizer: Recognizer, staff: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recognizer.open_gallery(tmp_path / "g.db") as gallery:
+        first = import_people(recognizer, gallery, staff)
+        assert {p.identity: p.added > 0 for p in first.people} == {GRACE: True, EILEEN: True}
+        assert [photo["reason"] for photo in first.left_out] == ["without a face"]
+        assert first.left_out[0]["identity"] == GRACE
+        looked_at: list[str] = []
+        seen = type(recognizer).analyse
+
+        def counted(self, photos, **named):  # type: ignore[no-untyped-def]
+            photos = list(photos)
+            looked_at.extend(map(str, photos))
+            return seen(self, photos, **named)
+
+        monkeypatch.setattr(type(recognizer), "analyse", counted)
+        again = import_people(recognizer, gallery, staff)
+        assert looked_at == [str(staff / GRACE / "x.png")]
+        assert (again.added, again.enrolled_before) == (0, first.added)
+        assert again.without_photo == []
+        page, sent = tmp_path / "left_out.html", again.to_dict()
+        again.write_page(page, gallery="g.db", model="tiny")
+        assert "x.png" in page.read_text(encoding="utf-8")
+        assert stat.S_IMODE(page.stat().st_mode) & 0o077 in (0, 0o044)
+        assert sent["left_out"][0]["photo"] == str(staff / GRACE / "x.png")
+
+
+def test_a_table_brings_notes_and_metadata(
+    recognizer: Recognizer, staff: Path, tmp_path: Path
+) -> None:
+    photo = Path("staff") / GRACE / "0.png"
+    other = Path("staff") / EILEEN / "0.png"
+    table = tmp_path / "staff.csv"
+    table.write_text(
+        "photo,name,external_id,groups,consent,consent_until,desk\n"
+        f"{photo},{GRACE},17,navy;board,access,2030-01-01,4\n"
+        f"{photo},{GRACE},,,,,\n"
+        f'"{other}","{EILEEN}",,,,,\n'
+        f"missing.jpg,Ada,,,,,\n",
+        encoding="utf-8",
+    )
+    with recognizer.open_gallery(tmp_path / "g.db") as gallery:
+        done = import_people(recognizer, gallery, table)
+        assert [(p.identity, p.added) for p in done.people] == [(GRACE, 1), (EILEEN, 1), ("Ada", 0)]
+        assert done.without_photo == ["Ada"]
+        grace = gallery.person(GRACE)
+        assert (grace.external_id, grace.groups, grace.metadata) == (
+            *("17", ("board", "navy")),
+            {"desk": "4"},
+        )
+        assert grace.expires_at == "2030-01-01T00:00:00+00:00"
+        # Notes that were changed in the table are noted, though no photo is new.
+        text = table.read_text(encoding="utf-8").replace("navy;board", "retired")
+        table.write_text(text, encoding="utf-8")
+        assert import_people(recognizer, gallery, table).added == 0
+        assert gallery.person(GRACE).groups == ("retired",)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("foto,name\na.jpg,A\n", "must have a column 'photo'"),
+        ("", "it has none"),
+        ("photo,name\na.jpg\n", "line 2: a line must have as many fields"),
+        ("photo,name\na.jpg,A,B\n", "line 2: a line must have as many fields"),
+        ("photo,name\n,A\n", "line 2: photo must name a file"),
+        ("photo,name\na.jpg,\n", "line 2: identity must have 1 to 200"),
+        ("photo,name,desk\na.jpg,A,1\nb.jpg,A,2\n", "line 3: desk of 'A' must be the same"),
+        ("photo,name,retain_until\na.jpg,A,soon\n", "'A': retain_until must be a time"),
+        ("photo,name,consent_until\na.jpg,A,2030-01-01\n", "consent must say"),
+        ('photo,name\n"a.jpg,A\n', "cannot be read as CSV"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_by_line(tmp_path: Path, text: str, why: str) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=why.replace("(", r"\(")):
+        read_table(table)
+
+
+def test_a_source_that_is_none_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:
+    with (
+        recognizer.open_gallery(tmp_path / "g.db") as gallery,
+        pytest.raises(InputError, match="folder with one folder of photos per person, or a CSV"),
+    ):
+        import_people(recognizer, gallery, tmp_path / "none")
+
+
+@pytest.mark.slow
+def test_a_killed_import_goes_on_and_loses_nobody(
+    staff: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    for number in range(12):  # refused as the same person, which takes its time as well
+        shutil.copytree(staff / EILEEN, staff / f"{EILEEN} {number}")
+    file = tmp_path / "g.db"
+    command = [
+        *(sys.executable, "-m", "vultus", "gallery", "import", str(file), str(staff)),
+        *("--model", str(tiny_model), "--json"),
+    ]
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
+        ) as process:
+            time.sleep(float(rng.uniform(1, 8)))
+            process.send_signal(signal.SIGKILL)
+    subprocess.run(command, check=True, capture_output=True)
+    with Gallery.open(file) as gallery:
+        assert gallery.check() == []
+        names = {person.identity for person in gallery.people()}
+        assert {GRACE, EILEEN} <= names
