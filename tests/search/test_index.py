@@ -274,6 +274,8 @@ def test_numbers_of_ones_own(way: Literal["exact", "coded"]) -> None:
         searched.add(vectors[7:9], ids=[77, 5])
     with pytest.raises(InputError, match="once"):
         searched.add(vectors[7:9], ids=[77, 77])
+    with pytest.raises(InputError, match=r"vectors \[3\] already"):  # came after larger ones
+        searched.add(vectors[7:8], ids=[3])
     with pytest.raises(InputError, match="2 integers"):
         searched.add(vectors[7:9], ids=[1.0, 2.0])
     with pytest.raises(InputError, match="int64"):

@@ -259,12 +259,13 @@ from vultus.search.index import VectorIndex
 from vultus.search.index_file import IndexFile, Stamp
 path, what = Path(sys.argv[1]), sys.argv[2]
 searched = VectorIndex.open(IndexFile(path))
+if what == "save":  # in memory: nothing is overwritten where it stands
+    opened, searched = searched, VectorIndex(8)
+    searched.add(opened.vectors(opened.ids), ids=opened.ids)
 print("ready", flush=True)
 for number in np.random.default_rng(int(sys.argv[3])).permutation(np.arange(2000) * 3 + 1):
-    if what == "erase":
-        searched.remove([number])
-    else:
-        searched.discard([number])
+    searched.remove([number])
+    if what == "save":
         searched.save(path, Stamp(b"a gallery", 7, b"mark"))
 """
 
