@@ -1,5 +1,6 @@
 """What `ofiq-syngen` does to a photo by the standard shows in the score, or is refused."""
 
+import cv2
 import numpy as np
 import pytest
 from ofiq_syngen import COMPONENT_REGISTRY, components
@@ -30,7 +31,10 @@ def recognizer() -> Recognizer:
 
 @pytest.fixture(scope="module")
 def clean(recognizer: Recognizer, hopper: Image, collins: Image) -> list[AnalysedPhoto]:
-    return list(recognizer.analyse([hopper, collins]))
+    # Small, because some operators fill large holes pixel by pixel.
+    portraits = [hopper[:500, :500], collins[20:300, 100:380]]
+    small = [cv2.resize(photo, (250, 250), interpolation=cv2.INTER_AREA) for photo in portraits]
+    return list(recognizer.analyse([np.asarray(photo, np.uint8) for photo in small]))
 
 
 def test_all_components_of_the_standard_are_tried() -> None:
@@ -46,7 +50,7 @@ def test_what_costs_similarity_costs_score_or_is_refused(
     assert callable(operator)
     for number, before in enumerate(clean):
         bgr = np.ascontiguousarray(before.image[..., ::-1])
-        made = np.asarray(operator(bgr, 1.0, number), np.uint8)
+        made = np.asarray(operator(bgr, 0.7, number), np.uint8)
         after = next(recognizer.analyse([np.ascontiguousarray(made[..., ::-1])]))
         if not len(after.faces) or after.refusals[face := after.faces.largest()]:
             continue

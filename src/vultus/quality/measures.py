@@ -89,7 +89,7 @@ class FaceQuality(Rows):
     norm: Floats | None = None
     trust: Floats | None = None
     stretch: Floats | None = None
-    damage: npt.NDArray[np.str_] | None = None
+    damage: npt.NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.score),)

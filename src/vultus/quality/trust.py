@@ -49,7 +49,7 @@ class Trust(Rows):
     score: Floats
     strength: Floats
     stretch: Floats
-    damage: npt.NDArray[np.str_]
+    damage: npt.NDArray[Any]
 
     def __post_init__(self) -> None:
         for name in ("score", "strength", "stretch"):

@@ -28,7 +28,7 @@ _KNOWN = {CLEAN: CLEAN, MISALIGNED: MISALIGNED, NO_FACE: NO_FACE}
 def attraction(
     vectors: Floats,
     person: npt.NDArray[np.int64],
-    damage: npt.NDArray[np.str_],
+    damage: npt.NDArray[Any],
     strength: Floats,
 ) -> Floats:
     """How near the nearest strangers are whose photos were damaged in the same way.
@@ -62,13 +62,13 @@ def attraction(
     return found
 
 
-def damage_kinds(damage: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+def damage_kinds(damage: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """(n,) int64: places in `vultus.data.damage.KINDS` of damages by name."""
     kinds = [KINDS.index(_KNOWN.get(name) or DAMAGES[name].kind) for name in damage.tolist()]
     return np.array(kinds, np.int64)
 
 
-def log_stretch(damage: npt.NDArray[np.str_], strength: Floats) -> Floats:
+def log_stretch(damage: npt.NDArray[Any], strength: Floats) -> Floats:
     """(n,) float32: logarithm of width over height as it should be; 0 where not stretched."""
     logs = np.zeros(len(damage), np.float32)
     for name, sign in (("stretch-wide", 1), ("stretch-tall", -1)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,7 +50,7 @@ class TrustSamples(Rows):
     """
 
     pixels: npt.NDArray[np.uint8]
-    damage: npt.NDArray[np.str_]
+    damage: npt.NDArray[Any]
     strength: npt.NDArray[np.float32]
     person: npt.NDArray[np.int64]
 
