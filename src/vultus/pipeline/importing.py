@@ -16,7 +16,6 @@ from vultus.gallery.gallery import Gallery
 from vultus.gallery.names import normalise_identity
 from vultus.gallery.people import Consent, PersonDetails, now
 from vultus.pages.blocks import Section, write_blocks
-from vultus.pages.page import PRIVATE
 from vultus.pipeline.enrolment import people_of_folder, size_note
 from vultus.pipeline.photos import Skipped
 from vultus.pipeline.recognizer import Recognizer
@@ -32,6 +31,7 @@ _KNOWN = (
     "retain_until",
 )
 _PER_PERSON = _KNOWN[2:]
+_NAMES = "This page says who is, or was to be, enrolled. Show it only to those who may know."
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class ImportReport:
         ]
         footer = f"{gallery}; {model}; Vultus {__version__}; {now()}"
         title = "Import of people"
-        write_blocks(Path(path), title=title, sections=sections, footer=footer, privacy=PRIVATE)
+        write_blocks(Path(path), title=title, sections=sections, footer=footer, privacy=_NAMES)
 
 
 def import_people(
