@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,18 @@ FULL = Calibration(
     MatchProbability("isotonic", np.array([0.1, 0.5]), np.array([-3.0, 5.0])),
     {"fmr": [{"target_fmr": 0.01}]},
 )
+
+
+def _rates(**curve: Any) -> dict[str, Any]:
+    """FPIR curves as a file has them, with fewer searches than strangers, or another curve."""
+    rates: dict[str, Any] = json.loads(FULL.to_json())["gallery_rates"]
+    level = rates["levels"][0]
+    level["curves"][0].update(curve)
+    if not curve:
+        level["n_searches"] = 2
+    return rates
+
+
 BARE = Calibration(SPACE, FULL.created, FULL.data, FULL.thresholds)
 
 
@@ -57,6 +70,15 @@ def test_another_space_is_refused_by_the_name_of_what_differs() -> None:
         ),
         ({"gallery_rates": {"levels": []}}, r"gallery_rates\.origin is missing"),
         ({"data": None}, "data must be a table, got None"),
+        (
+            {"data": json.loads(FULL.to_json())["data"] | {"failures": -3}},
+            "data: failures must be an integer of at least 0, got -3",
+        ),
+        (
+            {"gallery_rates": _rates(similarities=[0.3, 1e300])},
+            r"similarities must be in \[-1, 1\], got 0.3 to 1e\+300",
+        ),
+        ({"gallery_rates": _rates()}, "n_searches must be at least n_strangers"),
         ({"evidnce": 1}, "has no 'evidnce'; did you mean 'evidence'"),
         (
             {"thresholds": [{"similarity": -1, "fmr": 1e-6, "n_impostor": 1}]},

@@ -204,3 +204,12 @@ def test_the_same_question_again_is_not_worked_out_again(monkeypatch: pytest.Mon
     assert threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: 50}) is first
     with pytest.raises(AttributeError):
         threshold_for_gallery(rates, fpir=0.01, people_by_photos={1: 49})
+
+
+def test_a_calibration_without_thresholds_leaves_the_card_to_answer(
+    tiny_calibration: Calibration,
+) -> None:
+    bare = replace(tiny_calibration, thresholds=ThresholdTable(), fpir_curves=None)
+    assert threshold_for_fmr(TABLE, fmr=1e-3, calibration=bare).similarity == 0.4
+    with pytest.raises(CalibrationError):
+        threshold_for_fmr(ThresholdTable(), fmr=1e-3, calibration=bare)

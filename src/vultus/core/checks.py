@@ -12,6 +12,9 @@ from vultus.core.errors import InputError
 _UNIT_TOLERANCE = 1e-3
 
 
+_ROUNDING = 1e-6
+
+
 def check_array(
     name: str,
     value: Any,
@@ -111,6 +114,24 @@ def check_positive_int(name: str, value: Any, *, minimum: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
         raise InputError(f"{name} must be an integer of at least {minimum}, got {value!r}")
     return int(value)
+
+
+def check_similarities(name: str, values: npt.NDArray[np.floating[Any]]) -> None:
+    """Cosines are in [-1, 1], but for rounding.
+
+    Args:
+        name: What messages call them.
+        values: Of any shape.
+
+    Raises:
+        InputError: If one is not.
+    """
+    if values.size and not -1 - _ROUNDING <= float(values.min()) <= float(values.max()) <= (
+        1 + _ROUNDING
+    ):
+        raise InputError(
+            f"{name} must be in [-1, 1], got {float(values.min()):g} to {float(values.max()):g}"
+        )
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

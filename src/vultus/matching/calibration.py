@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, SpaceMismatchError
 from vultus.core.plain_values import parse_json, read_text
@@ -41,6 +42,10 @@ class CalibrationData:
     failures: int
     detector: str | None
     seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_people", "n_photos", "n_people_held_out", "n_photos_held_out", "failures"):
+            check_positive_int(name, getattr(self, name), minimum=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

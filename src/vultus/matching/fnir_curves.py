@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int
+from vultus.core.checks import check_array, check_positive_int, check_similarities
 from vultus.core.errors import InputError
 from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
@@ -45,6 +45,7 @@ class FnirLevel:
         check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
         if not len(self.similarities) or not (np.diff(self.similarities) > 0).all():
             raise InputError("similarities must be rising, at least one, got others")
+        check_similarities("similarities", self.similarities)
         for name in ("fnirs", "highs"):
             values: npt.NDArray[np.float64] = getattr(self, name)
             check_array(name, values, dtype=np.float64, shape=self.similarities.shape)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, check_range
+from vultus.core.checks import check_array, check_positive_int, check_range, check_similarities
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.rows import freeze_arrays
 from vultus.core.settings_reader import Numbers
@@ -85,6 +85,7 @@ class FpirCurve:
         ordered = (np.diff(self.similarities) > 0).all() and (np.diff(self.fpirs) < 0).all()
         if not len(self.fpirs) or not ordered:
             raise InputError("a curve must hold rising similarities with falling fpirs, got others")
+        check_similarities("similarities", self.similarities)
         if not 0 < self.fpirs[-1] <= self.fpirs[0] < 1:
             raise InputError("fpirs must be in (0, 1), got others")
         freeze_arrays(self)
@@ -122,6 +123,7 @@ class RateSpread:
         check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
         if not len(self.similarities) or not (np.diff(self.similarities) > 0).all():
             raise InputError("similarities must be rising, at least one, got others")
+        check_similarities("similarities", self.similarities)
         for name in ("lows", "highs"):
             check_array(name, getattr(self, name), dtype=np.float64, shape=self.similarities.shape)
         if not ((self.lows >= 0) & (self.lows <= 1) & (self.highs >= 1)).all():
@@ -161,6 +163,11 @@ class PhotoLevel:
         sizes = [curve.size for curve in self.curves]
         if not sizes or sizes != sorted(set(sizes)):
             raise InputError(f"curves must be of rising sizes, got {sizes}")
+        if self.n_searches < self.n_strangers:
+            raise InputError(
+                f"n_searches must be at least n_strangers ({self.n_strangers}), each was searched "
+                f"for, got {self.n_searches}"
+            )
 
     @property
     def largest(self) -> int:

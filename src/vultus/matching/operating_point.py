@@ -239,7 +239,8 @@ def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Thresh
 
 def _beyond(calibration: Calibration, rule: Threshold, error: CalibrationError) -> Threshold:
     """A rule of the card where the calibration does not reach; never a laxer one."""
-    if rule.similarity < calibration.thresholds.points[-1].similarity:
+    points = calibration.thresholds.points
+    if points and rule.similarity < points[-1].similarity:
         raise error
     origin = f"model card: {rule.origin}; the calibration of {calibration.data.name} does not"
     return dataclasses.replace(rule, origin=f"{origin} reach that far")
