@@ -76,7 +76,10 @@ def test_a_folder_that_cannot_be_written_is_named(run: Run, original: Path, tmp_
     (tmp_path / "file").write_text("in the way")
     outcome = run("detect", original, "--draw", tmp_path / "file" / "new")
     assert outcome.code == 2
-    assert outcome.err.splitlines()[-1] == f"error: {tmp_path / 'file' / 'new'}: Not a directory"
+    assert outcome.err.splitlines()[-1] == (
+        f"error: {tmp_path / 'file' / 'new'} must be a folder or a new name, and "
+        f"{tmp_path / 'file'} is no folder"
+    )
 
 
 @pytest.mark.parametrize("way", ["first", "last", "variable"])
