@@ -1,61 +1,136 @@
 """Nothing acknowledged is lost, and nothing is half done, when a process is killed."""
 
-import signal
-import subprocess
-import sys
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.gallery.rounds import rounds
 
-from vultus.gallery.gallery import Gallery
-
-ENROLLER = """
-import sys
-import numpy as np
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.master_key import MasterKey
 
-space = EmbeddingSpace("toy", "0" * 64, "none", 128)
-with Gallery.open(sys.argv[1], space=space) as gallery:
-    for i in range(int(sys.argv[2]), 10**6):
-        raw = np.random.default_rng([i, 7]).standard_normal((2, 128)) * 0.3
-        raw += np.random.default_rng([i]).standard_normal(128)
-        gallery.enroll(f"person {i}", Embeddings.from_raw(raw, space))
-        print(i, flush=True)
-"""
+SPACE = EmbeddingSpace("toy", "0" * 64, "none", 128)
+KEY = MasterKey(bytes(range(32)))
+Work = Callable[[str, int, MasterKey | None, Connection], None]
+AFRESH = 25
+"""Rounds after which a gallery is begun anew, so that checking all of it stays quick."""
 
 
-def kill_rounds(path: Path, rounds: int) -> None:
-    acknowledged = -1
+def photos(person: int) -> Embeddings:
+    raw = np.random.default_rng([person, 7]).standard_normal((2, 128)) * 0.3
+    return Embeddings.from_raw(raw + np.random.default_rng([person]).standard_normal(128), SPACE)
+
+
+def enrol(path: str, first: int, key: MasterKey | None, told: Connection) -> None:
+    with Gallery.open(path, space=SPACE, key=key) as gallery:
+        for person in range(first, 10**6):
+            gallery.enroll(f"person {person}", photos(person))
+            told.send(person)
+
+
+def erase(path: str, first: int, key: MasterKey | None, told: Connection) -> None:
+    with Gallery.open(path, key=key) as gallery:
+        for person in range(first, first + len(gallery)):
+            gallery.remove(f"person {person}")
+            told.send(person)
+
+
+def kill(
+    work: Work, path: Path, first: int, key: MasterKey | None, rng: np.random.Generator
+) -> int:
+    """Let a process work from a person on, and kill it; gives the last person acknowledged."""
+    # Started of a process that has imported everything: a thousand rounds take minutes.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vultus.gallery.gallery", "numpy"])
+    here, there = context.Pipe(duplex=False)
+    child = context.Process(target=work, args=(str(path), first, key, there))
+    child.start()
+    there.close()
+    last = first - 1
+    try:
+        for _ in range(int(rng.integers(1, 8))):
+            last = here.recv()
+        time.sleep(float(rng.uniform(0, 0.02)))
+        child.kill()
+        while True:
+            last = here.recv()  # what was told before the kill
+    except EOFError:
+        pass
+    child.join()
+    here.close()
+    assert child.exitcode == -9
+    return last
+
+
+def people_of(path: Path, key: MasterKey | None) -> list[tuple[str, int]]:
+    with Gallery.open(path, key=key) as gallery:
+        assert gallery.check() == []
+        assert len(gallery.template_set()) == len(gallery)
+        return [(person.identity, person.n_photos) for person in gallery.identities()]
+
+
+def kill_enrolments(folder: Path, times: int, key: MasterKey | None) -> None:
     rng = np.random.default_rng(0)
-    for _ in range(rounds):
-        child = subprocess.Popen(
-            [sys.executable, "-c", ENROLLER, str(path), str(acknowledged + 1)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        with child.stdout as out:
-            for _ in range(int(rng.integers(2, 20))):
-                acknowledged = int(out.readline())
-            child.send_signal(signal.SIGKILL)
-            acknowledged = max([acknowledged, *map(int, out.read().split())])
-        child.wait()
-        with Gallery.open(path) as gallery:
-            people = [(person.identity, person.n_photos) for person in gallery.identities()]
-            gallery.template_set()
+    first = 0
+    for number in range(times):
+        path = folder / f"{number // AFRESH}.db"
+        first = 0 if number % AFRESH == 0 else first
+        acknowledged = kill(enrol, path, first, key=key, rng=rng)
+        people = people_of(path, key)
         # Each is there whole; the one being enrolled when the kill came may be there as well.
-        complete = [(f"person {i}", 2) for i in range(len(people))]
-        assert people == complete
-        assert acknowledged < len(people) <= acknowledged + 2
-        acknowledged = len(people) - 1
+        assert people == [(f"person {i}", 2) for i in range(len(people))]
+        assert acknowledged + 1 <= len(people) <= acknowledged + 2
+        first = len(people)
+
+
+def kill_erasures(folder: Path, times: int, key: MasterKey | None) -> None:
+    rng = np.random.default_rng(0)
+    full, path = folder / "full.db", folder / "g.db"
+    n = 15 * min(times, AFRESH)
+    with (
+        Gallery.open(full, space=SPACE, key=key) as gallery,
+        gallery.opened.store.transaction(write=True),
+    ):
+        for person in range(n):
+            gallery.enroll(f"person {person}", photos(person))
+    first = 0
+    for number in range(times):
+        if number % AFRESH == 0:
+            Path(f"{path}-erased").unlink(missing_ok=True)
+            shutil.copyfile(full, path)
+            first = 0
+        acknowledged = kill(erase, path, first, key=key, rng=rng)
+        people = people_of(path, key)
+        gone = n - len(people)
+        assert people == [(f"person {i}", 2) for i in range(gone, n)]
+        assert acknowledged + 1 <= gone <= acknowledged + 2
+        first = gone
+        if number % AFRESH in (0, AFRESH - 1) or number == times - 1:
+            shutil.copyfile(full, path)  # a backup in its place brings nobody back
+            assert people_of(path, key) == people
 
 
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
-    kill_rounds(tmp_path / "g.db", 3)
+    kill_enrolments(tmp_path, 3, None)
+
+
+def test_nobody_erased_comes_back_when_the_process_is_killed(tmp_path: Path) -> None:
+    kill_erasures(tmp_path, 3, None)
 
 
 @pytest.mark.slow
-def test_nothing_acknowledged_is_lost_in_many_rounds(tmp_path: Path) -> None:
-    kill_rounds(tmp_path / "g.db", 40)
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+@pytest.mark.parametrize("key", [None, KEY], ids=["without key", "with key"])
+@pytest.mark.parametrize("times", [kill_enrolments, kill_erasures])
+def test_many_kills(
+    tmp_path: Path, times: Callable[[Path, int, MasterKey | None], None], key: MasterKey | None
+) -> None:
+    times(tmp_path, rounds(25), key)

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vultus.core.errors import GalleryError, InputError
+from vultus.core.errors import GalleryError, InputError, OutputError
 from vultus.core.files import appearing, private_opener, sync_folder
 from vultus.gallery.stores.sqlite_schema import (
     APPLICATION_ID,
@@ -165,9 +165,16 @@ class SqliteFile:
                 closing(self._opened(self._how)) as source,
                 closing(sqlite3.connect(part)) as copy,
             ):
-                source.backup(copy)
-                # One file, not three; opening the copy brings the log back.
-                copy.execute("PRAGMA journal_mode = DELETE")
+                try:
+                    source.backup(copy)
+                    # One file, not three; opening the copy brings the log back.
+                    copy.execute("PRAGMA journal_mode = DELETE")
+                except sqlite3.OperationalError as error:
+                    if error_code(error) == sqlite3.SQLITE_FULL:  # it is the copy that grows
+                        raise OutputError(
+                            f"{path} was not written: its disk is full; make room, or take another"
+                        ) from error
+                    raise
 
     def check(self) -> list[str]:
         """See `vultus.gallery.stores.base.GalleryStore.check`."""

@@ -1,0 +1,111 @@
+"""A flipped bit gives an error or a right answer, never a silent wrong one."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.gallery.rounds import rounds
+
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import GalleryError
+from vultus.gallery import templates
+from vultus.gallery.gallery import Gallery
+from vultus.gallery.master_key import MasterKey
+from vultus.gallery.people import PersonDetails
+
+PhotosOf = Callable[..., Embeddings]
+N_PEOPLE = 40
+KEY = MasterKey(bytes(range(32)))
+
+
+def fill(path: Path, space: EmbeddingSpace, photos_of: PhotosOf, key: MasterKey | None) -> None:
+    with Gallery.open(path, space=space, key=key) as gallery:
+        with gallery.opened.store.transaction(write=True):
+            for number in range(N_PEOPLE):
+                details = PersonDetails(
+                    external_id=f"id {number}",
+                    metadata={"room": number},
+                    groups=("staff",) if number % 2 else ("guests",),
+                    retain_until=f"2031-01-01T00:00:{number:02}+00:00",
+                )
+                gallery.enroll(f"person {number}", photos_of(number, 2), details=details)
+        gallery.remove("person 3")
+
+
+def questions(photos_of: PhotosOf) -> dict[str, Callable[[Gallery], object]]:
+    """What is asked, each of a gallery of its own opening."""
+    probe = photos_of(5, 2, first=2)
+    return {
+        "search": lambda g: g.search(probe, rank=N_PEOPLE),
+        "search a group": lambda g: g.search(probe, rank=N_PEOPLE, groups=["staff"]),
+        "templates": lambda g: g.template_set().vectors.tobytes(),
+        "people": lambda g: list(g.people()),
+        "person": lambda g: (g.person("person 7"), g.photos("person 7")),
+        "by id": lambda g: g.person_by_external_id("id 9"),
+        "groups": lambda g: dict(g.groups()),
+        "how many": len,
+        "nobody": lambda g: g.person_by_external_id("id 3"),
+    }
+
+
+def flipped(data: bytes, rng: np.random.Generator) -> bytes:
+    content = bytearray(data)
+    bit = int(rng.integers(8 * len(content)))
+    content[bit // 8] ^= 1 << bit % 8
+    return bytes(content)
+
+
+def answered(
+    path: Path, key: MasterKey | None, asked: Mapping[str, Callable[[Gallery], object]]
+) -> list[tuple[str, object] | None]:
+    """Question and answer, or None where there was an error."""
+    answers: list[tuple[str, object] | None] = []
+    try:
+        with Gallery.open(path, key=key) as gallery:
+            for name, ask in asked.items():
+                try:
+                    answers.append((name, ask(gallery)))
+                except GalleryError:
+                    answers.append(None)
+    except GalleryError:
+        answers.append(None)
+    return answers
+
+
+@pytest.mark.parametrize("kind", ["plain", "index", "key"])
+@pytest.mark.parametrize("times", [25, pytest.param(rounds(200), marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
+def test_a_flipped_bit_gives_an_error_or_the_right_answer(
+    tmp_path: Path,
+    space: EmbeddingSpace,
+    photos_of: PhotosOf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    times: int,
+) -> None:
+    monkeypatch.setattr(templates, "WORTH_A_FILE", 10 if kind == "index" else 10**6)
+    path, key, rng = tmp_path / "g.db", KEY if kind == "key" else None, np.random.default_rng(0)
+    fill(path, space, photos_of, key)
+    asked = questions(photos_of)
+    with Gallery.open(path, key=key) as gallery:
+        right = {name: ask(gallery) for name, ask in asked.items()}
+    good = {file: file.read_bytes() for file in sorted(tmp_path.iterdir())}
+    assert (Path(f"{path}-index") in good) == (kind == "index")
+    told, silent = 0, []
+    for _ in range(times):
+        for file in tmp_path.iterdir():
+            file.unlink()
+        for file, data in good.items():
+            file.write_bytes(data)
+            file.chmod(0o600)
+        damaged = list(good)[int(rng.integers(len(good)))] if kind == "index" else path
+        damaged.write_bytes(flipped(good[damaged], rng))
+        answers = answered(path, key, asked)
+        told += answers.count(None)
+        wrong = [a for a in answers if a is not None and a[1] != right[a[0]]]
+        silent += [(damaged.name, name) for name, _ in wrong]
+    assert silent == []
+    told += sum("made again" in record.message for record in caplog.records)
+    assert told  # else nothing was damaged
