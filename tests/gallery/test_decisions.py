@@ -7,9 +7,9 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError
 from vultus.core.thresholds import Threshold
-from vultus.gallery.audit import AuditEntry, AuditHead
 from vultus.gallery.decisions import log_decisions
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.security.audit import AuditEntry, AuditHead
 
 PhotosOf = Callable[..., Embeddings]
 

@@ -21,11 +21,11 @@ from vultus.core.errors import (
     InputError,
 )
 from vultus.core.thresholds import Threshold, ThresholdTable
-from vultus.gallery import faces
 from vultus.gallery.enrolment import ALREADY, REPEATED
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.people import Consent, PersonDetails
+from vultus.gallery.people import faces
+from vultus.gallery.people.details import Consent, PersonDetails
+from vultus.gallery.security.master_key import MasterKey
 from vultus.matching.fusion import fuse
 from vultus.search.exact import search
 
@@ -583,7 +583,7 @@ def test_people_can_be_changed_while_they_are_listed(
     photos_of: PhotosOf,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("vultus.gallery.roster.PAGE", 2)
+    monkeypatch.setattr("vultus.gallery.people.roster.PAGE", 2)
     with Gallery.open(path, space=space) as gallery, Gallery.open(path) as other:
         for number in range(5):
             gallery.enroll(f"p{number}", photos_of(number))

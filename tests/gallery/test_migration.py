@@ -16,7 +16,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError, GalleryKeyError
 from vultus.gallery import migration
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 from vultus.matching.fusion import fuse
 
 PhotosOf = Callable[..., Embeddings]

@@ -5,7 +5,7 @@ import pytest
 from vultus import Recognizer
 from vultus.core.errors import ImageError, InputError, NoFaceError
 from vultus.core.faces import Image
-from vultus.gallery.roster import Roster
+from vultus.gallery.people.roster import Roster
 from vultus.image.io import write_image
 from vultus.pipeline.enrolment import enroll_folder, folder_gallery, people_of_folder, size_note
 from vultus.pipeline.photos import Skipped, tell_note

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import GalleryDamagedError, InputError
-from vultus.gallery.audit import AuditEntry, AuditHead
 from vultus.gallery.enrolment import judge_photos
 from vultus.gallery.erasure import ErasureReceipt
-from vultus.gallery.faces import (
+from vultus.gallery.opening import ERASURES, OpenedGallery
+from vultus.gallery.people.details import PersonDetails, Record, now
+from vultus.gallery.people.faces import (
     PhotoRule,
     StoredFace,
     least_similarity,
     to_embeddings,
     to_faces,
 )
-from vultus.gallery.opening import ERASURES, OpenedGallery
-from vultus.gallery.people import PersonDetails, Record, now
-from vultus.gallery.roster import Member
+from vultus.gallery.people.roster import Member
+from vultus.gallery.security.audit import AuditEntry, AuditHead
 
 logger = logging.getLogger(__name__)
 

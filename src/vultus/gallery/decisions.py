@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from vultus.core.errors import IdentityNotFoundError
 from vultus.core.results import Identification
-from vultus.gallery.audit import AuditEntry, AuditHead
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.security.audit import AuditEntry, AuditHead
 
 
 def log_decisions(

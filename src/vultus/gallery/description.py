@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import GalleryDamagedError, GalleryKeyError
-from vultus.gallery.audit import AuditEntry, AuditLog
-from vultus.gallery.crypto import Vault
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.people.summary import Summary, write_summary
+from vultus.gallery.security.audit import AuditEntry, AuditLog
+from vultus.gallery.security.crypto import Vault
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.base import GalleryStore
-from vultus.gallery.summary import Summary, write_summary
 from vultus.matching.fusion import chance_similarity
 
 _VAULT, _DESCRIPTION = "vault", "description"

@@ -10,7 +10,6 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold
-from vultus.gallery.audit import AuditEntry, AuditLog
 from vultus.gallery.changing import Changes
 from vultus.gallery.description import Description
 from vultus.gallery.enrolment import (
@@ -22,11 +21,12 @@ from vultus.gallery.enrolment import (
 )
 from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.inspection import inspect
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.names import normalise_identity
 from vultus.gallery.opening import OpenedGallery, open_gallery
-from vultus.gallery.people import Person, PersonDetails
-from vultus.gallery.searched import SearchedGallery
+from vultus.gallery.people.details import Person, PersonDetails
+from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.searching.searched import SearchedGallery
+from vultus.gallery.security.audit import AuditEntry, AuditLog
+from vultus.gallery.security.master_key import MasterKey
 
 _SUGGEST_AMONG = 5000
 """People among whom a name like a mistyped one is looked for; all of them have to be opened."""
@@ -42,7 +42,7 @@ class Gallery(SearchedGallery):
     Attributes:
         space: Of the embeddings.
         outlier_similarity: Two photos less alike than this are not of one person.
-        audit: The log of who did what, `vultus.gallery.audit.AuditLog`.
+        audit: The log of who did what, `vultus.gallery.security.audit.AuditLog`.
     """
 
     def __init__(self, opened: OpenedGallery) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vultus.core.errors import GalleryError
 from vultus.gallery.opening import OpenedGallery
-from vultus.gallery.templates import Templates
+from vultus.gallery.searching.templates import Templates
 
 
 def inspect(opened: OpenedGallery) -> list[str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from vultus.core.errors import GalleryError
 from vultus.gallery.description import Description, found
-from vultus.gallery.faces import StoredFace, read_vector, to_embeddings
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.names import normalise_identity
-from vultus.gallery.people import Record, utc_time
-from vultus.gallery.roster import Roster
+from vultus.gallery.people.details import Record, utc_time
+from vultus.gallery.people.faces import StoredFace, read_vector, to_embeddings
+from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.people.roster import Roster
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.base import PAGE, GalleryStore
 from vultus.gallery.stores.sqlite import SqliteStore
 from vultus.gallery.stores.sqlite_migrations import OldGallery, OldPerson, replacing

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vultus.core.errors import GalleryError
-from vultus.gallery.audit import AuditEntry, AuditLog
-from vultus.gallery.crypto import Vault
 from vultus.gallery.description import (
     Description,
     found,
@@ -16,10 +14,12 @@ from vultus.gallery.description import (
     read_description,
 )
 from vultus.gallery.erasure import ErasureLog
-from vultus.gallery.master_key import MasterKey
 from vultus.gallery.migration import migrate
-from vultus.gallery.people import Person
-from vultus.gallery.roster import Roster
+from vultus.gallery.people.details import Person
+from vultus.gallery.people.roster import Roster
+from vultus.gallery.security.audit import AuditEntry, AuditLog
+from vultus.gallery.security.crypto import Vault
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.base import GalleryStore
 from vultus.gallery.stores.sqlite import SqliteStore
 

@@ -10,7 +10,7 @@ from vultus.core.choices import DEFAULT_FPIR, DEFAULT_SELECT, Selection
 from vultus.core.errors import CalibrationError, ImageError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.names import normalise_identity
+from vultus.gallery.people.names import normalise_identity
 from vultus.image.io import ending, is_hidden, left_out_text, list_images
 from vultus.matching.operating_point import threshold_for_gallery
 from vultus.pipeline.photos import ErrorHandler, Note, tell, tell_note

@@ -13,8 +13,8 @@ from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import did_you_mean
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.names import normalise_identity
-from vultus.gallery.people import Consent, PersonDetails, now
+from vultus.gallery.people.details import Consent, PersonDetails, now
+from vultus.gallery.people.names import normalise_identity
 from vultus.pages.blocks import Section, write_blocks
 from vultus.pipeline.enrolment import people_of_folder, size_note
 from vultus.pipeline.photos import Skipped

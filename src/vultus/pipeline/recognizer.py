@@ -28,9 +28,9 @@ from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.enrolment import ALREADY, REPEATED, Enrolment, Resemblance, resemblances
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.names import normalise_identity
-from vultus.gallery.people import PersonDetails
+from vultus.gallery.people.details import PersonDetails
+from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.security.master_key import MasterKey
 from vultus.matching.verify import verify
 from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import (

@@ -7,8 +7,8 @@ import pytest
 from vultus.core.embeddings import Embeddings
 from vultus.embedding.embedder import Embedder
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.people import PersonDetails
+from vultus.gallery.people.details import PersonDetails
+from vultus.gallery.security.master_key import MasterKey
 
 Make = Callable[..., Path]
 

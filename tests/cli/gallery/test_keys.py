@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey, ScryptCost, read_key_file
+from vultus.gallery.security.master_key import MasterKey, ScryptCost, read_key_file
 from vultus.gallery.upkeep import rekeying
 
 Run = Callable[..., Any]

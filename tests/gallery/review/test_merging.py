@@ -7,7 +7,7 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people import Consent, PersonDetails
+from vultus.gallery.people.details import Consent, PersonDetails
 from vultus.gallery.review.merging import merge, merges, unmerge
 
 PhotosOf = Callable[..., Embeddings]

@@ -11,7 +11,7 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import IdentityNotFoundError, OutputError
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people import Consent, PersonDetails
+from vultus.gallery.people.details import Consent, PersonDetails
 from vultus.gallery.review.items import Items
 from vultus.gallery.upkeep.disclosure import export_person
 from vultus.matching.fusion import fuse

@@ -13,12 +13,12 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryKeyError
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 
 ONE, TWO = MasterKey(bytes(range(32))), MasterKey(bytes(range(32, 64)))
 ENDLESS = """
 import sys
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.upkeep.rekeying import rekey
 keys = [MasterKey(bytes(range(32))), MasterKey(bytes(range(32, 64)))]
 if sys.argv[2] == "1":

@@ -8,10 +8,10 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError, GalleryKeyError, InputError
 from vultus.core.thresholds import Threshold
-from vultus.gallery import templates
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey, ScryptCost
 from vultus.gallery.opening import open_gallery
+from vultus.gallery.searching import templates
+from vultus.gallery.security.master_key import MasterKey, ScryptCost
 from vultus.gallery.upkeep import rekeying
 from vultus.gallery.upkeep.rekeying import new_recovery_key, rekey
 from vultus.search.index import VectorIndex

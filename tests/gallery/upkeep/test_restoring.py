@@ -16,7 +16,7 @@ from vultus.core.errors import (
     OutputError,
 )
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.upkeep.restoring import restore
 
 PhotosOf = Callable[..., Embeddings]

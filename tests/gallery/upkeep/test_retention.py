@@ -7,7 +7,7 @@ import pytest
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people import Consent, PersonDetails
+from vultus.gallery.people.details import Consent, PersonDetails
 from vultus.gallery.stores.base import ItemRow
 from vultus.gallery.upkeep.retention import expire
 

@@ -100,7 +100,7 @@ def verify(
     Without --expect, an older copy of the whole gallery in its place cannot be told, nor a log
     that somebody wrote anew who can open the gallery.
     """
-    from vultus.gallery.audit import AuditHead
+    from vultus.gallery.security.audit import AuditHead
 
     heads = [AuditHead.parse(text) for text in expect or ()]
     with opener.open(file) as gallery, progress_bar() as progress:

@@ -9,7 +9,7 @@ import typer
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
-    from vultus.gallery.people import PersonDetails
+    from vultus.gallery.people.details import PersonDetails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class DetailOptions:
 
     def details(self) -> "PersonDetails | None":
         """What was given; None where nothing was."""
-        from vultus.gallery.people import Consent, PersonDetails, now
+        from vultus.gallery.people.details import Consent, PersonDetails, now
 
         if self.consent_until is not None and self.consent is None:
             raise InputError("--consent-until needs --consent, which says what was agreed to")

@@ -11,7 +11,7 @@ from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
-    from vultus.gallery.master_key import MasterKey
+    from vultus.gallery.security.master_key import MasterKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class NewKeyOptions:
 
     def master(self) -> "MasterKey | None":
         """The new master key; None for none."""
-        from vultus.gallery.master_key import read_key_file
+        from vultus.gallery.security.master_key import read_key_file
 
         if self.new_passphrase:
             return new_passphrase()
@@ -76,7 +76,7 @@ def new(
     Keep a copy of it where neither the gallery nor its backups are: who has both reads everything,
     and without the key nobody reads anything any more.
     """
-    from vultus.gallery.master_key import new_key_file
+    from vultus.gallery.security.master_key import new_key_file
 
     new_key_file(file)
     if json:

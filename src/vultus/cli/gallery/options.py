@@ -13,7 +13,7 @@ from vultus.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from vultus.gallery.gallery import Gallery
-    from vultus.gallery.master_key import MasterKey
+    from vultus.gallery.security.master_key import MasterKey
     from vultus.pipeline.recognizer import Recognizer
 
 FileArgument = Annotated[Path, typer.Argument(help="The gallery's file.", metavar="FILE")]
@@ -48,7 +48,7 @@ class KeyOptions:
 
     def master(self) -> "MasterKey | None":
         """The key that is given: by option, else by the environment; None if there is none."""
-        from vultus.gallery.master_key import key_from_environment, read_key_file
+        from vultus.gallery.security.master_key import key_from_environment, read_key_file
 
         if self.key is not None and self.passphrase:
             raise InputError("--key and --passphrase cannot both open a gallery; give one")
@@ -79,7 +79,7 @@ class KeyOptions:
 
 def asked_key() -> "MasterKey":
     """A passphrase, or the recovery key that was printed, from whoever is asked."""
-    from vultus.gallery.master_key import MasterKey
+    from vultus.gallery.security.master_key import MasterKey
 
     text = ask("passphrase or recovery key")
     try:
@@ -93,7 +93,7 @@ def asked_key() -> "MasterKey":
 
 def new_passphrase() -> "MasterKey":
     """A passphrase that is being chosen, typed twice."""
-    from vultus.gallery.master_key import MasterKey
+    from vultus.gallery.security.master_key import MasterKey
 
     text = ask("new passphrase")
     master = MasterKey.from_passphrase(text, new=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vultus.core.errors import GalleryDamagedError, InputError
-from vultus.gallery.crypto import PersonKey
 from vultus.gallery.description import check_vault
 from vultus.gallery.opening import OpenedGallery
-from vultus.gallery.people import now
-from vultus.gallery.roster import Member
+from vultus.gallery.people.details import now
+from vultus.gallery.people.roster import Member
+from vultus.gallery.security.crypto import PersonKey
 from vultus.gallery.stores.base import ItemRow
 
 

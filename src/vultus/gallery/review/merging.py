@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from vultus.core.errors import IdentityNotFoundError, InputError
-from vultus.gallery.audit import AuditEntry
-from vultus.gallery.faces import PhotoRule, StoredFace
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.names import normalise_identity
-from vultus.gallery.people import Record
+from vultus.gallery.people.details import Record
+from vultus.gallery.people.faces import PhotoRule, StoredFace
+from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.people.roster import Member
 from vultus.gallery.review.items import Items
-from vultus.gallery.roster import Member
+from vultus.gallery.security.audit import AuditEntry
 
 _KIND = "merge"
 

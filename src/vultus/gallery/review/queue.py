@@ -16,13 +16,13 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import GalleryDamagedError, InputError
 from vultus.core.results import Candidate, Identification
 from vultus.core.thresholds import Threshold
-from vultus.gallery.audit import AuditEntry
 from vultus.gallery.enrolment import Enrolment
-from vultus.gallery.faces import read_vector, vector_bytes
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.names import normalise_identity
-from vultus.gallery.people import PersonDetails
+from vultus.gallery.people.details import PersonDetails
+from vultus.gallery.people.faces import read_vector, vector_bytes
+from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.review.items import Items
+from vultus.gallery.security.audit import AuditEntry
 from vultus.matching.clustering import cluster
 
 _SETTINGS = "review"

@@ -1,8 +1,8 @@
 """What a store of galleries must do: rows of sealed bytes, written all or nothing.
 
 A store knows nothing of faces, names or keys: what it is given as ``bytes`` was sealed by
-`vultus.gallery.crypto` and comes back as it was. What it may read are numbers, times, the names of
-groups and the keyed tags by which people are looked up.
+`vultus.gallery.security.crypto` and comes back as it was. What it may read are numbers, times, the
+names of groups and the keyed tags by which people are looked up.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

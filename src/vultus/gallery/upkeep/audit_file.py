@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from vultus.core.files import writing
-from vultus.gallery.audit import AuditLog
+from vultus.gallery.security.audit import AuditLog
 
 
 def write_audit(log: AuditLog, path: str | Path) -> int:

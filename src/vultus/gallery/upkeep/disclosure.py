@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.files import check_target, writing
-from vultus.gallery.audit import AuditEntry
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.opening import OpenedGallery
-from vultus.gallery.people import now
-from vultus.gallery.roster import Member
+from vultus.gallery.people.details import now
+from vultus.gallery.people.roster import Member
+from vultus.gallery.security.audit import AuditEntry
 
 _ABOUT = """\
 Everything that a face-recognition gallery holds about one person.

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import GalleryKeyError
-from vultus.gallery.audit import AuditEntry, AuditHead
-from vultus.gallery.crypto import Vault
 from vultus.gallery.description import read_header, write_vault
-from vultus.gallery.master_key import MasterKey, ScryptCost
 from vultus.gallery.opening import OpenedGallery, open_gallery
+from vultus.gallery.searching.templates import wipe_index
+from vultus.gallery.security.audit import AuditEntry, AuditHead
+from vultus.gallery.security.crypto import Vault
+from vultus.gallery.security.master_key import MasterKey, ScryptCost
 from vultus.gallery.stores.base import GalleryStore
-from vultus.gallery.templates import wipe_index
 
 _AT_ONCE = 1000
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from vultus.core.errors import GalleryDamagedError, GalleryError, InputError, OutputError
 from vultus.core.files import appearing, private_opener, write_bytes
-from vultus.gallery.audit import AuditEntry, AuditHead
 from vultus.gallery.inspection import inspect
-from vultus.gallery.master_key import MasterKey
 from vultus.gallery.opening import OpenedGallery, open_gallery
+from vultus.gallery.security.audit import AuditEntry, AuditHead
+from vultus.gallery.security.master_key import MasterKey
 
 _LOGS = ("-wal", "-shm", "-journal")
 

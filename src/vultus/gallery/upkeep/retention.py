@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vultus.core.errors import InputError
-from vultus.gallery.audit import AuditEntry
 from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people import now, utc_time
+from vultus.gallery.people.details import now, utc_time
+from vultus.gallery.security.audit import AuditEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

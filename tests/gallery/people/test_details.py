@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from vultus.core.errors import GalleryError, InputError
-from vultus.gallery.people import Consent, PersonDetails, Record, utc_time
+from vultus.gallery.people.details import Consent, PersonDetails, Record, utc_time
 
 CONSENT = Consent(given_at="2026-11-30", purpose="access", until="2027-11-30T12:00+02:00")
 AT = "2026-11-30T00:00:00+00:00"

@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError, GalleryError, IndexFileError, OutputError
 from vultus.gallery.description import read_header
-from vultus.gallery.roster import Roster
-from vultus.gallery.summary import read_digest, template_digest
+from vultus.gallery.people.roster import Roster
+from vultus.gallery.people.summary import read_digest, template_digest
 from vultus.search.index import SearchAnswer, VectorIndex
 from vultus.search.index_file import IndexFile, Stamp
 

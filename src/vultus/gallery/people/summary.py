@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError
-from vultus.gallery.crypto import Vault
-from vultus.gallery.faces import vector_bytes
+from vultus.gallery.people.faces import vector_bytes
+from vultus.gallery.security.crypto import Vault
 from vultus.gallery.stores.base import GalleryStore
 
 _KEY = "summary"

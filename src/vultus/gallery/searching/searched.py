@@ -12,8 +12,8 @@ from vultus.core.results import Candidate, Identification
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.opening import OpenedGallery
-from vultus.gallery.searching import Searcher
-from vultus.gallery.templates import index_path
+from vultus.gallery.searching.searcher import Searcher
+from vultus.gallery.searching.templates import index_path
 from vultus.matching.calibration import Calibration
 from vultus.matching.operating_point import threshold_for_gallery
 

@@ -23,7 +23,7 @@ from vultus.core.checks import check_range
 from vultus.core.errors import ConfigError, GalleryDamagedError, InputError
 from vultus.core.progress import Progress
 from vultus.core.settings_reader import read
-from vultus.gallery.crypto import Vault
+from vultus.gallery.security.crypto import Vault
 from vultus.gallery.stores.base import PAGE, AuditRow, GalleryStore
 
 HEAD = "audit_head"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import ConfigError, GalleryKeyError, InputError, OutputError
-from vultus.gallery.master_key import (
+from vultus.gallery.security.master_key import (
     MasterKey,
     ScryptCost,
     key_from_environment,

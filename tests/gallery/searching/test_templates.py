@@ -12,12 +12,12 @@ import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryDamagedError
-from vultus.gallery import templates as module
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.people import PersonDetails
+from vultus.gallery.people.details import PersonDetails
+from vultus.gallery.searching import templates as module
+from vultus.gallery.searching.templates import Templates, index_path
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.sqlite import SqliteStore
-from vultus.gallery.templates import Templates, index_path
 from vultus.search.exact import search
 from vultus.search.index_file import IndexFile, Stamp
 from vultus.search.index_writer import write_index

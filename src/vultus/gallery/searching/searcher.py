@@ -10,8 +10,8 @@ from vultus.core.checks import check_positive_int
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import GalleryDamagedError
 from vultus.core.results import Candidate
-from vultus.gallery.roster import Roster
-from vultus.gallery.templates import Templates
+from vultus.gallery.people.roster import Roster
+from vultus.gallery.searching.templates import Templates
 
 _TRIES = 3
 

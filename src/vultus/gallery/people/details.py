@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vultus.core.errors import GalleryError, InputError
-from vultus.gallery.names import normalise_group, normalise_identity
+from vultus.gallery.people.names import normalise_group, normalise_identity
 
 _LARGEST_METADATA = 1 << 16
 

@@ -7,13 +7,13 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.gallery.test_sealing import hkdf
+from tests.gallery.security.test_sealing import hkdf
 
 from vultus.core.errors import GalleryDamagedError, GalleryError, GalleryKeyError, InputError
-from vultus.gallery.crypto import ERASED_KEY, WRAPPED_BYTES, PersonKey, Vault
-from vultus.gallery.key_slots import VaultHeader
-from vultus.gallery.master_key import MasterKey, ScryptCost
-from vultus.gallery.sealing import OVERHEAD
+from vultus.gallery.security.crypto import ERASED_KEY, WRAPPED_BYTES, PersonKey, Vault
+from vultus.gallery.security.key_slots import VaultHeader
+from vultus.gallery.security.master_key import MasterKey, ScryptCost
+from vultus.gallery.security.sealing import OVERHEAD
 
 CHEAP = ScryptCost(n=2**14)
 MASTER = MasterKey(bytes(range(32)))

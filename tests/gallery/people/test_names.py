@@ -1,7 +1,7 @@
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.gallery.names import normalise_identity
+from vultus.gallery.people.names import normalise_identity
 
 
 def test_one_name_has_one_spelling() -> None:

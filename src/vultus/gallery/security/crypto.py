@@ -27,15 +27,23 @@ import secrets
 from dataclasses import replace
 
 from vultus.core.errors import GalleryDamagedError, GalleryKeyError, InputError
-from vultus.gallery.key_slots import (
+from vultus.gallery.security.key_slots import (
     GALLERY_ID_BYTES,
     VaultHeader,
     opened_header,
     sealed_header,
     with_slot,
 )
-from vultus.gallery.master_key import MasterKey, ScryptCost
-from vultus.gallery.sealing import DOMAIN, KEY_BYTES, OVERHEAD, derive, new_cipher, seal, unseal
+from vultus.gallery.security.master_key import MasterKey, ScryptCost
+from vultus.gallery.security.sealing import (
+    DOMAIN,
+    KEY_BYTES,
+    OVERHEAD,
+    derive,
+    new_cipher,
+    seal,
+    unseal,
+)
 
 UID_BYTES = 16
 WRAPPED_BYTES = KEY_BYTES + OVERHEAD

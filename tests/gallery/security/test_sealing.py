@@ -3,8 +3,16 @@
 import hashlib
 import hmac
 
-from vultus.gallery.master_key import ScryptCost
-from vultus.gallery.sealing import DOMAIN, OVERHEAD, derive, new_cipher, seal, stretch, unseal
+from vultus.gallery.security.master_key import ScryptCost
+from vultus.gallery.security.sealing import (
+    DOMAIN,
+    OVERHEAD,
+    derive,
+    new_cipher,
+    seal,
+    stretch,
+    unseal,
+)
 
 
 def hkdf(secret: bytes, salt: bytes, info: bytes) -> bytes:

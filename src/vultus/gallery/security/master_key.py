@@ -1,7 +1,7 @@
 """The master key of a gallery: a key file, an environment variable, a passphrase, a recovery key.
 
 A master key never stands in the gallery. It wraps the gallery's own key there
-(`vultus.gallery.crypto`), so that it can be changed without sealing anything anew.
+(`vultus.gallery.security.crypto`), so that it can be changed without sealing anything anew.
 """
 
 import base64
@@ -18,7 +18,7 @@ from typing import Literal
 
 from vultus.core.errors import ConfigError, GalleryKeyError, InputError
 from vultus.core.files import check_target, writing
-from vultus.gallery.sealing import KEY_BYTES
+from vultus.gallery.security.sealing import KEY_BYTES
 
 KEY_VARIABLE = "VULTUS_GALLERY_KEY"
 """Environment variable that may hold a master key; who can read the process's environment (its

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import ConfigError, GalleryDamagedError, InputError
-from vultus.gallery.audit import HEAD, AuditEntry, AuditHead, AuditLog
-from vultus.gallery.crypto import Vault
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.audit import HEAD, AuditEntry, AuditHead, AuditLog
+from vultus.gallery.security.crypto import Vault
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.base import PAGE
 from vultus.gallery.stores.sqlite import SqliteStore
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    from vultus.gallery.master_key import ScryptCost
+    from vultus.gallery.security.master_key import ScryptCost
 
 KEY_BYTES = 32
 NONCE_BYTES = 12

@@ -9,18 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError
-from vultus.gallery.crypto import PersonKey, Vault
 from vultus.gallery.description import check_vault
-from vultus.gallery.faces import StoredFace, read_vector, vector_bytes
-from vultus.gallery.people import Person, Record
-from vultus.gallery.stores.base import PAGE, FaceRow, GalleryStore, PersonRow, TemplateRow
-from vultus.gallery.summary import (
+from vultus.gallery.people.details import Person, Record
+from vultus.gallery.people.faces import StoredFace, read_vector, vector_bytes
+from vultus.gallery.people.summary import (
     Summary,
     digest_bytes,
     read_summary,
     template_digest,
     write_summary,
 )
+from vultus.gallery.security.crypto import PersonKey, Vault
+from vultus.gallery.stores.base import PAGE, FaceRow, GalleryStore, PersonRow, TemplateRow
 
 _RECORD, _TEMPLATE, _FACE = "record", "template", "face"
 _EXTERNAL = "external id"

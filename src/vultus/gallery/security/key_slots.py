@@ -10,8 +10,16 @@ from typing import Literal
 
 from vultus.core.errors import GalleryDamagedError, GalleryKeyError, InputError
 from vultus.core.settings_reader import read
-from vultus.gallery.master_key import KEY_VARIABLE, KeyKind, MasterKey, ScryptCost
-from vultus.gallery.sealing import DOMAIN, KEY_BYTES, derive, new_cipher, seal, stretch, unseal
+from vultus.gallery.security.master_key import KEY_VARIABLE, KeyKind, MasterKey, ScryptCost
+from vultus.gallery.security.sealing import (
+    DOMAIN,
+    KEY_BYTES,
+    derive,
+    new_cipher,
+    seal,
+    stretch,
+    unseal,
+)
 
 GALLERY_ID_BYTES = 16
 _SALT_BYTES = 16

@@ -1,0 +1,1 @@
+"""Searching a gallery: templates that follow the store, and answers about faces."""
