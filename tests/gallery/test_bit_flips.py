@@ -9,10 +9,10 @@ from tests.gallery.rounds import rounds
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError
-from vultus.gallery import templates
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
-from vultus.gallery.people import PersonDetails
+from vultus.gallery.people.details import PersonDetails
+from vultus.gallery.searching import templates
+from vultus.gallery.security.master_key import MasterKey
 
 PhotosOf = Callable[..., Embeddings]
 N_PEOPLE = 40

@@ -41,9 +41,9 @@ def look():
 
 import numpy as np
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.gallery import templates
+from vultus.gallery.searching import templates
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 
 folder, n_erased, protected = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "key"
 templates.WORTH_A_FILE = 20  # so that there is a file of the index

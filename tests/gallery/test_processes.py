@@ -9,7 +9,7 @@ from tests.gallery.rounds import rounds
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", 64)
 KEY = MasterKey(bytes(range(32)))
