@@ -14,7 +14,7 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryDamagedError
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import PersonDetails
-from vultus.gallery.searching.searcher import templates as module
+from vultus.gallery.searching import templates as module
 from vultus.gallery.searching.templates import Templates, index_path
 from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.sqlite import SqliteStore

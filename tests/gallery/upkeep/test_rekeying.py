@@ -10,7 +10,7 @@ from vultus.core.errors import GalleryError, GalleryKeyError, InputError
 from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.opening import open_gallery
-from vultus.gallery.searching.searcher import templates
+from vultus.gallery.searching import templates
 from vultus.gallery.security.master_key import MasterKey, ScryptCost
 from vultus.gallery.upkeep import rekeying
 from vultus.gallery.upkeep.rekeying import new_recovery_key, rekey
