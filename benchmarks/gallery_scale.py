@@ -32,7 +32,7 @@ import numpy as np
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.master_key import MasterKey
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.upkeep.restoring import restore
 
 DIM, PHOTOS, RANK, AT_ONCE = 128, 2, 5, 1000

@@ -23,7 +23,8 @@ from vultus.core.errors import (
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.enrolment import ALREADY, REPEATED
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people.details import Consent, PersonDetails, faces
+from vultus.gallery.people import faces
+from vultus.gallery.people.details import Consent, PersonDetails
 from vultus.gallery.security.master_key import MasterKey
 from vultus.matching.fusion import fuse
 from vultus.search.exact import search
