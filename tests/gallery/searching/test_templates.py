@@ -2,9 +2,11 @@
 
 import logging
 import shutil
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +278,13 @@ def test_a_missing_template_is_told_not_hidden(path: Path, photos_of: PhotosOf) 
         for _ in range(2):
             with pytest.raises(GalleryDamagedError):
                 gallery.search(photos_of(0))
+
+
+def test_whoever_reads_all_templates_is_told_that_one_is_missing(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("DELETE FROM templates WHERE person_id = 7")
+    with Gallery.open(path) as gallery, pytest.raises(GalleryDamagedError, match="are missing"):
+        gallery.template_set()  # though the file of the index has them all
 
 
 def test_a_folder_that_cannot_be_written_keeps_no_file(

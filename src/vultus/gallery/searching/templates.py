@@ -124,15 +124,21 @@ class Templates:
             return None
 
     def read(self) -> Iterator[tuple[list[int], Vector]]:
-        """All templates from the store, in pages: numbers, ascending, and (n, dim) float32."""
-        store, after = self._roster.store, 0
+        """All templates from the store, in pages: numbers, ascending, and (n, dim) float32.
+
+        Raises:
+            GalleryDamagedError: If a template was changed; at the end, if one is missing.
+        """
+        store, after, total = self._roster.store, 0, 0
         with store.transaction():
             while page := store.templates(after=after):
-                yield (
-                    [row.person_id for row in page],
-                    np.stack([self._roster.template(row) for row in page]),
-                )
+                ids = [row.person_id for row in page]
+                vectors = np.stack([self._roster.template(row) for row in page])
+                total = (total + self._digests(ids, vectors)) % _MODULUS
+                yield ids, vectors
                 after = page[-1].person_id
+            if total != self._roster.summary().sum:
+                raise self._damaged()
 
     def search(
         self, probes: Vector, *, rank: int, person_ids: Collection[int] | None = None
@@ -206,10 +212,8 @@ class Templates:
         held = _Held(VectorIndex(self._roster.dim), position=self._roster.store.position())
         for ids, vectors in self.read():
             held.index.add(vectors, ids=ids)
-            held.sum = (held.sum + self._digests(ids, vectors)) % _MODULUS
             held.n_outside += len(ids)
-        if held.sum != self._roster.summary().sum:
-            raise self._damaged()
+        held.sum = self._roster.summary().sum  # which is what was read
         return held
 
     def _follow(self, held: _Held) -> frozenset[int] | None:
