@@ -1,6 +1,6 @@
 """Looking for damage: every row of a gallery read and opened."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vultus.core.errors import GalleryError
 from vultus.gallery.opening import OpenedGallery
@@ -17,20 +17,29 @@ def inspect(opened: OpenedGallery) -> list[str]:
 
 
 def _looks(opened: OpenedGallery) -> Iterator[list[str]]:
-    problems = opened.store.check()
+    problems = _told(_store, opened)
     yield problems
     if problems:
         return  # what rows say that cannot be read well adds nothing
-    for look in (_people, _templates, _items, _log_of_erasures):
-        try:
-            with opened.store.transaction():  # what belongs together is of one state
-                problems = look(opened)
-        except GalleryError as error:
-            problems = [str(error)]
-        yield problems
+    for look in (_people, _templates, _items, _log_of_erasures, _audit):
+        yield _told(look, opened)
+
+
+def _told(look: Callable[[OpenedGallery], list[str]], opened: OpenedGallery) -> list[str]:
+    try:
+        with opened.store.transaction():  # what belongs together is of one state
+            return look(opened)
+    except GalleryError as error:
+        return [str(error)]
+
+
+def _store(opened: OpenedGallery) -> list[str]:
+    return opened.store.check()
+
+
+def _audit(opened: OpenedGallery) -> list[str]:
     verdict = opened.audit.verify()
-    if not verdict.sound:
-        yield [f"the audit log: {verdict.message}"]
+    return [] if verdict.sound else [f"the audit log: {verdict.message}"]
 
 
 def _people(opened: OpenedGallery) -> list[str]:

@@ -69,9 +69,7 @@ class Searcher:
         with self._lock, self._store.transaction():  # nobody can be erased in the middle of it
             if (found := self._search(probe, rank, groups)) is not None:
                 return found
-        raise GalleryDamagedError(
-            f"{self._store.location} is damaged: a person is missing; restore a backup"
-        )
+        raise self._damaged()
 
     def template_set(self) -> TemplateSet:
         """As `Gallery.template_set`."""
@@ -79,10 +77,13 @@ class Searcher:
             self.refresh()
             if self._cached is None:
                 pages = list(self._templates.read())
-                names = tuple(str(self._name(number)) for ids, _ in pages for number in ids)
+                names = [self._name(number) for ids, _ in pages for number in ids]
+                known = tuple(name for name in names if name is not None)
+                if len(known) < len(names):
+                    raise self._damaged()
                 empty = np.zeros((0, self._space.dim), np.float32)
                 vectors = np.concatenate([empty, *(page for _, page in pages)])
-                self._cached = self._store.position(), TemplateSet(vectors, names, self._space)
+                self._cached = self._store.position(), TemplateSet(vectors, known, self._space)
             return self._cached[1]
 
     def _search(
@@ -102,6 +103,11 @@ class Searcher:
             candidates = zip(known, match.similarities.tolist(), strict=True)
             found.append(tuple(Candidate(*candidate) for candidate in candidates))
         return found
+
+    def _damaged(self) -> GalleryDamagedError:
+        return GalleryDamagedError(
+            f"{self._store.location} is damaged: a person is missing; restore a backup"
+        )
 
     def _name(self, person_id: int) -> str | None:
         # Under the lock, so that a name that was read before a change is not kept after it.

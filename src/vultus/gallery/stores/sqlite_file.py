@@ -180,9 +180,10 @@ class SqliteFile:
         """See `vultus.gallery.stores.base.GalleryStore.check`."""
         with self.transaction():
             found = [str(row[0]) for row in self._rows("PRAGMA integrity_check(20)")]
+            if found != ["ok"]:
+                return found  # other questions may fail where pages cannot be read
             broken = self._rows("PRAGMA foreign_key_check")
-        problems = [] if found == ["ok"] else found
-        return problems + [f"{row[0]}: row {row[1]} belongs to nobody" for row in broken[:20]]
+        return [f"{row[0]}: row {row[1]} belongs to nobody" for row in broken[:20]]
 
     def _connect(self) -> sqlite3.Connection:
         places = (self._real, self._real.parent)
