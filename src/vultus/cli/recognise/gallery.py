@@ -1,7 +1,7 @@
 """`vultus gallery`: enrolled people in one local file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from vultus.cli.output import (
 from vultus.cli.recognise.identify import AnswerOptions, named_faces, print_faces
 from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
+
+if TYPE_CHECKING:
+    from vultus.pipeline.photos import Skipped
 
 
 def enroll(
@@ -77,6 +80,10 @@ def enroll(
             enrolled |= enroll_folder(
                 recognizer, gallery, folder, on_error=skipped, select=select, progress=progress
             )
+    return _report(enrolled, skipped, report)
+
+
+def _report(enrolled: dict[str, int], skipped: "Skipped", report: ReportOptions) -> int:
     if report.json:
         notes = [told.to_dict() for told in skipped.notes]
         print_json(
