@@ -53,6 +53,7 @@ _GALLERY = command_group(
     "Enrolled people in one local file.",
     {
         "enroll": "vultus.cli.recognise.gallery:enroll",
+        "create": "vultus.cli.gallery.people:create",
         "import": "vultus.cli.gallery.bulk:import_",
         "list": "vultus.cli.recognise.gallery:list_people",
         "show": "vultus.cli.gallery.people:show",
@@ -74,6 +75,8 @@ _GALLERY = command_group(
             },
         ),
         "identify": "vultus.cli.recognise.gallery:identify",
+        "verify": "vultus.cli.gallery.faces:verify",
+        "search": "vultus.cli.gallery.faces:search",
         "threshold": "vultus.cli.recognise.gallery_threshold:threshold",
         "erase": "vultus.cli.gallery.upkeep:erase",
         "expire": "vultus.cli.gallery.upkeep:expire",

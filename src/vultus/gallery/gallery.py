@@ -5,6 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from vultus.core.checks import check_range
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import IdentityNotFoundError, InputError
@@ -259,6 +262,24 @@ class Gallery(SearchedGallery):
             if member is not None:
                 return [face.facts() for face in self._roster.faces(member).values()]
         raise self._nobody(identity)
+
+    def similarities(self, identity: str, probe: Embeddings) -> npt.NDArray[np.float32]:
+        """(n,) float32 in [-1, 1], how like a person's template each probe face is.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+            GallerySpaceError: If the probe is of another space.
+        """
+        self.check_space(probe.space)
+        name = normalise_identity(identity)
+        with self._store.transaction():
+            member = self._roster.find(name)
+            row = None if member is None else self._store.template(member.id)
+            if row is None:
+                raise self._nobody(name)
+            vector = self._roster.template(row)
+        cosines = probe.vectors.astype(np.float64) @ vector.astype(np.float64)
+        return np.clip(cosines, -1, 1).astype(np.float32)
 
     def people(self) -> Iterator[Person]:
         """Everybody in the order of enrolment, with all that is known."""

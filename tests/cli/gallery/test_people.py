@@ -96,3 +96,26 @@ def test_a_search_among_a_group_leaves_others_out(
     assert (nobody.code, "group 'army'" in nobody.err) == (2, True)
     folder = run("gallery", "enroll", file, photos, "--group", "navy", *model)
     assert (folder.code, "give --name" in folder.err) == (2, True)
+
+
+def test_a_gallery_is_made_searched_and_asked_for_one_person(
+    run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    file, model = tmp_path / "people.db", ("--model", tiny_model)
+    made = run("gallery", "create", file, *model, "--json")
+    assert (made.code, made.json["sealed"]) == (0, False)
+    again = run("gallery", "create", file, *model)
+    assert (again.code, "exists" in again.err) == (2, True)
+    stranger = photos / "Eileen Collins" / "0-original.jpg"
+    for name, photo in (("Grace", original), ("Eileen", stranger)):
+        assert run("gallery", "enroll", file, photo, "--name", name, *model).code == 0
+    found = run("gallery", "search", file, original, *model, "--rank", 2, "--json").json
+    names = [candidate["identity"] for candidate in found["faces"][0]["candidates"]]
+    assert names == ["Grace", "Eileen"]
+    assert "1.0000" in run("gallery", "search", file, original, *model).out
+    yes = run("gallery", "verify", file, "Grace", original, *model, "--threshold", 0.999)
+    assert (yes.code, yes.out.splitlines()[0]) == (0, "it is Grace")
+    no = run("gallery", "verify", file, "Grace", stranger, *model, "--threshold", 0.999, "--json")
+    assert (no.code, no.json["same_person"]) == (1, False)
+    nobody = run("gallery", "verify", file, "Ann", original, *model)
+    assert (nobody.code, "nobody named 'Ann'" in nobody.err) == (2, True)

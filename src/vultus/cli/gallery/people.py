@@ -1,4 +1,4 @@
-"""`vultus gallery show | rename | note | merge | merges | undo`: one person of a gallery."""
+"""`vultus gallery create | show | rename | note | merge | merges | undo`."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -7,10 +7,23 @@ import typer
 
 from vultus.cli.gallery.details import DetailOptions
 from vultus.cli.gallery.options import FileArgument, KeyOptions
+from vultus.cli.options import RecognizerOptions
 from vultus.cli.output import ExitCode, JsonOption, one_line, print_json, print_table, say
 from vultus.core.errors import InputError
 
 NameArgument = Annotated[str, typer.Argument(help="Who.")]
+
+
+def create(
+    file: FileArgument, models: RecognizerOptions, opener: KeyOptions, json: JsonOption = False
+) -> int:
+    """Make an empty gallery for one model's embeddings, sealed if a key is given."""
+    if file.exists():
+        raise InputError(f"{file} exists; give the name of a new file")
+    with opener.open_or_make(file, models.open()) as gallery:
+        space, sealed = gallery.space, gallery.protected
+    told = {"gallery": str(file), "space": space.to_dict(), "sealed": sealed}
+    return _done(json, told, f"{file}: an empty gallery of {space.model}")
 
 
 def show(
