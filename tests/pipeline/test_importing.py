@@ -64,7 +64,7 @@ def test_a_folder_is_imported_and_run_again_goes_on_where_it_was(
 
 
 def test_a_table_brings_notes_and_metadata(
-    recognizer: Recognizer, staff: Path, tmp_path: Path
+    recognizer: Recognizer, staff: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = Path("staff") / GRACE / "0.png"
     other = Path("staff") / EILEEN / "0.png"
@@ -87,6 +87,10 @@ def test_a_table_brings_notes_and_metadata(
             {"desk": "4"},
         )
         assert grace.expires_at == "2030-01-01T00:00:00+00:00"
+        # Run again on another day, it does not say that the consent was given then.
+        monkeypatch.setattr("vultus.pipeline.importing.now", lambda: "2031-01-01T00:00:00+00:00")
+        import_people(recognizer, gallery, table)
+        assert gallery.person(GRACE).consent == grace.consent
         # Notes that were changed in the table are noted, though no photo is new.
         text = table.read_text(encoding="utf-8").replace("navy;board", "retired")
         table.write_text(text, encoding="utf-8")

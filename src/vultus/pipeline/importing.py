@@ -1,6 +1,7 @@
 """Many people enrolled at once: of a folder of people, or of a table with photos and notes."""
 
 import csv
+import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,11 +43,14 @@ class PersonToImport:
         identity: The name.
         photos: Their files.
         details: What else to note, or None.
+        consent_dated: Whether the source says when the consent was given; else it is taken as given
+            when it is first noted.
     """
 
     identity: str
     photos: tuple[Path, ...]
     details: PersonDetails | None = None
+    consent_dated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,7 @@ def _imported(
     notes: Skipped,
 ) -> ImportedPerson:
     skipped = Skipped(on_note=notes.note)
-    known = _sources(gallery, person.identity)
+    known, details = _sources(gallery, person.identity), _details_now(gallery, person)
     fresh = [path for path in person.photos if _source(path) not in known]
     added = 0
     try:
@@ -195,10 +199,10 @@ def _imported(
                 fresh,
                 select=select,
                 on_error=skipped,
-                details=person.details,
+                details=details,
             )
-        if not added and known and person.details is not None:
-            gallery.note(person.identity, person.details)
+        if not added and known and details is not None:
+            gallery.note(person.identity, details)
     except InputError as error:  # of this person's notes: others go on
         skipped(person.identity, error)
     before = len(person.photos) - len(fresh)
@@ -210,6 +214,26 @@ def _sources(gallery: Gallery, identity: str) -> set[str]:
         return {str(photo["source"]) for photo in gallery.photos(identity)}
     except IdentityNotFoundError:
         return set()
+
+
+def _details_now(gallery: Gallery, person: PersonToImport) -> PersonDetails | None:
+    """What is to be noted, without a consent that stands there already.
+
+    Run again, an import must not say that it was given today.
+    """
+    details = person.details
+    if details is None or details.consent is None or person.consent_dated:
+        return details
+    try:
+        noted = gallery.person(person.identity).consent
+    except IdentityNotFoundError:
+        return details
+    if noted is None or (noted.purpose, noted.until) != (
+        details.consent.purpose,
+        details.consent.until,
+    ):
+        return details
+    return dataclasses.replace(details, consent=None)
 
 
 def _source(path: Path) -> str:
@@ -235,8 +259,9 @@ def read_table(path: str | Path) -> list[PersonToImport]:
 
     Columns: ``photo`` (a path; a relative one is beside the file), ``name``; and as needed
     ``external_id``, ``groups`` (separated by ``;``), ``consent`` (what for), ``consent_given_at``,
-    ``consent_until``, ``retain_until``. Any other column is metadata. What is empty is not noted;
-    lines of one person must not contradict each other.
+    ``consent_until``, ``retain_until``. A consent without ``consent_given_at`` counts as given when
+    it is first imported. Any other column is metadata. What is empty is not noted; lines of one
+    person must not contradict each other.
 
     Args:
         path: The file, UTF-8.
@@ -303,7 +328,8 @@ def _add(people: dict[str, _Lines], row: dict[str, Any], folder: Path) -> None:
 def _person(path: Path, name: str, told: _Lines) -> PersonToImport:
     with _named(f"{path}, {name!r}"):
         details = _details(told.values)
-    return PersonToImport(name, tuple(dict.fromkeys(told.photos)), details)
+    photos = tuple(dict.fromkeys(told.photos))
+    return PersonToImport(name, photos, details, "consent_given_at" in told.values)
 
 
 def _details(values: Mapping[str, str]) -> PersonDetails | None:
