@@ -12,9 +12,12 @@ import pytest
 from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.stores import sqlite  # noqa: F401 -- registers itself
 from vultus.gallery.stores.base import (
+    ANY_EVENT,
     GALLERY_STORES,
     AuditRow,
     Change,
+    EventFilter,
+    EventRow,
     FaceRow,
     GalleryStore,
     ItemRow,
@@ -191,6 +194,7 @@ def test_an_erased_person_leaves_nothing_and_the_number_is_not_used_again(
         "faces": 1,
         "groups": 2,
         "items": 1,
+        "events": 0,
     }
     assert store.scrub()
     assert store.person(bob.id) is None
@@ -478,3 +482,115 @@ def test_a_backup_holds_what_was_there_and_is_for_its_owner_only(
     assert copy.faces(ann.id) == store.faces(ann.id)
     assert copy.check() == []
     copy.close()
+
+
+def event(position: int, stream: int, **fields: object) -> EventRow:
+    row = EventRow(
+        position=position,
+        tag=tag_of(f"event {position}"),
+        stream=stream,
+        type="left" if position % 5 == 0 else "appeared",
+        at=f"2026-11-{1 + position // 40:02}T10:{position % 40:02}:00.000+00:00",
+        body=b"body %d" % position,
+    )
+    return dataclasses.replace(row, **fields)  # type: ignore[arg-type]
+
+
+def with_events(store: GalleryStore, n: int) -> tuple[list[int], list[EventRow]]:
+    """Three streams, of one person, of nobody, of another person; events go round."""
+    ann, bob = added(store, "ann"), added(store, "bob")
+    with store.transaction(write=True):
+        nobody = store.add_key(secrets.token_bytes(16), secrets.token_bytes(60))
+        streams = [store.add_item(item(key, "stream")) for key in (ann.id, nobody, bob.id)]
+        rows = [event(position, streams[position % 3]) for position in range(1, n + 1)]
+        for row in rows:
+            store.add_event(row)
+    return streams, rows
+
+
+def filters(streams: list[int]) -> list[EventFilter]:
+    day = "2026-11-0%dT00:00:00.000+00:00"
+    return [
+        ANY_EVENT,
+        EventFilter(types=frozenset(["left"])),
+        EventFilter(types=frozenset(["left", "appeared", "refused"])),
+        EventFilter(types=frozenset()),
+        EventFilter(streams=frozenset(streams[:2])),
+        EventFilter(streams=frozenset(streams[2:]), types=frozenset(["left"])),
+        EventFilter(since=day % 3, until=day % 4),
+        EventFilter(since=day % 5),
+        EventFilter(until=day % 2, streams=frozenset(streams[:1])),
+        EventFilter(since=day % 9),
+    ]
+
+
+def test_events_are_read_as_a_plain_list_says(opener: Opener) -> None:
+    store = opener()
+    streams, rows = with_events(store, 300)
+    store.close()
+    store = opener()
+    gone = {*range(64, 140), 7, 70, 200, 300}
+    for left in (rows, [row for row in rows if row.position not in gone]):
+        for which in filters(streams):
+            for after in (0, 1, 63, 64, 150, 299, 300, 10**6):
+                due = [row for row in left if row.position > after and which.takes(row)]
+                assert store.events(which, after=after) == due, (which, after)
+                for limit in (0, 1, 17):
+                    assert store.events(which, after=after, limit=limit) == due[:limit]
+        types = [row.type for row in left]
+        assert store.event_counts() == {name: types.count(name) for name in sorted(set(types))}
+        assert store.event_by_tag(rows[4].tag) == rows[4]
+        assert store.event_by_tag(tag_of("another")) is None
+        assert store.event_position() == 300
+        assert store.check() == []
+        with store.transaction(write=True):
+            assert store.delete_events([*gone, 10**6]) in (len(gone), 0)
+    assert store.event_by_tag(rows[6].tag) is None
+
+
+def test_positions_of_events_are_not_used_again(opener: Opener) -> None:
+    store = opener()
+    streams, _ = with_events(store, 3)
+    with store.transaction(write=True):
+        store.delete_events([2, 3])
+    store.close()
+    store = opener()
+    assert store.event_position() == 3
+    for wrong in (3, 5):
+        with pytest.raises(InputError), store.transaction(write=True):
+            store.add_event(event(wrong, streams[0]))
+    with store.transaction(write=True):
+        store.add_event(event(4, streams[0]))
+    assert [row.position for row in store.events()] == [1, 4]
+
+
+def test_the_tag_of_an_event_is_unique_and_its_stream_must_be_there(store: GalleryStore) -> None:
+    streams, rows = with_events(store, 3)
+    for wrong in (
+        event(4, streams[0], tag=rows[1].tag),
+        event(4, 999),
+        event(4, 0),
+        event(4, streams[0], type=""),
+        event(4, streams[0], tag=b"short"),
+    ):
+        with pytest.raises((GalleryError, InputError)), store.transaction(write=True):
+            store.add_event(wrong)
+    assert store.events() == rows
+    assert store.event_position() == 3
+    assert store.check() == []
+
+
+def test_events_go_with_the_person_and_with_the_item(store: GalleryStore) -> None:
+    streams, rows = with_events(store, 12)
+    ann = store.person_by_name(tag_of("ann"))
+    assert ann is not None
+    with store.transaction(write=True):
+        gone = store.erase_person(ann.id, before=b"")
+    assert (gone["items"], gone["events"]) == (1, 4)
+    assert store.events() == [row for row in rows if row.stream != streams[0]]
+    with store.transaction(write=True):
+        store.delete_item(streams[1])
+    assert store.events() == [row for row in rows if row.stream == streams[2]]
+    assert store.event_by_tag(rows[0].tag) is None
+    assert sum(store.event_counts().values()) == 4
+    assert store.check() == []

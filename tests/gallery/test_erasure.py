@@ -79,6 +79,7 @@ def test_a_receipt_tells_what_was_done(
             "faces": 3,
             "groups": 0,
             "items": 0,
+            "events": 0,
             "people": 1,
         }
         assert receipt.scrubbed

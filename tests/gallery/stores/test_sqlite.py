@@ -18,8 +18,9 @@ import pytest
 
 from vultus.core.errors import GalleryError
 from vultus.gallery.stores import sqlite_file
-from vultus.gallery.stores.base import PersonRow
+from vultus.gallery.stores.base import EventFilter, PersonRow
 from vultus.gallery.stores.sqlite import SqliteStore
+from vultus.gallery.stores.sqlite_schema import SCHEMA_VERSION, UPGRADES, file_version
 
 NOW = "2026-11-30T00:00:00+00:00"
 
@@ -227,13 +228,77 @@ def test_a_foreign_file_is_left_as_it_is(
 def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "g.db"
     SqliteStore(path, create=True).close()
-    for version, way in ((3, "version of Vultus that made it"), (1, r"Gallery\.open")):
+    later = (SCHEMA_VERSION + 1, "version of Vultus that made it")
+    for version, way in (later, (1, r"Gallery\.open")):
         raw = sqlite3.connect(path)
         raw.execute(f"PRAGMA user_version = {version}")
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         raw.close()
-        with pytest.raises(GalleryError, match=rf"format {version}, this Vultus reads 2; .*{way}"):
+        with pytest.raises(GalleryError, match=rf"format {version}, this Vultus reads \d; .*{way}"):
             SqliteStore(path)
+
+
+def make_format_2(path: Path) -> bytes:
+    """A file as it was before events; gives what it holds of people."""
+    with closing(SqliteStore(path, create=True)) as store, store.transaction(write=True):
+        store.add_key(b"u" * 16, b"w" * 60)
+        store.set_meta("fact", b"kept")
+    with closing(sqlite3.connect(path)) as raw:
+        for table in ("event_tag_sums", "event_sums", "events"):
+            raw.execute(f"DROP TABLE {table}")
+        raw.execute("PRAGMA user_version = 2")
+        raw.execute("PRAGMA journal_mode = DELETE")
+    return path.read_bytes()
+
+
+def schema_of(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as raw:
+        return raw.execute("SELECT name, sql FROM sqlite_schema ORDER BY 1").fetchall()
+
+
+def test_a_file_of_format_2_becomes_one_of_this_format(tmp_path: Path) -> None:
+    path, new = tmp_path / "g.db", tmp_path / "new.db"
+    make_format_2(path)
+    SqliteStore(new, create=True).close()
+    with closing(SqliteStore(path)) as store:
+        assert store.meta("fact") == b"kept"
+        assert store.key(1) is not None
+        assert store.events() == []
+        assert store.event_position() == 0
+        assert store.check() == []
+    assert schema_of(path) == schema_of(new)
+    assert file_version(path) == SCHEMA_VERSION
+
+
+def test_a_file_of_format_2_that_may_not_be_written_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "g.db"
+    before = make_format_2(path)
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    with closing(SqliteStore(path)) as store:
+        assert store.read_only
+        assert store.meta("fact") == b"kept"
+        assert store.events() == []
+        assert store.events(EventFilter(types=frozenset(["left"]), since="2026")) == []
+        assert store.event_by_tag(b"t" * 32) is None
+        assert store.event_counts() == {}
+        assert store.check() == []
+    assert path.read_bytes() == before
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "g.db"
+    make_format_2(path)
+    steps = {2: (*UPGRADES[2], "CREATE TABLE events (nothing)")}
+    monkeypatch.setattr(sqlite_file, "UPGRADES", steps)
+    with pytest.raises(GalleryError):
+        SqliteStore(path)
+    monkeypatch.undo()
+    assert file_version(path) == 2
+    assert "events" not in dict(schema_of(path))
 
 
 def read_all(path: Path, people: list[int]) -> None:

@@ -116,6 +116,57 @@ class ItemRow:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """Something that happened.
+
+    Attributes:
+        position: Where in the order of writing, from 1; there may be gaps.
+        tag: Keyed digest of the event's id, 32 bytes; one event per tag.
+        stream: Number of the item that holds what ``body`` is sealed with, and with which the event
+            goes.
+        type: What kind of event, e.g. ``"recognised"``.
+        at: When it happened, ISO 8601, UTC, to the millisecond.
+        body: Sealed.
+    """
+
+    position: int
+    tag: bytes
+    stream: int
+    type: str
+    at: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are meant; None where all are.
+
+    Attributes:
+        types: Of one of these types.
+        streams: Of one of these streams.
+        since: That happened at this time or later, as in `EventRow.at`.
+        until: That happened before this time.
+    """
+
+    types: frozenset[str] | None = None
+    streams: frozenset[int] | None = None
+    since: str | None = None
+    until: str | None = None
+
+    def takes(self, row: EventRow) -> bool:
+        """Whether an event is meant."""
+        return (
+            (self.types is None or row.type in self.types)
+            and (self.streams is None or row.stream in self.streams)
+            and (self.since is None or row.at >= self.since)
+            and (self.until is None or row.at < self.until)
+        )
+
+
+ANY_EVENT = EventFilter()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """That somebody was enrolled or altered (else: erased).
@@ -244,7 +295,8 @@ class GalleryStore(Protocol):
             before: What `Change.before` is to tell of the template that goes, e.g. a digest.
 
         Returns:
-            How many rows of each kind are gone: people, keys, templates, faces, groups, items.
+            How many rows of each kind are gone: people, keys, templates, faces, groups, items,
+            events.
             When `scrub` says True after the transaction, no byte of the key is left.
         """
 
@@ -322,7 +374,39 @@ class GalleryStore(Protocol):
         """Replace an item's kind, key, expires_at and body."""
 
     def delete_item(self, item_id: int) -> None:
-        """Delete an item, and destroy its key unless that is a person's."""
+        """Delete an item and its events, and destroy its key unless that is a person's."""
+
+    def event_position(self) -> int:
+        """Position of the last event ever added, also if it is gone; 0 before the first.
+
+        It takes no longer with more events, so that one may look often.
+        """
+
+    def add_event(self, row: EventRow) -> None:
+        """Add an event; its position must follow on `event_position`, its tag must be new.
+
+        Whoever has read the events up to a position misses none that is added later.
+        """
+
+    def event_by_tag(self, tag: bytes) -> EventRow | None:
+        """The event with a tag."""
+
+    def events(
+        self, which: EventFilter = ANY_EVENT, *, after: int = 0, limit: int = PAGE
+    ) -> list[EventRow]:
+        """Events in the order of their positions; how many others there are costs next to nothing.
+
+        Args:
+            which: Which of them.
+            after: Only positions above this.
+            limit: How many at most.
+        """
+
+    def delete_events(self, positions: Iterable[int]) -> int:
+        """Delete those events that are there; gives how many."""
+
+    def event_counts(self) -> dict[str, int]:
+        """Type -> how many events there are, without zeros."""
 
     def append_audit(self, row: AuditRow) -> None:
         """Add an entry; its position must follow on the last one's."""

@@ -11,7 +11,7 @@ from vultus.gallery.stores.base import (
     ItemRow,
     TemplateRow,
 )
-from vultus.gallery.stores.sqlite_people import SqlitePeople
+from vultus.gallery.stores.sqlite_events import SqliteEvents
 from vultus.gallery.stores.sqlite_rows import item_row, typed
 
 _TEMPLATE = (
@@ -22,7 +22,7 @@ _ITEM = "SELECT id, kind, key_id, created_at, expires_at, body FROM items"
 
 
 @GALLERY_STORES.register("sqlite")
-class SqliteStore(SqlitePeople):
+class SqliteStore(SqliteEvents):
     """A gallery in one file, in WAL mode: beside it, while it is open, lie its -wal and -shm.
 
     The methods are those of `vultus.gallery.stores.base.GalleryStore`, the arguments those of
@@ -117,7 +117,8 @@ class SqliteStore(SqlitePeople):
         limit: int = PAGE,
     ) -> list[ItemRow]:
         """See `GalleryStore`."""
-        wanted = [("kind", kind), ("key_id", key_id)]
+        # By the index of kinds one would pass over those of all others.
+        wanted = [("kind" if key_id is None else "+kind", kind), ("key_id", key_id)]
         where = "".join(f" AND {name} = ?" for name, value in wanted if value is not None)
         values = [value for _, value in wanted if value is not None]
         sql = f"{_ITEM} WHERE id > ?{where} ORDER BY id LIMIT ?"

@@ -16,6 +16,7 @@ from vultus.gallery.stores.sqlite_schema import (
     APPLICATION_ID,
     SCHEMA,
     SCHEMA_VERSION,
+    UPGRADES,
     check_file,
 )
 
@@ -217,8 +218,10 @@ class SqliteFile:
     def _prepare(self, create: bool) -> None:
         if create and not self.read_only and self._row("PRAGMA page_count") == (0,):
             self._create()
-        version = self._row("PRAGMA user_version")
-        if self._row("PRAGMA application_id") != (APPLICATION_ID,) or version != (SCHEMA_VERSION,):
+        self._upgrade()
+        version = self._version()
+        due = (SCHEMA_VERSION, *UPGRADES) if self.read_only else (SCHEMA_VERSION,)
+        if self._row("PRAGMA application_id") != (APPLICATION_ID,) or version not in due:
             # Somebody changed it after `check_file`.
             raise GalleryError(f"{self.path} has gallery format {version}, not {SCHEMA_VERSION}")
         if not self.read_only and self._row("PRAGMA journal_mode") != ("wal",):
@@ -232,6 +235,28 @@ class SqliteFile:
                 return  # another process was faster
             for statement in SCHEMA:
                 self._execute(statement)
+
+    def _upgrade(self) -> None:
+        """Bring a file of an earlier format to this one; in memory only, if it cannot be written.
+
+        What is added is empty, so that it makes no difference to who only reads.
+        """
+        if self._version() not in UPGRADES:
+            return
+        if self.read_only:
+            for version in range(self._version(), SCHEMA_VERSION):
+                for statement in UPGRADES[version]:
+                    self._execute(_in_memory(statement))
+            return
+        with self.transaction(write=True):
+            while (version := self._version()) in UPGRADES:
+                for statement in UPGRADES[version]:
+                    self._execute(statement)
+                self._execute(f"PRAGMA user_version = {version + 1}")
+
+    def _version(self) -> int:
+        row = self._row("PRAGMA user_version")
+        return 0 if row is None else int(row[0])
 
     def _check_open(self, write: bool) -> None:
         if write and self.read_only:
@@ -275,7 +300,7 @@ class SqliteFile:
             self._execute("DELETE FROM meta WHERE key = ?", SCRUB)
 
     def _has_schema(self) -> bool:
-        return self._row("PRAGMA user_version") == (SCHEMA_VERSION,)
+        return self._version() == SCHEMA_VERSION
 
     def _logged(self) -> bool:
         """Whether the log of changes holds anything."""
@@ -319,6 +344,13 @@ class SqliteFile:
             raise GalleryError(message(self.path, error)) from error
         except UnicodeDecodeError as error:  # Python's, of text that SQLite gives
             raise GalleryError(f"{self.path} is damaged ({error}); restore a backup") from error
+
+
+def _in_memory(statement: str) -> str:
+    """What creates the same beside a file that cannot be written."""
+    for kind in ("TABLE", "TRIGGER"):
+        statement = statement.replace(f"CREATE {kind} ", f"CREATE TEMP {kind} ", 1)
+    return statement.replace("CREATE INDEX ", "CREATE INDEX temp.", 1)
 
 
 def error_code(error: BaseException | None) -> int | None:

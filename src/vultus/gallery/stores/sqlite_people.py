@@ -190,6 +190,8 @@ class SqlitePeople(SqliteFile):
         """See `GalleryStore`."""
         self._count_tags(self._there(self.person(person_id), "person", person_id))
         self.destroy_key(person_id)
+        of_person = "stream IN (SELECT id FROM items WHERE key_id = ?)"
+        events = self._change(f"DELETE FROM events WHERE {of_person}", person_id)  # noqa: S608
         gone = {
             table: self._change(f"DELETE FROM {table} WHERE {column} = ?", person_id)  # noqa: S608
             for table, column in (
@@ -201,7 +203,7 @@ class SqlitePeople(SqliteFile):
             )
         }
         self._log(person_id, erased=True, before=before)
-        return {"keys": 1, **gone}
+        return {"keys": 1, **gone, "events": events}
 
     def add_key(self, uid: bytes, wrapped: bytes) -> int:
         """See `GalleryStore`."""

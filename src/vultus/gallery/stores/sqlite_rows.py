@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from vultus.core.errors import GalleryError
-from vultus.gallery.stores.base import ItemRow, PersonRow
+from vultus.gallery.stores.base import EventRow, ItemRow, PersonRow
 
 TagColumn = Literal["name_tag", "external_tag"]
 TAG_COLUMNS: tuple[TagColumn, ...] = ("name_tag", "external_tag")
@@ -73,6 +73,16 @@ def item_row(row: tuple[Any, ...]) -> ItemRow:
         expires_at=expires_at,
         body=body,
     )
+
+
+def event_row(row: tuple[Any, ...]) -> EventRow:
+    """Columns in the order of the fields.
+
+    Raises:
+        GalleryError: If one is of another type.
+    """
+    position, tag, stream, of_type, at, body = typed(row, int, bytes, int, str, str, bytes)
+    return EventRow(position=position, tag=tag, stream=stream, type=of_type, at=at, body=body)
 
 
 def batched(numbers: Collection[int]) -> Iterator[list[int]]:

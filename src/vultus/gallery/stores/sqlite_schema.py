@@ -5,7 +5,7 @@ from pathlib import Path
 from vultus.core.errors import GalleryError
 
 APPLICATION_ID = 0x56554C54  # "VULT"; says whose file it is
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _MAGIC = b"SQLite format 3\0"
 _HEADER_SIZE = 100
 # https://www.sqlite.org/fileformat.html, section 1.3: big-endian numbers in the file's header.
@@ -15,6 +15,55 @@ _APPLICATION_ID = slice(68, 72)
 _SIZED = """INSERT INTO sizes VALUES (new.n_faces, 1)
     ON CONFLICT (n_faces) DO UPDATE SET n_people = n_people + 1;"""
 _UNSIZED = "UPDATE sizes SET n_people = n_people - 1 WHERE n_faces = old.n_faces;"
+
+# Of so many positions (as a power of two) events are counted together: of all and of each type, and
+# of each stream, which has few among the others.
+EVENTS_BITS, STREAM_BITS = 6, 12
+_OF_ALL_OR_TYPE = f"""WHERE stream = 0 AND type IN ('', old.type)
+        AND bucket = old.position >> {EVENTS_BITS}"""
+_OF_STREAM = f"""WHERE stream = old.stream AND type = ''
+        AND bucket = old.position >> {STREAM_BITS}"""
+_OF_PREFIX = "WHERE prefix = substr(old.tag, 1, 2)"
+_COUNTED = "1, new.position, new.at, new.at, new.at || new.at"
+_LESS = "SET n = n - 1, total = total - old.position"
+
+EVENTS_SCHEMA = (
+    # The positions are given by who adds, so that they come in the order of the commits.
+    """CREATE TABLE events (
+        position INTEGER PRIMARY KEY, tag BLOB NOT NULL UNIQUE,
+        stream INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE,
+        type TEXT NOT NULL, at TEXT NOT NULL, body BLOB NOT NULL)""",
+    "CREATE INDEX events_by_stream ON events (stream)",
+    "CREATE INDEX events_by_type ON events (type)",
+    # Counted once more, so that a row that is missed by an index shows; and the times between
+    # which they happened, written twice, so that one need not read them all to find a day.
+    """CREATE TABLE event_sums (
+        stream INTEGER NOT NULL, type TEXT NOT NULL, bucket INTEGER NOT NULL, n INTEGER NOT NULL,
+        total INTEGER NOT NULL, first_at TEXT NOT NULL, last_at TEXT NOT NULL, span TEXT NOT NULL,
+        PRIMARY KEY (stream, type, bucket)) WITHOUT ROWID""",
+    """CREATE TABLE event_tag_sums (
+        prefix BLOB PRIMARY KEY, n INTEGER NOT NULL, total INTEGER NOT NULL) WITHOUT ROWID""",
+    f"""CREATE TRIGGER event_added AFTER INSERT ON events BEGIN
+        INSERT INTO event_sums VALUES
+            (0, '', new.position >> {EVENTS_BITS}, {_COUNTED}),
+            (0, new.type, new.position >> {EVENTS_BITS}, {_COUNTED}),
+            (new.stream, '', new.position >> {STREAM_BITS}, {_COUNTED})
+        ON CONFLICT (stream, type, bucket) DO UPDATE SET n = n + 1, total = total + excluded.total,
+            first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at),
+            span = min(first_at, excluded.first_at) || max(last_at, excluded.last_at);
+        INSERT INTO event_tag_sums VALUES (substr(new.tag, 1, 2), 1, new.position)
+        ON CONFLICT (prefix) DO UPDATE SET n = n + 1, total = total + excluded.total; END""",  # noqa: S608
+    f"""CREATE TRIGGER event_gone AFTER DELETE ON events BEGIN
+        UPDATE event_sums {_LESS} {_OF_ALL_OR_TYPE};
+        UPDATE event_sums {_LESS} {_OF_STREAM};
+        UPDATE event_tag_sums {_LESS} {_OF_PREFIX};
+        DELETE FROM event_sums {_OF_ALL_OR_TYPE} AND n = 0;
+        DELETE FROM event_sums {_OF_STREAM} AND n = 0;
+        DELETE FROM event_tag_sums {_OF_PREFIX} AND n = 0; END""",  # noqa: S608
+)
+
+UPGRADES = {2: EVENTS_SCHEMA}
+"""Format -> what brings a file of it to the next: nothing but what is added."""
 
 SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -65,6 +114,7 @@ SCHEMA = (
     """CREATE TABLE audit (
         position INTEGER PRIMARY KEY, at TEXT NOT NULL, entry BLOB NOT NULL, digest BLOB NOT NULL)
     """,
+    *EVENTS_SCHEMA,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -119,7 +169,7 @@ def check_file(path: Path, *, may_create: bool) -> None:
             f"there is no gallery at {path}; enrol somebody to make one (`Gallery.open` makes one "
             "of a given space)"
         )
-    if version not in (None, SCHEMA_VERSION):
+    if version not in (None, SCHEMA_VERSION, *UPGRADES):
         way = (
             "`Gallery.open` brings it to this format"
             if version == 1
