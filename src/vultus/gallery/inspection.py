@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from vultus.core.errors import GalleryError
+from vultus.gallery.events.sealed import SealedEvents
 from vultus.gallery.opening import OpenedGallery
 from vultus.gallery.searching.templates import Templates
 
@@ -21,7 +22,7 @@ def _looks(opened: OpenedGallery) -> Iterator[list[str]]:
     yield problems
     if problems:
         return  # what rows say that cannot be read well adds nothing
-    for look in (_people, _templates, _items, _log_of_erasures, _audit):
+    for look in (_people, _templates, _items, _events, _log_of_erasures, _audit):
         yield _told(look, opened)
 
 
@@ -65,6 +66,13 @@ def _items(opened: OpenedGallery) -> list[str]:
             key = opened.vault.person_key(stored.wrapped, stored.uid)
             key.open(row.kind, row.id, row.body)
         after = rows[-1].id
+    return []
+
+
+def _events(opened: OpenedGallery) -> list[str]:
+    for _ in SealedEvents(opened).all():
+        pass
+    opened.store.event_position()
     return []
 
 

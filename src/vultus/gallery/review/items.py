@@ -104,7 +104,13 @@ class Items:
         self._store.update_item(dataclasses.replace(row, body=body))
 
     def _open(self, row: ItemRow) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self._key(row).open(self.kind, row.id, row.body))
+        try:
+            value: dict[str, Any] = json.loads(self._key(row).open(self.kind, row.id, row.body))
+        except GalleryDamagedError:
+            check_vault(
+                self._store, self._opened.vault
+            )  # not damage, if the keys are others by now
+            raise
         return value
 
     def _key(self, row: ItemRow) -> PersonKey:

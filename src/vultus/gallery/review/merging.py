@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vultus.core.errors import IdentityNotFoundError, InputError
+from vultus.gallery.events.streams import Streams
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import Record
 from vultus.gallery.people.faces import PhotoRule, StoredFace
@@ -42,7 +43,7 @@ class Merge:
 
 
 def merge(gallery: Gallery, identity: str, into: str) -> int:
-    """Make one person of two: all photos of one go to the other, and the one is gone.
+    """Make one person of two: all photos and events of one go to the other, and the one is gone.
 
     Who remains keeps what is noted of them. What they lack comes from the other: id elsewhere,
     consent, retention, metadata by name; groups are put together. Photos that are unlike the
@@ -75,6 +76,7 @@ def merge(gallery: Gallery, identity: str, into: str) -> int:
             "numbers": list(numbers.values()),
         }
         _carry(gallery, gone, stays, numbers)
+        value["streams"] = Streams(opened).hand_over(gone, stays)
         roster.erase(gone)
         stays = roster.rewrite(stays, _together(stays.record, gone.record))
         stays = roster.add_faces(stays, list(faces.values()))
@@ -86,9 +88,9 @@ def merge(gallery: Gallery, identity: str, into: str) -> int:
 
 
 def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
-    """Undo a merge: the photos that came with it are a person of their own again.
+    """Undo a merge: the photos that came with it are a person of their own again, with the events.
 
-    Photos that were added since stay where they are, and so does what was noted since.
+    Photos that were added since stay where they are, and so does what was noted or happened since.
 
     Args:
         gallery: The gallery.
@@ -124,6 +126,8 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
         stays = _as_before(gallery, stays, Record.from_bytes(value["before"].encode()), record)
         back = _back(gallery, record, faces, name=name)
         _carry(gallery, stays, back, dict(zip(numbers, roster.faces(back), strict=True)))
+        Streams(opened).hand_back(value.get("streams", ()), stays, back)
+        _forget_streams(gallery, stays)
         stays = roster.renew_key(stays)  # so that no photo of the other can be opened with it
         _set_template(gallery, stays)
         _log(gallery, "unmerge", back, photos=len(faces))
@@ -157,6 +161,15 @@ def _carry(gallery: Gallery, one: Member, other: Member, numbers: Mapping[int, i
         if set(value["numbers"]) <= set(numbers):
             value["numbers"] = [numbers[number] for number in value["numbers"]]
             items.move(row.id, value, owner=other)
+
+
+def _forget_streams(gallery: Gallery, member: Member) -> None:
+    """Let other merges not give away later what somebody no longer has."""
+    items, there = Items(gallery.opened, _KIND), Streams(gallery.opened).of(member)
+    for row, value in list(items.all(owner=member)):
+        kept = [told for told in value.get("streams", ()) if told["number"] in there]
+        if len(kept) < len(value.get("streams", ())):
+            items.rewrite(row.id, {**value, "streams": kept})
 
 
 def _together(stays: Record, gone: Record) -> Record:

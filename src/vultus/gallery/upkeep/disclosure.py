@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.files import check_target, writing
+from vultus.gallery.events.sealed import SealedEvents
+from vultus.gallery.events.streams import PERSON_STREAM
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.opening import OpenedGallery
 from vultus.gallery.people.details import now
@@ -24,6 +26,7 @@ person.json    what was noted: name, ids, groups, consent, until when it is kept
 photos.json    one entry per photo that was taken in: when, from where, by whom; no photo is kept
 vectors.npy    (photos, numbers) float32: what the recogniser computed of each face, in that order
 template.npy   (numbers,) float32: the vector that the person is compared by
+events.json    what happened to the person: when, where, how like the template the face was
 audit.json     who did and decided what about the person, and when
 items/         whatever else is kept: kind and times in items.json, the content beside it
 """
@@ -79,6 +82,8 @@ def _files(opened: OpenedGallery, uid: bytes) -> Iterator[tuple[str, bytes]]:
     if template is not None:
         yield "template.npy", _npy(roster.template(template))
     yield "audit.json", _json([e.to_dict() for e in opened.audit.entries(subject=subject)])
+    events = SealedEvents(opened)
+    yield "events.json", _json([e.to_dict() for e in events.all(events.of(member))])
     yield from _items(opened, member)
 
 
@@ -86,6 +91,8 @@ def _items(opened: OpenedGallery, member: Member) -> Iterator[tuple[str, bytes]]
     told, after = [], 0
     while rows := opened.store.items(key_id=member.id, after=after):
         for row in rows:
+            if row.kind == PERSON_STREAM:
+                continue  # what events.json was read with
             name = f"items/{row.id}-{row.kind}.json"
             yield name, member.key.open(row.kind, row.id, row.body)
             told.append({"file": name, "created_at": row.created_at, "expires_at": row.expires_at})

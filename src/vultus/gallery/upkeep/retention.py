@@ -1,4 +1,4 @@
-"""Erasing whoever is kept longer than was agreed."""
+"""Erasing whoever, and deleting whatever, is kept longer than was agreed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from vultus.core.errors import InputError
 from vultus.gallery.erasure import ErasureReceipt
+from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import now, utc_time
 from vultus.gallery.security.audit import AuditEntry
@@ -19,23 +20,25 @@ class Expiry:
         when: The time that was asked for, ISO 8601, UTC.
         people: Their names, in the order of their times.
         items: How many other items: faces to be reviewed, ways to undo.
+        events: How many events; not those that go with the people.
         receipts: Of the erasures; empty if they were only looked for.
     """
 
     when: str
     people: tuple[str, ...]
     items: int
+    events: int = 0
     receipts: tuple[ErasureReceipt, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON."""
         receipts = [receipt.to_dict() for receipt in self.receipts]
         told = {"when": self.when, "people": list(self.people), "items": self.items}
-        return {**told, "receipts": receipts}
+        return {**told, "events": self.events, "receipts": receipts}
 
 
 def expire(gallery: Gallery, *, when: str | None = None, dry_run: bool = False) -> Expiry:
-    """Erase everybody, and every other item, whose time to be kept is over.
+    """Erase everybody, every other item and every event whose time to be kept is over.
 
     Each person is erased on its own, with a receipt; what was done before an error stays done.
 
@@ -55,10 +58,12 @@ def expire(gallery: Gallery, *, when: str | None = None, dry_run: bool = False) 
     people = tuple(_expired(gallery, time))
     items = _expired_items(gallery, time)
     if dry_run:
-        return Expiry(when=time, people=people, items=len(items))
+        events = EventLog(gallery).expire(time, dry_run=True)
+        return Expiry(when=time, people=people, items=len(items), events=events)
     receipts = tuple(gallery.remove(name) for name in people)
     _delete(gallery, items)
-    return Expiry(when=time, people=people, items=len(items), receipts=receipts)
+    events = EventLog(gallery).expire(time)
+    return Expiry(when=time, people=people, items=len(items), events=events, receipts=receipts)
 
 
 def _expired(gallery: Gallery, when: str) -> Iterator[str]:
