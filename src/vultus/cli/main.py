@@ -74,6 +74,8 @@ _GALLERY = command_group(
                 "dismiss": "vultus.cli.gallery.review:dismiss",
             },
         ),
+        "events": "vultus.cli.gallery.events:events",
+        "keep-events": "vultus.cli.gallery.events:keep_events",
         "identify": "vultus.cli.recognise.gallery:identify",
         "verify": "vultus.cli.gallery.faces:verify",
         "search": "vultus.cli.gallery.faces:search",

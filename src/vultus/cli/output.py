@@ -117,6 +117,12 @@ def print_json(data: Any) -> None:
     sys.stdout.write(json_text(data, indent=2) + "\n")
 
 
+def print_json_line(data: Any) -> None:
+    """As `print_json` on one line, at once: for whoever reads it as it comes."""
+    sys.stdout.write(json_text(data) + "\n")
+    sys.stdout.flush()
+
+
 def say(text: str, *, style: str | None = None) -> None:
     """Print plain text to stdout; the terminal wraps it, so that paths can be copied."""
     console().print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)

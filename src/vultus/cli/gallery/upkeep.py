@@ -122,7 +122,10 @@ def expire(
     ] = False,
     json: JsonOption = False,
 ) -> int:
-    """Erase everybody whose time to be kept, or whose consent, is over; to be run each night."""
+    """Erase everybody, and delete every event, whose time to be kept is over, or consent.
+
+    To be run each night.
+    """
     from vultus.gallery.upkeep.retention import expire as erase_expired
 
     with opener.open(file) as gallery:
@@ -131,7 +134,8 @@ def expire(
         print_json(done.to_dict())
     else:
         verb = "to be erased" if dry_run else "erased"
-        say(f"{verb}: {len(done.people)} people, {done.items} other items")
+        events = f", {done.events} events" if done.events else ""
+        say(f"{verb}: {len(done.people)} people, {done.items} other items{events}")
         for name in done.people:
             say(f"  {one_line(name)}")
     return ExitCode.OK

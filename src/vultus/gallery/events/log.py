@@ -1,10 +1,12 @@
 """`EventLog`: the one durable log of what happened, read from where one left off."""
 
 import dataclasses
+import functools
 import hmac
 import json
+import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -176,17 +178,20 @@ class EventLog:
         types: Collection[str] | None = None,
         person: str | None = None,
         poll_s: float = POLL_S,
+        timeout_s: float | None = None,
     ) -> Iterator[Event]:
-        """Events as they come, for ever; close the iterator to stop.
+        """Events as they come.
 
         Args:
             after: Begin after this position; None begins with what comes next.
             types: As of `read`.
             person: As of `read`; ends when the person is erased.
             poll_s: How often to look, in seconds.
+            timeout_s: End when none came for so long, in seconds; None for never.
         """
         start = self.position() if after is None else after
-        return self._follow(start, types, person, poll_s)
+        read = functools.partial(self.read, types=types, person=person)
+        return self._follow(read, start, poll_s, math.inf if timeout_s is None else timeout_s)
 
     def counts(self) -> dict[str, int]:
         """Type -> how many events there are."""
@@ -294,17 +299,21 @@ class EventLog:
         )
 
     def _follow(
-        self, after: int, types: Collection[str] | None, person: str | None, poll_s: float
+        self, read: Callable[..., list[Event]], after: int, poll_s: float, timeout_s: float
     ) -> Iterator[Event]:
+        last_came = time.monotonic()
         while True:
             # Before reading: what is written meanwhile is not passed over.
             end = self.position()
-            events = self.read(after=after, types=types, person=person)
+            events = read(after=after)
             yield from events
-            last = events[-1].position if events else after
-            after = last if len(events) == _AT_ONCE else max(last, end)
-            while not self.wait(after, timeout_s=60, poll_s=poll_s):
-                pass
+            if events:
+                after, last_came = events[-1].position, time.monotonic()
+            if len(events) < _AT_ONCE:
+                after = max(after, end)
+            left = timeout_s - (time.monotonic() - last_came)
+            if not self.wait(after, timeout_s=left, poll_s=poll_s):
+                return
 
     def _log(self, action: str, **counts: int) -> None:
         self._opened.audit.append(

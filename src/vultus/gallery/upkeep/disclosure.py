@@ -83,7 +83,8 @@ def _files(opened: OpenedGallery, uid: bytes) -> Iterator[tuple[str, bytes]]:
         yield "template.npy", _npy(roster.template(template))
     yield "audit.json", _json([e.to_dict() for e in opened.audit.entries(subject=subject)])
     events = SealedEvents(opened)
-    yield "events.json", _json([e.to_dict() for e in events.all(events.of(member))])
+    if happened := [event.to_dict() for event in events.all(events.of(member))]:
+        yield "events.json", _json(happened)
     yield from _items(opened, member)
 
 
