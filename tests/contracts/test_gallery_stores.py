@@ -12,18 +12,16 @@ import pytest
 from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.stores import sqlite  # noqa: F401 -- registers itself
 from vultus.gallery.stores.base import (
-    ANY_EVENT,
     GALLERY_STORES,
     AuditRow,
     Change,
-    EventFilter,
-    EventRow,
     FaceRow,
     GalleryStore,
     ItemRow,
     KeyRow,
     PersonRow,
 )
+from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
 
 NOW = "2026-11-30T00:00:00+00:00"
 PLACES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: str(folder / "g.db")}

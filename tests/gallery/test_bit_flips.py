@@ -9,6 +9,8 @@ from tests.gallery.rounds import rounds
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GalleryError
+from vultus.gallery.events.event import NewEvent
+from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.searching import templates
@@ -16,6 +18,7 @@ from vultus.gallery.security.master_key import MasterKey
 
 PhotosOf = Callable[..., Embeddings]
 N_PEOPLE = 40
+N_EVENTS = 180
 PAGE = 8192
 KEY = MasterKey(bytes(range(32)))
 
@@ -31,7 +34,35 @@ def fill(path: Path, space: EmbeddingSpace, photos_of: PhotosOf, key: MasterKey 
                     retain_until=f"2031-01-01T00:00:{number:02}+00:00",
                 )
                 gallery.enroll(f"person {number}", photos_of(number, 2), details=details)
+            write_events(gallery)
         gallery.remove("person 3")
+
+
+def write_events(gallery: Gallery) -> None:
+    """Three hours, by turns of some people and of nobody."""
+    people = [gallery.person(f"person {number}").uid for number in range(5)]
+    EventLog(gallery).extend(
+        [
+            NewEvent(
+                type="left" if minute % 7 == 0 else "recognised",
+                id=f"event {minute}",
+                at=f"2026-11-30T{10 + minute // 60}:{minute % 60:02}",
+                person=None if minute % 3 else people[minute % len(people)],
+            )
+            for minute in range(N_EVENTS)
+        ]
+    )
+    EventLog(gallery).set_checkpoint("door", {"frame": N_EVENTS})
+
+
+def of_person(gallery: Gallery) -> object:
+    return EventLog(gallery).read(person=gallery.person("person 1").uid)
+
+
+def written_again(gallery: Gallery) -> list[int]:
+    """Positions of events that are there, which writing them again must not change."""
+    again = [NewEvent(type="left", id=f"event {minute}") for minute in (1, 70, 179)]
+    return EventLog(gallery).extend(again)
 
 
 def questions(photos_of: PhotosOf) -> dict[str, Callable[[Gallery], object]]:
@@ -47,6 +78,17 @@ def questions(photos_of: PhotosOf) -> dict[str, Callable[[Gallery], object]]:
         "groups": lambda g: dict(g.groups()),
         "how many": len,
         "nobody": lambda g: g.person_by_external_id("id 3"),
+        "events": lambda g: EventLog(g).read(limit=1000),
+        "events after": lambda g: EventLog(g).read(after=100, limit=9),
+        "events of a type": lambda g: EventLog(g).read(types=["left"], after=40),
+        "events of a time": lambda g: EventLog(g).read(since="2026-11-30T11:10"),
+        "events of a person": of_person,
+        "event": lambda g: EventLog(g).find("event 77"),
+        "no event": lambda g: EventLog(g).find("event 1000"),
+        "event counts": lambda g: EventLog(g).counts(),
+        "event position": lambda g: EventLog(g).position(),
+        "checkpoint": lambda g: EventLog(g).checkpoint("door"),
+        "events again": written_again,
     }
 
 

@@ -25,7 +25,7 @@ from vultus.gallery.events.log import EventLog, EventRules
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.review.merging import merge, unmerge
 from vultus.gallery.security.master_key import MasterKey
-from vultus.gallery.stores.base import EventFilter
+from vultus.gallery.stores.event_rows import EventFilter
 from vultus.gallery.upkeep.disclosure import export_person
 from vultus.gallery.upkeep.rekeying import rekey
 from vultus.gallery.upkeep.restoring import restore

@@ -1,5 +1,6 @@
 """What only SQLite does: its files, their modes, what is left in them."""
 
+import dataclasses
 import multiprocessing
 import os
 import secrets
@@ -18,7 +19,8 @@ import pytest
 
 from vultus.core.errors import GalleryError
 from vultus.gallery.stores import sqlite_file
-from vultus.gallery.stores.base import EventFilter, PersonRow
+from vultus.gallery.stores.base import ItemRow, PersonRow
+from vultus.gallery.stores.event_rows import EventFilter
 from vultus.gallery.stores.sqlite import SqliteStore
 from vultus.gallery.stores.sqlite_schema import SCHEMA_VERSION, UPGRADES, file_version
 
@@ -241,10 +243,15 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 def make_format_2(path: Path) -> bytes:
     """A file as it was before events; gives what it holds of people."""
     with closing(SqliteStore(path, create=True)) as store, store.transaction(write=True):
-        store.add_key(b"u" * 16, b"w" * 60)
+        key = store.add_key(b"u" * 16, b"w" * 60)
         store.set_meta("fact", b"kept")
+        row = ItemRow(id=0, kind="kind", key_id=key, created_at=NOW, expires_at=None, body=b"body")
+        store.add_item(row)
+        store.add_item(row)
     with closing(sqlite3.connect(path)) as raw:
-        for table in ("event_tag_sums", "event_sums", "events"):
+        for trigger in ("item_added", "item_gone", "item_moved"):
+            raw.execute(f"DROP TRIGGER {trigger}")
+        for table in ("event_tag_sums", "event_sums", "events", "item_sums"):
             raw.execute(f"DROP TABLE {table}")
         raw.execute("PRAGMA user_version = 2")
         raw.execute("PRAGMA journal_mode = DELETE")
@@ -263,8 +270,12 @@ def test_a_file_of_format_2_becomes_one_of_this_format(tmp_path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         assert store.meta("fact") == b"kept"
         assert store.key(1) is not None
+        assert len(store.items("kind")) == len(store.items(key_id=1)) == 2
         assert store.events() == []
         assert store.event_position() == 0
+        assert store.check() == []
+        with store.transaction(write=True):
+            store.delete_item(1)
         assert store.check() == []
     assert schema_of(path) == schema_of(new)
     assert file_version(path) == SCHEMA_VERSION
@@ -283,6 +294,7 @@ def test_a_file_of_format_2_that_may_not_be_written_is_read_as_it_is(
         assert store.events(EventFilter(types=frozenset(["left"]), since="2026")) == []
         assert store.event_by_tag(b"t" * 32) is None
         assert store.event_counts() == {}
+        assert len(store.items("kind")) == len(store.items(key_id=1)) == 2
         assert store.check() == []
     assert path.read_bytes() == before
 
@@ -562,3 +574,24 @@ def test_a_changed_number_of_faces_is_told(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="damaged"):
         store.people_by_faces(["staff"])
     store.close()
+
+
+def test_items_that_are_not_as_many_as_were_counted_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    with closing(SqliteStore(path, create=True)) as store, store.transaction(write=True):
+        for letter in (b"a", b"b"):
+            key = store.add_key(letter * 16, b"w" * 60)
+            row = ItemRow(id=0, kind="x", key_id=key, created_at=NOW, expires_at=None, body=b"")
+            first = store.add_item(row)
+            store.update_item(dataclasses.replace(row, id=first, kind="y"))
+            store.add_item(row)
+        assert [item.id for item in store.items("x")] == [2, 4]
+        assert [item.id for item in store.items("y", key_id=2)] == [3]
+        assert [item.id for item in store.items("x", after=2)] == [4]
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("UPDATE item_sums SET n = n + 1")
+    with closing(SqliteStore(path)) as store:
+        for asked in ({"kind": "x"}, {"key_id": 2}, {"kind": "x", "key_id": 2}):
+            with pytest.raises(GalleryError, match="misses rows"):
+                store.items(**asked)
+        assert store.check()

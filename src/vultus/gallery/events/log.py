@@ -25,7 +25,8 @@ from vultus.gallery.events.event import (
 from vultus.gallery.events.sealed import SealedEvents
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.security.audit import AuditEntry
-from vultus.gallery.stores.base import ANY_EVENT, PAGE, EventFilter, EventRow
+from vultus.gallery.stores.base import PAGE
+from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
 
 _SETTINGS = "events"
 _TAG_BYTES = 32

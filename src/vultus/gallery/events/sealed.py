@@ -9,7 +9,7 @@ from vultus.gallery.events.event import Event, NewEvent, time_now
 from vultus.gallery.events.streams import Stream, Streams
 from vultus.gallery.opening import OpenedGallery
 from vultus.gallery.people.roster import Member
-from vultus.gallery.stores.base import ANY_EVENT, EventFilter, EventRow
+from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
 
 _KIND = "event"
 

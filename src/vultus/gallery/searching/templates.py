@@ -18,7 +18,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.errors import GalleryDamagedError, GalleryError, IndexFileError, OutputError
+from vultus.core.errors import (
+    GalleryDamagedError,
+    GalleryError,
+    IndexFileError,
+    InputError,
+    OutputError,
+)
 from vultus.gallery.description import read_header
 from vultus.gallery.people.roster import Roster
 from vultus.gallery.people.summary import read_digest, template_digest
@@ -211,7 +217,13 @@ class Templates:
     def _from_store(self) -> _Held:
         held = _Held(VectorIndex(self._roster.dim), position=self._roster.store.position())
         for ids, vectors in self.read():
-            held.index.add(vectors, ids=ids)
+            try:
+                held.index.add(vectors, ids=ids)
+            except InputError as error:
+                raise GalleryDamagedError(
+                    f"{self._roster.store.location} is damaged (a template is there twice); "
+                    "restore a backup"
+                ) from error
             held.n_outside += len(ids)
         held.sum = self._roster.summary().sum  # which is what was read
         return held

@@ -12,7 +12,7 @@ from vultus.gallery.stores.base import (
     TemplateRow,
 )
 from vultus.gallery.stores.sqlite_events import SqliteEvents
-from vultus.gallery.stores.sqlite_rows import item_row, typed
+from vultus.gallery.stores.sqlite_rows import check_sum, item_row, typed
 
 _TEMPLATE = (
     "SELECT people.id, people.uid, wrapped, body FROM people"
@@ -117,12 +117,26 @@ class SqliteStore(SqliteEvents):
         limit: int = PAGE,
     ) -> list[ItemRow]:
         """See `GalleryStore`."""
-        # By the index of kinds one would pass over those of all others.
-        wanted = [("kind" if key_id is None else "+kind", kind), ("key_id", key_id)]
-        where = "".join(f" AND {name} = ?" for name, value in wanted if value is not None)
-        values = [value for _, value in wanted if value is not None]
-        sql = f"{_ITEM} WHERE id > ?{where} ORDER BY id LIMIT ?"
-        return [item_row(row) for row in self._rows(sql, after, *values, limit)]
+        where, values = "WHERE", list[object]()
+        with self.transaction():
+            if key_id is not None:
+                # By the index of kinds one would pass over those of all others.
+                self._check_items("items_by_key WHERE key_id = ?", key_id, (key_id, ""))
+                where, values = "INDEXED BY items_by_key WHERE key_id = ? AND", [key_id]
+            elif kind is not None:
+                self._check_items("items_by_kind WHERE kind = ?", kind, (0, kind))
+                where, values = "INDEXED BY items_by_kind WHERE kind = ? AND", [kind]
+            values.append(after)
+            if key_id is not None and kind is not None:
+                where, values = f"{where} kind = ? AND", [key_id, kind, after]
+            sql = f"{_ITEM} {where} id > ? ORDER BY id LIMIT ?"
+            return [item_row(row) for row in self._rows(sql, *values, limit)]
+
+    def _check_items(self, where: str, value: object, key: tuple[int, str]) -> None:
+        """That an index misses no item: that there are as many as were counted."""
+        sql = f"SELECT count(*), coalesce(sum(id), 0) FROM items INDEXED BY {where}"  # noqa: S608
+        kept = self._row("SELECT n, total FROM item_sums WHERE key_id = ? AND kind = ?", *key)
+        check_sum(self._row(sql, value), (0, 0) if kept is None else kept)
 
     def update_item(self, row: ItemRow) -> None:
         """See `GalleryStore`."""
@@ -170,6 +184,12 @@ class SqliteStore(SqliteEvents):
             counted = self._rows("SELECT n_faces, count(*) FROM people GROUP BY 1 ORDER BY 1")
             if dict(counted) != dict(self.people_by_faces()):
                 problems.append("people: not as many as were counted")
+            counted = self._rows(
+                "SELECT key_id, '', count(*), sum(id) FROM items GROUP BY key_id UNION ALL"
+                " SELECT 0, kind, count(*), sum(id) FROM items GROUP BY kind ORDER BY 1, 2"
+            )
+            if counted != self._rows("SELECT * FROM item_sums ORDER BY 1, 2"):
+                problems.append("items: not as many as were counted")
             wrong = self._rows(
                 "SELECT id FROM people WHERE n_faces <>"
                 " (SELECT count(*) FROM faces WHERE person_id = people.id) LIMIT 20"

@@ -10,12 +10,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from vultus.core.errors import GalleryError, InputError
-from vultus.gallery.stores.base import ANY_EVENT, PAGE, EventFilter, EventRow
+from vultus.gallery.stores.base import PAGE
+from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
 from vultus.gallery.stores.sqlite_people import SqlitePeople
 from vultus.gallery.stores.sqlite_rows import TAG_BYTES, check_sum, event_row, typed_rows
 from vultus.gallery.stores.sqlite_schema import EVENTS_BITS, STREAM_BITS
 
-_EVENT = "SELECT position, tag, stream, type, at, body FROM events"
+_EVENT = "SELECT position, tag, stream, type, at, twice, body FROM events"
 _POSITION = "event_position"
 _POSITION_BYTES = 8
 _END = 1 << 62
@@ -36,6 +37,11 @@ class _Scope(NamedTuple):
     values: tuple[object, ...]
     key: tuple[int, str]
     bits: int
+
+    def holds(self, row: EventRow) -> bool:
+        """Whether an event is in it, as the row says."""
+        stream, of_type = self.key
+        return (not stream or row.stream == stream) and (not of_type or row.type == of_type)
 
 
 def _scopes(which: EventFilter) -> Iterator[_Scope]:
@@ -61,11 +67,11 @@ class SqliteEvents(SqlitePeople):
     def event_position(self) -> int:
         """See `GalleryStore`."""
         with self.transaction():
-            kept = self.meta(_POSITION)
+            kept = self.meta(_POSITION) or b""
             row = self._row("SELECT max(position) FROM events")
         last = 0 if row is None or row[0] is None else int(row[0])
-        position = 0 if kept is None else int.from_bytes(kept, "big")
-        if position >= _END or position < last:
+        position = int.from_bytes(kept[:_POSITION_BYTES], "big")
+        if 2 * kept[:_POSITION_BYTES] != kept or position < last:
             raise GalleryError(f"{self.path} is damaged (a position of events); restore a backup")
         return position
 
@@ -77,10 +83,12 @@ class SqliteEvents(SqlitePeople):
         if row.stream < 1 or not row.type or len(row.tag) != TAG_BYTES:
             raise InputError(f"an event needs a stream, a type and a tag of {TAG_BYTES} bytes")
         self._change(
-            "INSERT INTO events (position, tag, stream, type, at, body) VALUES (?, ?, ?, ?, ?, ?)",
-            *(row.position, row.tag, row.stream, row.type, row.at, row.body),
+            "INSERT INTO events (position, tag, stream, type, at, twice, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(row.position, row.tag, row.stream, row.type, row.at, row.type + row.at, row.body),
         )
-        self.set_meta(_POSITION, row.position.to_bytes(_POSITION_BYTES, "big"))
+        # Twice: a flipped bit would let followers wait for what never comes.
+        self.set_meta(_POSITION, 2 * row.position.to_bytes(_POSITION_BYTES, "big"))
 
     def event_by_tag(self, tag: bytes) -> EventRow | None:
         """See `GalleryStore`."""
@@ -132,6 +140,7 @@ class SqliteEvents(SqlitePeople):
         while True:
             found = self._rows(sql, *scope.values, first, last, page)
             rows = [event_row(row) for row in found]
+            check_sum([row for row in rows if not scope.holds(row)], [])  # as its index says
             end = rows[-1].position if len(rows) == page else last
             self._check_events(scope, [row.position for row in rows], first, end)
             yield from rows
@@ -205,11 +214,16 @@ class SqliteEvents(SqlitePeople):
 
     def event_counts(self) -> dict[str, int]:
         """See `GalleryStore`."""
-        rows = self._rows(
-            "SELECT type, sum(n) FROM event_sums WHERE stream = 0 AND type <> ''"
-            " GROUP BY type ORDER BY type"
-        )
-        return {str(name): int(n) for name, n in typed_rows(rows, str, int)}
+        with self.transaction():
+            rows = self._rows(
+                "SELECT type, sum(n) FROM event_sums WHERE stream = 0 GROUP BY type ORDER BY type"
+            )
+            counts: dict[str, int] = dict(typed_rows(rows, str, int))
+            check_sum(sum(counts.values()), 2 * counts.pop("", 0))
+            for name in counts:
+                sql = "SELECT type FROM events INDEXED BY events_by_type WHERE type = ? LIMIT 1"
+                check_sum(self._row(sql, name), (name,))
+        return counts
 
     def check(self) -> list[str]:
         """See `GalleryStore`."""

@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Any, Literal
 
 from vultus.core.errors import GalleryError
-from vultus.gallery.stores.base import EventRow, ItemRow, PersonRow
+from vultus.gallery.stores.base import ItemRow, PersonRow
+from vultus.gallery.stores.event_rows import EventRow
 
 TagColumn = Literal["name_tag", "external_tag"]
 TAG_COLUMNS: tuple[TagColumn, ...] = ("name_tag", "external_tag")
@@ -76,12 +77,15 @@ def item_row(row: tuple[Any, ...]) -> ItemRow:
 
 
 def event_row(row: tuple[Any, ...]) -> EventRow:
-    """Columns in the order of the fields.
+    """Columns in the order of the fields, type and time together before the body.
 
     Raises:
-        GalleryError: If one is of another type.
+        GalleryError: If one is of another type, or type and time are not as they are together.
     """
-    position, tag, stream, of_type, at, body = typed(row, int, bytes, int, str, str, bytes)
+    position, tag, stream, of_type, at, twice, body = typed(
+        row, int, bytes, int, str, str, str, bytes
+    )
+    check_sum(of_type + at, twice)
     return EventRow(position=position, tag=tag, stream=stream, type=of_type, at=at, body=body)
 
 

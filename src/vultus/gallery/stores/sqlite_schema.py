@@ -28,11 +28,12 @@ _COUNTED = "1, new.position, new.at, new.at, new.at || new.at"
 _LESS = "SET n = n - 1, total = total - old.position"
 
 EVENTS_SCHEMA = (
-    # The positions are given by who adds, so that they come in the order of the commits.
+    # The positions are given by who adds, so that they come in the order of the commits. Type and
+    # time, by which rows are chosen before they are opened, are written twice.
     """CREATE TABLE events (
         position INTEGER PRIMARY KEY, tag BLOB NOT NULL UNIQUE,
         stream INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE,
-        type TEXT NOT NULL, at TEXT NOT NULL, body BLOB NOT NULL)""",
+        type TEXT NOT NULL, at TEXT NOT NULL, twice TEXT NOT NULL, body BLOB NOT NULL)""",
     "CREATE INDEX events_by_stream ON events (stream)",
     "CREATE INDEX events_by_type ON events (type)",
     # Counted once more, so that a row that is missed by an index shows; and the times between
@@ -62,8 +63,28 @@ EVENTS_SCHEMA = (
         DELETE FROM event_tag_sums {_OF_PREFIX} AND n = 0; END""",  # noqa: S608
 )
 
-UPGRADES = {2: EVENTS_SCHEMA}
-"""Format -> what brings a file of it to the next: nothing but what is added."""
+_ITEM_IN = """INSERT INTO item_sums VALUES (new.key_id, '', 1, new.id), (0, new.kind, 1, new.id)
+        ON CONFLICT (key_id, kind) DO UPDATE SET n = n + 1, total = total + excluded.total;"""
+_ITEM_OUT = """UPDATE item_sums SET n = n - 1, total = total - old.id
+        WHERE (key_id, kind) IN (VALUES (old.key_id, ''), (0, old.kind));
+        DELETE FROM item_sums
+        WHERE (key_id, kind) IN (VALUES (old.key_id, ''), (0, old.kind)) AND n = 0;"""
+
+ITEMS_COUNTED = (
+    # Of a key, and of a kind: what an index says of items is counted once more, too.
+    """CREATE TABLE item_sums (
+        key_id INTEGER NOT NULL, kind TEXT NOT NULL, n INTEGER NOT NULL, total INTEGER NOT NULL,
+        PRIMARY KEY (key_id, kind)) WITHOUT ROWID""",
+    "INSERT INTO item_sums SELECT key_id, '', count(*), sum(id) FROM items GROUP BY key_id",
+    "INSERT INTO item_sums SELECT 0, kind, count(*), sum(id) FROM items GROUP BY kind",
+    f"CREATE TRIGGER item_added AFTER INSERT ON items BEGIN {_ITEM_IN} END",
+    f"CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN {_ITEM_OUT} END",
+    f"""CREATE TRIGGER item_moved AFTER UPDATE OF kind, key_id ON items
+        WHEN old.kind <> new.kind OR old.key_id <> new.key_id BEGIN {_ITEM_OUT} {_ITEM_IN} END""",
+)
+
+UPGRADES = {2: (*ITEMS_COUNTED, *EVENTS_SCHEMA)}
+"""Format -> what brings a file of it to the next: nothing but what is added, or counted."""
 
 SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -114,6 +135,7 @@ SCHEMA = (
     """CREATE TABLE audit (
         position INTEGER PRIMARY KEY, at TEXT NOT NULL, entry BLOB NOT NULL, digest BLOB NOT NULL)
     """,
+    *ITEMS_COUNTED,
     *EVENTS_SCHEMA,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
