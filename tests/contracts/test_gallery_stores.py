@@ -535,6 +535,8 @@ def test_events_are_read_as_a_plain_list_says(opener: Opener) -> None:
                 assert store.events(which, after=after) == due, (which, after)
                 for limit in (0, 1, 17):
                     assert store.events(which, after=after, limit=limit) == due[:limit]
+        some = [row.type for row in left if row.stream in streams[1:]]
+        assert store.event_counts(streams[1:]) == {t: some.count(t) for t in sorted(set(some))}
         types = [row.type for row in left]
         assert store.event_counts() == {name: types.count(name) for name in sorted(set(types))}
         assert store.event_by_tag(rows[4].tag) == rows[4]

@@ -91,6 +91,10 @@ def test_what_was_written_is_read(gallery: Gallery, log: EventLog) -> None:
     assert log.find("x") == first
     assert log.find("y") is None
     assert log.counts() == {"recognised": 1, "unknown": 1}
+    assert log.counts(uid(gallery, "Ada")) == {"recognised": 1}
+    assert log.counts(uid(gallery, "Bob")) == {}
+    with pytest.raises(IdentityNotFoundError):
+        log.counts("0" * 32)
     assert log.position() == 2
     gallery.rename("Ada", "Eve")
     assert names(log.read()) == ["Eve", None]
@@ -316,6 +320,31 @@ def test_old_events_expire_with_the_keys_of_their_days(
     with pytest.raises(InputError):
         EventRules(days=0)
     assert gallery.check() == []
+
+
+def test_no_byte_of_an_expired_event_is_left(
+    tmp_path: Path, gallery: Gallery, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = (datetime.now(UTC) - timedelta(days=100)).isoformat(timespec="milliseconds")
+    with monkeypatch.context() as patch:
+        patch.setattr("vultus.gallery.events.sealed.time_now", lambda: old)
+        log.extend([about(gallery, name) for name in ("Ada", None)])
+    rows = gallery.opened.store.events()
+    log.append(about(gallery, "Ada"))
+    assert all(row.body in on_disk(tmp_path) for row in rows)
+    assert expire(gallery).events == 2
+    assert not any(row.body in on_disk(tmp_path) for row in rows)
+    assert [event.position for event in log.read()] == [3]
+
+
+def test_who_follows_a_person_is_told_of_the_erasure(gallery: Gallery, log: EventLog) -> None:
+    log.append(about(gallery, "Ada"))
+    following = log.follow(after=0, person=uid(gallery, "Ada"), poll_s=0.01)
+    assert next(following).identity == "Ada"
+    gallery.remove("Ada")
+    log.append(about(gallery, None))
+    with pytest.raises(IdentityNotFoundError):
+        next(following)
 
 
 def test_who_follows_gets_all_events_once(tmp_path: Path, gallery: Gallery, log: EventLog) -> None:

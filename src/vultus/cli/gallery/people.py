@@ -29,17 +29,22 @@ def create(
 def show(
     file: FileArgument, name: NameArgument, opener: KeyOptions, json: JsonOption = False
 ) -> int:
-    """Tell what is known of a person: groups, ids, consent, photos; no vectors."""
+    """Tell what is known of a person: groups, ids, consent, photos, events; no vectors."""
+    from vultus.gallery.events.log import EventLog
+
     with opener.open(file) as gallery:
         person = gallery.person(name)
         photos = gallery.photos(name)
+        events = EventLog(gallery).counts(person.uid)
     if json:
-        print_json({**person.to_dict(), "photos": photos})
+        print_json({**person.to_dict(), "photos": photos, "events": events})
         return ExitCode.OK
     say(one_line(person.identity), style="bold")
     for key, value in asdict(person).items():
         if value not in (None, (), {}) and key != "identity":
             say(f"  {key.replace('_', ' ')}: {_text(value)}")
+    if events:
+        say("  events: " + ", ".join(f"{count} {kind}" for kind, count in events.items()))
     rows = [
         (
             str(photo["source"] or "-"),

@@ -186,17 +186,28 @@ class EventLog:
         Args:
             after: Begin after this position; None begins with what comes next.
             types: As of `read`.
-            person: As of `read`; ends when the person is erased.
+            person: As of `read`.
             poll_s: How often to look, in seconds.
             timeout_s: End when none came for so long, in seconds; None for never.
+
+        Raises:
+            IdentityNotFoundError: When the person is erased.
         """
         start = self.position() if after is None else after
         read = functools.partial(self.read, types=types, person=person)
         return self._follow(read, start, poll_s, math.inf if timeout_s is None else timeout_s)
 
-    def counts(self) -> dict[str, int]:
-        """Type -> how many events there are."""
-        return self._store.event_counts()
+    def counts(self, person: str | None = None) -> dict[str, int]:
+        """Type -> how many events there are.
+
+        Args:
+            person: Only this person's, by `Person.uid`.
+
+        Raises:
+            IdentityNotFoundError: If nobody has that uid.
+        """
+        with self._store.transaction():
+            return self._store.event_counts(None if person is None else self._streams(person))
 
     def checkpoint(self, source: str) -> Any:
         """What a writer noted of its own last, e.g. how far it came; None if it did not."""
@@ -284,20 +295,20 @@ class EventLog:
             raise InputError(f"types must be a list of types, got the text {types!r}")
         for name in types or ():
             check_event_type(name, there=self.counts)
-        streams = None
-        if person is not None:
-            member = self._opened.roster.find_uid(bytes.fromhex(check_uid(person)))
-            if member is None:
-                raise IdentityNotFoundError(
-                    f"nobody with the uid {person} is enrolled in {self._store.location}"
-                )
-            streams = self._events.of(member).streams
         return EventFilter(
             types=None if types is None else frozenset(types),
-            streams=streams,
+            streams=None if person is None else self._streams(person),
             since=None if since is None else event_time("since", since),
             until=None if until is None else event_time("until", until),
         )
+
+    def _streams(self, person: str) -> frozenset[int]:
+        member = self._opened.roster.find_uid(bytes.fromhex(check_uid(person)))
+        if member is None:
+            raise IdentityNotFoundError(
+                f"nobody with the uid {person} is enrolled in {self._store.location} (any more)"
+            )
+        return frozenset(self._events.streams.of(member))
 
     def _follow(
         self, read: Callable[..., list[Event]], after: int, poll_s: float, timeout_s: float

@@ -5,7 +5,7 @@ A store knows nothing of faces, names or keys: what it is given as ``bytes`` was
 names of groups and the keyed tags by which people are looked up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -353,10 +353,13 @@ class GalleryStore(Protocol):
         """
 
     def delete_events(self, positions: Iterable[int]) -> int:
-        """Delete those events that are there; gives how many."""
+        """Delete those events that are there; gives how many.
 
-    def event_counts(self) -> dict[str, int]:
-        """Type -> how many events there are, without zeros."""
+        When `scrub` says True after the transaction, no byte of them is left.
+        """
+
+    def event_counts(self, streams: Collection[int] | None = None) -> dict[str, int]:
+        """Type -> how many events there are (of some streams), without zeros."""
 
     def append_audit(self, row: AuditRow) -> None:
         """Add an entry; its position must follow on the last one's."""

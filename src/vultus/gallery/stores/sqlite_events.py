@@ -5,13 +5,15 @@ wherever rows are read: a flipped bit that hides a row is told, not believed.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.stores.base import PAGE
 from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
+from vultus.gallery.stores.sqlite_file import SCRUB
 from vultus.gallery.stores.sqlite_people import SqlitePeople
 from vultus.gallery.stores.sqlite_rows import TAG_BYTES, check_sum, event_row, typed_rows
 from vultus.gallery.stores.sqlite_schema import EVENTS_BITS, STREAM_BITS
@@ -207,14 +209,22 @@ class SqliteEvents(SqlitePeople):
 
     def delete_events(self, positions: Iterable[int]) -> int:
         """See `GalleryStore`."""
-        return sum(
+        gone = sum(
             self._change("DELETE FROM events WHERE position = ?", position)
             for position in positions
         )
+        if gone:
+            self.set_meta(SCRUB, b"due")
+        return gone
 
-    def event_counts(self) -> dict[str, int]:
+    def event_counts(self, streams: Collection[int] | None = None) -> dict[str, int]:
         """See `GalleryStore`."""
         with self.transaction():
+            if streams is not None:
+                counted = Counter[str]()
+                for stream in set(streams):
+                    counted.update(self._counts_of_stream(stream))
+                return dict(sorted(counted.items()))
             rows = self._rows(
                 "SELECT type, sum(n) FROM event_sums WHERE stream = 0 GROUP BY type ORDER BY type"
             )
@@ -223,6 +233,17 @@ class SqliteEvents(SqlitePeople):
             for name in counts:
                 sql = "SELECT type FROM events INDEXED BY events_by_type WHERE type = ? LIMIT 1"
                 check_sum(self._row(sql, name), (name,))
+        return counts
+
+    def _counts_of_stream(self, stream: int) -> dict[str, int]:
+        rows = self._rows(
+            "SELECT type, count(*) FROM events INDEXED BY events_by_stream"
+            " WHERE stream = ? AND twice = type || at GROUP BY type",
+            stream,
+        )
+        counts: dict[str, int] = dict(typed_rows(rows, str, int))
+        sql = "SELECT coalesce(sum(n), 0) FROM event_sums WHERE stream = ? AND type = ''"
+        check_sum(self._row(sql, stream), (sum(counts.values()),))
         return counts
 
     def check(self) -> list[str]:
