@@ -9,7 +9,9 @@ The people of ``--strangers`` (photos, mostly one each) set the thresholds; thos
 with a folder of photos per person; of each photo the most central face counts, if the quality gate
 accepts it. ``--leave-out`` takes a folder whose people are there under another name too.
 
-The tables for the card are printed, src/vultus/models/rates/NAME.json is written.
+The tables for the card are printed, src/vultus/models/rates/NAME.json is written. With
+``--only-fused`` nothing of the file that is there changes but what is known of several photos of a
+probe, from the people of ``--check``: galleries rely on the rest, which another draw would move.
 """
 
 import argparse
@@ -27,10 +29,10 @@ from vultus.core.faces import Faces
 from vultus.core.files import write_text
 from vultus.evaluation.calibration.fnir import fit_fnir_curves
 from vultus.evaluation.calibration.run import CalibrationPlan, LabelledFaces, calibrate
+from vultus.evaluation.calibration.stretch import FUSED_PHOTOS, fit_stretches
 from vultus.evaluation.protocols.photos import PhotoRoot
 from vultus.image.io import read_image
-from vultus.matching.fpir_curves import FpirCurves
-from vultus.matching.model_rates import rates_to_json
+from vultus.matching.model_rates import rates_from_package, rates_to_json
 from vultus.pipeline.selection import select_face
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
@@ -68,12 +70,18 @@ def _usable_crops(photos: PhotoRoot, recognizer: Recognizer) -> Iterator[tuple[s
         np.array([template.points_xy], np.float32),
         np.ones(1, np.float32),
     )
-    gate = QualityGate().for_model(recognizer.embedder.min_norm)
+    head = recognizer.trust_head
+    gate = QualityGate().for_model(
+        recognizer.embedder.min_norm, 0.0 if head is None else head.min_trust
+    )
     for name in photos.names:
         pixels = read_image(photos.read(name))
         crop = AlignedCrops(pixels[None], np.eye(2, 3, dtype=np.float32)[None], template.name)
-        embedding = recognizer.embedder.embed(crop)
-        if not gate.judge(measure_quality(pixels, face, crop).with_norms(embedding))[0]:
+        embedding, pools = recognizer.embedder.embed_with_pools(crop)
+        quality = measure_quality(pixels, face, crop).with_norms(embedding)
+        if head is not None and pools is not None:
+            quality = quality.with_trust(head.judge(pools, embedding))
+        if not gate.judge(quality)[0]:
             yield name, embedding
 
 
@@ -104,19 +112,52 @@ def without(faces: LabelledFaces, people: list[str]) -> LabelledFaces:
     )
 
 
+def add_fused(asked: argparse.Namespace, recognizer: Recognizer) -> None:
+    """Put what was measured of several photos of a probe into the file that is there."""
+    faces = without(
+        labelled(asked.check, recognizer, name=asked.names[1], aligned=True, cache=asked.cache),
+        asked.leave_out,
+    )
+    path, space = RATES / f"{asked.model}.json", recognizer.embedder.space
+    curves, (seen, missed) = rates_from_package(path.read_text(), space)
+    if curves is None:
+        raise SystemExit(f"{path} is of another embedding space")
+    who = np.unique(faces.identities, return_inverse=True)[1].astype(np.int64)
+    stretches = fit_stretches(faces.embeddings, who, generator=np.random.default_rng(0))
+    fused = fit_fnir_curves(
+        faces.embeddings, who, generator=np.random.default_rng(0), origin="", probes=FUSED_PHOTOS
+    )
+    added = tuple(x for x in fused.levels if x.photos_per_probe > 1)
+    kept = tuple(x for x in missed.levels if x.photos_per_probe == 1)
+    missed = dataclasses.replace(missed, levels=kept + added)
+    curves = dataclasses.replace(curves, stretches=stretches)
+    for found in stretches:
+        print(found)
+    text = rates_to_json(space, curves, (seen, missed))
+    write_text(path, text)
+    print(f"written: {len(text):,} bytes")
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model")
-    for option in ("--strangers", "--check", "--mates"):
-        parser.add_argument(option, type=Path, required=True)
+    parser.add_argument("--check", type=Path, required=True)
+    for option in ("--strangers", "--mates"):
+        parser.add_argument(option, type=Path)
+    parser.add_argument("--only-fused", action="store_true")
     parser.add_argument("--names", nargs=3, default=["strangers", "a development set", "mates"])
     parser.add_argument("--leave-out", action="append", default=[])
     parser.add_argument("--cache", type=Path)
     asked = parser.parse_args()
     recognizer = Recognizer(embedder=asked.model)
+    if asked.only_fused:
+        add_fused(asked, recognizer)
+        return
+    if asked.strangers is None or asked.mates is None:
+        parser.error("--strangers and --mates are needed, or --only-fused")
     sets = [
         without(
             labelled(root, recognizer, name=name, aligned=root == asked.check, cache=asked.cache),
@@ -139,7 +180,7 @@ def main() -> None:
         mates.embeddings, who, generator=np.random.default_rng(0), origin=f"people of {mates.name}"
     )
     levels = tuple(x for x in curves.levels if x.photos_per_person in LEVELS)
-    kept = FpirCurves(levels, curves.origin, curves.spread, curves.least_pairs)
+    kept = dataclasses.replace(curves, levels=levels)
     RATES.mkdir(exist_ok=True)
     text = rates_to_json(recognizer.embedder.space, kept, (seen, missed))
     write_text(RATES / f"{asked.model}.json", text)

@@ -14,7 +14,8 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.image.io import read_image
 from vultus.matching.calibration import Calibration, CalibrationData
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
 

@@ -9,7 +9,8 @@ from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.errors import ConfigError, SpaceMismatchError
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.matching.calibration import Calibration, CalibrationData, load_calibration
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 from vultus.matching.match_probability import MatchProbability
 
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", 8)

@@ -5,14 +5,8 @@ import pytest
 
 from vultus.core.errors import CalibrationError, InputError
 from vultus.core.text import rounded_up
-from vultus.matching.fpir_curves import (
-    FpirCurve,
-    FpirCurves,
-    PhotoLevel,
-    RateSpread,
-    people_for_fpir,
-    smallest_fpir,
-)
+from vultus.matching.fpir_curves import FpirCurves, people_for_fpir, smallest_fpir
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel, RateSpread
 
 N_PEOPLE = 2000
 

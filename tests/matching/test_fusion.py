@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError
-from vultus.matching.fusion import chance_similarity, fuse
+from vultus.matching.fusion import chance_similarity, fuse, fuse_rows
 
 DIM = 64
 SPACE = EmbeddingSpace("toy", "0" * 64, "none", DIM)
@@ -132,3 +134,21 @@ def test_chance_similarity_is_rarely_reached_by_chance() -> None:
     reached = float(((a * b).sum(axis=1) >= chance_similarity(32)).mean())
     assert 0.0004 < reached < 0.002
     assert chance_similarity(4) == 1
+
+
+def test_many_people_are_fused_as_one_by_one() -> None:
+    generator = np.random.default_rng(0)
+    space = EmbeddingSpace("test", "0" * 64, "none", 8)
+    faces = Embeddings.from_raw(generator.normal(size=(12, 8)), space)
+    graded = dataclasses.replace(faces, quality=np.linspace(0, 1, 12, dtype=np.float32))
+    chosen = generator.permutation(12).reshape(4, 3)
+    for embeddings in (faces, graded):
+        rows = fuse_rows(embeddings, chosen)
+        for row, own in zip(rows, chosen, strict=True):
+            alone = fuse(embeddings[own], identity="x", outlier_similarity=None).template.vector
+            np.testing.assert_allclose(row, alone, atol=1e-6)
+    worthless = dataclasses.replace(faces, quality=np.zeros(12, np.float32))
+    assert np.isfinite(fuse_rows(worthless, chosen)).all()
+    pair = Embeddings.from_raw(np.array([[1.0] * 8, [-1.0] * 8]), space)
+    with pytest.raises(InputError, match="cancel"):
+        fuse_rows(pair, np.array([[0, 1]]))

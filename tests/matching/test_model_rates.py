@@ -6,7 +6,8 @@ import numpy as np
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.thresholds import EXTRAPOLATED_PAIRS, Threshold
 from vultus.matching.fnir_curves import FnirCurves, FnirLevel
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel, RateSpread
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel, RateSpread
 from vultus.matching.model_rates import ModelRates, rates_from_package, rates_to_json
 
 SPACE = EmbeddingSpace("m", "0" * 64, "none", 8)

@@ -12,7 +12,8 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Embedder
 from vultus.matching.calibration import Calibration
 from vultus.matching.fnir_curves import FnirCurves, FnirLevel
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 from vultus.matching.model_rates import ModelRates
 from vultus.matching.operating_point import (
     fmr_for_fpir,

@@ -85,6 +85,7 @@ class Identification:
         gallery_size: How many people the probe was compared with.
         refusal: Why the probe is too poor to be judged; empty when it is not.
         notes: What else there is to know: that the photo was read turned or unstretched.
+        n_photos: How many photos of the probe were fused.
     """
 
     candidates: tuple[Candidate, ...]
@@ -93,6 +94,7 @@ class Identification:
     gallery_size: int
     refusal: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    n_photos: int = 1
 
     @property
     def identity(self) -> str | None:
@@ -137,6 +139,7 @@ class Identification:
             "gallery_size": self.gallery_size,
             "refusal": list(self.refusal),
             "notes": list(self.notes),
+            "n_photos": self.n_photos,
         }
 
 

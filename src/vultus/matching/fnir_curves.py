@@ -27,6 +27,7 @@ class FnirLevel:
         similarities: (k,) float64 thresholds, rising.
         fnirs: (k,) float64 in [0, 1], not falling.
         highs: (k,) float64, upper ends of their 95 % intervals, people drawn anew.
+        photos_per_probe: How many photos were fused to search with.
 
     Raises:
         InputError: If shapes, dtypes, orders or ranges are others.
@@ -38,9 +39,10 @@ class FnirLevel:
     similarities: Annotated[npt.NDArray[np.float64], Numbers("float64")]
     fnirs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
     highs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
+    photos_per_probe: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("photos_per_person", "n_people", "n_searches"):
+        for name in ("photos_per_probe", "photos_per_person", "n_people", "n_searches"):
             check_positive_int(name, getattr(self, name))
         check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
         if not len(self.similarities) or not (np.diff(self.similarities) > 0).all():
@@ -69,7 +71,8 @@ class FnirCurves:
     """FNIR by threshold and photos per person, of one kind of people.
 
     Attributes:
-        levels: At rising numbers of photos per person, the first with one photo.
+        levels: With one photo to search with, at rising numbers of photos per person, the first
+            with one photo; then with more to search with, if that was measured.
         origin: Whose photos these are, in words.
 
     Raises:
@@ -80,12 +83,24 @@ class FnirCurves:
     origin: str
 
     def __post_init__(self) -> None:
-        counts = [level.photos_per_person for level in self.levels]
-        if counts[:1] != [1] or counts != sorted(set(counts)):
+        counts = [(level.photos_per_probe, level.photos_per_person) for level in self.levels]
+        if counts[:1] != [(1, 1)] or counts != sorted(set(counts)):
             raise InputError(f"levels must be of rising photos per person from 1, got {counts}")
 
+    def most_for(self, photos_per_probe: int) -> int:
+        """How many photos to search with were measured, up to a number."""
+        return max(
+            level.photos_per_probe
+            for level in self.levels
+            if level.photos_per_probe <= photos_per_probe
+        )
+
     def at(
-        self, similarity: float, *, people_by_photos: Mapping[int, int] | None = None
+        self,
+        similarity: float,
+        *,
+        people_by_photos: Mapping[int, int] | None = None,
+        photos_per_probe: int = 1,
     ) -> tuple[float, float]:
         """FNIR and the upper end of its interval in a gallery.
 
@@ -93,6 +108,7 @@ class FnirCurves:
             similarity: The threshold.
             people_by_photos: Photos per person -> how many people have so many; None or empty
                 takes one photo each. A number between two measured ones counts as the lower.
+            photos_per_probe: How many photos are fused to search with; likewise.
 
         Returns:
             The mean over people, who are looked for equally often.
@@ -101,7 +117,11 @@ class FnirCurves:
         total = sum(counts.values())
         fnir = high = 0.0
         for photos, people in counts.items():
-            level = [x for x in self.levels if x.photos_per_person <= photos][-1]
+            level = [
+                x
+                for x in self.levels
+                if x.photos_per_person <= photos and x.photos_per_probe <= photos_per_probe
+            ][-1]
             rates = level.at(similarity)
             fnir += rates[0] * people / total
             high += rates[1] * people / total
@@ -112,7 +132,13 @@ class FnirCurves:
         return {
             "origin": self.origin,
             "levels": [
-                {
+                # As in older files where one photo is searched with.
+                (
+                    {}
+                    if level.photos_per_probe == 1
+                    else {"photos_per_probe": level.photos_per_probe}
+                )
+                | {
                     "photos_per_person": level.photos_per_person,
                     "n_people": level.n_people,
                     "n_searches": level.n_searches,

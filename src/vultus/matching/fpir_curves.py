@@ -4,20 +4,18 @@ Measured by `vultus.evaluation.calibration`, used where an identification needs 
 """
 
 import math
-from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from vultus.core.checks import check_array, check_positive_int, check_range, check_similarities
+from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import CalibrationError, InputError
-from vultus.core.rows import freeze_arrays
-from vultus.core.settings_reader import Numbers
 from vultus.core.text import argument, rounded_up
 from vultus.core.thresholds import COUNTED_PAIRS, SearchRates, Threshold
+from vultus.matching.fpir_levels import PhotoLevel, RateSpread
+from vultus.matching.stretch import Stretch, stretch_of, unmeasured
 
 _BISECTIONS = 60
 _ROUNDING = 1e-12
@@ -61,138 +59,6 @@ def smallest_fpir(n_people: int, *, gallery_size: int, least_pairs: float = COUN
     return max(3 / n_people, 2 * least_pairs * gallery_size / (n_people * (n_people - 1)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FpirCurve:
-    """FPIR against the threshold, for one size of gallery.
-
-    Attributes:
-        size: How many people are enrolled.
-        similarities: (k,) float64 thresholds, rising.
-        fpirs: (k,) float64 in (0, 1), falling.
-
-    Raises:
-        InputError: If shapes, dtypes, orders or ranges are others.
-    """
-
-    size: int
-    similarities: Annotated[npt.NDArray[np.float64], Numbers("float64")]
-    fpirs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
-
-    def __post_init__(self) -> None:
-        check_positive_int("size", self.size)
-        check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
-        check_array("fpirs", self.fpirs, dtype=np.float64, shape=self.similarities.shape)
-        ordered = (np.diff(self.similarities) > 0).all() and (np.diff(self.fpirs) < 0).all()
-        if not len(self.fpirs) or not ordered:
-            raise InputError("a curve must hold rising similarities with falling fpirs, got others")
-        check_similarities("similarities", self.similarities)
-        if not 0 < self.fpirs[-1] <= self.fpirs[0] < 1:
-            raise InputError("fpirs must be in (0, 1), got others")
-        freeze_arrays(self)
-
-    def log_hazard(self, similarity: float) -> float:
-        """ln(-ln(1 - FPIR)) at a threshold; never lower than what was measured.
-
-        Below the first threshold the rate may be anything (``inf``); above the last it is at most
-        the last one's.
-        """
-        if similarity < self.similarities[0]:
-            return math.inf
-        logs = np.log(-np.log1p(-self.fpirs))
-        return float(np.interp(similarity, self.similarities, logs))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RateSpread:
-    """How far a rate may lie from what was measured, by the threshold: 95 %, people drawn anew.
-
-    Attributes:
-        similarities: (k,) float64 thresholds, rising.
-        lows: (k,) float64, the lower end of the false match rate there, over the rate: in [0, 1].
-        highs: (k,) float64, the upper end over the rate: at least 1.
-
-    Raises:
-        InputError: If shapes, dtypes, orders or ranges are others.
-    """
-
-    similarities: Annotated[npt.NDArray[np.float64], Numbers("float64")]
-    lows: Annotated[npt.NDArray[np.float64], Numbers("float64")]
-    highs: Annotated[npt.NDArray[np.float64], Numbers("float64")]
-
-    def __post_init__(self) -> None:
-        check_array("similarities", self.similarities, dtype=np.float64, shape=("k",))
-        if not len(self.similarities) or not (np.diff(self.similarities) > 0).all():
-            raise InputError("similarities must be rising, at least one, got others")
-        check_similarities("similarities", self.similarities)
-        for name in ("lows", "highs"):
-            check_array(name, getattr(self, name), dtype=np.float64, shape=self.similarities.shape)
-        if not ((self.lows >= 0) & (self.lows <= 1) & (self.highs >= 1)).all():
-            raise InputError("lows must be in [0, 1] and highs at least 1, got others")
-        freeze_arrays(self)
-
-    def factors(self, similarity: float) -> tuple[float, float]:
-        """Lower and upper end over the rate at a threshold; beyond the ends as there."""
-        low = float(np.interp(similarity, self.similarities, self.lows))
-        return low, float(np.interp(similarity, self.similarities, self.highs))
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoLevel:
-    """What was measured with templates of so many photos each.
-
-    Attributes:
-        photos_per_person: How many photos were fused into each template.
-        curves: At rising gallery sizes.
-        n_people: How many people had a template.
-        n_strangers: How many people were searched for.
-        n_searches: With how many photos.
-
-    Raises:
-        InputError: If there is no curve, sizes do not rise, or a count is not positive.
-    """
-
-    photos_per_person: int
-    curves: tuple[FpirCurve, ...]
-    n_people: int
-    n_strangers: int
-    n_searches: int
-
-    def __post_init__(self) -> None:
-        for name in ("photos_per_person", "n_people", "n_strangers", "n_searches"):
-            check_positive_int(name, getattr(self, name))
-        sizes = [curve.size for curve in self.curves]
-        if not sizes or sizes != sorted(set(sizes)):
-            raise InputError(f"curves must be of rising sizes, got {sizes}")
-        if self.n_searches < self.n_strangers:
-            raise InputError(
-                f"n_searches must be at least n_strangers ({self.n_strangers}), each was searched "
-                f"for, got {self.n_searches}"
-            )
-
-    @property
-    def largest(self) -> int:
-        """The largest gallery that was measured directly."""
-        return self.curves[-1].size
-
-    def hazard(self, similarity: float, *, gallery_size: int) -> float:
-        """-ln(1 - FPIR) in a gallery of N people.
-
-        Between measured sizes on straight lines of logarithms. Beyond the largest, n, it grows
-        with N / n: as if other people resembled other strangers, though they resemble the same
-        ones. That is an upper bound (Jensen: E (1 - q)^N >= (E (1 - q)^n)^(N / n)).
-        """
-        after = bisect_left(self.curves, gallery_size, key=lambda curve: curve.size)
-        if after == len(self.curves):
-            return math.exp(self.curves[-1].log_hazard(similarity)) * gallery_size / self.largest
-        above = self.curves[after]
-        below = self.curves[max(after - 1, 0)]
-        logs = below.log_hazard(similarity), above.log_hazard(similarity)
-        if above.size == below.size or math.inf in logs:
-            return math.exp(logs[1])
-        share = math.log(gallery_size / below.size) / math.log(above.size / below.size)
-        return math.exp(logs[0] + share * (logs[1] - logs[0]))
-
-
 @dataclass(frozen=True, slots=True)
 class FpirCurves:
     """FPIR by threshold, gallery size and photos per person.
@@ -203,6 +69,8 @@ class FpirCurves:
         spread: How uncertain the rates are; None where that was not measured.
         least_pairs: To how many pairs of people a rate must amount to be carried: 3 where they are
             counted, 0.1 where the curves follow a tail fitted to the highest scores.
+        stretches: By how much thresholds rise where photos of the probe or of the enrolled are
+            fused, at every pair of some numbers of photos; empty where nobody measured it.
 
     Raises:
         InputError: If the levels are others.
@@ -212,11 +80,65 @@ class FpirCurves:
     origin: str
     spread: RateSpread | None = None
     least_pairs: float = COUNTED_PAIRS
+    stretches: tuple[Stretch, ...] = ()
 
     def __post_init__(self) -> None:
         counts = [level.photos_per_person for level in self.levels]
         if counts[:1] != [1] or counts != sorted(set(counts)):
             raise InputError(f"levels must be of rising photos per person from 1, got {counts}")
+
+    def for_probes(
+        self, photos_per_probe: int, *, stretches: Sequence[Stretch] | None = None
+    ) -> "FpirCurves":
+        """The curves where so many photos of each stranger are fused before they are searched.
+
+        Args:
+            photos_per_probe: How many; more than were measured count as the most that were.
+            stretches: What was measured of that; None takes those of these curves.
+
+        Raises:
+            InputError: If the number is not positive.
+            CalibrationError: If several photos were not measured.
+        """
+        if check_positive_int("photos_per_probe", photos_per_probe) == 1:
+            return self
+        known = self.stretches if stretches is None else stretches
+        levels = []
+        for level in self.levels:
+            both, alone = (
+                stretch_of(known, photos_per_probe=k, photos_per_person=level.photos_per_person)
+                for k in (photos_per_probe, 1)
+            )
+            if both is None or alone is None:
+                raise CalibrationError(unmeasured(photos_per_probe))
+            levels.append(level.stretched(max(1.0, both.factor / alone.factor)))
+        most = max(x.photos_per_probe for x in known)
+        n = min(x.n_people for x in known if x.photos_per_probe == min(photos_per_probe, most))
+        taken = f" taken as {most}" if photos_per_probe > most else ""
+        origin = f"{photos_per_probe} photos of the probe{taken} fused, as of {n:,} people"
+        return replace(
+            self,
+            levels=tuple(levels),
+            origin=f"{origin}; {self.origin}",
+            spread=self._spread_for(photos_per_probe, known),
+        )
+
+    def _spread_for(self, photos_per_probe: int, known: Sequence[Stretch]) -> RateSpread | None:
+        """The spread, wider by what is not known of the factor."""
+        factor = stretch_of(known, photos_per_probe=photos_per_probe, photos_per_person=1)
+        if self.spread is None or factor is None:
+            return None
+        curve = self.levels[0].curves[0]
+        single = self.spread.similarities
+        here, above, below = (
+            np.interp(single * by, curve.similarities, np.log(-np.log1p(-curve.fpirs)))
+            for by in (1.0, factor.factor / factor.high, factor.factor / factor.low)
+        )
+        return RateSpread(
+            np.minimum(single * factor.factor, 1 - 1e-9 * np.arange(len(single))[::-1]),
+            self.spread.lows * np.exp(np.minimum(below - here, 0)),
+            self.spread.highs * np.exp(np.maximum(above - here, 0)),
+        )
 
     def fpir(self, similarity: float, *, people_by_photos: Mapping[int, int]) -> float:
         """The chance that a stranger is given a name, in [0, 1].
@@ -356,6 +278,8 @@ class FpirCurves:
             }
         if self.least_pairs != COUNTED_PAIRS:
             more["least_pairs"] = self.least_pairs
+        if self.stretches:
+            more["stretches"] = [stretch.to_dict() for stretch in self.stretches]
         return more | {
             "origin": self.origin,
             "levels": [

@@ -11,7 +11,9 @@ from vultus.core.choices import DEFAULT_MAX_FNIR
 from vultus.core.embeddings import EmbeddingSpace
 from vultus.core.thresholds import COUNTED_PAIRS, ThresholdTable
 from vultus.matching.fnir_curves import FnirCurves, FnirLevel
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel, RateSpread
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel, RateSpread
+from vultus.matching.stretch import Stretch
 
 RATES_FORMAT = "vultus-model-rates-1"
 
@@ -83,17 +85,19 @@ def _fpir_curves(values: Mapping[str, Any]) -> FpirCurves:
         values["origin"],
         None if spread is None else RateSpread(*_arrays(spread, "similarities", "lows", "highs")),
         values.get("least_pairs", COUNTED_PAIRS),
+        tuple(Stretch(**stretch) for stretch in values.get("stretches", ())),
     )
 
 
 def _fnir_curves(values: Mapping[str, Any]) -> FnirCurves:
-    levels = [
-        FnirLevel(
-            *(level[name] for name in ("photos_per_person", "n_people", "n_searches")),
-            *_arrays(level, "similarities", "fnirs", "highs"),
+    levels = []
+    for level in values["levels"]:
+        similarities, fnirs, highs = _arrays(level, "similarities", "fnirs", "highs")
+        photos, people, searches = (
+            level[name] for name in ("photos_per_person", "n_people", "n_searches")
         )
-        for level in values["levels"]
-    ]
+        probe = level.get("photos_per_probe", 1)
+        levels.append(FnirLevel(photos, people, searches, similarities, fnirs, highs, probe))
     return FnirCurves(tuple(levels), values["origin"])
 
 

@@ -1,9 +1,9 @@
 """The threshold of a decision: of the site's calibration first, then of the model's card."""
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from vultus.core.checks import check_positive_int, check_range
@@ -13,7 +13,9 @@ from vultus.core.text import argument, rounded_up
 from vultus.core.thresholds import SearchRates, Threshold, ThresholdTable, stated_rate
 from vultus.matching.calibration import Calibration
 from vultus.matching.fnir_curves import FnirCurves
+from vultus.matching.fpir_curves import FpirCurves
 from vultus.matching.model_rates import ModelRates
+from vultus.matching.stretch import Stretches
 
 _ROUNDING = 1e-9
 """So that a rate carries the FPIR that is computed from it."""
@@ -128,6 +130,7 @@ def threshold_for_gallery(
     fpir: float,
     people_by_photos: Mapping[int, int],
     calibration: Calibration | None = None,
+    photos_per_probe: int = 1,
 ) -> Threshold:
     """The threshold of a search (1:N) that keeps the FPIR at or below a target.
 
@@ -139,16 +142,21 @@ def threshold_for_gallery(
             and of their photos. Where its people are too few for that, and by a card of
             thresholds alone, comparisons are taken as independent (`threshold_for_fpir`), and
             ``origin`` says so.
+        photos_per_probe: How many photos of the person searched for are fused. By how much that
+            raises thresholds is the site's measurement, else the model's.
 
     Returns:
         The rule; its ``search`` says what to expect: FPIR with its upper end, and FNIR. The same
         question again takes no time.
 
     Raises:
-        CalibrationError: If neither can carry that for a gallery of this size, or the threshold
-            would miss a larger share of the enrolled than ``table.max_fnir``.
+        CalibrationError: If neither can carry that for a gallery of this size, nobody measured
+            what several photos of a probe do, or the threshold would miss a larger share of the
+            enrolled than ``table.max_fnir``.
     """
-    return _threshold(table, fpir, tuple(sorted(people_by_photos.items())), calibration)
+    check_positive_int("photos_per_probe", photos_per_probe)
+    people = tuple(sorted(people_by_photos.items()))
+    return _threshold(table, fpir, people, calibration, photos_per_probe)
 
 
 @lru_cache(maxsize=64)
@@ -157,84 +165,171 @@ def _threshold(
     fpir: float,
     people_by_photos: tuple[tuple[int, int], ...],
     calibration: Calibration | None,
+    photos_per_probe: int,
 ) -> Threshold:
     people = dict(people_by_photos)
+    known = known_stretches(table, calibration)
+    photos = _Photos(photos_per_probe, max(people, default=1), known)
     if calibration is None:
-        rule = _of_model(table, fpir, people)
+        rule = _of_model(table, fpir, people, photos)
     else:
-        rule = _of_site(calibration, table, fpir, people)
-    return _with_misses(rule, fpir, people, table=table, calibration=calibration)
+        rule = _of_site(calibration, table, fpir, people, photos)
+    question = _Question(fpir, photos_per_probe, calibration)
+    return _with_misses(rule, question, people, table=table)
 
 
-def _of_model(table: ThresholdTable, fpir: float, people: Mapping[int, int]) -> Threshold:
+def _of_model(
+    table: ThresholdTable, fpir: float, people: Mapping[int, int], photos: "_Photos"
+) -> Threshold:
     size = sum(people.values())
     curves = table.fpir_curves if isinstance(table, ModelRates) else None
     if curves is None:
-        return threshold_for_fpir(table, fpir=fpir, gallery_size=size)
+        return photos.raised(threshold_for_fpir(table, fpir=fpir, gallery_size=size))
     check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
+    curves = photos.of(curves)
     try:
         return curves.threshold(fpir, people_by_photos=people or {1: 1})
     except CalibrationError:
         with suppress(CalibrationError):
-            return _by_formula(table, fpir, size)
+            return _by_formula(table, fpir, size, photos)
         raise
 
 
 def _of_site(
-    calibration: Calibration, table: ThresholdTable, fpir: float, people: Mapping[int, int]
+    calibration: Calibration,
+    table: ThresholdTable,
+    fpir: float,
+    people: Mapping[int, int],
+    photos: "_Photos",
 ) -> Threshold:
     size = sum(people.values())
     measured = calibration.fpir_curves
     try:
         if measured is None:
-            return _by_formula(calibration.thresholds, fpir, size)
-        return measured.threshold(fpir, people_by_photos=people or {1: 1})
+            return _by_formula(calibration.thresholds, fpir, size, photos)
+        return photos.of(measured).threshold(fpir, people_by_photos=people or {1: 1})
     except CalibrationError as error:
         with suppress(CalibrationError):
-            return _by_formula(calibration.thresholds, fpir, size)
+            return _by_formula(calibration.thresholds, fpir, size, photos)
         with suppress(CalibrationError):
             known = isinstance(table, ModelRates) and table.fpir_curves is not None
-            rule = _of_model(table, fpir, people) if known else _by_formula(table, fpir, size)
-            return _beyond(calibration, rule, error)
+            if known:
+                return _beyond(calibration, _of_model(table, fpir, people, photos), error)
+            return _beyond(calibration, _by_formula(table, fpir, size, photos), error)
         raise
 
 
-def _with_misses(
+@dataclass(frozen=True, slots=True)
+class _Question:
+    fpir: float
+    photos: int
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Photos:
+    """How many photos of the probe meet how many of the enrolled, and what is known of that."""
+
+    per_probe: int
+    most_per_person: int
+    known: Stretches
+
+    def of(self, curves: FpirCurves) -> FpirCurves:
+        """The curves for so many photos of the probe."""
+        return curves.for_probes(self.per_probe, stretches=self.known.of_probes(self.per_probe))
+
+    def raised(self, rule: Threshold) -> Threshold:
+        """A rule of single photos, for as many."""
+        return self.known.raised(
+            rule, photos_per_probe=self.per_probe, photos_per_person=self.most_per_person
+        )
+
+
+def known_stretches(table: ThresholdTable, calibration: Calibration | None) -> Stretches:
+    """What the site and the model know of several photos fused."""
+    of_model = table.fpir_curves if isinstance(table, ModelRates) else None
+    of_site = None if calibration is None else calibration.fpir_curves
+    return Stretches(
+        () if of_site is None else of_site.stretches,
+        () if of_model is None else of_model.stretches,
+    )
+
+
+def _known_misses(table: ThresholdTable, calibration: Calibration | None) -> tuple[FnirCurves, ...]:
+    if calibration is not None and calibration.fnir_curves is not None:
+        return (calibration.fnir_curves,)
+    return table.fnir_curves if isinstance(table, ModelRates) else ()
+
+
+def told_misses(
     rule: Threshold,
-    fpir: float,
-    people: Mapping[int, int],
+    people_by_photos: Mapping[int, int],
     *,
     table: ThresholdTable,
     calibration: Calibration | None,
+    photos_per_probe: int = 1,
+) -> Threshold:
+    """A rule with `SearchRates`, and in them how many of the enrolled it misses, where known.
+
+    Of the kinds of people that were measured, the first of those with the most photos of a probe
+    is told; the upper end is the highest of all that.
+    """
+    known = _known_misses(table, calibration)
+    if not known or rule.search is None:
+        return rule
+    most = max(curves.most_for(photos_per_probe) for curves in known)
+    known = tuple(curves for curves in known if curves.most_for(photos_per_probe) == most)
+    found = [
+        curves.at(
+            rule.similarity, people_by_photos=people_by_photos, photos_per_probe=photos_per_probe
+        )
+        for curves in known
+    ]
+    rates = replace(
+        rule.search,
+        fnir=found[0][0],
+        fnir_high=max(high for _, high in found),
+        fnir_origin=known[0].origin,
+    )
+    return replace(rule, search=rates)
+
+
+def _with_misses(
+    rule: Threshold, question: "_Question", people: Mapping[int, int], *, table: ThresholdTable
 ) -> Threshold:
     """The rule with the FNIR that it costs; refused where that passes the limit."""
-    rates = SearchRates(fpir) if rule.search is None else rule.search
-    known: tuple[FnirCurves, ...] = table.fnir_curves if isinstance(table, ModelRates) else ()
-    if calibration is not None and calibration.fnir_curves is not None:
-        known = (calibration.fnir_curves,)
-    if not known:
-        return dataclasses.replace(rule, search=rates)
-    found = [curves.at(rule.similarity, people_by_photos=people) for curves in known]
-    fnir = found[0][0]
-    limit = table.max_fnir if isinstance(table, ModelRates) else DEFAULT_MAX_FNIR
-    if fnir > limit:
-        raise CalibrationError(
-            f"FPIR {fpir:.3g} among {sum(people.values()):,} people takes a threshold of "
-            f"{rule.similarity:.4f}, which misses {fnir:.0%} of those who are enrolled "
-            f"({known[0].origin}); at most {limit:.0%} may be missed. Enrol more photos of each, "
-            f"ask for a higher FPIR than {argument('fpir', fpir)}, take a better model, or say "
-            f"that so many may be missed ({argument('max_fnir', math.ceil(100 * fnir) / 100)})"
-        )
-    rates = dataclasses.replace(
-        rates, fnir=fnir, fnir_high=max(high for _, high in found), fnir_origin=known[0].origin
+    rule = rule if rule.search is not None else replace(rule, search=SearchRates(question.fpir))
+    told = told_misses(
+        rule,
+        people,
+        table=table,
+        calibration=question.calibration,
+        photos_per_probe=question.photos,
     )
-    return dataclasses.replace(rule, search=rates)
+    limit = table.max_fnir if isinstance(table, ModelRates) else DEFAULT_MAX_FNIR
+    fnir = None if told.search is None else told.search.fnir
+    if fnir is not None and question.photos > 1:
+        # Other people than those of single photos may be told of: more photos miss nobody more.
+        first = _known_misses(table, question.calibration)[0]
+        fnir = min(fnir, first.at(rule.similarity, people_by_photos=people)[0])
+    if told.search is not None and fnir is not None and fnir > limit:
+        raise CalibrationError(
+            f"FPIR {question.fpir:.3g} among {sum(people.values()):,} people takes a threshold of "
+            f"{rule.similarity:.4f}, which misses {fnir:.0%} of those who are enrolled "
+            f"({told.search.fnir_origin}); at most {limit:.0%} may be missed. Enrol more photos of "
+            f"each, ask for a higher FPIR than {argument('fpir', question.fpir)}, take a better "
+            "model, or say that so many may be missed "
+            f"({argument('max_fnir', math.ceil(100 * fnir) / 100)})"
+        )
+    return told
 
 
-def _by_formula(table: ThresholdTable, fpir: float, gallery_size: int) -> Threshold:
-    rule = threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size)
+def _by_formula(
+    table: ThresholdTable, fpir: float, gallery_size: int, photos: "_Photos"
+) -> Threshold:
+    rule = photos.raised(threshold_for_fpir(table, fpir=fpir, gallery_size=gallery_size))
     origin = f"FPIR {fpir:.3g} among {gallery_size:,} people by formula, not measured"
-    return dataclasses.replace(rule, origin=f"{origin}; {rule.origin}")
+    return replace(rule, origin=f"{origin}; {rule.origin}")
 
 
 def _beyond(calibration: Calibration, rule: Threshold, error: CalibrationError) -> Threshold:
@@ -243,4 +338,4 @@ def _beyond(calibration: Calibration, rule: Threshold, error: CalibrationError) 
     if points and rule.similarity < points[-1].similarity:
         raise error
     origin = f"model card: {rule.origin}; the calibration of {calibration.data.name} does not"
-    return dataclasses.replace(rule, origin=f"{origin} reach that far")
+    return replace(rule, origin=f"{origin} reach that far")

@@ -109,7 +109,12 @@ class Deciding(Analyser):
         return threshold_for_fmr(table, fmr=fmr, calibration=calibration)
 
     def gallery_threshold(
-        self, gallery: Gallery, *, fpir: float = DEFAULT_FPIR, cautious: bool = False
+        self,
+        gallery: Gallery,
+        *,
+        fpir: float = DEFAULT_FPIR,
+        cautious: bool = False,
+        photos_per_probe: int = 1,
     ) -> Threshold:
         """As `Gallery.threshold`, of this recogniser's card and calibration.
 
@@ -118,9 +123,12 @@ class Deciding(Analyser):
             fpir: The chance in (0, 1) that a stranger is given a name, at most.
             cautious: As if all enrolled and the stranger were of the worst group of people that
                 was measured.
+            photos_per_probe: How many photos of the one who is searched for are fused.
         """
         table, calibration = self.rules(cautious=cautious)
-        return gallery.threshold(table, fpir=fpir, calibration=calibration)
+        return gallery.threshold(
+            table, fpir=fpir, calibration=calibration, photos_per_probe=photos_per_probe
+        )
 
     def _checked(self, calibration: Calibration) -> Calibration:
         calibration.check_space(self.embedder.space)

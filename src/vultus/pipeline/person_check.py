@@ -4,7 +4,7 @@ from vultus.core.choices import DEFAULT_FMR, DEFAULT_SELECT, Selection
 from vultus.core.results import Verification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
-from vultus.matching.operating_point import threshold_for_gallery
+from vultus.matching.person_threshold import threshold_for_person
 from vultus.pipeline.photos import PhotoSource, photo_name
 from vultus.pipeline.recognizer import Recognizer
 
@@ -22,10 +22,8 @@ def verify_person(
     """Decide whether a photo shows one enrolled person, by all photos of theirs.
 
     The photo is compared with the person's fused template. A template of several photos meets
-    strangers otherwise than a photo does, so the threshold is that of a search among one person
-    with so many photos (`threshold_for_gallery`), whose false match rate is the FPIR. Where that
-    was not measured at the rate asked for, it is that of two photos, and ``origin`` says "by
-    formula": with several photos more strangers pass than it states.
+    strangers otherwise than a photo does, so the threshold is one for as many
+    (`vultus.matching.person_threshold.threshold_for_person`); ``origin`` says what it stands on.
 
     Args:
         recognizer: Finds and embeds the face.
@@ -45,8 +43,8 @@ def verify_person(
     person = gallery.person(identity)  # before any work
     if threshold is None:
         table, calibration = recognizer.rules()
-        rule = threshold_for_gallery(
-            table, fpir=fmr, people_by_photos={person.n_photos: 1}, calibration=calibration
+        rule = threshold_for_person(
+            table, fmr=fmr, photos_per_person=person.n_photos, calibration=calibration
         )
     else:
         rule = Threshold(threshold)

@@ -119,3 +119,22 @@ def test_a_gallery_is_made_searched_and_asked_for_one_person(
     assert (no.code, no.json["same_person"]) == (1, False)
     nobody = run("gallery", "verify", file, "Ann", original, *model)
     assert (nobody.code, "nobody named 'Ann'" in nobody.err) == (2, True)
+
+
+def test_several_photos_of_one_unknown_person_have_one_answer(
+    run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.db"
+    model = ("--model", tiny_model, "--no-gate")
+    assert run("gallery", "enroll", file, original, "--name", "Grace", *model).code == 0
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(original.read_bytes())
+    identify = ("gallery", "identify", file, original, copy, "--one-person", *model)
+    found = run(*identify, "--threshold", 0.9, "--log", "--json")
+    (answer,) = found.json["faces"]
+    assert (answer["identity"], answer["n_photos"], answer["face"]) == ("Grace", 1, None)
+    assert "is there twice" in answer["notes"][0]
+    assert "Grace" in run(*identify, "--threshold", 0.9).out
+    assert ",Grace," in run(*identify, "--threshold", 0.9, "--csv").out
+    drawn = run(*identify, "--threshold", 0.9, "--draw", tmp_path / "drawn")
+    assert (drawn.code, "leave out --draw" in drawn.err) == (2, True)

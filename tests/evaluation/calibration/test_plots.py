@@ -9,7 +9,8 @@ from vultus.evaluation.calibration.plots import (
     plot_reliability,
 )
 from vultus.evaluation.calibration.probability import ProbabilityCheck
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 from vultus.matching.gallery_trade import TradePoint
 
 

@@ -41,6 +41,9 @@ class Claims:
     ] = DEFAULT_FPIR
     gallery_size: Annotated[int | None, typer.Option(help="People that will be enrolled.")] = None
     photos_per_person: Annotated[int, typer.Option(help="With --gallery-size: photos of each.")] = 1
+    photos_per_probe: Annotated[
+        int, typer.Option(help="With --gallery-size: photos of a probe that are fused.")
+    ] = 1
     seed: Annotated[int, typer.Option(help="Of the split into two halves.")] = 0
     extrapolate: Annotated[
         bool,
@@ -57,7 +60,8 @@ class Claims:
 
         galleries: tuple[GalleryPlan, ...] = ()
         if self.gallery_size is not None:
-            galleries = (GalleryPlan(self.fpir, self.gallery_size, self.photos_per_person),)
+            photos = self.photos_per_person, self.photos_per_probe
+            galleries = (GalleryPlan(self.fpir, self.gallery_size, *photos),)
         return CalibrationPlan(
             tuple(self.fmr or ()), galleries, seed=self.seed, extrapolate=self.extrapolate
         )
@@ -244,11 +248,12 @@ def _print_fmr(result: "CalibrationResult") -> None:
 
 
 def _print_fpir(result: "CalibrationResult") -> None:
-    head = ("people", "photos", "threshold", "FPIR, 95 %", "of others, 95 %", "holds")
+    head = ("people", "photos", "a probe", "threshold", "FPIR, 95 %", "of others, 95 %", "holds")
     rows = [
         (
             f"{check.plan.gallery_size:,}",
             str(check.plan.photos_per_person),
+            str(check.plan.photos_per_probe),
             f"{check.threshold.similarity:.4f}",
             _rate(check.plan.fpir, check.stated_interval),
             "too few"
@@ -286,7 +291,12 @@ def _print_misses(result: "CalibrationResult") -> None:
             for point in result.calibration.thresholds.points
             for fnir, high in [level.at(point.similarity)]
         ]
-        say(f"missed of the enrolled, {level.photos_per_person} photo(s) each: {', '.join(found)}")
+        probe = level.photos_per_probe
+        if probe > 1 and level.photos_per_person > 1:
+            continue  # in the file, as all
+        said = f"{level.photos_per_person} photo(s) each"
+        said += f", {probe} of a probe" if probe > 1 else ""
+        say(f"missed of the enrolled, {said}: {', '.join(found)}")
 
 
 def _rate(rate: float, interval: "Interval") -> str:

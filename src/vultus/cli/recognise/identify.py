@@ -58,10 +58,22 @@ class AnswerOptions(TableOptions):
         bool, typer.Option("--log", help="Note each decision in the gallery's audit log.")
     ] = False
 
+    one_person: Annotated[
+        bool,
+        typer.Option(
+            "--one-person",
+            help="All photos show one unknown person: fuse them, and answer once.",
+        ),
+    ] = False
+
     def check(self) -> None:
         """Refuse what can be no folder before people are enrolled and photos looked at."""
         from vultus.core.files import check_folder
 
+        if self.one_person and self.draw is not None:
+            raise InputError(
+                "--one-person fuses photos, there is none to draw on: leave out --draw"
+            )
         if self.draw is not None:
             check_folder(self.draw)
 
@@ -140,6 +152,8 @@ def named_faces(
     report: AnswerOptions,
 ) -> list[dict[str, Any]]:
     """Every face of some photos, with who it is, fit for JSON; drawn, where that is asked for."""
+    if report.one_person:
+        return [_named_person(recognizer, gallery, photos, decision, skipped, log=report.log)]
     from vultus.gallery.decisions import log_decisions
     from vultus.gallery.review.queue import ReviewQueue
     from vultus.image.draw import draw_identified
@@ -176,6 +190,36 @@ def named_faces(
     return records
 
 
+def _named_person(
+    recognizer: "Recognizer",
+    gallery: "Gallery",
+    photos: list[str],
+    decision: FpirOptions,
+    skipped: "Skipped",
+    *,
+    log: bool,
+) -> dict[str, Any]:
+    """The one answer about a person of several photos; it has no face's number and no box."""
+    from vultus.gallery.decisions import log_decisions
+    from vultus.image.io import list_images
+    from vultus.pipeline.one_person import identify_person
+
+    paths = track(found := list_images(photos), "identifying", total=len(found))
+    answer = identify_person(
+        recognizer,
+        gallery,
+        paths,
+        fpir=decision.fpir,
+        threshold=decision.threshold,
+        cautious=decision.cautious,
+        on_error=skipped,
+    )
+    if log:
+        log_decisions(gallery, [answer])
+    name = f"{answer.n_photos} of {len(found)} photos"
+    return {"photo": name, "face": None, "box_xyxy": None} | answer.to_dict()
+
+
 def print_faces(faces: list[dict[str, Any]], skipped: "Skipped", report: TableOptions) -> int:
     """Print the answers and give the exit code."""
     from vultus.core.thresholds import Threshold
@@ -207,7 +251,7 @@ def _expected(face: dict[str, Any]) -> str:
 def _cells(face: dict[str, Any]) -> tuple[str | float | None, ...]:
     best = face["candidates"][0] if face["candidates"] else {}
     return (
-        *(face["photo"], face["face"], *face["box_xyxy"], face["identity"]),
+        *(face["photo"], face["face"], *(face["box_xyxy"] or [None] * 4), face["identity"]),
         *(best.get("identity"), best.get("similarity"), face["threshold"]["similarity"]),
         "; ".join(face["refusal"] + face["notes"]),
         *(face[name] for name in _RATES),
@@ -221,7 +265,7 @@ def _row(face: dict[str, Any]) -> tuple[str, ...]:
         note = f"nearest: {best['identity']}"
     return (
         one_line(face["photo"]),
-        str(face["face"]),
+        "-" if face["face"] is None else str(face["face"]),
         face["identity"] or "unknown",
         "-" if best is None else f"{best['similarity']:.4f}",
         f"{face['threshold']['similarity']:.4f}",

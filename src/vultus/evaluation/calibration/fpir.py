@@ -4,7 +4,7 @@ As in `fmr`, each threshold is measured again on people who had no part in it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from vultus.evaluation.calibration.searches import (
 )
 from vultus.evaluation.calibration.tail import FmrTail, fit_pareto_tail
 from vultus.evaluation.measures.intervals import Interval
-from vultus.matching.fpir_curves import FpirCurve, FpirCurves, PhotoLevel
+from vultus.matching.fpir_curves import FpirCurves
+from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 
 PHOTO_LEVELS = (1, 2, 3, 5, 10, 20)
 MIN_PEOPLE = 30
@@ -43,16 +44,19 @@ class GalleryPlan:
         fpir: Target in (0, 1).
         gallery_size: How many people are enrolled.
         photos_per_person: How many photos of each.
+        photos_per_probe: How many photos of the one who is searched for are fused.
     """
 
     fpir: float
     gallery_size: int
     photos_per_person: int = 1
+    photos_per_probe: int = 1
 
     def __post_init__(self) -> None:
         check_range("fpir", self.fpir, low=0, high=1, low_open=True, high_open=True)
         check_positive_int("gallery_size", self.gallery_size)
         check_positive_int("photos_per_person", self.photos_per_person)
+        check_positive_int("photos_per_probe", self.photos_per_probe)
 
     @property
     def people_by_photos(self) -> Mapping[int, int]:
@@ -95,6 +99,7 @@ class FpirCheck:
             "fpir": self.plan.fpir,
             "gallery_size": self.plan.gallery_size,
             "photos_per_person": self.plan.photos_per_person,
+            "photos_per_probe": self.plan.photos_per_probe,
             "threshold": self.threshold.to_dict(),
             "stated_interval": self.stated_interval.to_dict(),
             "held_out_fpir": self.held_out,
@@ -158,7 +163,11 @@ def fit_fpir_curves(
         levels = [level(k) for k in PHOTO_LEVELS if (counts >= k).sum() >= MIN_PEOPLE]
         return FpirCurves(tuple(levels), origin)
     one = level(1)
-    more = [_stretched(one, k, by) for k, by in sorted(beyond.stretches.items()) if k > 1]
+    more = [
+        one.stretched(by, photos_per_person=k)
+        for k, by in sorted(beyond.stretches.items())
+        if k > 1
+    ]
     return FpirCurves((one, *more), origin, beyond.tail.spread(), EXTRAPOLATED_PAIRS)
 
 
@@ -194,15 +203,6 @@ def template_stretch(
     return max(1.0, float((fused / single).max()))
 
 
-def _stretched(level: PhotoLevel, photos_per_person: int, factor: float) -> PhotoLevel:
-    curves = []
-    for curve in level.curves:
-        thresholds = curve.similarities * np.where(curve.similarities > 0, factor, 1 / factor)
-        kept = thresholds <= 1
-        curves.append(FpirCurve(curve.size, thresholds[kept], curve.fpirs[kept]))
-    return replace(level, photos_per_person=photos_per_person, curves=tuple(curves))
-
-
 def fit_level(searches: StrangerSearches, *, tail: FmrTail | None = None) -> PhotoLevel:
     """FPIR against the threshold at galleries of 1, 2, 5, 10 ... people; see `Beyond.tail`."""
     sizes = _sizes(searches.largest)
@@ -232,23 +232,25 @@ def check_fpir(
     plan: GalleryPlan,
     curves: FpirCurves,
     *,
-    fit: Callable[[int], StrangerSearches | None],
-    held_out: Callable[[int], StrangerSearches | None],
+    fit: Callable[[int, int], StrangerSearches | None],
+    held_out: Callable[[int, int], StrangerSearches | None],
 ) -> FpirCheck:
     """Take the threshold for a gallery and measure it on other people.
 
     Args:
         plan: The gallery.
         curves: What was measured.
-        fit: Photos per person -> searches among the people who set the threshold; None where too
-            few have so many photos, and the curves state their interval.
+        fit: Photos per person, and per probe -> searches among the people who set the threshold;
+            None where too few have so many photos, and the curves state their interval.
         held_out: The same among other people; None where too few have so many photos.
 
     Raises:
         CalibrationError: If the people cannot carry it.
     """
+    curves = curves.for_probes(plan.photos_per_probe)
     threshold = curves.threshold(plan.fpir, people_by_photos=plan.people_by_photos)
-    own, other = fit(plan.photos_per_person), held_out(plan.photos_per_person)
+    photos = plan.photos_per_person, plan.photos_per_probe
+    own, other = fit(*photos), held_out(*photos)
     ends = curves.interval(plan.fpir, gallery_size=plan.gallery_size)
     if ends is None and own is not None:
         size = min(plan.gallery_size, own.largest)

@@ -11,7 +11,8 @@ import numpy as np
 from vultus.core.errors import InputError
 from vultus.evaluation.calibration.probability import ProbabilityCheck
 from vultus.evaluation.plot_style import new_figure, series_styles
-from vultus.matching.fpir_curves import FpirCurves, PhotoLevel, people_for_fpir
+from vultus.matching.fpir_curves import FpirCurves, people_for_fpir
+from vultus.matching.fpir_levels import PhotoLevel
 from vultus.matching.gallery_trade import TradePoint
 
 if TYPE_CHECKING:

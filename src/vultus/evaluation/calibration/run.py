@@ -1,7 +1,7 @@
 """A calibration from labelled faces: some people set the thresholds, the others check them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import product
@@ -42,6 +42,7 @@ from vultus.evaluation.calibration.split import (
     smallest_fmr,
     split_sizes,
 )
+from vultus.evaluation.calibration.stretch import FUSED_PHOTOS, fit_stretches
 from vultus.evaluation.calibration.tail import FmrTail, fit_fmr_tail
 from vultus.evaluation.measures.allpairs import AllPairs, all_pairs
 from vultus.evaluation.measures.score_stream import TAIL
@@ -204,7 +205,7 @@ def _parts(
         faces.identities,
         generator=generator,
         share=plan.share_held_out,
-        photo_counts=[gallery.photos_per_person for gallery in plan.galleries],
+        photo_counts=[max(x.photos_per_person, x.photos_per_probe) for x in plan.galleries],
     )
     fit, other = (_Part(faces.embeddings[mask], people[mask]) for mask in (~kept, kept))
     check_people(plan, [*fit.photo_counts, *other.photo_counts])
@@ -218,7 +219,9 @@ def _misses(
     if other.n_pairable < MIN_PEOPLE:
         return None
     origin = f"{other.n_pairable:,} people of {faces.name} who set no threshold"
-    return fit_fnir_curves(other.embeddings, other.people, generator=generator, origin=origin)
+    return fit_fnir_curves(
+        other.embeddings, other.people, generator=generator, origin=origin, probes=FUSED_PHOTOS
+    )
 
 
 def check_people(plan: CalibrationPlan, photo_counts: Sequence[int]) -> None:
@@ -234,7 +237,8 @@ def check_people(plan: CalibrationPlan, photo_counts: Sequence[int]) -> None:
     for fmr in plan.fmrs or DECADES[:1]:
         check_people_for_fmr(fmr, n_people=len(photo_counts), share=plan.share_held_out)
     for gallery in plan.galleries:
-        enough = sum(count >= gallery.photos_per_person for count in photo_counts)
+        most = max(gallery.photos_per_person, gallery.photos_per_probe)
+        enough = sum(count >= most for count in photo_counts)
         _check_gallery(gallery, enough, share=plan.share_held_out)
 
 
@@ -256,15 +260,18 @@ class _Part:
         tail = min(_MAX_TAIL, max(TAIL, round(1.5 * largest_fmr * n)))
         self.pairs = all_pairs(self.embeddings, identities=self.people, tail=tail)
 
-    def searches(self, photos_per_person: int, *, seed: int) -> StrangerSearches | None:
+    def searches(
+        self, photos_per_person: int, photos_per_probe: int, *, seed: int
+    ) -> StrangerSearches | None:
         """Everybody as a stranger to everybody else; None where too few have so many photos."""
-        if (self.photo_counts >= photos_per_person).sum() < MIN_PEOPLE:
+        if (self.photo_counts >= max(photos_per_person, photos_per_probe)).sum() < MIN_PEOPLE:
             return None
         return stranger_searches(
             self.embeddings,
             self.people,
             photos_per_person=photos_per_person,
             generator=np.random.default_rng(seed),
+            photos_per_probe=photos_per_probe,
         )
 
 
@@ -312,8 +319,14 @@ def _galleries(
     curves = fit_fpir_curves(
         fit.embeddings, fit.people, generator=generator, origin=origin, beyond=beyond
     )
+    side = fit if tail is None else max(fit, other, key=lambda part: part.n_pairable)
+    measured = fit_stretches(
+        side.embeddings, side.people, generator=np.random.default_rng(plan.seed + 2)
+    )
+    curves = replace(curves, stretches=measured)
     own, others = (
-        cache(lambda k, part=part: part.searches(k, seed=plan.seed + 1)) for part in (fit, other)
+        cache(lambda m, k, part=part: part.searches(m, k, seed=plan.seed + 1))
+        for part in (fit, other)
     )
     return curves, [
         check_fpir(gallery, curves, fit=own, held_out=others)
@@ -339,10 +352,12 @@ def _check_gallery(gallery: GalleryPlan, n_people: int, *, share: float) -> None
     if split_sizes(n_people, share=share)[0] >= least:
         return
     needed = people_in_all(least, 0, share=share)
+    fused = gallery.photos_per_probe
+    probe = f" and {fused} photos of a probe" if fused > 1 else ""
     raise CalibrationError(
         f"FPIR {gallery.fpir:.3g} among {gallery.gallery_size:,} people with "
-        f"{gallery.photos_per_person} photo(s) each takes {needed:,} people with as many photos "
-        f"({1 - share:.0%} of them set the threshold), there are {n_people:,}: "
+        f"{gallery.photos_per_person} photo(s) each{probe} takes {needed:,} people with as many "
+        f"photos ({1 - share:.0%} of them set the threshold), there are {n_people:,}: "
         f"{needed - n_people:,} more. Ask for a higher FPIR or a smaller gallery"
     )
 
@@ -357,7 +372,9 @@ def _usual_galleries(curves: FpirCurves) -> list[GalleryPlan]:
             >= people_for_fpir(fpir, gallery_size=size, least_pairs=curves.least_pairs)
         ]
         plans += [GalleryPlan(fpir, size, level.photos_per_person) for fpir in carried[:1]]
-    return plans
+    probes = sorted({x.photos_per_probe for x in curves.stretches} - {1})
+    singles = [plan for plan in plans if plan.photos_per_person == 1]
+    return plans + [replace(plan, photos_per_probe=k) for k in probes for plan in singles[-1:]]
 
 
 def _probabilities(

@@ -17,7 +17,7 @@ from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.rows import freeze_arrays
 from vultus.evaluation.measures.intervals import Z_95, Interval, rate_interval
-from vultus.matching.fusion import fuse
+from vultus.matching.fusion import fuse_rows
 from vultus.search.tiles import similarity_rows
 
 BINS_PER_UNIT = 512
@@ -136,10 +136,10 @@ class StrangerSearches:
         probes, columns = self.matches(threshold)
         reached = np.bincount(probes, minlength=len(self.probes))
         rate = float(self.weights() @ self._found(reached, gallery_size, fewer=0))
-        n = self.n_strangers
         if rate == 0:
-            return 0.0, rate_interval(0, n)
+            return 0.0, rate_interval(0, self.n_strangers)
         left_out = self._left_out(probes, columns, gallery_size)
+        n = len(left_out)
         variance = (n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum())
         factor = float(np.exp(min(Z_95 * np.sqrt(variance) / rate, 50.0)))
         return rate, Interval(rate / factor, min(1.0, rate * factor), 0.95, "jackknife over people")
@@ -159,7 +159,8 @@ class StrangerSearches:
         self, probes: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], gallery_size: int
     ) -> npt.NDArray[np.float64]:
         """(people,) the rate without each person in turn."""
-        people, who = np.unique(self.probe_people, return_inverse=True)
+        people = np.union1d(self.probe_people, self.template_people)
+        who = np.searchsorted(people, self.probe_people)
         n, weights = len(people), self.weights()
         reached = np.bincount(probes, minlength=len(self.probes))
         full = weights * self._found(reached, gallery_size, fewer=0)
@@ -174,7 +175,10 @@ class StrangerSearches:
         less = weights * self._found(reached - 1, gallery_size, fewer=1)
         place = np.searchsorted(people, self.template_people)
         sums += np.bincount(place[columns], (less - fewer)[probes], n)
-        return np.asarray(sums * n / (n - 1), np.float64)
+        # Who is enrolled and not searched for (too few photos for a fused probe) is no stranger.
+        strangers = self.n_strangers
+        left = np.where(np.isin(people, self.probe_people), strangers / (strangers - 1), 1.0)
+        return np.asarray(sums * left, np.float64)
 
     def _blocks(self) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
         """Slices of probes with their scores; nobody meets their own template (-2)."""
@@ -189,6 +193,7 @@ def stranger_searches(
     *,
     photos_per_person: int,
     generator: np.random.Generator,
+    photos_per_probe: int = 1,
 ) -> StrangerSearches:
     """Fuse a template of everybody who has enough photos, and search with every photo.
 
@@ -197,6 +202,8 @@ def stranger_searches(
         identities: (n,) int64, whose each is.
         photos_per_person: How many photos, drawn at random, go into a template.
         generator: Source of randomness.
+        photos_per_probe: How many photos are fused before they are searched; each person's are
+            dealt out at random, and what is left over is not searched.
 
     Raises:
         InputError: If lengths do not match, or fewer than three people have so many photos.
@@ -213,14 +220,31 @@ def stranger_searches(
         raise InputError(
             f"three people must have {photos_per_person} photos or more, got {len(enrolled)}"
         )
-    vectors = np.empty((len(enrolled), embeddings.space.dim), np.float32)
-    for row, person in enumerate(enrolled):
-        chosen = generator.choice(places[person], photos_per_person, replace=False)
-        fusion = fuse(embeddings[chosen], identity=str(person), outlier_similarity=None)
-        vectors[row] = fusion.template.vector
-    return StrangerSearches(
-        embeddings.vectors, who.astype(np.int64), vectors, enrolled, photos_per_person
-    )
+    chosen = [
+        generator.choice(places[person], photos_per_person, replace=False) for person in enrolled
+    ]
+    vectors = fuse_rows(embeddings, np.array(chosen))
+    probes, owners = embeddings.vectors, who.astype(np.int64)
+    if photos_per_probe > 1:
+        probes, owners = _fused_probes(embeddings, places, photos_per_probe, generator)
+    return StrangerSearches(probes, owners, vectors, enrolled, photos_per_person)
+
+
+def _fused_probes(
+    embeddings: Embeddings,
+    places: list[npt.NDArray[np.int64]],
+    photos: int,
+    generator: np.random.Generator,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    chosen, owners = [], []
+    for person, own in enumerate(places):
+        dealt = generator.permutation(own)
+        for start in range(0, len(own) - photos + 1, photos):
+            chosen.append(dealt[start : start + photos])
+            owners.append(person)
+    if not chosen:
+        raise InputError(f"nobody has {photos} photos to search with")
+    return fuse_rows(embeddings, np.array(chosen)), np.array(owners, np.int64)
 
 
 def _reached(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -19,7 +19,7 @@ from vultus.core.rows import freeze_arrays
 from vultus.core.thresholds import Threshold, smallest_extrapolation
 from vultus.evaluation.measures.allpairs import AllPairs
 from vultus.evaluation.measures.intervals import resampled
-from vultus.matching.fpir_curves import RateSpread
+from vultus.matching.fpir_levels import RateSpread
 
 MIN_EXCESSES, MAX_EXCESSES = 50, 1000
 """So many of the highest scores are fitted: a hundredth of all, within these."""

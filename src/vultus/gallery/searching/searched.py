@@ -121,6 +121,7 @@ class SearchedGallery:
         fpir: float = 0.01,
         calibration: Calibration | None = None,
         groups: Collection[str] | None = None,
+        photos_per_probe: int = 1,
     ) -> Threshold:
         """The threshold that keeps the FPIR among those enrolled now at or below ``fpir``.
 
@@ -131,6 +132,7 @@ class SearchedGallery:
             fpir: The chance in (0, 1) that a stranger is given a name, at most.
             calibration: This site's calibration of the model, or None.
             groups: Only people of these groups are searched; None for those of `among`.
+            photos_per_probe: How many photos of the one who is searched for are fused.
 
         Raises:
             SpaceMismatchError: If the calibration is of another space.
@@ -143,6 +145,7 @@ class SearchedGallery:
             fpir=fpir,
             people_by_photos=self._people_by_photos(self._groups if groups is None else groups),
             calibration=calibration,
+            photos_per_probe=photos_per_probe,
         )
 
     def _people_by_photos(self, groups: Collection[str] | None) -> Mapping[int, int]:
