@@ -105,10 +105,8 @@ class _People:
         _, who, counts = np.unique(identities, return_inverse=True, return_counts=True)
         places = np.split(np.argsort(who, kind="stable"), np.cumsum(counts)[:-1])
         able = [part for part in places if len(part) >= photos]
-        if len(able) > _MOST_PEOPLE:
-            drawn = generator.permutation(len(able))[:_MOST_PEOPLE]
-            able = [able[person] for person in np.sort(drawn)]
-        self._places = able
+        drawn = generator.permutation(len(able))[:_MOST_PEOPLE]
+        self._places = [able[person] for person in np.sort(drawn)]
         self._embeddings, self._generator = embeddings, generator
         self.n = len(self._places)
         pairs = self.n * (self.n - 1) / 2
