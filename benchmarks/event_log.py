@@ -1,6 +1,6 @@
 """What an event costs to write and to read, in a gallery of many: CPU times, medians.
 
-``python -m benchmarks.event_log --events 1000000 --out benchmarks/event_log.md``
+``python -m benchmarks.event_log --events 1000000 --out table.md``
 """
 
 import argparse

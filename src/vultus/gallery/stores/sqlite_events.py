@@ -7,7 +7,7 @@ wherever rows are read: a flipped bit that hides a row is told, not believed.
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from vultus.core.errors import GalleryError, InputError
@@ -19,6 +19,9 @@ from vultus.gallery.stores.sqlite_rows import TAG_BYTES, check_sum, event_row, t
 from vultus.gallery.stores.sqlite_schema import EVENTS_BITS, STREAM_BITS
 
 _EVENT = "SELECT position, tag, stream, type, at, twice, body FROM events"
+_OF_ALL = "FROM event_sums WHERE stream = 0 AND type = ''"
+_LATEST = "~"  # comes after all times, as text
+_BUCKETS = 64  # that are looked at together
 _POSITION = "event_position"
 _POSITION_BYTES = 8
 _END = 1 << 62
@@ -58,6 +61,18 @@ def _scopes(which: EventFilter) -> Iterator[_Scope]:
             yield _Scope(where, (of_type,), (0, of_type), EVENTS_BITS)
     else:
         yield _Scope("WHERE", (), (0, ""), EVENTS_BITS)
+
+
+def _consecutive(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of numbers that follow on each other."""
+    run: list[int] = []
+    for number in numbers:
+        if run and number != run[-1] + 1:
+            yield run[0], run[-1]
+            run = []
+        run = [*run[:1], number]
+    if run:
+        yield run[0], run[-1]
 
 
 class SqliteEvents(SqlitePeople):
@@ -175,28 +190,41 @@ class SqliteEvents(SqlitePeople):
         if which.since is None and which.until is None:
             yield first, _END
             return
+        low, end = first >> EVENTS_BITS, _END >> EVENTS_BITS
+        while low <= end:
+            buckets = self._buckets(which, low)
+            last = buckets[-1] if len(buckets) == _BUCKETS else end
+            self._check_gaps(low, last)
+            for start, stop in _consecutive(buckets):
+                yield max(first, start << EVENTS_BITS), ((stop + 1) << EVENTS_BITS) - 1
+            low = last + 1
+
+    def _buckets(self, which: EventFilter, low: int) -> list[int]:
+        """Some of the buckets, from one on, in which something happened at the time asked for."""
         rows = self._rows(
-            "SELECT bucket, first_at, last_at, span FROM event_sums"
-            " WHERE stream = 0 AND type = '' AND bucket >= ? ORDER BY bucket",
-            first >> EVENTS_BITS,
+            f"SELECT bucket, first_at, last_at, span {_OF_ALL} AND bucket >= ?"
+            " AND (last_at >= ? AND first_at < ? OR span <> first_at || last_at)"
+            " ORDER BY bucket LIMIT ?",
+            *(low, which.since or "", which.until or _LATEST, _BUCKETS),
         )
-        start: int | None = None
-        due = first >> EVENTS_BITS
-        for bucket, first_at, last_at, span in typed_rows(rows, int, str, str, str):
+        for _, first_at, last_at, span in typed_rows(rows, int, str, str, str):
             check_sum(span, first_at + last_at)
-            self._check_empty(due, bucket)
-            due = bucket + 1
-            late = which.since is not None and last_at < which.since
-            early = which.until is not None and first_at >= which.until
-            if late or early:
-                if start is not None:
-                    yield max(first, start << EVENTS_BITS), (bucket << EVENTS_BITS) - 1
-                start = None
-            elif start is None:
-                start = bucket
-        self._check_empty(due, _END >> EVENTS_BITS)
-        if start is not None:
-            yield max(first, start << EVENTS_BITS), _END
+        return [row[0] for row in rows]
+
+    def _check_gaps(self, low: int, high: int) -> None:
+        """That there are no events where no bucket is, from ``low`` to ``high``."""
+        within = f"{_OF_ALL} AND bucket BETWEEN ? AND ?"
+        found = self._rows(f"SELECT count(*), min(bucket), max(bucket) {within}", low, high)
+        n, first, last = found[0]
+        if not n:
+            self._check_empty(low, high + 1)
+            return
+        self._check_empty(low, first)
+        self._check_empty(last + 1, high + 1)
+        if n <= last - first:
+            buckets = [row[0] for row in self._rows(f"SELECT bucket {within}", low, high)]
+            for one, other in pairwise(sorted(buckets)):
+                self._check_empty(one + 1, other)
 
     def _check_empty(self, due: int, bucket: int) -> None:
         """That there is no event in the buckets from ``due`` to ``bucket``, without it."""
