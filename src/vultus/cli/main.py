@@ -99,6 +99,13 @@ _GALLERY = command_group(
         "rekey": "vultus.cli.gallery.keys:rekey",
     },
 )
+_CACHE = command_group(
+    "What is kept of photos that were searched, so that they need not be looked at again.",
+    {
+        "clear": "vultus.cli.recognise.cache:clear",
+        "forget": "vultus.cli.recognise.cache:forget",
+    },
+)
 _BASELINE = command_group(
     "Classical heads on embeddings, to compare with: Joint Bayesian, PCA and SVM, joined features.",
     {
@@ -139,6 +146,7 @@ _COMMANDS = {
     "verify": "vultus.cli.recognise.verify:verify",
     "identify": "vultus.cli.recognise.identify:identify",
     "find": "vultus.cli.recognise.find:find",
+    "cache": _CACHE,
     "cluster": "vultus.cli.recognise.cluster:cluster",
     "gallery": _GALLERY,
     "evaluate": _EVALUATE,

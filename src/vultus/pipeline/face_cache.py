@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import platformdirs
 
 from vultus import __version__
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.core.errors import InputError
+from vultus.core.errors import InputError, OutputError
 from vultus.core.faces import Faces
 from vultus.core.files import make_private_folder, private_opener
 
@@ -78,6 +79,21 @@ class FileState:
         folder, place = os.path.split(os.path.abspath(photo))
         name = _digest(os.path.join(folder, place))
         return cls(name, found.st_size, found.st_mtime_ns, _digest(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenPhotos:
+    """What a cache forgot.
+
+    Attributes:
+        folder: Of the cache.
+        forgotten: How many photos.
+        left: How many it still knows.
+    """
+
+    folder: str
+    forgotten: int
+    left: int
 
 
 class FaceCache:
@@ -165,6 +181,97 @@ class FaceCache:
                         "INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)", rows
                     )
 
+    def forget_people(self, people: Embeddings, *, similarity: float) -> ForgottenPhotos:
+        """Forget every photo that may show one of some people, and what is left of its bytes.
+
+        Forgetting one too many costs looking at it again, so a low similarity is right. Photos that
+        only another model looked at cannot be compared, and are forgotten.
+
+        Args:
+            people: (n, dim) vectors: templates, single photos.
+            similarity: In [-1, 1]; a photo with a face at least so like one of them goes, as every
+                model saw it.
+
+        Raises:
+            OutputError: If the cache is there and cannot be read or changed.
+        """
+        if not (self.folder / _FILE).exists():
+            return ForgottenPhotos(str(self.folder), 0, 0)
+        with self._changing() as connection:
+            rows = connection.execute("SELECT path, faces FROM photos")
+            seen, like = set(), set()
+            for path, faces in rows:
+                found = _vectors(faces)
+                if found is None or found[1] != people.space.to_dict():
+                    continue
+                seen.add(path)
+                if len(found[0]) and float((found[0] @ people.vectors.T).max()) >= similarity:
+                    like.add(path)
+            known = {path for (path,) in connection.execute("SELECT path FROM photos")}
+            return self._forgotten(connection, like | (known - seen))
+
+    def forget(self, photos: Iterable[Path]) -> ForgottenPhotos:
+        """Forget photos, or all that lie in folders, whether they are still there or not.
+
+        Args:
+            photos: Their paths, or those of folders; what lies deeper is not meant.
+
+        Raises:
+            OutputError: If the cache is there and cannot be changed.
+        """
+        if not (self.folder / _FILE).exists():
+            return ForgottenPhotos(str(self.folder), 0, 0)
+        wanted = {_digest(os.path.abspath(path)) for path in photos}
+        with self._changing() as connection:
+            rows = connection.execute("SELECT path, folder FROM photos")
+            return self._forgotten(
+                connection, {path for path, folder in rows if wanted & {path, folder}}
+            )
+
+    def clear(self) -> ForgottenPhotos:
+        """Forget everything.
+
+        Raises:
+            OutputError: If the cache is there and cannot be removed.
+        """
+        if not (self.folder / _FILE).exists():
+            return ForgottenPhotos(str(self.folder), 0, 0)
+        try:
+            with self._changing() as connection:
+                n_photos = _count(connection)
+        except OutputError:
+            n_photos = 0  # what cannot be read is removed as well
+        try:
+            for ending in ("", "-journal"):
+                (self.folder / f"{_FILE}{ending}").unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"the cache {self.folder / _FILE} cannot be removed: {error.strerror or error}"
+            ) from error
+        return ForgottenPhotos(str(self.folder), n_photos, 0)
+
+    def _forgotten(self, connection: sqlite3.Connection, paths: set[str]) -> ForgottenPhotos:
+        with connection:
+            connection.executemany("DELETE FROM photos WHERE path = ?", ((p,) for p in paths))
+        # Rows move when others go, and may leave a copy in a gap: only a new file has none.
+        connection.execute("VACUUM")
+        return ForgottenPhotos(str(self.folder), len(paths), _count(connection))
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """The cache that is there, to be changed for certain."""
+        path = self.folder / _FILE
+        try:
+            with closing(sqlite3.connect(path, timeout=_PATIENCE_S)) as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute(_TABLE)
+                _renew(connection)
+                yield connection
+        except sqlite3.Error as error:
+            raise OutputError(
+                f"the cache {path} cannot be changed ({error}); remove the file by hand"
+            ) from error
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection | None]:
         """One connection, or None where the cache cannot be used."""
@@ -237,6 +344,17 @@ def setting_key(space: EmbeddingSpace, detector: str, rest: object) -> str:
     """
     told = json.dumps([__version__, space.to_dict(), detector, repr(rest)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT count(DISTINCT path) FROM photos").fetchone()
+    return int(row[0])
+
+
+def _vectors(data: bytes) -> tuple[npt.NDArray[np.float32], dict[str, Any]] | None:
+    """The faces of an entry and their space; None for one that somebody damaged."""
+    found = _unpacked(data, "")
+    return None if found is None else (found.embeddings.vectors, found.embeddings.space.to_dict())
 
 
 def _packed(photo: KnownPhoto) -> bytes:

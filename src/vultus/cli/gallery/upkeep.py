@@ -1,12 +1,16 @@
 """`vultus gallery backup | restore | check | export | erase | expire`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.output import ExitCode, JsonOption, fail, one_line, print_json, say
+from vultus.cli.recognise.cache import ForgettingOption, caches_of, say_forgotten
+
+if TYPE_CHECKING:
+    from vultus.pipeline.face_cache import ForgottenPhotos
 
 
 def backup(
@@ -93,20 +97,28 @@ def erase(
     file: FileArgument,
     names: Annotated[list[str], typer.Argument(help="Who to erase.")],
     opener: KeyOptions,
+    cache: ForgettingOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Erase people, with a receipt each: what is gone, when, and where the audit log says so."""
+    """Erase people, with a receipt each: what is gone, when, and where the audit log says so.
+
+    The cache of `vultus find` forgets the photos that may show them.
+    """
+    from vultus.pipeline.erasing import erase_people
+
     with opener.open(file) as gallery:
-        receipts = [gallery.remove(name) for name in names]
+        done = erase_people(gallery, names, caches=caches_of(cache))
     if json:
-        print_json({"receipts": [receipt.to_dict() for receipt in receipts]})
-    for receipt in () if json else receipts:
+        print_json(done.to_dict())
+        return ExitCode.OK
+    for receipt in done.receipts:
         rows = ", ".join(f"{count} {kind}" for kind, count in receipt.rows.items() if count)
         say(f"{one_line(receipt.identity)}: erased {receipt.erased_at} ({rows})")
         say(f"  audit log: {receipt.audit_position}:{receipt.audit_digest}")
         say(f"  pseudonym there: {receipt.subject}")
         if not receipt.scrubbed:
             say("  a reader is in the way: the last bytes go at the next change or closing")
+    say_forgotten(done.caches)
     return ExitCode.OK
 
 
@@ -120,22 +132,30 @@ def expire(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say who it would be; any time will do.")
     ] = False,
+    cache: ForgettingOption = None,
     json: JsonOption = False,
 ) -> int:
     """Erase everybody, and delete every event, whose time to be kept is over, or consent.
 
-    To be run each night.
+    To be run each night. The cache of `vultus find` forgets the photos that may show them.
     """
-    from vultus.gallery.upkeep.retention import expire as erase_expired
+    from vultus.gallery.upkeep.retention import expire as look
+    from vultus.pipeline.erasing import expire_people
 
+    forgotten: tuple[ForgottenPhotos, ...] = ()
     with opener.open(file) as gallery:
-        done = erase_expired(gallery, when=when, dry_run=dry_run)
+        if dry_run:
+            done = look(gallery, when=when, dry_run=True)
+        else:
+            done, forgotten = expire_people(gallery, caches=caches_of(cache), when=when)
     if json:
-        print_json(done.to_dict())
-    else:
-        verb = "to be erased" if dry_run else "erased"
-        events = f", {done.events} events" if done.events else ""
-        say(f"{verb}: {len(done.people)} people, {done.items} other items{events}")
-        for name in done.people:
-            say(f"  {one_line(name)}")
+        told = [{"folder": f.folder, "forgotten": f.forgotten, "left": f.left} for f in forgotten]
+        print_json({**done.to_dict(), "caches": told})
+        return ExitCode.OK
+    verb = "to be erased" if dry_run else "erased"
+    events = f", {done.events} events" if done.events else ""
+    say(f"{verb}: {len(done.people)} people, {done.items} other items{events}")
+    for name in done.people:
+        say(f"  {one_line(name)}")
+    say_forgotten(forgotten)
     return ExitCode.OK

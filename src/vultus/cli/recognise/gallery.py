@@ -22,6 +22,7 @@ from vultus.cli.output import (
     report_note,
     say,
 )
+from vultus.cli.recognise.cache import ForgettingOption, caches_of
 from vultus.cli.recognise.identify import AnswerOptions, named_faces, print_faces
 from vultus.core.choices import DEFAULT_SELECT
 from vultus.core.errors import InputError
@@ -140,12 +141,14 @@ def remove(
     file: FileArgument,
     names: Annotated[list[str], typer.Argument(help="Who to erase.")],
     opener: KeyOptions,
+    cache: ForgettingOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Erase people; no vector of theirs stays in the file."""
+    """Erase people; no vector of theirs stays in the file, or in the cache of `vultus find`."""
+    from vultus.pipeline.erasing import erase_people
+
     with opener.open(file) as gallery:
-        for name in names:
-            gallery.remove(name)
+        erase_people(gallery, names, caches=caches_of(cache))
     if json:
         print_json({"removed": names})
     else:
