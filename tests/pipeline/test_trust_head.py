@@ -145,7 +145,7 @@ def test_the_heads_that_come_along_are_their_models(name: str, tmp_path: Path) -
     assert path is not None
     head_of = load_trust_head(path)
     assert head_of.model_sha256 == card.sha256
-    assert set(head_of.kinds) == set(KINDS)
+    assert set(head_of.kinds) <= set(KINDS)  # a kind may be younger than a head
     assert card.trust is not None
     assert head_of.min_trust == card.trust.min_trust
 

@@ -48,3 +48,32 @@ def test_no_damage_is_made_where_none_is_wanted(portraits: Path, guessing: Any) 
 def test_crops_of_another_size_are_named(face_folder: Path, guessing: Any) -> None:
     with pytest.raises(InputError, match="crops must be 112 x 112"):
         damaged_samples(open_dataset(face_folder), guessing, counts=SampleCounts(0, 5))
+
+
+class _Refusing:
+    """A detector that must not be asked."""
+
+    name = "refusing"
+
+    def detect(self, image: Any) -> Any:
+        raise AssertionError("asked although all samples are kept")
+
+
+def test_kept_samples_are_taken_up_again_and_others_not_mistaken_for_them(
+    portraits: Path, guessing: Any, tmp_path: Path
+) -> None:
+    data, counts = open_dataset(portraits), SampleCounts(damaged=0, clean=5)
+    made = damaged_samples(data, guessing, counts=counts, kept=tmp_path)
+    again = damaged_samples(data, _Refusing(), counts=counts, kept=tmp_path)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(again.pixels, made.pixels)
+    np.testing.assert_array_equal(again.person, made.person)
+    assert again.damage.tolist() == made.damage.tolist()
+    with pytest.raises(AssertionError, match="asked"):
+        damaged_samples(data, _Refusing(), counts=counts, seed=1, kept=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="asked"):
+        damaged_samples(
+            data,
+            _Refusing(),  # type: ignore[arg-type]
+            counts=SampleCounts(damaged=0, clean=6),
+            kept=tmp_path,
+        )

@@ -3,6 +3,7 @@
 from vultus.data.damage import covers as _covers  # noqa: F401 - each import enters its operators
 from vultus.data.damage import geometry as _geometry  # noqa: F401
 from vultus.data.damage import light as _light  # noqa: F401
+from vultus.data.damage import relief as _relief  # noqa: F401
 from vultus.data.damage import texture as _texture  # noqa: F401
 from vultus.data.damage.base import CLEAN, DAMAGES, KINDS, Damage, find_damage
 

@@ -63,7 +63,7 @@ KINDS = (
     CLEAN, "turned 180 degrees", "turned onto its side", "stretched wide",
     "stretched tall", "slanted", "distorted", "noise", "few grey levels", "compressed", "blurred",
     "coarse", "too dark", "over-exposed", "washed out", "altered colours", "eyes covered",
-    "mouth covered", "partly covered", "badly aligned", "not a face",
+    "mouth covered", "partly covered", "turned away", "badly aligned", "not a face",
 )  # fmt: skip
 """What a face that was damaged may be called.
 

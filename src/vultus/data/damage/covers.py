@@ -37,7 +37,7 @@ def _colour(generator: _Generator, *, dark: float = 0.5) -> Points:
     return generator.uniform(0, 255, 3).astype(np.float32)
 
 
-@damage("eye-bar", "eyes covered", 0.22, 0.35)
+@damage("eye-bar", "eyes covered", 0.18, 0.26, 0.35)
 def eye_bar(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """A bar over both eyes; half its height in distances between the eyes."""
     eyes, _, right, _ = _axes(landmarks)
@@ -133,4 +133,44 @@ def bars(photo: Image, landmarks: Points, strength: float, generator: _Generator
     out = photo.copy()
     rows = (slice(None), hidden) if across == 0 else (hidden,)
     out[rows] = _colour(generator).astype(np.uint8)
+    return out
+
+
+@damage("cap", "eyes covered", 0.0, 0.25)
+def cap(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """All above the eyes, down to so far below them in distances between the eyes."""
+    eyes, _, right, down = _axes(landmarks)
+    unit = eye_distance(landmarks)
+    centre = eyes + down * unit * (strength - 1.2)
+    return _box(
+        photo, centre, right, (unit * generator.uniform(1.1, 1.6), 1.2 * unit), _colour(generator)
+    )
+
+
+@damage("stripe", "partly covered", 0.2, 0.35)
+def stripe(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """A band at any slant over the face; half its height in distances between the eyes."""
+    unit = eye_distance(landmarks)
+    centre = landmarks.mean(axis=0) + generator.normal(0, 0.25, 2).astype(np.float32) * unit
+    angle = generator.uniform(0, np.pi)
+    along = np.array([np.cos(angle), np.sin(angle)], np.float32)
+    return _box(photo, centre, along, (2.5 * unit, unit * strength), _colour(generator))
+
+
+@damage("patches", "partly covered", 0.4, 0.6)
+def patches(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """Two textured shapes of many corners on the face: hands, hair, things."""
+    unit = eye_distance(landmarks)
+    out = photo.copy()
+    for _ in range(2):
+        place = landmarks[int(generator.integers(5))] + generator.normal(0, 0.2, 2) * unit
+        angles = np.sort(generator.uniform(0, 2 * np.pi, 9))
+        far = unit * strength * generator.uniform(0.6, 1.2, 9)
+        corners = place + np.stack([np.cos(angles), np.sin(angles)], axis=1) * far[:, None]
+        plane = np.zeros(photo.shape[:2], np.uint8)
+        cv2.fillPoly(plane, [np.rint(corners).astype(np.int32)], 255)
+        grain = generator.normal(0, generator.uniform(2, 30), (*photo.shape[:2], 1))
+        soft = cv2.GaussianBlur(grain.astype(np.float32), (0, 0), generator.uniform(0.5, 3))
+        cloth = np.clip(_colour(generator, dark=0.3) + soft[..., None], 0, 255)
+        out = np.where(plane[..., None] > 0, cloth, out).astype(np.uint8)
     return out

@@ -96,7 +96,7 @@ def _grid(photo: Image, landmarks: Points) -> tuple[Points, Points, Points]:
     return x, y, landmarks.mean(axis=0)
 
 
-@damage("lens", "distorted", -0.5, -0.35, 0.6, 1.0)
+@damage("lens", "distorted", -0.6, -0.45, -0.35, -0.25, 0.6, 1.0)
 def lens(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """A face near a wide lens: its middle swells (below 0) or shrinks."""
     x, y, centre = _grid(photo, landmarks)
@@ -106,7 +106,7 @@ def lens(photo: Image, landmarks: Points, strength: float, generator: _Generator
     return _bent(photo, centre[0] + dx * factor * reach, centre[1] + dy * factor * reach)
 
 
-@damage("waves", "distorted", 0.12, 0.2)
+@damage("waves", "distorted", 0.1, 0.14, 0.2)
 def waves(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Rows moved to and fro, as by a rolling shutter or water; in distances between the eyes."""
     x, y, _ = _grid(photo, landmarks)
@@ -116,7 +116,7 @@ def waves(photo: Image, landmarks: Points, strength: float, generator: _Generato
     return _bent(photo, x + strength * unit * np.sin(2 * np.pi * y / length + phase), y)
 
 
-@damage("swirl", "distorted", 0.6, 1.0)
+@damage("swirl", "distorted", 0.5, 0.75, 1.0)
 def swirl(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Turned about the nose by up to so many radians, less farther out."""
     x, y, centre = _grid(photo, landmarks)

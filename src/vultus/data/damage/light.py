@@ -38,7 +38,7 @@ def washed_out(photo: Image, _: Points, strength: float, generator: _Generator) 
     return _clipped(level + (photo.astype(np.float32) - 128) * strength)
 
 
-@damage("half-lit", "partly covered", 0.04, 0.1)
+@damage("half-lit", "partly covered", 0.03, 0.08, 0.15)
 def half_lit(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """One half of the face has that share of the light."""
     width = photo.shape[1]
@@ -46,6 +46,34 @@ def half_lit(photo: Image, landmarks: Points, strength: float, generator: _Gener
     side = float(generator.choice([-1, 1]))
     share = 1 / (1 + np.exp(np.clip(-side * x / (0.08 * eye_distance(landmarks)), -30, 30)))
     return _clipped(photo * (strength + (1 - strength) * share)[None, :, None])
+
+
+@damage("shadow", "partly covered", 0.05, 0.12, 0.2)
+def shadow(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """An edge of shadow at any angle across the face; behind it that share of the light."""
+    share = _beyond_edge(photo, landmarks, generator, softest=0.3)
+    return _clipped(photo * (strength + (1 - strength) * share)[..., None])
+
+
+@damage("glare", "partly covered", 0.7, 1.0)
+def glare(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """One side of the face is burnt out to white by that share."""
+    share = strength * _beyond_edge(photo, landmarks, generator, softest=0.4)
+    return _clipped(photo + (255.0 - photo) * share[..., None])
+
+
+def _beyond_edge(
+    photo: Image, landmarks: Points, generator: _Generator, *, softest: float
+) -> Points:
+    """(h, w) float32 in [0, 1]: on which side of an edge near the face's middle a pixel lies."""
+    unit = eye_distance(landmarks)
+    height, width = photo.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    centre = landmarks.mean(axis=0) + generator.normal(0, 0.2, 2) * unit
+    angle = generator.uniform(0, 2 * np.pi)
+    far = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
+    soft = unit * generator.uniform(0.03, softest)
+    return np.asarray(1 / (1 + np.exp(np.clip(-far / soft, -30, 30))), np.float32)
 
 
 @damage("negative", "altered colours", 1)

@@ -18,7 +18,7 @@ def _clipped(values: np.ndarray) -> Image:
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-@damage("noise", "noise", 25, 40, 60)
+@damage("noise", "noise", 18, 25, 35, 50)
 def noise(photo: Image, _: Points, strength: float, generator: _Generator) -> Image:
     """Gaussian noise of that standard deviation on every channel."""
     return _clipped(photo + generator.normal(0, strength, photo.shape))
@@ -106,13 +106,13 @@ def _face_scale(landmarks: Points) -> float:
     return eye_distance(landmarks) / _USUAL_EYES_PX
 
 
-@damage("blur", "blurred", 2, 3, 4.5)
+@damage("blur", "blurred", 1.8, 2.5, 3.5, 4.5)
 def blur(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Gaussian blur, standard deviation in pixels of a usual face."""
     return np.asarray(cv2.GaussianBlur(photo, (0, 0), strength * _face_scale(landmarks)), np.uint8)
 
 
-@damage("motion-blur", "blurred", 9, 15, 22)
+@damage("motion-blur", "blurred", 8, 11, 16, 22)
 def motion_blur(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The mean along a line of any direction, its length in pixels of a usual face."""
     length = max(1.0, strength * _face_scale(landmarks))
@@ -157,3 +157,40 @@ def small(photo: Image, landmarks: Points, strength: float, generator: _Generato
     scale = min(1.0, strength / eye_distance(landmarks))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@damage("colour-noise", "noise", 20, 35)
+def colour_noise(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """Noise of each channel by itself in grains of some pixels: small sensors in the dark."""
+    size = generator.uniform(0.6, 1.6) * max(1.0, _face_scale(landmarks))
+    grain = cv2.GaussianBlur(generator.normal(0, 1, photo.shape).astype(np.float32), (0, 0), size)
+    return _clipped(photo + grain * (strength / max(float(grain.std()), 1e-6)))
+
+
+@damage("scan-lines", "noise", 15, 30)
+def scan_lines(photo: Image, _: Points, strength: float, generator: _Generator) -> Image:
+    """Rows that are brighter or darker by chance, or a part of them moved aside: analogue video."""
+    steps = generator.normal(0, strength, (photo.shape[0], 1, 1))
+    out = photo + steps
+    for row in np.flatnonzero(generator.random(photo.shape[0]) < strength / 100):
+        out[row] = np.roll(out[row], int(generator.integers(-6, 7)), axis=0)
+    return _clipped(out)
+
+
+@damage("double", "blurred", 8, 14)
+def double(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """Two exposures of one face, so far apart in pixels of a usual face."""
+    angle = generator.uniform(0, 2 * np.pi)
+    far = strength * _face_scale(landmarks)
+    matrix = np.array([[1, 0, far * np.cos(angle)], [0, 1, far * np.sin(angle)]], np.float32)
+    size = (photo.shape[1], photo.shape[0])
+    moved = cv2.warpAffine(photo, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    share = generator.uniform(0.35, 0.5)
+    return _clipped(photo * (1 - share) + moved.astype(np.float32) * share)
+
+
+@damage("smeared", "blurred", 7, 11)
+def smeared(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
+    """The median of squares of that side in pixels of a usual face: noise taken out too hard."""
+    side = 2 * max(1, round(strength * _face_scale(landmarks) / 2)) + 1
+    return np.asarray(cv2.medianBlur(photo, side), np.uint8)

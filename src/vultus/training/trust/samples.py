@@ -1,7 +1,10 @@
 """Damaged copies of aligned crops, as a detector and the alignment would have given them."""
 
+import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,6 +15,8 @@ from vultus.alignment.align import align_faces
 from vultus.core.checks import check_positive_int
 from vultus.core.errors import ImageError, InputError
 from vultus.core.faces import Faces, Image
+from vultus.core.files import write_bytes
+from vultus.core.npz_file import read_npz
 from vultus.core.progress import Progress, tracked
 from vultus.core.rows import Rows
 from vultus.data.base import UNLABELLED, FaceDataset
@@ -26,6 +31,7 @@ _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
 _MARGIN_PX = 38
 _DEEPEST_CUT_PX = 12
 _TRIES = 50
+_FIELDS = ("pixels", "damage", "strength", "person")
 _PATIENCE = 2.5
 """So many photos are tried for a sample: in photos that lie on their side few faces are found."""
 
@@ -85,6 +91,7 @@ def damaged_samples(
     *,
     counts: SampleCounts,
     seed: int = 0,
+    kept: Path | None = None,
     progress: Progress | None = None,
 ) -> TrustSamples:
     """Damage crops, find the faces again, and align them by what was found.
@@ -97,34 +104,90 @@ def damaged_samples(
         detector: What finds faces; photos in which it finds none give no sample.
         counts: How many samples of what.
         seed: Of every random number.
+        kept: Folder in which each group's samples are kept as soon as they are made, so that a
+            run that was stopped goes on, and the next embedder finds them made; None keeps
+            nothing. Samples of other crops, counts or seeds are not mistaken for these; after an
+            operator or a detector was changed the folder must be emptied.
         progress: Told about groups.
 
     Raises:
         InputError: If there are too few crops, or they are of another size.
     """
     drawing = _Drawing(crops)
-    parts: list[tuple[Image, str, float, int]] = []
+    drawn_from = "" if kept is None else _digest(crops)
+    parts: list[TrustSamples] = []
     for number, (name, strength) in enumerate(
         tracked(GROUPS, "damaging", total=len(GROUPS), progress=progress)
     ):
-        generator = np.random.default_rng([seed, number])
         count = counts.of(name)
-        wanted, tries = len(parts) + count, round(_PATIENCE * count)
-        for index in drawing.photos(tries, generator, several=name == CLEAN):
-            if len(parts) == wanted:
-                break
-            pixels = _sample(crops, index, name, strength, detector, generator)
-            if pixels is not None:
-                label = int(crops.labels[index])
-                parts.append((pixels, name, strength, -1 - index if label == UNLABELLED else label))
-    if not parts:
+        if not count:
+            continue
+        group = (name, strength, count)
+        file = kept and kept / f"{number:03}-{_digest_of(drawn_from, group, seed)}.npz"
+        if file is None or not file.is_file():
+            generator = np.random.default_rng([seed, number])
+            made = _group(drawing, group, detector, generator)
+            if file is not None:
+                _keep(file, made)
+        else:
+            made = _kept(file)
+        parts.append(made)
+    if not any(len(part) for part in parts):
         raise InputError("the detector found no face in any of the crops; are they aligned faces?")
+    return _joined(parts)
+
+
+def _digest(crops: FaceDataset) -> str:
+    return hashlib.sha256("\n".join(crops.names).encode()).hexdigest()
+
+
+def _digest_of(drawn_from: str, group: tuple[str, float, int], seed: int) -> str:
+    return hashlib.sha256(repr((drawn_from, group, seed)).encode()).hexdigest()[:16]
+
+
+def _group(
+    drawing: "_Drawing",
+    group: tuple[str, float, int],
+    detector: Detector,
+    generator: _Generator,
+) -> TrustSamples:  # fmt: skip
+    """Up to so many samples of one damage at one strength."""
+    name, strength, count = group
+    crops = drawing.crops
+    pixels: list[Image] = []
+    owners: list[int] = []
+    for index in drawing.photos(round(_PATIENCE * count), generator, several=name == CLEAN):
+        if len(pixels) == count:
+            break
+        made = _sample(crops, index, name, strength, detector, generator)
+        if made is not None:
+            label = int(crops.labels[index])
+            pixels.append(made)
+            owners.append(-1 - index if label == UNLABELLED else label)
     return TrustSamples(
-        np.stack([pixels for pixels, _, _, _ in parts]),
-        np.array([name for _, name, _, _ in parts]),
-        np.array([strength for _, _, strength, _ in parts], np.float32),
-        np.array([owner for _, _, _, owner in parts], np.int64),
+        np.stack(pixels) if pixels else np.zeros((0, 112, 112, 3), np.uint8),
+        np.full(len(pixels), name),
+        np.full(len(pixels), strength, np.float32),
+        np.array(owners, np.int64),
     )
+
+
+def _joined(parts: list[TrustSamples]) -> TrustSamples:
+    return TrustSamples(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS)
+    )
+
+
+def _keep(file: Path, samples: TrustSamples) -> None:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **{name: getattr(samples, name) for name in _FIELDS})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(file, stream.getvalue())
+
+
+def _kept(file: Path) -> TrustSamples:
+    arrays = read_npz(file, _FIELDS)
+    return TrustSamples(*(arrays[name] for name in _FIELDS))
 
 
 class _Drawing:
@@ -133,6 +196,7 @@ class _Drawing:
     def __init__(self, crops: FaceDataset) -> None:
         firsts = [name.split("/") for name in crops.names]
         sources = [parts[0] if len(parts) > 2 else "" for parts in firsts]
+        self.crops = crops
         self._labels = crops.labels
         self._sources = [np.flatnonzero(np.array(sources) == one) for one in sorted(set(sources))]
 

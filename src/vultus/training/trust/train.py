@@ -56,6 +56,8 @@ class TrustSettings:
         cost: Share of undamaged faces of the limits' people that may be refused, in (0, 0.5].
         detector: What finds the faces again.
         precision: Of the embedder while samples are embedded.
+        kept: Folder in which samples are kept as they are made: a run that was stopped goes on,
+            and another embedder's head is made of the same samples; None keeps nothing.
         fit: How the two layers are fitted.
         seed: Of every random number before the fit.
     """
@@ -67,6 +69,7 @@ class TrustSettings:
     cost: float = 0.02
     detector: str = "mtcnn:min_face_px=30"
     precision: Precision = "f32"
+    kept: Path | None = None
     fit: FitSettings = field(default_factory=FitSettings)
     seed: int = 0
 
@@ -148,6 +151,7 @@ def train_trust(
         open_detector(settings.detector),
         counts=SampleCounts(settings.damaged, settings.clean),
         seed=settings.seed,
+        kept=settings.kept,
         progress=progress,
     )
     features, vectors = _features(embedder, samples.pixels, progress)
@@ -231,6 +235,7 @@ def _limited(
         open_detector(settings.detector),
         counts=SampleCounts(0, settings.clean),
         seed=settings.seed + 1,
+        kept=settings.kept,
         progress=progress,
     )
     features, _ = _features(embedder, clean.pixels, progress)
