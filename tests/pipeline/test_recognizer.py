@@ -9,6 +9,7 @@ import pytest
 
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
+    AlreadyEnrolledError,
     CalibrationError,
     GallerySpaceError,
     ImageError,
@@ -24,9 +25,11 @@ from vultus.core.faces import Faces, Image
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Committee, Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
+from vultus.image.io import write_image
 from vultus.matching.calibration import Calibration
 from vultus.models.committee import Member
 from vultus.models.store import ModelStore
+from vultus.pipeline.enrolment import enroll_folder
 from vultus.pipeline.photos import Skipped
 from vultus.pipeline.recognizer import Recognizer
 from vultus.quality.gate import QualityGate
@@ -179,6 +182,26 @@ def test_an_unfit_photo_stops_an_enrolment_unless_it_is_to_be_left_out(
         assert list(errors) == ["photo 2"]
 
 
+def test_no_name_of_a_person_or_photo_is_in_the_log(
+    recognizer: Recognizer, tmp_path: Path, hopper: Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    photo, folder = tmp_path / "Marker-Photo.png", tmp_path / "people"
+    write_image(photo, hopper)
+    with recognizer.open_gallery(tmp_path / "g.db") as gallery:
+        recognizer.enroll(gallery, "Marker-Person", [photo])
+        recognizer.enroll(gallery, "Marker-Person", [photo])
+        recognizer.enroll(gallery, "Marker-Double", [photo], force="doubles")
+        (folder / "Marker-Folder").mkdir(parents=True)
+        write_image(folder / "Marker-Folder" / "Marker-3.png", hopper)
+        (folder / "Marker-Loose.mov").write_bytes(b"")
+        with pytest.raises(AlreadyEnrolledError):
+            enroll_folder(recognizer, gallery, folder)
+    assert "left out" in caplog.text
+    assert "looks like somebody else" in caplog.text
+    assert "Marker" not in caplog.text
+
+
 def test_a_photo_left_out_is_told_once(
     recognizer: Recognizer, tmp_path: Path, hopper: Image, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -186,7 +209,7 @@ def test_a_photo_left_out_is_told_once(
         recognizer.enroll(gallery, "Grace", [hopper, hopper], on_error=Skipped())
         assert caplog.text == ""
         recognizer.enroll(gallery, "Grace", [hopper])
-    assert caplog.text.count("photo 1 left out: enrolled already") == 1
+    assert caplog.text.count("1 of 1 photos of somebody left out") == 1
 
 
 def test_what_was_left_out_is_counted_by_reason(

@@ -87,7 +87,8 @@ def people_of_folder(
         except ImageError as error:
             tell(on_error, str(person), error)
     if text := left_out_text(left_out):
-        tell_note(on_error, Note("left out", f"{folder}: {text}", {"endings": dict(left_out)}))
+        note = Note("left out", f"{folder}: {text}", {"endings": dict(left_out)}, logged=text)
+        tell_note(on_error, note)
     return photos
 
 

@@ -254,11 +254,13 @@ class Note:
         kind: What it is about, in a word or two: ``"gallery size"``.
         text: In words.
         details: The same for a program, fit for JSON.
+        logged: In words without names of people or photos, for a log; None if ``text`` has none.
     """
 
     kind: str
     text: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    logged: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON."""
@@ -270,7 +272,7 @@ def tell_note(on_error: ErrorHandler | None, note: Note) -> None:
     if isinstance(on_error, Skipped):
         on_error.note(note)
     else:
-        logger.warning("%s", note.text)
+        logger.warning("%s", note.text if note.logged is None else note.logged)
 
 
 class Skipped:

@@ -335,13 +335,19 @@ class Recognizer(Deciding):
 def _tell_left_out(
     enrolment: Enrolment, names: Sequence[str], on_error: ErrorHandler | None
 ) -> None:
+    left_out = sum(map(bool, enrolment.reasons))
+    if on_error is None:
+        if left_out:  # without names, which would outlive an erasure in a log
+            logger.warning(
+                "%d of %d photos of somebody left out; on_error is told which and why",
+                *(left_out, len(names)),
+            )
+        return
     for name, reasons in zip(names, enrolment.reasons, strict=True):
         if not reasons:
             continue
         text = "; ".join(reasons)
-        if on_error is None:
-            logger.warning("%s: %s left out: %s", enrolment.identity, name, text)
-        elif REPEATED in reasons:
+        if REPEATED in reasons:
             on_error(name, RepeatedPhotoError(text))
         else:
             kind = AlreadyEnrolledError if text.startswith(ALREADY) else OutlierError
@@ -361,4 +367,5 @@ def _resemblance_note(photo: str, identity: str, found: Resemblance) -> Note:
         "similarity": similarity,
         "threshold": found.threshold.to_dict(),
     }
-    return Note("resemblance", text, details)
+    logged = "a photo of somebody looks like somebody else who is enrolled; on_error is told whom"
+    return Note("resemblance", text, details, logged=logged)
