@@ -13,7 +13,7 @@ from vultus.core.geometry import transform_points
 from vultus.embedding.embedder import Embedder
 from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto, Righting
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.righting import WIDTHS, Reader, check_ways
+from vultus.pipeline.righting import WIDTHS, Reader, SequenceReader, check_ways
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +185,55 @@ def test_faces_vote_together(recognizer: Recognizer, hopper: Image) -> None:
     found = Reader(lambda _: order, recognizer.read, trust).righted(empty)
     assert found.righting == Righting(turned_deg=180)
     assert len(found.faces) == 2
+
+
+def test_a_video_is_decided_once_and_then_costs_one_detection_a_frame(
+    recognizer: Recognizer, upright: AnalysedPhoto, hopper: Image
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(hopper, -1))
+    one, detections = reader(recognizer, lambda seen: float(np.array_equal(seen, hopper)))
+    video = SequenceReader(one, agreeing=2)
+    blank = np.zeros_like(turned)
+    assert not len(video.read(blank).faces)
+    assert [video.read(turned).righting for _ in range(2)] == [Righting(turned_deg=90)] * 2
+    assert video.decided == Righting(turned_deg=90)
+
+    detections.clear()
+    dim = (turned // 2).astype(np.uint8)  # not trusted in any way
+    found = video.read(dim, name="f7", place=7)
+    assert detections == [1]
+    assert (found.righting, found.name, found.place) == (Righting(turned_deg=90), "f7", 7)
+    assert found.image is dim
+    np.testing.assert_allclose(
+        video.read(turned).faces.landmarks,
+        points_of(90, upright.faces.landmarks, (hopper.shape[0], hopper.shape[1])),
+        atol=1e-2,
+    )
+
+
+def test_a_video_that_nobody_trusts_is_read_as_stored_after_some_frames(
+    recognizer: Recognizer, hopper: Image
+) -> None:
+    one, detections = reader(recognizer, lambda _: 0.0, widths=False)
+    video = SequenceReader(one, tried=2)
+    for _ in range(3):
+        assert video.read(hopper).righting == Righting()
+    assert video.decided == Righting()
+    assert detections == [1, 3, 1, 3, 1]
+
+
+def test_a_video_keeps_a_known_width(recognizer: Recognizer, hopper: Image) -> None:
+    high, wide = hopper.shape[:2]
+    image = np.asarray(cv2.resize(hopper, (round(wide * 1.5), high)), np.uint8)
+    one, detections = reader(recognizer, lambda _: 1.0)
+    found = one.read_as(image, Righting(width=1.5), name="a", place=0)
+    assert detections == [1]
+    assert found.image is image
+    ratio = found.crops.transforms[:, 0, 0] / found.crops.transforms[:, 1, 1]
+    np.testing.assert_allclose(ratio, 1 / 1.5, rtol=0.15)
+
+
+def test_numbers_of_frames_must_be_positive(recognizer: Recognizer) -> None:
+    one, _ = reader(recognizer, lambda _: 0.0)
+    with pytest.raises(InputError, match="agreeing"):
+        SequenceReader(one, agreeing=0)

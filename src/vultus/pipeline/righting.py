@@ -7,6 +7,7 @@ crops' maps are always those of the stored photo.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.checks import check_positive_int
 from vultus.core.choices import RIGHTING_WAYS, RightingWay
 from vultus.core.crops import AlignedCrops
 from vultus.core.errors import InputError
 from vultus.core.faces import Faces, Image
 from vultus.core.geometry import invert_transform, transform_points
-from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto, Righting
+from vultus.pipeline.photos import AS_STORED, AnalysedPhoto, DetectedPhoto, Righting
 
 _Affine = npt.NDArray[np.float32]
 
@@ -83,6 +85,23 @@ class Reader:
             found = self._resized(photo)
         return photo if found is None else found
 
+    def read_as(self, image: Image, righting: Righting, *, name: str, place: int) -> AnalysedPhoto:
+        """A photo read in a way that is known already: one detection, and no tries.
+
+        Args:
+            image: (h, w, 3) uint8, RGB, as stored.
+            righting: How to read it.
+            name: What the answer calls it.
+            place: Its place among others.
+        """
+        turn = righting.turned_deg // 90
+        upright = np.ascontiguousarray(np.rot90(image, turn)) if turn else image
+        detected = DetectedPhoto(name, upright, self.detect([upright])[0], place)
+        if righting.width != 1:
+            detected = _resized(detected, righting.width)
+        read = self.read([detected])[0]
+        return read if righting == AS_STORED else _as_stored(read, image, righting)
+
     def _vote(self, photo: AnalysedPhoto) -> float:
         return float(self.trust(photo).sum())
 
@@ -97,7 +116,7 @@ class Reader:
         read = self.read(tried)
         best = int(np.argmax([self._vote(one) for one in read]))
         way = Righting(turned_deg=TURNS_DEG[best])
-        return _as_stored(read[best], photo, way) if self._is_sure(read[best]) else None
+        return _as_stored(read[best], photo.image, way) if self._is_sure(read[best]) else None
 
     def _resized(self, photo: AnalysedPhoto) -> AnalysedPhoto | None:
         read = self.read([_resized(photo, width) for width in _widths_for(photo)])
@@ -107,11 +126,68 @@ class Reader:
             return None
         # Trust is flat about the right width; the guess of what stretch is left is not.
         best = min(sure, key=lambda place: _stretch_left(read[place]))
-        return _as_stored(read[best], photo, ways[best])
+        return _as_stored(read[best], photo.image, ways[best])
 
     def _is_sure(self, photo: AnalysedPhoto) -> bool:
         trust = self.trust(photo)
         return bool(len(trust)) and trust.max() > 0 and bool(trust.max() >= self.sure)
+
+
+class SequenceReader:
+    """Reads the frames of one video, and decides once how they lie.
+
+    Frames are righted one by one until enough of them were trusted in the same way; from then on
+    all are read in that way. So a doubtful frame does not flip back, and a turned video costs one
+    detection a frame.
+
+    Args:
+        reader: What rights single photos (`Analyser.reader`).
+        agreeing: So many frames trusted in one way decide, at least 1.
+        tried: After so many frames with faces the way that leads decides; as stored if none does.
+
+    Attributes:
+        decided: How frames are read; None until it is decided.
+
+    Raises:
+        InputError: If a number is below 1.
+    """
+
+    def __init__(self, reader: Reader, *, agreeing: int = 3, tried: int = 15) -> None:
+        self.decided: Righting | None = None
+        self._reader = reader
+        self._agreeing = check_positive_int("agreeing", agreeing)
+        self._tried = check_positive_int("tried", tried)
+        self._votes: Counter[Righting] = Counter()
+        self._with_faces = 0
+
+    def read(self, image: Image, *, name: str = "frame", place: int = 0) -> AnalysedPhoto:
+        """Read the next frame.
+
+        Args:
+            image: (h, w, 3) uint8, RGB.
+            name: What the answer calls it.
+            place: Its place in the video.
+
+        Returns:
+            The frame, its faces in the stored frame's coordinates; ``righting`` says how it was
+            read. Frames without faces decide nothing.
+        """
+        if self.decided is not None:
+            return self._reader.read_as(image, self.decided, name=name, place=place)
+        stored = self._reader.read_as(image, AS_STORED, name=name, place=place)
+        found = self._reader.righted(stored)
+        if len(found.faces):
+            self._count(found)
+        return found
+
+    def _count(self, frame: AnalysedPhoto) -> None:
+        self._with_faces += 1
+        # What was righted was trusted, or it would have been left as stored.
+        if frame.righting != AS_STORED or self._reader.trust(frame).max() > 0:
+            self._votes[frame.righting] += 1
+        leading, votes = (self._votes.most_common(1) or [(AS_STORED, 0)])[0]
+        if votes >= self._agreeing or self._with_faces >= self._tried:
+            self.decided = leading
 
 
 def _widths_for(photo: AnalysedPhoto) -> tuple[float, ...]:
@@ -129,7 +205,7 @@ def _stretch_left(photo: AnalysedPhoto) -> float:
     return 0.0 if stretch is None else float(np.abs(np.log(stretch)).mean())
 
 
-def _resized(photo: AnalysedPhoto, width: float) -> DetectedPhoto:
+def _resized(photo: AnalysedPhoto | DetectedPhoto, width: float) -> DetectedPhoto:
     height, wide = photo.image.shape[:2]
     image = np.asarray(cv2.resize(photo.image, (max(1, round(wide / width)), height)), np.uint8)
     faces = _mapped(photo.faces, _way(Righting(width=width), image))
@@ -158,7 +234,7 @@ def _mapped(faces: Faces, way: _Affine) -> Faces:
     return Faces(boxes.astype(np.float32), landmarks.astype(np.float32), faces.scores)
 
 
-def _as_stored(read: AnalysedPhoto, stored: AnalysedPhoto, righting: Righting) -> AnalysedPhoto:
+def _as_stored(read: AnalysedPhoto, stored: Image, righting: Righting) -> AnalysedPhoto:
     """What was read of a righted photo, in the stored photo's coordinates."""
     way = _way(righting, read.image)
     maps = read.crops.transforms
@@ -166,7 +242,7 @@ def _as_stored(read: AnalysedPhoto, stored: AnalysedPhoto, righting: Righting) -
     joined[:, :, 2] += maps[:, :, 2]
     return dataclasses.replace(
         read,
-        image=stored.image,
+        image=stored,
         faces=_mapped(read.faces, invert_transform(way)),
         crops=AlignedCrops(read.crops.pixels, joined.astype(np.float32), read.crops.template),
         righting=righting,
