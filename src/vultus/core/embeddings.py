@@ -72,6 +72,8 @@ class Embeddings(Rows):
         norms: (n,) float32, the length before normalising; for many losses a sign of quality.
         space: The embedding space.
         quality: (n,) float32 in [0, 1], or None where nobody measured it.
+        occlusion: (n,) float32 in [0, 1], the guess that something covers the face, or None.
+        trust: (n,) float32 in [0, 1], the score of the model's trust head, or None.
 
     Raises:
         InputError: If dtypes or shapes do not match, or rows are not of unit length.
@@ -81,14 +83,16 @@ class Embeddings(Rows):
     norms: npt.NDArray[np.float32]
     space: EmbeddingSpace
     quality: npt.NDArray[np.float32] | None = None
+    occlusion: npt.NDArray[np.float32] | None = None
+    trust: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         check_array("vectors", self.vectors, dtype=np.float32, shape=("n", self.space.dim))
         check_array("norms", self.norms, dtype=np.float32, shape=(len(self.vectors),))
         check_unit_rows("vectors", self.vectors)
-        if self.quality is not None:
-            shape = (len(self.vectors),)
-            check_array("quality", self.quality, dtype=np.float32, shape=shape)
+        for name in ("quality", "occlusion", "trust"):
+            if (measured := getattr(self, name)) is not None:
+                check_array(name, measured, dtype=np.float32, shape=(len(self.vectors),))
         freeze_arrays(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:

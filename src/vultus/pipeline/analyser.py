@@ -343,7 +343,12 @@ class Analyser:
         quality = quality if trust is None else quality.with_trust(trust)
         gate = None if self.gate is None else self._limits(self.gate)
         reasons = [()] * len(crops) if gate is None else gate.judge(quality)
-        graded = dataclasses.replace(embeddings, quality=np.asarray(quality.score, np.float32))
+        graded = dataclasses.replace(
+            embeddings,
+            quality=np.asarray(quality.score, np.float32),
+            occlusion=quality.occlusion,
+            trust=quality.trust,
+        )
         return AnalysedPhoto(
             photo.name,
             photo.image,

@@ -12,6 +12,7 @@ from vultus.core.results import Identification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.matching.fusion import fuse
+from vultus.pipeline.covered import both_covered
 from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import ErrorHandler, PhotoSource
 
@@ -147,4 +148,8 @@ def identify_shots(
         (answer,) = gallery.identify(probe, threshold=rule, fpir=fpir)
     else:
         (answer,) = gallery.identify(probe, threshold=Threshold(threshold))
-    return dataclasses.replace(answer, notes=tuple(notes), n_photos=n_photos)
+    refusal: tuple[str, ...] = ()
+    if answer.identity is not None:
+        used = kept[np.flatnonzero(fusion.weights > 0)]
+        refusal = both_covered(recognizer.gate, gallery, answer.identity, used)
+    return dataclasses.replace(answer, notes=tuple(notes), n_photos=n_photos, refusal=refusal)

@@ -1,10 +1,12 @@
 """A photo against one enrolled person: is it really who they say they are?"""
 
 from vultus.core.choices import DEFAULT_FMR, DEFAULT_SELECT, Selection
+from vultus.core.errors import QualityError
 from vultus.core.results import Verification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.matching.person_threshold import threshold_for_person
+from vultus.pipeline.covered import both_covered
 from vultus.pipeline.photos import PhotoSource, photo_name
 from vultus.pipeline.recognizer import Recognizer
 
@@ -36,7 +38,8 @@ def verify_person(
 
     Raises:
         IdentityNotFoundError: If nobody of that name is enrolled.
-        ImageError, NoFaceError, SeveralFacesError, QualityError: As `Recognizer.verify`.
+        ImageError, NoFaceError, SeveralFacesError, QualityError: As `Recognizer.verify`; the last
+            also if the face and every enrolled photo are probably covered.
         CalibrationError: If no threshold carries that rate for so many photos.
         GallerySpaceError: If the gallery was made with another model or settings.
     """
@@ -51,6 +54,8 @@ def verify_person(
     name = photo_name(photo, 1)
     analysed = next(recognizer.analyse([photo]))
     probe = recognizer.chosen_face(analysed, select, name)
+    if why := both_covered(recognizer.gate, gallery, person.identity, probe):
+        raise QualityError(f"{name} cannot be compared: {'; '.join(why)}")
     (similarity,) = gallery.similarities(identity, probe).tolist()
     notes = (analysed.righting.words,) if analysed.righting.words else ()
     return Verification(similarity, rule, notes=notes)

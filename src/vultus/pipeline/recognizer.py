@@ -32,6 +32,7 @@ from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.security.master_key import MasterKey
 from vultus.matching.verify import verify
+from vultus.pipeline.covered import both_covered
 from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import (
     AnalysedPhoto,
@@ -171,9 +172,19 @@ class Recognizer(Deciding):
             answers = gallery.identify(photo.embeddings, threshold=Threshold(threshold))
         notes = (photo.righting.words,) if photo.righting.words else ()
         return [
-            dataclasses.replace(answer, refusal=refusal, notes=notes)
-            for answer, refusal in zip(answers, photo.refusals, strict=True)
+            dataclasses.replace(
+                answer, refusal=refusal or self._covered(gallery, face, answer), notes=notes
+            )
+            for answer, refusal, face in zip(answers, photo.refusals, photo.embeddings, strict=True)
         ]
+
+    def _covered(
+        self, gallery: Gallery, face: Embeddings, answer: Identification
+    ) -> tuple[str, ...]:
+        """Why the face cannot be whom it would be, if both are covered."""
+        if answer.identity is None:
+            return ()
+        return both_covered(self.gate, gallery, answer.identity, face)
 
     def identify_many(
         self,

@@ -25,6 +25,9 @@ class StoredFace:
         enrolled_at: ISO 8601, UTC.
         enrolled_by: Who enrolled it, or None.
         forced: Whether it was taken in although it is unlike the person's other photos.
+        occlusion: The guess that something covered the face, in [0, 1]; None where it is not
+            known, as of photos that were enrolled before it was kept.
+        trust: The score of the model's trust head, in [0, 1]; None likewise.
     """
 
     vector: npt.NDArray[np.float32]
@@ -34,6 +37,8 @@ class StoredFace:
     enrolled_at: str
     enrolled_by: str | None = None
     forced: bool = False
+    occlusion: float | None = None
+    trust: float | None = None
 
     def to_bytes(self) -> bytes:
         """As it is sealed: the vector, then the rest as JSON."""
@@ -102,6 +107,8 @@ def to_faces(
             None if label is None else label.encode("utf-8", "backslashreplace").decode(),
             when,
             by,
+            occlusion=None if embeddings.occlusion is None else float(embeddings.occlusion[i]),
+            trust=None if embeddings.trust is None else float(embeddings.trust[i]),
         )
         for i, (vector, label) in enumerate(zip(embeddings.vectors, labels, strict=True))
     ]
