@@ -257,11 +257,27 @@ def test_changes_tell_what_stood_before_the_first_of_them(store: GalleryStore) -
     assert told[bob.id] == b"first"
 
 
+def test_a_template_that_is_deleted_is_gone_and_what_it_was_is_told(store: GalleryStore) -> None:
+    ann = added(store, "ann")
+    with store.transaction(write=True):
+        store.set_template(ann.id, b"x", before=b"")
+    start = store.position()
+    with store.transaction(write=True):
+        store.delete_template(ann.id, before=b"was")
+    assert (store.template(ann.id), store.templates()) == (None, [])
+    assert [(c.person_id, c.erased, c.before) for c in store.changes(start) or ()] == [
+        (ann.id, False, b"was")
+    ]
+    with pytest.raises(InputError), store.transaction(write=True):
+        store.delete_template(ann.id, before=b"")
+
+
 def test_every_way_of_changing_somebody_is_told(store: GalleryStore) -> None:
     ann = added(store, "ann")
     ways: tuple[Callable[[], object], ...] = (
         lambda: store.update_person(ann),
         lambda: store.set_template(ann.id, b"x", before=b""),
+        lambda: store.delete_template(ann.id, before=b"x"),
         lambda: store.set_groups(ann.id, []),
         lambda: store.erase_person(ann.id, before=b""),
     )

@@ -76,6 +76,14 @@ _GALLERY = command_group(
         ),
         "events": "vultus.cli.gallery.events:events",
         "keep-events": "vultus.cli.gallery.events:keep_events",
+        "crops": command_group(
+            "Aligned crops of enrolled faces, for another model to embed.",
+            {
+                "allow": "vultus.cli.gallery.migrate:allow_crops",
+                "forbid": "vultus.cli.gallery.migrate:forbid_crops",
+            },
+        ),
+        "migrate": "vultus.cli.gallery.migrate:migrate",
         "identify": "vultus.cli.recognise.gallery:identify",
         "verify": "vultus.cli.gallery.faces:verify",
         "search": "vultus.cli.gallery.faces:search",

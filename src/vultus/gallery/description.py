@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 
 from vultus.core.embeddings import EmbeddingSpace
-from vultus.core.errors import GalleryDamagedError, GalleryKeyError
+from vultus.core.errors import GalleryDamagedError, GalleryKeyError, GallerySpaceError
 from vultus.gallery.people.summary import Summary, write_summary
 from vultus.gallery.security.audit import AuditEntry, AuditLog
 from vultus.gallery.security.crypto import Vault
@@ -19,15 +19,18 @@ _TAG_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What is fixed when a gallery is made.
+    """What is fixed when a gallery is made, until it is brought to another model.
 
     Attributes:
         space: Of the embeddings.
         outlier_similarity: In [-1, 1]; two photos less alike than this are not of one person.
+        generation: How often the gallery was brought to another model. Vectors are sealed for one
+            generation, so that none is ever read as one of another space.
     """
 
     space: EmbeddingSpace
     outlier_similarity: float
+    generation: int = 0
 
     @classmethod
     def of(cls, space: EmbeddingSpace, outlier_similarity: float | None) -> "Description":
@@ -117,7 +120,25 @@ def read_description(store: GalleryStore, vault: Vault) -> Description:
             f"{store.location} is damaged: its description was changed; restore a backup"
         )
     values = json.loads(data)
-    return Description(EmbeddingSpace(**values["space"]), float(values["outlier_similarity"]))
+    return Description(
+        EmbeddingSpace(**values["space"]),
+        float(values["outlier_similarity"]),
+        int(values.get("generation", 0)),
+    )
+
+
+def check_generation(store: GalleryStore, vault: Vault, generation: int) -> None:
+    """Refuse to go on with vectors of a model that the gallery was brought away from.
+
+    Raises:
+        GallerySpaceError: If another process finished that.
+    """
+    now = read_description(store, vault)
+    if now.generation != generation:
+        raise GallerySpaceError(
+            f"{store.location} was brought to the model {now.space.model} meanwhile; open it again "
+            "with that model"
+        )
 
 
 def write_description(store: GalleryStore, vault: Vault, description: Description) -> None:
@@ -125,6 +146,7 @@ def write_description(store: GalleryStore, vault: Vault, description: Descriptio
     values = {
         "space": description.space.to_dict(),
         "outlier_similarity": description.outlier_similarity,
+        "generation": description.generation,
     }
     data = json.dumps(values).encode()
     store.set_meta(_DESCRIPTION, vault.audit_digest(b"description " + data) + data)

@@ -1,6 +1,7 @@
 """`Gallery`: the people that a system knows, enrolled in one file."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -126,6 +127,13 @@ class Gallery(SearchedGallery):
             GalleryError: If the file cannot be read or is damaged.
         """
         self._searcher.warm()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Several changes, and searches in between, done whole or not at all."""
+        # In the order in which a search takes them, so that threads do not wait for each other.
+        with self._searcher.held(), self._store.transaction(write=True):
+            yield
 
     def __enter__(self) -> "Gallery":
         return self
@@ -274,9 +282,14 @@ class Gallery(SearchedGallery):
         name = normalise_identity(identity)
         with self._store.transaction():
             member = self._roster.find(name)
-            row = None if member is None else self._store.template(member.id)
-            if row is None:
+            if member is None:
                 raise self._nobody(name)
+            row = self._store.template(member.id)
+            if row is None:
+                raise InputError(
+                    f"{name!r} has no photo of the model {self.space.model}; enrol one to compare "
+                    "with it"
+                )
             vector = self._roster.template(row)
         cosines = probe.vectors.astype(np.float64) @ vector.astype(np.float64)
         return np.clip(cosines, -1, 1).astype(np.float32)

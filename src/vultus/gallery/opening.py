@@ -79,7 +79,7 @@ def open_gallery(
             store,
             vault,
             description,
-            Roster(store, vault, dim=description.space.dim),
+            Roster(store, vault, dim=description.space.dim, generation=description.generation),
             AuditLog(store, vault),
             ErasureLog(path, gallery_id=vault.gallery_id),
             actor,

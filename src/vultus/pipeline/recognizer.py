@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from vultus.core.choices import (
     DEFAULT_SELECT,
     Selection,
 )
+from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
     AlreadyEnrolledError,
@@ -28,6 +29,7 @@ from vultus.core.results import Identification, Verification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.enrolment import ALREADY, REPEATED, Enrolment, Resemblance, resemblances
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.crops import KeptCrops
 from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.security.master_key import MasterKey
@@ -48,7 +50,8 @@ from vultus.quality.measures import FaceQuality
 
 logger = logging.getLogger(__name__)
 
-_OUTLIER_FMR = 1e-2
+OUTLIER_FMR = 1e-2
+"""Photos of one person are as alike as the threshold of this false match rate."""
 _DOUBLE_FMR = 1e-4
 
 
@@ -246,7 +249,7 @@ class Recognizer(Deciding):
         outlier_similarity = None
         if not Path(path).exists():
             with suppress(CalibrationError):
-                outlier_similarity = self.threshold(_OUTLIER_FMR).similarity
+                outlier_similarity = self.threshold(OUTLIER_FMR).similarity
         space = self.embedder.space
         return Gallery.open(
             path, space=space, outlier_similarity=outlier_similarity, key=key, actor=actor
@@ -293,23 +296,20 @@ class Recognizer(Deciding):
             InputError: If the photos contradict each other, or those enrolled before.
             GallerySpaceError: If the gallery was made with another model or settings.
         """
-        names: list[str] = []
-        faces: list[Embeddings] = []
-        for photo in self.known_photos(photos, on_error=on_error):
-            try:
-                faces.append(self.chosen_face(photo, select, photo.name))
-                names.append(photo.name)
-            except VultusError as error:
-                tell(on_error, photo.name, error)
-        if not faces:
+        kept = KeptCrops(gallery)
+        found, crops, names = self._enrolled_faces(photos, select, on_error, crops=kept.allowed)
+        if found is None:
             return 0
-        found = Embeddings.concatenate(faces)
         alike = None if force == "doubles" else self._somebody_else(gallery)
         try:
             noted = self._resemblances(gallery, identity, found) if alike is None else ()
-            enrolment = gallery.enroll(
-                identity, found, sources=names, alike=alike, details=details, force=force is True
-            )
+            taken = force is True
+            with nullcontext() if crops is None else gallery.changing():
+                enrolment = gallery.enroll(
+                    identity, found, sources=names, alike=alike, details=details, force=taken
+                )
+                if crops is not None:
+                    kept.keep(enrolment, crops)
         except (InputError, AlreadyEnrolledError) as error:
             if on_error is None:
                 raise
@@ -321,6 +321,34 @@ class Recognizer(Deciding):
             if not enrolment.reasons[like.place]:
                 tell_note(on_error, _resemblance_note(names[like.place], enrolment.identity, like))
         return enrolment.added
+
+    def _enrolled_faces(
+        self,
+        photos: Iterable[PhotoSource],
+        select: Selection,
+        on_error: ErrorHandler | None,
+        *,
+        crops: bool,
+    ) -> tuple[Embeddings | None, AlignedCrops | None, list[str]]:
+        """The faces that are meant, their crops if wanted, and the photos' names."""
+        names: list[str] = []
+        faces: list[Embeddings] = []
+        aligned: list[AlignedCrops] = []
+        look = self.analyse if crops else self.known_photos  # what is known has no pixels
+        for photo in look(photos, on_error=on_error):
+            try:
+                index = self.chosen_index(photo, select, photo.name)
+            except VultusError as error:
+                tell(on_error, photo.name, error)
+                continue
+            faces.append(photo.embeddings[index])
+            names.append(photo.name)
+            if isinstance(photo, AnalysedPhoto):
+                aligned.append(photo.crops[index])
+        if not faces:
+            return None, None, names
+        joined = AlignedCrops.concatenate(aligned) if crops else None
+        return Embeddings.concatenate(faces), joined, names
 
     def _somebody_else(self, gallery: Gallery) -> Threshold | None:
         """From which similarity on a photo shows one of a gallery; None where nobody can say.

@@ -15,14 +15,27 @@ NameArgument = Annotated[str, typer.Argument(help="Who.")]
 
 
 def create(
-    file: FileArgument, models: RecognizerOptions, opener: KeyOptions, json: JsonOption = False
+    file: FileArgument,
+    models: RecognizerOptions,
+    opener: KeyOptions,
+    keep_crops: Annotated[
+        bool,
+        typer.Option(
+            "--keep-crops", help="Keep the aligned crops of faces, for another model to embed."
+        ),
+    ] = False,
+    json: JsonOption = False,
 ) -> int:
     """Make an empty gallery for one model's embeddings, sealed if a key is given."""
+    from vultus.gallery.moving.crops import KeptCrops
+
     if file.exists():
         raise InputError(f"{file} exists; give the name of a new file")
     with opener.open_or_make(file, models.open()) as gallery:
         space, sealed = gallery.space, gallery.protected
-    told = {"gallery": str(file), "space": space.to_dict(), "sealed": sealed}
+        if keep_crops:
+            KeptCrops(gallery).allow()
+    told = {"gallery": str(file), "space": space.to_dict(), "sealed": sealed, "crops": keep_crops}
     return _done(json, told, f"{file}: an empty gallery of {space.model}")
 
 
@@ -31,13 +44,15 @@ def show(
 ) -> int:
     """Tell what is known of a person: groups, ids, consent, photos, events; no vectors."""
     from vultus.gallery.events.log import EventLog
+    from vultus.gallery.moving.crops import KeptCrops
 
     with opener.open(file) as gallery:
         person = gallery.person(name)
         photos = gallery.photos(name)
         events = EventLog(gallery).counts(person.uid)
+        crops = KeptCrops(gallery).count(name)
     if json:
-        print_json({**person.to_dict(), "photos": photos, "events": events})
+        print_json({**person.to_dict(), "photos": photos, "events": events, "crops": crops})
         return ExitCode.OK
     say(one_line(person.identity), style="bold")
     for key, value in asdict(person).items():
@@ -45,6 +60,8 @@ def show(
             say(f"  {key.replace('_', ' ')}: {_text(value)}")
     if events:
         say("  events: " + ", ".join(f"{count} {kind}" for kind, count in events.items()))
+    if crops:
+        say(f"  crops kept: {crops}")
     rows = [
         (
             str(photo["source"] or "-"),

@@ -1,7 +1,7 @@
 """The people of a gallery: rows of a store, opened and sealed with the keys of its vault."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError
-from vultus.gallery.description import check_vault
+from vultus.gallery.description import check_generation, check_vault
 from vultus.gallery.people.details import Person, Record
 from vultus.gallery.people.faces import StoredFace, read_vector, vector_bytes
 from vultus.gallery.people.summary import (
@@ -45,6 +45,11 @@ class Member:
         """Number of the person in the store."""
         return self.row.id
 
+    @property
+    def without_photos(self) -> bool:
+        """Whether there were photos once, and none of the gallery's present model is left."""
+        return not self.record.n_faces and self.record.next_face > 0
+
     def person(self) -> Person:
         """As it is told outside."""
         record = self.record
@@ -72,15 +77,29 @@ class Roster:
         store: Where the rows are.
         vault: What seals them.
         dim: Length of a vector.
+        generation: As in `vultus.gallery.description.Description`.
 
     Raises:
         GalleryDamagedError: From every method, when a row was changed or is gone.
+        GallerySpaceError: From every method that reads or writes vectors, when the gallery was
+            brought to another model meanwhile.
     """
 
-    def __init__(self, store: GalleryStore, vault: Vault, *, dim: int) -> None:
+    def __init__(self, store: GalleryStore, vault: Vault, *, dim: int, generation: int = 0) -> None:
         self.store = store
         self.vault = vault
         self.dim = dim
+        self.generation = generation
+        suffix = f" {generation}" if generation else ""
+        self._face, self._template = _FACE + suffix, _TEMPLATE + suffix
+
+    def check_current(self) -> None:
+        """Refuse to go on when the gallery was brought to another model meanwhile.
+
+        Raises:
+            GallerySpaceError: If it was.
+        """
+        check_generation(self.store, self.vault, self.generation)
 
     def find(self, name: str) -> Member | None:
         """Somebody by name, in the spelling of `normalise_identity`."""
@@ -137,7 +156,7 @@ class Roster:
         with self._told():
             return {
                 row.number: StoredFace.from_bytes(
-                    member.key.open(_FACE, row.number, row.body), dim=self.dim
+                    member.key.open(self._face, row.number, row.body), dim=self.dim
                 )
                 for row in rows
             }
@@ -146,11 +165,12 @@ class Roster:
         """(dim,) float32, the template that a row holds."""
         with self._told():
             key = self.vault.person_key(row.key, row.uid)
-            return read_vector(key.open(_TEMPLATE, 0, row.body), dim=self.dim)
+            return read_vector(key.open(self._template, 0, row.body), dim=self.dim)
 
     def add(self, record: Record) -> Member:
         """Add somebody without photos; photos and template are to follow in this transaction."""
         check_vault(self.store, self.vault)
+        self.check_current()
         key, wrapped = self.vault.new_person_key()
         person_id = self.store.add_key(key.uid, wrapped)
         row = self._row(person_id, key, record)
@@ -169,9 +189,12 @@ class Roster:
         """Add photos of somebody; the template is to be set anew."""
         first, before = member.record.next_face, member.record.n_faces
         n_faces = before + len(faces)
-        self._write(self.summary().counted(n_faces, before=before))
+        summary = self.summary().counted(n_faces, before=before)
+        if member.without_photos and faces:
+            summary = dataclasses.replace(summary, n_without=summary.n_without - 1)
+        self._write(summary)
         bodies = {
-            number: member.key.seal(_FACE, number, face.to_bytes())
+            number: member.key.seal(self._face, number, face.to_bytes())
             for number, face in enumerate(faces, first)
         }
         self.store.add_faces(member.id, bodies)
@@ -194,7 +217,7 @@ class Roster:
         """Seal all that is kept of somebody with a new key; what it was sealed with is gone."""
         key, wrapped = self.vault.new_person_key(member.row.uid)
         bodies = {
-            number: key.seal(_FACE, number, face.to_bytes())
+            number: key.seal(self._face, number, face.to_bytes())
             for number, face in self.faces(member).items()
         }
         for number, body in bodies.items():
@@ -206,7 +229,7 @@ class Roster:
         renewed = self.rewrite(Member(member.row, key, member.record), member.record)
         if vector is not None:
             digest = template_digest(self.vault, member.id, vector)
-            body = key.seal(_TEMPLATE, 0, vector_bytes(vector))
+            body = key.seal(self._template, 0, vector_bytes(vector))
             self.store.set_template(member.id, body, before=digest_bytes(digest))
         return renewed
 
@@ -222,7 +245,7 @@ class Roster:
 
     def rewrite_face(self, member: Member, number: int, face: StoredFace) -> None:
         """Keep something else of one photo; if that is another vector, set the template anew."""
-        body = member.key.seal(_FACE, number, face.to_bytes())
+        body = member.key.seal(self._face, number, face.to_bytes())
         self.store.update_face(FaceRow(member.id, number, body))
 
     def set_template(self, member: Member, vector: npt.NDArray[np.float32]) -> None:
@@ -230,14 +253,48 @@ class Roster:
         before = self._digest(member.id)
         after = template_digest(self.vault, member.id, vector)
         self._write(self.summary().plus(after - before))
-        body = member.key.seal(_TEMPLATE, 0, vector_bytes(vector))
+        body = member.key.seal(self._template, 0, vector_bytes(vector))
         self.store.set_template(member.id, body, before=digest_bytes(before))
+
+    def take_over(
+        self,
+        member: Member,
+        faces: Mapping[int, StoredFace],
+        template: npt.NDArray[np.float32] | None,
+        *,
+        source: "Roster",
+    ) -> int:
+        """Replace somebody's vectors by those of another model; gives what the template adds up to.
+
+        Who does so for everybody writes the summary afterwards.
+
+        Args:
+            member: Who, as the roster of the model before gives them.
+            faces: Number -> photo, all that the person is to have; may be empty.
+            template: (dim,) float32, of these photos; None if there are none.
+            source: The roster of the model before.
+        """
+        before, known = digest_bytes(source._digest(member.id)), source.faces(member)
+        self.store.delete_faces(member.id, set(known) - set(faces))
+        sealed = {n: member.key.seal(self._face, n, face.to_bytes()) for n, face in faces.items()}
+        for number in set(known) & set(faces):
+            self.store.update_face(FaceRow(member.id, number, sealed[number]))
+        self.store.add_faces(member.id, {n: body for n, body in sealed.items() if n not in known})
+        self.rewrite(member, dataclasses.replace(member.record, n_faces=len(faces)))
+        if template is not None:
+            body = member.key.seal(self._template, 0, vector_bytes(template))
+            self.store.set_template(member.id, body, before=before)
+            return template_digest(self.vault, member.id, template)
+        if self.store.template(member.id) is not None:
+            self.store.delete_template(member.id, before=before)
+        return 0
 
     def erase(self, member: Member) -> dict[str, int]:
         """Destroy somebody's key and delete the rows; how many of each kind are gone."""
         before = self._digest(member.id)
         summary = self.summary().counted(0, before=member.record.n_faces)
-        self._write(summary.plus(-before))
+        n_without = summary.n_without - member.without_photos
+        self._write(dataclasses.replace(summary, n_without=n_without).plus(-before))
         return self.store.erase_person(member.id, before=digest_bytes(before))
 
     def _digest(self, person_id: int) -> int:
@@ -248,6 +305,7 @@ class Roster:
         return template_digest(self.vault, person_id, self.template(row))
 
     def _write(self, summary: Summary) -> None:
+        self.check_current()
         write_summary(self.store, self.vault, summary)
 
     def _row(self, person_id: int, key: PersonKey, record: Record) -> PersonRow:
@@ -288,7 +346,8 @@ class Roster:
         try:
             yield
         except (GalleryDamagedError, ValueError) as error:
-            check_vault(self.store, self.vault)  # not damage, if the keys are others by now
+            check_vault(self.store, self.vault)  # not damage, if the keys are others by now,
+            self.check_current()  # or the model
             raise self._damaged(str(error)) from error
 
     def _damaged(self, what: str) -> GalleryDamagedError:

@@ -52,15 +52,18 @@ class Summary:
     Attributes:
         people_by_faces: Number of photos -> how many people have so many; without zeros.
         sum: Of `template_digest` over all people, modulo 2**64.
+        n_without: How many people have no photo of the gallery's model: cannot be found until they
+            are photographed again.
     """
 
     people_by_faces: Mapping[int, int] = field(default_factory=dict)
     sum: int = 0
+    n_without: int = 0
 
     @property
     def n_people(self) -> int:
         """How many people there are."""
-        return sum(self.people_by_faces.values())
+        return sum(self.people_by_faces.values()) + self.n_without
 
     def counted(self, n_faces: int, *, before: int | None) -> "Summary":
         """The same with a person who has ``n_faces`` now (0: is gone), and had ``before``."""
@@ -95,11 +98,12 @@ def read_summary(store: GalleryStore, vault: Vault) -> Summary:
         raise GalleryDamagedError(
             f"{store.location} is damaged: people are missing or were added; restore a backup"
         )
-    return Summary(counts, int(values["sum"]))
+    return Summary(counts, int(values["sum"]), int(values.get("without", 0)))
 
 
 def write_summary(store: GalleryStore, vault: Vault, summary: Summary) -> None:
     """Keep it, in the transaction that changed the rows."""
     people = sorted(summary.people_by_faces.items())
-    data = json.dumps({"people": people, "sum": summary.sum}).encode()
+    values = {"people": people, "sum": summary.sum, "without": summary.n_without}
+    data = json.dumps(values).encode()
     store.set_meta(_KEY, vault.audit_digest(b"summary " + data) + data)

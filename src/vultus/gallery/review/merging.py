@@ -9,6 +9,7 @@ from typing import Any
 from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.gallery.events.streams import Streams
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.next_faces import carry, extra_numbers
 from vultus.gallery.people.details import Record
 from vultus.gallery.people.faces import PhotoRule, StoredFace
 from vultus.gallery.people.names import normalise_identity
@@ -68,18 +69,22 @@ def merge(gallery: Gallery, identity: str, into: str) -> int:
     with opened.store.transaction(write=True):
         gone, stays = _member(gallery, identity), _member(gallery, into)
         faces = roster.faces(gone)
-        numbers = dict(zip(faces, itertools.count(stays.record.next_face)))
+        extra = extra_numbers(opened, gone)
+        numbers = dict(zip([*faces, *extra], itertools.count(stays.record.next_face)))
         value = {
             "record": gone.record.to_bytes().decode(),
             "before": stays.record.to_bytes().decode(),
             "forced": [face.forced for face in faces.values()],
-            "numbers": list(numbers.values()),
+            "numbers": [numbers[n] for n in faces],
+            "extra": [numbers[n] for n in extra],
         }
         _carry(gallery, gone, stays, numbers)
+        carry(opened, gone, stays, numbers)
         value["streams"] = Streams(opened).hand_over(gone, stays)
         roster.erase(gone)
         stays = roster.rewrite(stays, _together(stays.record, gone.record))
         stays = roster.add_faces(stays, list(faces.values()))
+        stays = _reserved(gallery, stays, len(extra))
         _set_template(gallery, stays)
         number = Items(opened, _KIND).add(value, owner=stays, expires_at=None)
         _log(gallery, "merge", stays, photos=len(faces))
@@ -113,9 +118,12 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
             raise InputError(f"{gallery.path} has no merge {number} to undo")
         items.delete(number)
         kept = roster.faces(stays)
-        numbers = [n for n in value["numbers"] if n in kept]
+        extra, unseen = value.get("extra", []), extra_numbers(opened, stays)
+        numbers = [n for n in [*value["numbers"], *extra] if n in kept]
         forced = dict(zip(value["numbers"], value["forced"], strict=True))
-        faces = [dataclasses.replace(kept[n], forced=forced[n]) for n in numbers]
+        faces = [
+            dataclasses.replace(kept[n], forced=forced.get(n, kept[n].forced)) for n in numbers
+        ]
         if not faces or len(faces) == len(kept):
             raise InputError(
                 f"merge {number} of {gallery.path} cannot be undone: one of the two would have no "
@@ -125,7 +133,11 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
         stays = roster.remove_faces(stays, numbers)
         stays = _as_before(gallery, stays, Record.from_bytes(value["before"].encode()), record)
         back = _back(gallery, record, faces, name=name)
-        _carry(gallery, stays, back, dict(zip(numbers, roster.faces(back), strict=True)))
+        unseen = [n for n in extra if n in unseen]
+        back = _reserved(gallery, back, len(unseen))
+        moved = dict(zip([*numbers, *unseen], itertools.count()))
+        _carry(gallery, stays, back, moved)
+        carry(opened, stays, back, moved)
         Streams(opened).hand_back(value.get("streams", ()), stays, back)
         _forget_streams(gallery, stays)
         stays = roster.renew_key(stays)  # so that no photo of the other can be opened with it
@@ -161,6 +173,15 @@ def _carry(gallery: Gallery, one: Member, other: Member, numbers: Mapping[int, i
         if set(value["numbers"]) <= set(numbers):
             value["numbers"] = [numbers[number] for number in value["numbers"]]
             items.move(row.id, value, owner=other)
+
+
+def _reserved(gallery: Gallery, member: Member, n_extra: int) -> Member:
+    """Somebody, with numbers for photos of which only the next model has a vector."""
+    if not n_extra:
+        return member
+    next_face = member.record.next_face + n_extra
+    record = dataclasses.replace(member.record, next_face=next_face)
+    return gallery.opened.roster.rewrite(member, record)
 
 
 def _forget_streams(gallery: Gallery, member: Member) -> None:
@@ -215,6 +236,8 @@ def _set_template(gallery: Gallery, member: Member) -> None:
     """Fuse the photos that somebody has now; whoever merged knows better than what is alike."""
     roster, rule = gallery.opened.roster, PhotoRule(gallery.space, gallery.outlier_similarity)
     faces = roster.faces(member)
+    if not faces:
+        return  # of the model before, all of them
     taken = rule.taken(member.record.name, list(faces.values()))
     for number, before, face in zip(faces, faces.values(), taken, strict=True):
         if face.forced != before.forced:

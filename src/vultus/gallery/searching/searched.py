@@ -151,7 +151,8 @@ class SearchedGallery:
     def _people_by_photos(self, groups: Collection[str] | None) -> Mapping[int, int]:
         if groups is None:
             return self._roster.summary().people_by_faces
-        return self._store.people_by_faces(list(groups))
+        counts = self._store.people_by_faces(list(groups))
+        return {n: people for n, people in counts.items() if n}  # others cannot be found
 
     def check_space(self, space: EmbeddingSpace) -> None:
         """Refuse embeddings of another space.

@@ -1,7 +1,8 @@
 """Searching a gallery: templates that follow the store, and the names of who was found."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,12 @@ class Searcher:
     def warm(self) -> None:
         """As `Gallery.warm`."""
         self._templates.warm()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other threads from searching meanwhile; to be taken before the store is."""
+        with self._lock, self._templates.held():
+            yield
 
     def close(self) -> None:
         """Let go of the templates, and of their file."""

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from vultus.core.errors import (
     GalleryDamagedError,
     GalleryError,
+    GallerySpaceError,
     IndexFileError,
     InputError,
     OutputError,
@@ -182,6 +183,10 @@ class Templates:
                 self._held.file.close()
             self._held = None
 
+    def held(self) -> AbstractContextManager[object]:
+        """What keeps other threads from these templates meanwhile."""
+        return self._lock
+
     def _current(self) -> _Held:
         with self._lock:
             if self._held is None:
@@ -193,6 +198,7 @@ class Templates:
     def _opened(self, *, load: bool) -> _Held | None:
         """What the file and the store give; None where everybody would have to be opened."""
         with self._roster.store.transaction():
+            self._roster.check_current()
             held = self._from_file()
             if held is not None and self._follow(held) is not None:
                 return held
@@ -233,6 +239,7 @@ class Templates:
         position = self._roster.store.position()
         if position == held.position and held is self._held:
             return frozenset()
+        self._roster.check_current()
         # What comes from a file is looked at in any case: a gallery that was put back to an
         # older copy may have come to the same position on another way.
         try:
@@ -294,11 +301,14 @@ class Templates:
             return False  # given a master key meanwhile: nothing readable may be written any more
         mark = held.sum.to_bytes(8, "big")
         try:
+            self._roster.check_current()
             held.index.save(path, Stamp(vault.gallery_id, held.position, mark))
             if not vault.is_of(read_header(self._roster.store)):
                 wipe_index(self._roster.store.location)
                 return False
             file = IndexFile(path, owner=vault.gallery_id)
+        except GallerySpaceError:
+            return False  # what is here is of a model that nobody looks for any more
         except (OutputError, IndexFileError) as error:
             logger.warning("templates are not kept in a file: %s", error)
             return False

@@ -280,6 +280,14 @@ class GalleryStore(Protocol):
             before: What `Change.before` is to tell of the template that is replaced.
         """
 
+    def delete_template(self, person_id: int, *, before: bytes) -> None:
+        """Delete a person's template. Logs a change.
+
+        Args:
+            person_id: Whose.
+            before: What `Change.before` is to tell of the template that goes.
+        """
+
     def faces(self, person_id: int) -> list[FaceRow]:
         """A person's faces in the order of their numbers."""
 

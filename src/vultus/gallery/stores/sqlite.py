@@ -50,6 +50,12 @@ class SqliteStore(SqliteEvents):
         )
         self._log(person_id, before=before)
 
+    def delete_template(self, person_id: int, *, before: bytes) -> None:
+        """See `GalleryStore`."""
+        gone = self._change("DELETE FROM templates WHERE person_id = ?", person_id)
+        self._check_there(gone, "template of a person", person_id)
+        self._log(person_id, before=before)
+
     def faces(self, person_id: int) -> list[FaceRow]:
         """See `GalleryStore`."""
         rows = self._rows(

@@ -14,6 +14,7 @@ from vultus.core.files import check_target, writing
 from vultus.gallery.events.sealed import SealedEvents
 from vultus.gallery.events.streams import PERSON_STREAM
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.crops import CROP, export_crop
 from vultus.gallery.opening import OpenedGallery
 from vultus.gallery.people.details import now
 from vultus.gallery.people.roster import Member
@@ -23,11 +24,12 @@ _ABOUT = """\
 Everything that a face-recognition gallery holds about one person.
 
 person.json    what was noted: name, ids, groups, consent, until when it is kept
-photos.json    one entry per photo that was taken in: when, from where, by whom; no photo is kept
+photos.json    one entry per photo that was taken in: when, from where, by whom
 vectors.npy    (photos, numbers) float32: what the recogniser computed of each face, in that order
 template.npy   (numbers,) float32: the vector that the person is compared by
 events.json    what happened to the person: when, where, how like the template the face was
 audit.json     who did and decided what about the person, and when
+crops/         the aligned faces of photos by number, where the gallery keeps them
 items/         whatever else is kept: kind and times in items.json, the content beside it
 """
 
@@ -94,6 +96,10 @@ def _items(opened: OpenedGallery, member: Member) -> Iterator[tuple[str, bytes]]
         for row in rows:
             if row.kind == PERSON_STREAM:
                 continue  # what events.json was read with
+            if row.kind == CROP:
+                number, png = export_crop(member.key.open(row.kind, row.id, row.body))
+                yield f"crops/{number}.png", png
+                continue
             name = f"items/{row.id}-{row.kind}.json"
             yield name, member.key.open(row.kind, row.id, row.body)
             told.append({"file": name, "created_at": row.created_at, "expires_at": row.expires_at})

@@ -1,0 +1,291 @@
+"""A gallery on its way to another model answers all the while, and loses nobody."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.gallery.rounds import rounds
+
+from vultus.core.crops import AlignedCrops
+from vultus.core.embeddings import Embeddings, EmbeddingSpace
+from vultus.core.errors import GallerySpaceError, InputError
+from vultus.core.thresholds import Threshold
+from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.crops import KeptCrops
+from vultus.gallery.moving.migration import Migration
+from vultus.gallery.moving.status import people_without_photos
+from vultus.gallery.review.merging import merge, unmerge
+from vultus.gallery.review.queue import ReviewQueue
+from vultus.gallery.upkeep.disclosure import export_person
+
+TEMPLATE = "arcface-112"
+OLD = EmbeddingSpace("old", "0" * 64, "none", 64)
+NEW = EmbeddingSpace("new", "1" * 64, "none", 64)  # as long: only the generation tells them apart
+RULE = Threshold(0.6)
+
+
+def crops_of(person: int, n: int = 2, *, first: int = 0) -> AlignedCrops:
+    """Small pictures of a person, alike among themselves."""
+    face = np.random.default_rng([person]).integers(60, 196, (8, 8, 3))
+    noise = [
+        np.random.default_rng([person, i]).integers(-20, 20, (8, 8, 3))
+        for i in range(first, first + n)
+    ]
+    pixels = np.stack([face + some for some in noise]).astype(np.uint8)
+    return AlignedCrops(pixels, np.zeros((n, 2, 3), np.float32), TEMPLATE)
+
+
+def embed(crops: AlignedCrops, space: EmbeddingSpace) -> Embeddings:
+    """A model: a random map of the pixels, another one for each space."""
+    matrix = np.random.default_rng(ord(space.model[0])).standard_normal((192, 64))
+    return Embeddings.from_raw((crops.pixels.reshape(-1, 192) - 128.0) @ matrix, space)
+
+
+def embed_new(crops: AlignedCrops) -> Embeddings:
+    return embed(crops, NEW)
+
+
+def enrol(gallery: Gallery, person: int, *, crops: bool = True) -> None:
+    seen = crops_of(person)
+    with gallery.opened.store.transaction(write=True):
+        done = gallery.enroll(f"person {person}", embed(seen, gallery.space))
+        if crops:
+            KeptCrops(gallery).keep(done, seen)
+
+
+def check_found(gallery: Gallery, people: list[int]) -> None:
+    for person in people:
+        probe = embed(crops_of(person, 1, first=9), gallery.space)
+        (answer,) = gallery.identify(probe, threshold=RULE)
+        assert answer.identity == f"person {person}"
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    with Gallery.open(tmp_path / "g.db", space=OLD, outlier_similarity=0.5) as opened:
+        KeptCrops(opened).allow()
+        for person in range(6):
+            enrol(opened, person, crops=person < 4)
+        yield opened
+
+
+def begun(gallery: Gallery) -> Migration:
+    migration = Migration(gallery)
+    migration.begin(NEW, template=TEMPLATE, outlier_similarity=0.5)
+    return migration
+
+
+def test_everybody_is_found_before_during_and_after(gallery: Gallery) -> None:
+    check_found(gallery, list(range(6)))
+    migration = begun(gallery)
+    assert migration.embed_crops(embed_new) == 8
+    assert migration.embed_crops(embed_new) == 0
+    check_found(gallery, list(range(6)))
+    status = migration.status()
+    assert status is not None
+    assert [person.identity for person in status.missing] == ["person 4", "person 5"]
+    with pytest.raises(InputError, match="photographed again"):
+        migration.finish()
+    for person in (4, 5):
+        migration.enroll(f"person {person}", embed_new(crops_of(person)))
+    enrol(gallery, 6)
+    with pytest.raises(InputError, match="embed them first"):
+        migration.finish()
+    migration.embed_crops(embed_new)
+    check_found(gallery, list(range(7)))
+    done = migration.finish()
+    assert (done.people, done.photos, done.without, done.photos_left) == (7, 14, (), 4)
+    with pytest.raises(GallerySpaceError, match="open it again"):
+        gallery.search(embed(crops_of(0), OLD))
+    with pytest.raises(GallerySpaceError, match="open it again"):
+        gallery.enroll("somebody", embed(crops_of(30), OLD))
+    with pytest.raises(GallerySpaceError, match="open it again"):
+        gallery.similarities("person 0", embed(crops_of(0), OLD))
+    with Gallery.open(gallery.path, space=NEW) as after:
+        check_found(after, list(range(7)))
+        assert after.check() == []
+        assert after.audit.verify().sound
+        enrol(after, 7)
+        check_found(after, [7])
+
+
+def test_who_is_missing_stays_enrolled_and_is_photographed_later(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    assert migration.finish(without_missing=True).without == ("person 4", "person 5")
+    with Gallery.open(gallery.path) as after:
+        assert after.check() == []
+        assert len(after) == 6
+        assert after.person("person 4").n_photos == 0
+        assert [person.identity for person in people_without_photos(after)] == [
+            "person 4",
+            "person 5",
+        ]
+        probe = embed_new(crops_of(4, 1, first=9))
+        assert after.identify(probe, threshold=RULE)[0].identity is None
+        with pytest.raises(InputError, match="no photo of the model new"):
+            after.similarities("person 4", probe)
+        enrol(after, 4)
+        check_found(after, [0, 1, 2, 3, 4])
+        after.remove("person 5")
+        assert (len(after), after.check()) == (5, [])
+
+
+def test_a_migration_that_is_cancelled_leaves_the_gallery_as_it_was(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    migration.enroll("person 5", embed_new(crops_of(5)), crops=crops_of(5))
+    assert len(KeptCrops(gallery)) == 10
+    assert migration.cancel() == 10
+    assert len(KeptCrops(gallery)) == 8
+    assert migration.status() is None
+    check_found(gallery, list(range(6)))
+    assert gallery.check() == []
+    with pytest.raises(InputError, match="not being brought"):
+        migration.finish()
+
+
+def test_merging_and_undoing_in_the_middle_loses_no_photo(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    for person in (4, 5):
+        migration.enroll(f"person {person}", embed_new(crops_of(person)))
+    numbers = [merge(gallery, f"person {person}", "person 0") for person in (1, 5)]
+    for number in numbers:
+        unmerge(gallery, number)
+    migration.finish()
+    with Gallery.open(gallery.path) as after:
+        check_found(after, list(range(6)))
+        assert after.check() == []
+        assert {person.n_photos for person in after.people()} == {2}
+        assert len(KeptCrops(after)) == 8
+
+
+def test_undoing_after_the_switch_gives_both_their_photos(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    for person in (4, 5):
+        migration.enroll(f"person {person}", embed_new(crops_of(person)))
+    numbers = [merge(gallery, f"person {person}", "person 0") for person in (1, 5)]
+    migration.finish()
+    with Gallery.open(gallery.path) as after:
+        for number in numbers:
+            unmerge(after, number)
+        check_found(after, list(range(6)))
+        assert after.check() == []
+
+
+def test_faces_that_wait_for_review_hold_the_switch(gallery: Gallery) -> None:
+    queue = ReviewQueue(gallery)
+    queue.allow()
+    stranger = embed(crops_of(40, 1), OLD)
+    queue.offer(stranger, gallery.identify(stranger, threshold=RULE))
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    for person in (4, 5):
+        migration.enroll(f"person {person}", embed_new(crops_of(person)))
+    with pytest.raises(InputError, match="wait for review"):
+        migration.finish()
+    assert migration.finish(without_missing=True).deleted == 1
+
+
+def test_another_space_is_refused(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    other = EmbeddingSpace("other", "2" * 64, "none", 64)
+    with pytest.raises(InputError, match="is being brought to new"):
+        migration.begin(other, template=TEMPLATE)
+    with pytest.raises(GallerySpaceError, match="being brought to"):
+        migration.embed_crops(lambda crops: embed(crops, other))
+    with pytest.raises(GallerySpaceError, match="being brought to"):
+        migration.enroll("person 5", embed(crops_of(5), OLD))
+
+
+def test_crops_of_another_alignment_are_not_embedded(gallery: Gallery) -> None:
+    migration = Migration(gallery)
+    migration.begin(NEW, template="facenet-160")
+    assert migration.embed_crops(embed_new) == 0
+    status = migration.status()
+    assert status is not None
+    assert len(status.missing) == 6
+
+
+def test_crops_are_kept_only_where_allowed_and_are_exported(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    kept = KeptCrops(gallery)
+    names = export_person(gallery, "person 0", tmp_path / "0.zip")
+    assert {"crops/0.png", "crops/1.png"} <= set(names)
+    assert kept.forbid() == 8
+    enrol(gallery, 8)
+    assert len(kept) == 0
+    assert gallery.check() == []
+
+
+def work(path: str, told: Connection) -> None:
+    """Embed a person at a time, then switch."""
+    with Gallery.open(path) as gallery:
+        migration = begun(gallery)
+
+        def slowly(crops: AlignedCrops) -> Embeddings:
+            told.send("embed")
+            return embed_new(crops)
+
+        migration.embed_crops(slowly)
+        told.send("finish")
+        migration.finish()
+        told.send("done")
+        time.sleep(60)
+
+
+def kill_migrations(folder: Path, times: int) -> None:
+    rng = np.random.default_rng(0)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vultus.gallery.moving.migration", "numpy"])
+    states = set()
+    for number in range(times):
+        path = folder / f"{number}.db"
+        with Gallery.open(path, space=OLD, outlier_similarity=0.5) as gallery:
+            KeptCrops(gallery).allow()
+            for person in range(70):  # two handfuls
+                enrol(gallery, person)
+        here, there = context.Pipe(duplex=False)
+        child = context.Process(target=work, args=(str(path), there))
+        child.start()
+        there.close()
+        for _ in range(int(rng.integers(1, 5))):
+            here.recv()
+        time.sleep(float(rng.uniform(0, 0.05)))
+        child.kill()
+        child.join()
+        here.close()
+        with Gallery.open(path) as gallery:
+            assert gallery.check() == []
+            assert len(gallery) == 70
+            states.add(gallery.space.model)
+            check_found(gallery, [0, 35, 69])
+            if gallery.space == OLD:
+                begun(gallery).embed_crops(embed_new)
+                Migration(gallery).finish()
+        with Gallery.open(path) as gallery:
+            assert gallery.space == NEW
+            check_found(gallery, list(range(70)))
+            assert gallery.check() == []
+        path.unlink()
+    assert times < 20 or states == {"old", "new"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+def test_a_migration_that_is_killed_goes_on(tmp_path: Path) -> None:
+    kill_migrations(tmp_path, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+def test_many_migrations_that_are_killed_go_on(tmp_path: Path) -> None:
+    kill_migrations(tmp_path, rounds(20))
