@@ -34,7 +34,7 @@ DAMAGE: tuple[tuple[str, float], ...] = (
     (CLEAN, 0),
     ("turn-90", 1), ("turn-180", 1), ("turn-270", 1),
     ("stretch-wide", 1.33), ("stretch-wide", 1.78), ("stretch-tall", 1.33), ("stretch-tall", 1.6),
-    ("shear", 0.4), ("perspective", 0.4), ("lens", -0.4), ("waves", 0.15), ("swirl", 0.8),
+    ("shear", 0.4), ("perspective", 0.4), ("profile", 45), ("lens", -0.4), ("waves", 0.15), ("swirl", 0.8),
     ("cut", 0.4), ("noise", 40), ("grey-noise", 30), ("salt-pepper", 0.1), ("speckle", 0.4),
     ("dither", 1), ("posterise", 3), ("threshold", 1), ("jpeg", 6), ("blur", 3),
     ("motion-blur", 14), ("coarse", 9), ("small", 12), ("dark", 0.05), ("dark-lifted", 0.04),
