@@ -63,6 +63,29 @@ def test_a_folder_is_imported_and_run_again_goes_on_where_it_was(
         assert sent["left_out"][0]["photo"] == str(staff / GRACE / "x.png")
 
 
+def test_photos_are_known_by_their_bytes_and_a_rerun_logs_nothing(
+    recognizer: Recognizer, staff: Path, tmp_path: Path, hopper: Image
+) -> None:
+    (staff / GRACE / "x.png").unlink()
+    table = tmp_path / "staff.csv"
+    table.write_text(
+        f"photo,name,desk\nstaff/{GRACE}/0.png,{GRACE},4\nstaff/{EILEEN}/0.png,{EILEEN},5\n",
+        encoding="utf-8",
+    )
+    with recognizer.open_gallery(tmp_path / "g.db") as gallery:
+        import_people(recognizer, gallery, table)
+        head = gallery.audit.head()
+        again = import_people(recognizer, gallery, table)
+        assert (again.added, again.enrolled_before, gallery.audit.head()) == (0, 2, head)
+        (staff / GRACE / "0.png").rename(staff / GRACE / "renamed.png")
+        moved = import_people(recognizer, gallery, staff)
+        assert (moved.added, moved.enrolled_before, moved.left_out) == (0, 2, [])
+        write_image(staff / GRACE / "renamed.png", (hopper * 0.8).astype(np.uint8))
+        changed = import_people(recognizer, gallery, staff)
+        assert (changed.added, changed.enrolled_before) == (1, 1)
+        assert gallery.person(GRACE).n_photos == 2
+
+
 def test_a_table_brings_notes_and_metadata(
     recognizer: Recognizer, staff: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

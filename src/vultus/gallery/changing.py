@@ -11,6 +11,7 @@ from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.opening import ERASURES, OpenedGallery
 from vultus.gallery.people.details import PersonDetails, Record, now
 from vultus.gallery.people.faces import (
+    PhotoFile,
     PhotoRule,
     StoredFace,
     least_similarity,
@@ -41,7 +42,7 @@ class Changes:
         name: str,
         photos: Embeddings,
         *,
-        sources: Sequence[str] | None,
+        sources: Sequence[str | PhotoFile] | None,
         details: PersonDetails | None,
         refused: Sequence[tuple[str, ...]],
         force: bool,
@@ -132,8 +133,8 @@ class Changes:
             member = self._roster.find(name)
             if member is None:
                 return False
-            self._noted(member, name, details)
-            self._log("note", member.row.uid)
+            if self._noted(member, name, details) is not member:  # else nothing is said anew
+                self._log("note", member.row.uid)
         return True
 
     def _noted(self, member: Member | None, name: str, details: PersonDetails | None) -> Member:

@@ -27,6 +27,7 @@ from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.inspection import inspect
 from vultus.gallery.opening import OpenedGallery, open_gallery
 from vultus.gallery.people.details import Person, PersonDetails
+from vultus.gallery.people.faces import PhotoFile
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.searching.searched import SearchedGallery
 from vultus.gallery.security.audit import AuditEntry, AuditLog
@@ -154,7 +155,7 @@ class Gallery(SearchedGallery):
         identity: str,
         embeddings: Embeddings,
         *,
-        sources: Sequence[str] | None = None,
+        sources: Sequence[str | PhotoFile] | None = None,
         alike: Threshold | None = None,
         details: PersonDetails | None = None,
         force: bool = False,
@@ -168,7 +169,7 @@ class Gallery(SearchedGallery):
         Args:
             identity: The name; normalised (NFC, stripped), 1 to 200 characters.
             embeddings: One row per photo, at least one.
-            sources: A label per photo, e.g. its path, or None.
+            sources: A label per photo, e.g. its path, or with the digest of the file; or None.
             alike: From which similarity on two faces are one person's: photos that are that much
                 like somebody else's template are left out (`Enrolment.resemblances`), so that
                 nobody is enrolled twice unnoticed. The more people, the higher it must be. None
@@ -233,6 +234,8 @@ class Gallery(SearchedGallery):
 
     def note(self, identity: str, details: PersonDetails) -> None:
         """Note something of a person: id elsewhere, metadata, groups, consent, retention.
+
+        Where all of it is noted already, nothing is written, nor logged.
 
         Raises:
             IdentityNotFoundError: If nobody of that name is enrolled.

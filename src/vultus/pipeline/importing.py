@@ -18,7 +18,7 @@ from vultus.gallery.people.details import Consent, PersonDetails, now
 from vultus.gallery.people.names import normalise_identity
 from vultus.pages.blocks import Section, write_blocks
 from vultus.pipeline.enrolment import people_of_folder, size_note
-from vultus.pipeline.photos import Skipped
+from vultus.pipeline.photos import Skipped, file_digest
 from vultus.pipeline.recognizer import Recognizer
 
 _NEEDED = ("photo", "name")
@@ -155,8 +155,9 @@ def import_people(
 ) -> ImportReport:
     """Enrol everybody of a folder or a table; run again, it goes on where it was.
 
-    Each person is one transaction. Photos that are in the gallery already, by their paths, are not
-    looked at again; those that were left out are.
+    Each person is one transaction. Photos that are in the gallery already, by the digests of their
+    files (by their paths, if enrolled before there were any), are not looked at again, wherever
+    they lie now; those that were left out are.
 
     Args:
         recognizer: Makes the embeddings.
@@ -188,8 +189,8 @@ def _imported(
     notes: Skipped,
 ) -> ImportedPerson:
     skipped = Skipped(on_note=notes.note)
-    known, details = _sources(gallery, person.identity), _details_now(gallery, person)
-    fresh = [path for path in person.photos if _source(path) not in known]
+    known, details = _known(gallery, person.identity), _details_now(gallery, person)
+    fresh = [path for path in person.photos if not known.has(path)]
     added = 0
     try:
         if fresh:
@@ -201,7 +202,7 @@ def _imported(
                 on_error=skipped,
                 details=details,
             )
-        if not added and known and details is not None:
+        if not added and known.any and details is not None:
             gallery.note(person.identity, details)
     except InputError as error:  # of this person's notes: others go on
         skipped(person.identity, error)
@@ -209,11 +210,34 @@ def _imported(
     return ImportedPerson(person.identity, added, before, tuple(skipped.photos))
 
 
-def _sources(gallery: Gallery, identity: str) -> set[str]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The photos of a person that are in the gallery.
+
+    Attributes:
+        digests: Of their files.
+        paths: Of those that were enrolled without a digest.
+        any: Whether there is one.
+    """
+
+    digests: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
+    any: bool = False
+
+    def has(self, path: Path) -> bool:
+        return _source(path) in self.paths or file_digest(path) in self.digests
+
+
+def _known(gallery: Gallery, identity: str) -> _Known:
     try:
-        return {str(photo["source"]) for photo in gallery.photos(identity)}
+        photos = gallery.photos(identity)
     except IdentityNotFoundError:
-        return set()
+        return _Known()
+    return _Known(
+        frozenset(photo["sha256"] for photo in photos if photo["sha256"] is not None),
+        frozenset(str(photo["source"]) for photo in photos if photo["sha256"] is None),
+        any=True,
+    )
 
 
 def _details_now(gallery: Gallery, person: PersonToImport) -> PersonDetails | None:

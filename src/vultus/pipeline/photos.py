@@ -1,5 +1,6 @@
 """Photos on their way through the pipeline: loaded in bounded chunks, then with what was found."""
 
+import hashlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -187,6 +188,31 @@ def photo_name(source: PhotoSource, number: int) -> str:
     if isinstance(source, StoredPhoto):
         return source.name
     return str(source) if isinstance(source, (str, Path)) else f"photo {number}"
+
+
+def file_digest(path: str | Path) -> str | None:
+    """SHA-256 of a file's bytes, in hexadecimal; None if it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+def digested(photos: Iterable[PhotoSource], digests: dict[str, str]) -> Iterable[PhotoSource]:
+    """The same photos; the digest of each that is a file is noted by name before it is read."""
+    if isinstance(photos, (str, bytes, Path, PilImage.Image, StoredPhoto)) or hasattr(
+        photos, "shape"
+    ):
+        return photos  # which is refused where it is read
+    return _digested(photos, digests)
+
+
+def _digested(photos: Iterable[PhotoSource], digests: dict[str, str]) -> Iterator[PhotoSource]:
+    for photo in photos:
+        if isinstance(photo, (str, Path)) and (digest := file_digest(photo)) is not None:
+            digests[str(photo)] = digest
+        yield photo
 
 
 def read_photo(source: PhotoSource) -> Image:

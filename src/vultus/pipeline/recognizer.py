@@ -31,6 +31,7 @@ from vultus.gallery.enrolment import ALREADY, REPEATED, Enrolment, Resemblance, 
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.moving.crops import KeptCrops
 from vultus.gallery.people.details import PersonDetails
+from vultus.gallery.people.faces import PhotoFile
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.security.master_key import MasterKey
 from vultus.matching.verify import verify
@@ -41,6 +42,7 @@ from vultus.pipeline.photos import (
     ErrorHandler,
     Note,
     PhotoSource,
+    digested,
     photo_name,
     tell,
     tell_note,
@@ -297,16 +299,19 @@ class Recognizer(Deciding):
             GallerySpaceError: If the gallery was made with another model or settings.
         """
         kept = KeptCrops(gallery)
-        found, crops, names = self._enrolled_faces(photos, select, on_error, crops=kept.allowed)
+        digests: dict[str, str] = {}
+        sources = digested(photos, digests)
+        found, crops, names = self._enrolled_faces(sources, select, on_error, crops=kept.allowed)
         if found is None:
             return 0
+        files = [PhotoFile(name, digests.get(name)) for name in names]
         alike = None if force == "doubles" else self._somebody_else(gallery)
         try:
             noted = self._resemblances(gallery, identity, found) if alike is None else ()
             taken = force is True
             with nullcontext() if crops is None else gallery.changing():
                 enrolment = gallery.enroll(
-                    identity, found, sources=names, alike=alike, details=details, force=taken
+                    identity, found, sources=files, alike=alike, details=details, force=taken
                 )
                 if crops is not None:
                     kept.keep(enrolment, crops)

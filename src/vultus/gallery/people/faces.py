@@ -13,6 +13,19 @@ from vultus.core.errors import GalleryError, InputError
 from vultus.matching.fusion import Fusion, fuse
 
 
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """The file that a photo came from.
+
+    Attributes:
+        label: Its path, or what else it is called.
+        sha256: Of its bytes, in hexadecimal, or None.
+    """
+
+    label: str
+    sha256: str | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredFace:
     """What is kept of a photo.
@@ -28,6 +41,7 @@ class StoredFace:
         occlusion: The guess that something covered the face, in [0, 1]; None where it is not
             known, as of photos that were enrolled before it was kept.
         trust: The score of the model's trust head, in [0, 1]; None likewise.
+        sha256: Of the bytes of the file that the photo came from, or None.
     """
 
     vector: npt.NDArray[np.float32]
@@ -39,6 +53,7 @@ class StoredFace:
     forced: bool = False
     occlusion: float | None = None
     trust: float | None = None
+    sha256: str | None = None
 
     def to_bytes(self) -> bytes:
         """As it is sealed: the vector, then the rest as JSON."""
@@ -79,7 +94,7 @@ def read_vector(data: bytes, *, dim: int) -> npt.NDArray[np.float32]:
 
 
 def to_faces(
-    embeddings: Embeddings, sources: Sequence[str] | None, *, when: str, by: str | None
+    embeddings: Embeddings, sources: Sequence[str | PhotoFile] | None, *, when: str, by: str | None
 ) -> list[StoredFace]:
     """Embeddings as they are kept.
 
@@ -92,7 +107,9 @@ def to_faces(
     Raises:
         InputError: If ``sources`` has another length.
     """
-    labels: Sequence[str | None] = [None] * len(embeddings) if sources is None else sources
+    given = [None] * len(embeddings) if sources is None else list(sources)
+    files = [PhotoFile(source) if isinstance(source, str) else source for source in given]
+    labels = [None if file is None else file.label for file in files]
     if len(labels) != len(embeddings):
         raise InputError(
             f"sources must have one label per photo, got {len(labels)} for {len(embeddings)}"
@@ -109,8 +126,11 @@ def to_faces(
             by,
             occlusion=None if embeddings.occlusion is None else float(embeddings.occlusion[i]),
             trust=None if embeddings.trust is None else float(embeddings.trust[i]),
+            sha256=None if file is None else file.sha256,
         )
-        for i, (vector, label) in enumerate(zip(embeddings.vectors, labels, strict=True))
+        for i, (vector, label, file) in enumerate(
+            zip(embeddings.vectors, labels, files, strict=True)
+        )
     ]
 
 
