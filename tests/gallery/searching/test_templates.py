@@ -339,3 +339,28 @@ def test_the_file_is_of_use_after_people_were_erased_and_altered(
             assert gallery.search(photos_of(first + 2))[0][0].identity == f"p{first + 2}"
             # Who changed since the file was written, and nobody else.
             assert len(opened_templates) <= 6
+
+
+def test_the_log_of_changes_is_bounded_and_who_is_behind_reads_anew(
+    tmp_path: Path,
+    space: EmbeddingSpace,
+    photos_of: Callable[..., Embeddings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vultus.gallery.stores.sqlite_people._KEPT_CHANGES", 20)
+    monkeypatch.setattr("vultus.gallery.stores.sqlite_people._PRUNE_EVERY", 5)
+    path = tmp_path / "g.db"
+    with Gallery.open(path, space=space) as gallery, Gallery.open(path) as behind:
+        gallery.enroll("p0", photos_of(0))
+        assert behind.search(photos_of(0))[0][0].identity == "p0"
+        for number in range(1, 12):
+            gallery.enroll(f"p{number}", photos_of(number))
+        gallery.remove("p0")
+        store = gallery.opened.store
+        assert store.changes(0) is None
+        assert len(store.changes(store.position() - 20) or []) > 0
+        with closing(sqlite3.connect(path)) as file:
+            assert file.execute("SELECT count(*) FROM changes").fetchone()[0] <= 25
+        found = {c.identity for c in behind.search(photos_of(11), rank=50)[0]}
+        assert found == {f"p{number}" for number in range(1, 12)}
+        assert gallery.check() == []

@@ -193,7 +193,8 @@ class GalleryStore(Protocol):
     def changes(self, since: int) -> list[Change] | None:
         """The last change of each person who changed after a position, in order.
 
-        None where changes so long ago are no longer known: read everybody anew then.
+        None where changes so long ago are no longer known: read everybody anew then. A store
+        forgets by itself what is further back than there are people, and some thousands.
         """
 
     def prune_changes(self, before: int) -> None:

@@ -26,6 +26,8 @@ _PERSON = (
     "SELECT id, uid, name_tag, external_tag, n_faces, enrolled_at, expires_at, record FROM people"
 )
 _CHANGES_FROM = "changes_from"
+_KEPT_CHANGES = 20_000
+_PRUNE_EVERY = 1000
 
 
 class SqlitePeople(SqliteFile):
@@ -85,6 +87,11 @@ class SqlitePeople(SqliteFile):
     def _log(self, person_id: int, *, erased: bool = False, before: bytes | None = None) -> None:
         sql = "INSERT INTO changes (person_id, erased, before) VALUES (?, ?, ?)"
         self._change(sql, person_id, erased, before)
+        position = self.position()
+        if position % _PRUNE_EVERY == 0:
+            # Who is further behind than there are people reads everybody anew as quickly.
+            n_people = sum(self.people_by_faces().values())
+            self.prune_changes(position - max(_KEPT_CHANGES, n_people))
 
     def people_by_faces(self, groups: Sequence[str] | None = None) -> Mapping[int, int]:
         """See `GalleryStore`."""
