@@ -157,6 +157,7 @@ _COMMANDS = {
     "cache": _CACHE,
     "cluster": "vultus.cli.recognise.cluster:cluster",
     "gallery": _GALLERY,
+    "serve": "vultus.cli.serve.serve:serve",
     "evaluate": _EVALUATE,
     "report": "vultus.cli.evaluate.report:report",
     "calibrate": "vultus.cli.evaluate.calibrate:calibrate",

@@ -1,7 +1,10 @@
 """`Gallery`: the people that a system knows, enrolled in one file."""
 
+import copy
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vultus.core.checks import check_range
+from vultus.core.checks import check_positive_int, check_range
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.core.text import did_you_mean
@@ -33,6 +36,7 @@ from vultus.gallery.searching.searched import SearchedGallery
 from vultus.gallery.security.audit import AuditEntry, AuditLog
 from vultus.gallery.security.master_key import MasterKey
 
+_UID = re.compile("[0-9a-f]{32}")
 _SUGGEST_AMONG = 5000
 """People among whom a name like a mistyped one is looked for; all of them have to be opened."""
 
@@ -113,6 +117,19 @@ class Gallery(SearchedGallery):
     def opened(self) -> OpenedGallery:
         """The gallery's parts, for what is built on it."""
         return self._opened
+
+    def acting(self, actor: str) -> "Gallery":
+        """The same open gallery, in which what is done from now on is told to be somebody's.
+
+        For a service, whose callers are not the user that it runs as. Close the gallery itself.
+
+        Args:
+            actor: Who acts, for the audit log.
+        """
+        view = copy.copy(self)
+        view._opened = replace(self._opened, actor=actor)
+        view._changes = Changes(view._opened)
+        return view
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -261,6 +278,29 @@ class Gallery(SearchedGallery):
         """The person with an id elsewhere; None if there is none."""
         member = self._roster.find_external(normalise_identity(external_id, what="external_id"))
         return None if member is None else member.person()
+
+    def person_by_uid(self, uid: str) -> Person | None:
+        """The person that `Person.uid` tells; None if there is none, or it is no such text."""
+        if _UID.fullmatch(uid) is None:
+            return None
+        member = self._roster.find_uid(bytes.fromhex(uid))
+        return None if member is None else member.person()
+
+    def people_page(self, *, after: int = 0, limit: int = 100) -> tuple[list[Person], int | None]:
+        """Some people in the order of enrolment, and from where the next are.
+
+        Args:
+            after: Where the page before ended; 0 begins.
+            limit: How many at most, at least 1.
+
+        Returns:
+            The people, and ``after`` of the next page; None if this is the last.
+        """
+        check_positive_int("limit", limit)
+        members = self._roster.page(after=after, limit=limit + 1)
+        more = len(members) > limit
+        people = [member.person() for member in members[:limit]]
+        return people, members[limit - 1].id if more else None
 
     def photos(self, identity: str) -> list[dict[str, Any]]:
         """What is known of each photo of a person but the vector, fit for JSON.

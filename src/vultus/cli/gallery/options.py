@@ -20,8 +20,8 @@ FileArgument = Annotated[Path, typer.Argument(help="The gallery's file.", metava
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyOptions:
-    """What opens a sealed gallery, and who acts."""
+class UnlockOptions:
+    """What opens a sealed gallery."""
 
     key: Annotated[
         Path | None,
@@ -39,12 +39,6 @@ class KeyOptions:
             "stdin.",
         ),
     ] = False
-    actor: Annotated[
-        str | None,
-        typer.Option(
-            help="Who acts, for the audit log; else the name of the user.", show_default=False
-        ),
-    ] = None
 
     def master(self) -> "MasterKey | None":
         """The key that is given: by option, else by the environment; None if there is none."""
@@ -55,6 +49,18 @@ class KeyOptions:
         if self.passphrase:
             return asked_key()
         return key_from_environment() if self.key is None else read_key_file(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOptions(UnlockOptions):
+    """What opens a sealed gallery, and who acts."""
+
+    actor: Annotated[
+        str | None,
+        typer.Option(
+            help="Who acts, for the audit log; else the name of the user.", show_default=False
+        ),
+    ] = None
 
     def open(self, file: Path) -> "Gallery":
         """A gallery that is there."""

@@ -144,6 +144,11 @@ class Roster:
         if unchanged and found != due:
             raise self._damaged("people are missing, or there are more than were enrolled")
 
+    def page(self, *, after: int, limit: int) -> list[Member]:
+        """So many people at most, in the order of enrolment, behind one's number."""
+        with self.store.transaction():
+            return [self._opened(row) for row in self.store.people(after=after, limit=limit)]
+
     def summary(self) -> Summary:
         """What all people add up to."""
         return read_summary(self.store, self.vault)

@@ -1,0 +1,108 @@
+"""`vultus serve`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vultus.cli.gallery.options import UnlockOptions
+from vultus.cli.options import RecognizerOptions
+from vultus.cli.output import ExitCode, note, say
+from vultus.core.errors import ConfigError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from vultus.server.settings import ServerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """Where it listens and what it serves."""
+
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; 127.0.0.1 if none is given.", show_default=False),
+    ] = None
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port; 0 takes a free one; 8000 if none is given.", show_default=False),
+    ] = None
+    gallery: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A gallery's file, made where there is none; again for more.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder: its galleries are served, new ones are made there.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None
+    admin_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="The administrator's key is in this file, made where there is none; without, the "
+            "first start prints a key.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="Serve by TLS.", metavar="FILE", show_default=False)
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(help="The certificate's key.", metavar="FILE", show_default=False),
+    ] = None
+
+    def settings(self) -> "ServerSettings":
+        """What was given, and what the environment says beside it."""
+        try:
+            from pydantic import ValidationError
+
+            from vultus.server.settings import ServerSettings
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError(
+                f"`vultus serve` needs {error.name}; run: pip install 'vultus[server]'"
+            ) from error
+        given: dict[str, Any] = {
+            "host": self.host,
+            "port": self.port,
+            "gallery": tuple(self.gallery) if self.gallery else None,
+            "data": self.data,
+            "admin_key_file": self.admin_key_file,
+            "tls_certificate": self.tls_certificate,
+            "tls_key": self.tls_key,
+        }
+        try:
+            return ServerSettings(
+                **{name: value for name, value in given.items() if value is not None}
+            )
+        except ValidationError as error:
+            told = "; ".join(part["msg"].removeprefix("Value error, ") for part in error.errors())
+            raise ConfigError(f"the service cannot be set up so: {told}") from error
+
+
+def serve(options: ServeOptions, models: RecognizerOptions, opener: UnlockOptions) -> int:
+    """Serve galleries over HTTP until it is stopped; each request takes a key."""
+    settings = options.settings()
+    try:
+        from vultus.server.running import open_context
+        from vultus.server.running import serve as run
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"`vultus serve` needs {error.name}; run: pip install 'vultus[server]'"
+        ) from error
+    context = open_context(
+        settings,
+        models.open(),
+        key=opener.master(),
+        on_key=lambda text: say(f"key of the administrator, told only now: {text}"),
+    )
+    run(context, on_ready=lambda address: note(f"serving {address}; stop it by Ctrl-C"))
+    return ExitCode.OK

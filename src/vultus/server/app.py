@@ -1,0 +1,46 @@
+"""The application: every operation behind the guard."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from vultus import __version__
+from vultus.server import problems
+from vultus.server.context import Context
+from vultus.server.guard import Guard
+from vultus.server.routes import faces, galleries, health, keys, people
+
+
+def make_app(context: Context) -> FastAPI:
+    """The application of a service; it closes the galleries when it stops.
+
+    Args:
+        context: The service's parts.
+    """
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        context.galleries.close()
+
+    # No pages of documentation: they would load scripts from elsewhere.
+    app = FastAPI(
+        title="Vultus",
+        version=__version__,
+        description="Faces detected, compared, enrolled, identified with a stated error rate.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        lifespan=living,
+    )
+    app.state.context = context
+    for module in (health, faces, galleries, people, keys):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(
+        Guard,
+        most_bytes=context.settings.most_bytes,
+        in_flight=context.settings.in_flight,
+    )
+    return app

@@ -1,0 +1,119 @@
+"""What stands before every operation: limits, headers, the request's id, the log."""
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vultus.server.problems import ProblemError, answer
+
+logger = logging.getLogger("vultus.server")
+
+_HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_WITH_BODY = ("POST", "PUT", "PATCH")
+_FREE = "/health/"
+
+
+class Guard:
+    """Refuses what is too large or too much, and tells of each request in one line.
+
+    The line has the request's id, the operation, the status, the time and the key's id: no name,
+    no photo, no query, no key.
+
+    Args:
+        app: What answers.
+        most_bytes: Of a request.
+        in_flight: Requests that are worked on at once; health is always answered.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int, in_flight: int) -> None:
+        self._app, self._most_bytes, self._in_flight = app, most_bytes, in_flight
+        self._now = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, start = secrets.token_hex(8), time.perf_counter()
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        status = 0
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        counted = not scope["path"].startswith(_FREE)
+        self._now += counted
+        try:
+            if (problem := self._refusal(scope, counted=counted)) is not None:
+                await answer(problem, request_id)(scope, receive, told)
+            else:
+                await self._app(scope, receive, told)
+        except Exception as error:
+            state["failure"] = type(error).__name__
+            if status:
+                raise
+            problem = ProblemError(500, "internal", "the service failed; its log has this id")
+            await answer(problem, request_id)(scope, receive, told)
+        finally:
+            self._now -= counted
+            _log(scope, state, status, time.perf_counter() - start)
+
+    def _refusal(self, scope: Scope, *, counted: bool) -> ProblemError | None:
+        if counted and self._now > self._in_flight:
+            return ProblemError(
+                503,
+                "busy",
+                f"{self._in_flight} requests are being worked on; come again",
+                headers={"Retry-After": "1"},
+            )
+        if scope["method"] not in _WITH_BODY:
+            return None
+        length = Headers(scope=scope).get("content-length", "")
+        if not length.isdecimal():
+            return ProblemError(
+                411, "length-required", "say by Content-Length how long the body is"
+            )
+        if int(length) > self._most_bytes:
+            return ProblemError(
+                413,
+                "too-large",
+                f"a request may have {self._most_bytes} bytes, this one has {length}",
+                headers={"Connection": "close"},
+            )
+        return None
+
+
+def _log(scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
+    route = scope.get("route")
+    line = {
+        "request": state["request_id"],
+        "method": scope["method"],
+        "operation": getattr(route, "path", "none"),
+        "status": status,
+        "ms": round(1000 * seconds, 1),
+        "key": state.get("key_id"),
+        "failure": state.get("failure"),
+    }
+    told = {name: value for name, value in line.items() if value is not None}
+    logger.log(logging.ERROR if status >= 500 and status != 503 else logging.INFO, json.dumps(told))

@@ -1,0 +1,79 @@
+"""Photos out of requests: as a part of a form or as the body, never an address or a path."""
+
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from vultus.core.errors import ImageError
+from vultus.core.faces import Image
+from vultus.image.io import read_image
+from vultus.server.problems import ProblemError
+
+_FORM = "multipart/form-data"
+_RAW = ("image/", "application/octet-stream")
+
+
+async def uploaded(request: Request, *fields: str) -> list[bytes]:
+    """The bytes of the photos of a request, one for each field.
+
+    Args:
+        request: A form with a file in each field; or, for one field, the photo as the body.
+        fields: Names in the form.
+
+    Raises:
+        ProblemError: If it is of another kind, or a file is missing, empty or there twice.
+    """
+    kind = request.headers.get("content-type", "").lower()
+    if kind.startswith(_FORM):
+        async with request.form(max_files=len(fields) + 1, max_fields=16) as form:
+            return [await _part(form.getlist(field), field) for field in fields]
+    if len(fields) == 1 and kind.startswith(_RAW):
+        return [_filled(await request.body(), "the body")]
+    raise ProblemError(
+        415,
+        "unsupported-media-type",
+        f"send {_FORM} with {' and '.join(fields)}"
+        + (", or the photo itself as image/jpeg or the like" if len(fields) == 1 else ""),
+    )
+
+
+def decoded(data: bytes, *, what: str, most_pixels: int) -> Image:
+    """(h, w, 3) uint8, RGB.
+
+    Raises:
+        ImageError: If it is no photo, or has more pixels; known before it is decoded.
+    """
+    try:
+        return read_image(data, max_pixels=most_pixels)
+    except ImageError as error:
+        raise ImageError(f"{what}: {error}") from error
+
+
+def body_of(*fields: str) -> dict[str, Any]:
+    """For the documentation of an operation: what `uploaded` takes."""
+    binary = {"type": "string", "format": "binary"}
+    content: dict[str, Any] = {
+        _FORM: {
+            "schema": {
+                "type": "object",
+                "required": list(fields),
+                "properties": dict.fromkeys(fields, binary),
+            }
+        }
+    }
+    if len(fields) == 1:
+        content |= {kind: {"schema": binary} for kind in ("image/jpeg", "image/png", "image/webp")}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def _part(found: list[UploadFile | str], field: str) -> bytes:
+    if len(found) != 1 or not isinstance(found[0], UploadFile):
+        raise ProblemError(422, "invalid-input", f"the form must have one file {field!r}")
+    return _filled(await found[0].read(), field)
+
+
+def _filled(data: bytes, what: str) -> bytes:
+    if not data:
+        raise ProblemError(422, "unreadable-photo", f"{what} is empty")
+    return data

@@ -1,0 +1,186 @@
+"""Errors as RFC 9457 problems: a stable code, a sentence, and no trace of the inside."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from vultus.core.errors import (
+    AlreadyEnrolledError,
+    CalibrationError,
+    GalleryError,
+    GallerySpaceError,
+    IdentityNotFoundError,
+    ImageError,
+    InputError,
+    NoFaceError,
+    OutlierError,
+    QualityError,
+    RepeatedPhotoError,
+    SeveralFacesError,
+    VultusError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+_CODES: dict[type[VultusError], tuple[int, str]] = {
+    AlreadyEnrolledError: (409, "already-enrolled"),
+    RepeatedPhotoError: (409, "repeated-photo"),
+    OutlierError: (422, "unlike-the-others"),
+    QualityError: (422, "poor-quality"),
+    ImageError: (422, "unreadable-photo"),
+    NoFaceError: (422, "no-face"),
+    SeveralFacesError: (422, "several-faces"),
+    CalibrationError: (422, "no-threshold"),
+    IdentityNotFoundError: (404, "person-not-found"),
+    GallerySpaceError: (409, "other-model"),
+    GalleryError: (500, "gallery-unusable"),
+    InputError: (422, "invalid-input"),
+}
+_HIDDEN = 500
+"""From here on what went wrong is the operator's; who asks is told that it did."""
+
+_STATUS_CODES = {
+    400: "bad-request",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    411: "length-required",
+    413: "too-large",
+    415: "unsupported-media-type",
+    429: "too-many-requests",
+    503: "busy",
+}
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(default="about:blank", description="Always that; `code` tells the kind.")
+    title: str = Field(description="The status in words.")
+    status: int
+    code: str = Field(description="Stable, for programs.", examples=["no-face"])
+    detail: str = Field(description="For people.")
+    request_id: str = Field(description="As in the header X-Request-ID and the log.")
+    errors: list[dict[str, Any]] = Field(
+        default_factory=list, description="Of each part of a request that does not fit."
+    )
+
+
+class ProblemError(Exception):
+    """An answer of the service that is an error.
+
+    Args:
+        status: Of HTTP.
+        code: Stable, for programs.
+        detail: For people.
+        headers: To send along.
+        errors: Of each part.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.errors = dict(headers or {}), errors or []
+
+
+def code_of(error: VultusError) -> tuple[int, str]:
+    """The status and the code of an error of the library."""
+    for kind in type(error).__mro__:
+        if kind in _CODES:
+            return _CODES[kind]
+    return 500, "internal"
+
+
+def answer(problem: ProblemError, request_id: str) -> JSONResponse:
+    """The response that tells of a problem."""
+    told = Problem(
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        code=problem.code,
+        detail=problem.detail,
+        request_id=request_id,
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        told.model_dump(),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def of_library(error: VultusError) -> ProblemError:
+    """What is told of an error of the library: its words where who asked can mend it."""
+    status, code = code_of(error)
+    if status >= _HIDDEN:
+        return ProblemError(status, code, "the service could not do this; its log says more")
+    if isinstance(error, IdentityNotFoundError):  # whose message suggests names and tells a path
+        return ProblemError(status, code, "nobody with this id is enrolled in this gallery")
+    return ProblemError(status, code, str(error))
+
+
+def install(app: FastAPI) -> None:
+    """Make problems of every error of an application."""
+
+    def library(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, VultusError)  # noqa: S101 - as it was registered
+        problem = of_library(error)
+        request.state.failure = type(error).__name__
+        return answer(problem, request.state.request_id)
+
+    def stated(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ProblemError)  # noqa: S101 - as it was registered
+        return answer(error, request.state.request_id)
+
+    def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
+        code = _STATUS_CODES.get(error.status_code, "error")
+        problem = ProblemError(
+            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
+        )
+        return answer(problem, request.state.request_id)
+
+    def unfit(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - as it was registered
+        # Never the input itself: it may be a photo or a name.
+        parts = [
+            {"where": ".".join(str(step) for step in part["loc"]), "what": part["msg"]}
+            for part in error.errors()
+        ]
+        what = "; ".join(f"{part['where']}: {part['what']}" for part in parts)
+        problem = ProblemError(
+            422, "invalid-input", f"the request does not fit: {what}", errors=parts
+        )
+        return answer(problem, request.state.request_id)
+
+    app.add_exception_handler(VultusError, library)
+    app.add_exception_handler(ProblemError, stated)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, unfit)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the documentation of an operation: these errors, beside those that all have."""
+    return {
+        status: {
+            "model": Problem,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {}},
+        }
+        for status in sorted({401, 403, 422, 429, 500, 503, *statuses})
+    }

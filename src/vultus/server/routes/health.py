@@ -1,0 +1,33 @@
+"""Whether the service runs, and which."""
+
+from fastapi import APIRouter, Request
+
+from vultus import __version__
+from vultus.server.context import Context
+from vultus.server.schemas import Ready, Version
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+def live() -> dict[str, str]:
+    """That the process answers."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+def ready(request: Request) -> Ready:
+    """That models and galleries are open."""
+    context: Context = request.app.state.context
+    return Ready(galleries=len(context.galleries.ids))
+
+
+@router.get("/v1/version")
+def version(request: Request) -> Version:
+    """Which Vultus and which models answer."""
+    recognizer = request.app.state.context.recognizer
+    return Version(
+        vultus=__version__,
+        model=recognizer.embedder.space.model,
+        detector=recognizer.detector_name,
+    )

@@ -1,0 +1,61 @@
+"""What an operator sets of a service: where it listens, what it serves, what it takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1 << 20
+
+
+class ServerSettings(BaseSettings):
+    """Of one service; what is not given comes from ``VULTUS_SERVER_...`` in the environment.
+
+    Attributes:
+        host: The address that it listens on.
+        port: The port; 0 takes a free one.
+        gallery: Files of galleries, each served under its stem.
+        data: A folder whose galleries (``*.db``) are served, where new ones are made, and where
+            the keys are kept. None serves ``gallery`` alone.
+        admin_key_file: A file with the key of the administrator; made where there is none.
+        most_bytes: Of one request.
+        most_pixels: Of one photo, known before it is decoded.
+        most_photos: Of one request.
+        most_faces: Of one photo.
+        in_flight: Requests that are worked on at once; more are asked to come again.
+        requests_per_minute: Of one key.
+        keep_events: Whether decisions and enrolments are written to the gallery's log of events.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VULTUS_SERVER_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    gallery: tuple[Path, ...] = ()
+    data: Path | None = None
+    admin_key_file: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    most_bytes: PositiveInt = 32 * MIB
+    most_pixels: PositiveInt = 50_000_000
+    most_photos: PositiveInt = 32
+    most_faces: PositiveInt = 100
+    in_flight: PositiveInt = 16
+    requests_per_minute: PositiveInt = 600
+    keep_events: bool = True
+
+    @model_validator(mode="after")
+    def _something_to_serve(self) -> "ServerSettings":
+        if not self.gallery and self.data is None:
+            raise ValueError("give a gallery's file, or a folder of galleries")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together; give both or none")
+        return self
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the hashed keys are: in ``data``, else beside the first gallery."""
+        if self.data is not None:
+            return self.data / "keys.json"
+        return self.gallery[0].with_name(f"{self.gallery[0].name}-keys.json")

@@ -1,0 +1,50 @@
+import io
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from vultus.core.faces import Image
+from vultus.server.context import Context
+
+
+def test_detect_tells_what_the_library_tells(
+    admin: httpx.Client, context: Context, hopper: Image
+) -> None:
+    buffer = io.BytesIO()
+    PilImage.fromarray(hopper).save(buffer, "PNG")
+    (face,) = admin.post("/v1/detect", files={"photo": buffer.getvalue()}).json()["faces"]
+    found = context.recognizer.detect(hopper)
+    assert face["box_xyxy"] == pytest.approx(found.boxes[0].tolist())
+    assert face["score"] == pytest.approx(float(found.scores[0]))
+
+
+def test_verify(admin: httpx.Client, hopper_jpeg: bytes, collins_jpeg: bytes) -> None:
+    same = admin.post("/v1/verify?fmr=0.01", files={"a": hopper_jpeg, "b": hopper_jpeg}).json()
+    assert same["same_person"] is True
+    assert same["similarity"] == pytest.approx(1, abs=1e-5)
+    assert same["threshold"]["fmr"] == 0.01
+    other = admin.post("/v1/verify?fmr=0.01", files={"a": hopper_jpeg, "b": collins_jpeg}).json()
+    assert other["same_person"] is False
+
+
+def test_what_is_no_pair_of_photos_is_told(
+    admin: httpx.Client, hopper_jpeg: bytes, rocket_jpeg: bytes
+) -> None:
+    one = admin.post("/v1/verify", files={"a": hopper_jpeg})
+    assert one.status_code == 422
+    assert "'b'" in one.json()["detail"]
+    empty = admin.post("/v1/verify", files={"a": hopper_jpeg, "b": b""})
+    assert empty.json()["code"] == "unreadable-photo"
+    nobody = admin.post("/v1/verify", files={"a": hopper_jpeg, "b": rocket_jpeg})
+    assert nobody.json()["code"] == "no-face"
+
+
+def test_pixels_are_counted_before_they_are_decoded(admin: httpx.Client) -> None:
+    buffer = io.BytesIO()
+    PilImage.fromarray(np.zeros((1001, 1000), np.uint8)).save(buffer, "PNG")
+    answer = admin.post("/v1/detect", files={"photo": buffer.getvalue()})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "unreadable-photo"
+    assert "pixels" in answer.json()["detail"]

@@ -1,0 +1,137 @@
+import json
+import logging
+import re
+
+import httpx
+import pytest
+from tests.server.conftest import Client
+
+from vultus.server.access import Role
+from vultus.server.context import Context
+
+OPERATIONS = [
+    ("POST", "/v1/detect", Role.reader),
+    ("POST", "/v1/verify", Role.reader),
+    ("GET", "/v1/galleries", Role.reader),
+    ("POST", "/v1/galleries", Role.admin),
+    ("GET", "/v1/galleries/people", Role.reader),
+    ("POST", "/v1/galleries/people/identify", Role.reader),
+    ("GET", "/v1/galleries/people/events", Role.operator),
+    ("GET", "/v1/galleries/people/people", Role.reader),
+    ("POST", "/v1/galleries/people/people", Role.operator),
+    ("GET", "/v1/galleries/people/people/x", Role.reader),
+    ("DELETE", "/v1/galleries/people/people/x", Role.admin),
+    ("POST", "/v1/galleries/people/people/x/photos", Role.operator),
+    ("GET", "/v1/keys", Role.admin),
+    ("POST", "/v1/keys", Role.admin),
+    ("DELETE", "/v1/keys/x", Role.admin),
+]
+
+
+def test_each_operation_takes_its_role(client: Client) -> None:
+    clients = {role: client(role) for role in Role}
+    stranger = client(None)
+    for method, path, needed in OPERATIONS:
+        assert stranger.request(method, path).status_code == 401, path
+        for role, one in clients.items():
+            refused = one.request(method, path).status_code == 403
+            assert refused == (role < needed), (method, path, role)
+
+
+def test_a_key_touches_its_galleries_alone(client: Client) -> None:
+    other = client(Role.admin, ["others"])
+    for method, path, _ in OPERATIONS:
+        whole_service = path.startswith("/v1/keys") or (method, path) == ("POST", "/v1/galleries")
+        if path.startswith("/v1/galleries/") or whole_service:
+            body = {"id": "new", "role": "admin"} if whole_service and method == "POST" else None
+            assert other.request(method, path, json=body).status_code == 403, (method, path)
+    assert other.get("/v1/galleries").json() == {"galleries": []}
+
+
+def test_every_operation_is_in_the_table_of_roles(admin: httpx.Client) -> None:
+    paths = admin.get("/v1/openapi.json").json()["paths"]
+    told = {
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method in methods
+        if not path.startswith("/health") and path != "/v1/version"
+    }
+    tested = set()
+    for method, path, _ in OPERATIONS:
+        named = re.sub("/x(?=/|$)", "/{key_id}" if "keys" in path else "/{person}", path)
+        tested.add((method, named.replace("galleries/people", "galleries/{gallery}")))
+    assert told == tested
+
+
+def test_errors_are_problems(admin: httpx.Client, client: Client) -> None:
+    answers = [
+        client(None).get("/v1/galleries"),
+        admin.get("/v1/nothing"),
+        admin.delete("/v1/galleries"),
+        admin.get("/v1/galleries/none"),
+        admin.get("/v1/galleries/people/people?limit=0"),
+        admin.post("/v1/galleries", json={"id": "../a"}),
+        admin.post("/v1/detect", content=b"x", headers={"Content-Type": "text/plain"}),
+        admin.post("/v1/detect", content=b"x", headers={"Content-Type": "image/jpeg"}),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 404, 405, 404, 422, 422, 415, 422]
+    for answer in answers:
+        assert answer.headers["content-type"] == "application/problem+json"
+        told = answer.json()
+        assert told["status"] == answer.status_code
+        assert told["request_id"] == answer.headers["x-request-id"]
+        assert told["code"]
+        assert told["detail"]
+
+
+def test_a_body_has_a_length_and_is_not_too_large(admin: httpx.Client, context: Context) -> None:
+    kind = {"Content-Type": "image/jpeg"}
+    large = admin.post("/v1/detect", content=b"x" * (context.settings.most_bytes + 1), headers=kind)
+    assert large.status_code == 413
+    chunked = admin.post("/v1/detect", content=iter([b"x"]), headers=kind)
+    assert chunked.status_code == 411
+
+
+def test_a_failure_inside_tells_nothing_of_it(
+    admin: httpx.Client, context: Context, monkeypatch: pytest.MonkeyPatch, hopper_jpeg: bytes
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret of the inside")
+
+    monkeypatch.setattr(context.recognizer, "analyse", fail)
+    answer = admin.post("/v1/detect", files={"photo": hopper_jpeg})
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal"
+    assert "secret" not in answer.text
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(
+    admin: httpx.Client, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context.rates, "_per_minute", 1)
+    answers = [admin.get("/v1/galleries") for _ in range(3)]
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+def test_the_log_has_no_name_photo_or_key(
+    admin: httpx.Client, caplog: pytest.LogCaptureFixture, hopper_jpeg: bytes
+) -> None:
+    with caplog.at_level(logging.INFO):
+        made = admin.post(
+            "/v1/galleries/people/people",
+            data={"name": "Marker Person", "external_id": "marker-id"},
+            files=[("photos", ("marker-file.jpg", hopper_jpeg))],
+        )
+        admin.post("/v1/galleries/people/identify", files={"photo": ("marker.jpg", hopper_jpeg)})
+        admin.get("/v1/galleries/people/people?cursor=marker")
+        admin.post("/v1/verify", files={"a": ("marker", b"marker"), "b": ("x", b"x")})
+    assert made.status_code == 201
+    ours = [record for record in caplog.records if record.name == "vultus.server"]
+    assert len(ours) == 4
+    assert json.loads(ours[0].message)["operation"] == "/v1/galleries/{gallery}/people"
+    # The client of this test logs the addresses that it asks.
+    others = [record for record in caplog.records if not record.name.startswith("http")]
+    text = "\n".join(record.getMessage() for record in others)
+    assert "arker" not in text
+    assert admin.headers["authorization"].removeprefix("Bearer ") not in text
