@@ -84,6 +84,12 @@ def test_errors_are_problems(admin: httpx.Client, client: Client) -> None:
         assert told["detail"]
 
 
+def test_an_address_tells_all_its_methods(admin: httpx.Client) -> None:
+    assert admin.put("/v1/galleries").headers["allow"] == "GET, POST"
+    person = f"/v1/galleries/people/people/{'0' * 32}"
+    assert admin.post(person).headers["allow"] == "DELETE, GET"
+
+
 def test_a_body_has_a_length_and_is_not_too_large(admin: httpx.Client, context: Context) -> None:
     kind = {"Content-Type": "image/jpeg"}
     large = admin.post("/v1/detect", content=b"x" * (context.settings.most_bytes + 1), headers=kind)

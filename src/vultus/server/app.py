@@ -35,8 +35,10 @@ def make_app(context: Context) -> FastAPI:
         lifespan=living,
     )
     app.state.context = context
-    for module in (health, faces, galleries, people, keys):
-        app.include_router(module.router)
+    routers = [module.router for module in (health, faces, galleries, people, keys)]
+    for router in routers:
+        app.include_router(router)
+    app.state.operations = [route for router in routers for route in router.routes]
     problems.install(app)
     app.add_middleware(
         Guard,

@@ -12,7 +12,8 @@ from vultus.gallery.security.master_key import MasterKey
 from vultus.pipeline.recognizer import Recognizer
 from vultus.server.problems import ProblemError
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+GALLERY_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_ID = re.compile(GALLERY_ID)
 _ENDING = ".db"
 
 
@@ -70,19 +71,15 @@ class Galleries:
         """Make a gallery in the folder.
 
         Raises:
-            ProblemError: If there is no folder for it, there is such a gallery, or it is no id.
+            ProblemError: If there is no folder for it, or there is such a gallery.
+            InputError: If it is no id.
         """
         if self._data is None:
             raise ProblemError(
                 409, "fixed-galleries", "this service has its galleries given; none can be made"
             )
         if _ID.fullmatch(gallery_id) is None:
-            raise ProblemError(
-                422,
-                "invalid-input",
-                "the id of a gallery must be 1 to 64 letters, digits, '_', '.' or '-', a letter "
-                "or digit first",
-            )
+            raise InputError(f"a gallery's id must match {GALLERY_ID}, got {gallery_id!a}")
         with self._lock:
             if gallery_id in self._open or (file := self._data / f"{gallery_id}{_ENDING}").exists():
                 raise ProblemError(409, "gallery-exists", f"there is a gallery {gallery_id!a}")

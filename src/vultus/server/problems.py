@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from vultus.core.errors import (
     AlreadyEnrolledError,
@@ -135,7 +136,7 @@ def of_library(error: VultusError) -> ProblemError:
 
 
 def install(app: FastAPI) -> None:
-    """Make problems of every error of an application."""
+    """Make problems of every error of an application, whose state has its `operations`."""
 
     def library(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, VultusError)  # noqa: S101 - as it was registered
@@ -150,9 +151,10 @@ def install(app: FastAPI) -> None:
     def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
         code = _STATUS_CODES.get(error.status_code, "error")
-        problem = ProblemError(
-            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # the first route that fits would tell of its methods alone
+            headers["Allow"] = ", ".join(_methods(request))
+        problem = ProblemError(error.status_code, code, str(error.detail), headers=headers)
         return answer(problem, request.state.request_id)
 
     def unfit(request: Request, error: Exception) -> JSONResponse:
@@ -174,6 +176,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, unfit)
 
 
+def _methods(request: Request) -> list[str]:
+    """Every method that an address takes."""
+    told: set[str] = set()
+    for route in request.app.state.operations:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            told |= route.methods
+    return sorted(told)
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the documentation of an operation: these errors, beside those that all have."""
     return {
@@ -182,5 +193,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {}},
         }
-        for status in sorted({401, 403, 422, 429, 500, 503, *statuses})
+        for status in sorted({400, 401, 403, 422, 429, 500, 503, *statuses})
     }

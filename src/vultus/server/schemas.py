@@ -1,13 +1,14 @@
 """The answers of the service."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from vultus.core.faces import Faces
 from vultus.core.results import Identification
 from vultus.gallery.people.details import Person
+from vultus.server.galleries import GALLERY_ID
 
 Box = tuple[float, float, float, float]
 
@@ -95,7 +96,10 @@ class GalleryList(BaseModel):
 class GalleryMade(BaseModel):
     """What a gallery that is to be made is called."""
 
-    id: str
+    id: str = Field(
+        pattern=GALLERY_ID,
+        description="1 to 64 letters, digits, `_`, `.` or `-`, a letter or digit first.",
+    )
 
 
 class PersonTold(BaseModel):
@@ -186,7 +190,7 @@ class Keys(BaseModel):
 class KeyWanted(BaseModel):
     """What a key that is to be made may do."""
 
-    role: str = Field(description="reader, operator or admin.")
+    role: Literal["reader", "operator", "admin"]
     galleries: list[str] | None = Field(None, description="Ids; null for all.")
 
 

@@ -21,7 +21,7 @@ def test_a_key_is_made_used_and_taken_back(admin: httpx.Client, client: Client) 
 def test_an_unknown_role_is_told(admin: httpx.Client) -> None:
     answer = admin.post("/v1/keys", json={"role": "king"})
     assert answer.status_code == 422
-    assert "reader, operator or admin" in answer.json()["detail"]
+    assert "'reader', 'operator' or 'admin'" in answer.json()["detail"]
 
 
 def test_who_administers_some_galleries_makes_no_keys(client: Client) -> None:
