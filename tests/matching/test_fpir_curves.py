@@ -148,3 +148,10 @@ def test_a_followed_tail_carries_thirty_times_more_and_no_more() -> None:
         RATES.threshold(0.01, people_by_photos={1: 1_000_000})
     with pytest.raises(CalibrationError, match="takes a calibration on 4,473 people"):
         followed.threshold(0.01, people_by_photos={1: 1_000_000})
+
+
+@pytest.mark.parametrize("fpir", [5e-324, 1e-310, 1e-300, 1e-160, 1e-17])
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_the_smallest_rates_are_refused_like_small_ones(fpir: float, size: int) -> None:
+    with pytest.raises(CalibrationError, match="takes a calibration on"):
+        RATES.threshold(fpir, people_by_photos={1: size})

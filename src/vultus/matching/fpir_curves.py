@@ -21,12 +21,15 @@ _BISECTIONS = 60
 _ROUNDING = 1e-12
 """So that 3 / 49 is carried by 49 people."""
 
+_MOST_PEOPLE = 10**12
+
 
 def people_for_fpir(fpir: float, *, gallery_size: int, least_pairs: float = COUNTED_PAIRS) -> int:
     """How many people a calibration needs to carry an FPIR: the rule of three, twice.
 
     Every person is a stranger once and enrolled once. So many strangers must be searched that
-    3 / n <= fpir, and so many pairs of people be compared that 3 / pairs <= fpir / N.
+    3 / n <= fpir, and so many pairs of people be compared that 3 / pairs <= fpir / N. More
+    than 10^12 are not told apart: nobody has them.
 
     Args:
         fpir: In (0, 1).
@@ -44,7 +47,10 @@ def people_for_fpir(fpir: float, *, gallery_size: int, least_pairs: float = COUN
     check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
     check_positive_int("gallery_size", gallery_size)
     pairs = least_pairs * gallery_size / fpir
-    n = max(2, math.floor(max(3 / fpir, (1 + math.sqrt(1 + 8 * pairs)) / 2)) - 1)
+    wanted = max(3 / fpir, (1 + math.sqrt(1 + 8 * pairs)) / 2)
+    if wanted >= _MOST_PEOPLE:  # infinitely many, for the smallest of numbers
+        return _MOST_PEOPLE
+    n = max(2, math.floor(wanted) - 1)
     while smallest_fpir(n, gallery_size=gallery_size, least_pairs=least_pairs) > fpir * (
         1 + _ROUNDING
     ):
