@@ -56,3 +56,13 @@ def test_what_cannot_be_served_is_told_in_a_line(
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_without_its_packages_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "vultus.server.settings", raising=False)
+    monkeypatch.setitem(sys.modules, "pydantic_settings", None)
+    assert main(["serve", "--gallery", "a.db"]) == 3
+    assert "run: pip install" in (error := capsys.readouterr().err)
+    assert "pydantic_settings" in error

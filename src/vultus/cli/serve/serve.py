@@ -1,5 +1,7 @@
 """`vultus serve`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +12,7 @@ from vultus.cli.gallery.options import UnlockOptions
 from vultus.cli.options import RecognizerOptions
 from vultus.cli.output import ExitCode, note, say
 from vultus.core.errors import ConfigError, MissingDependencyError
+from vultus.core.text import install_hint
 
 if TYPE_CHECKING:
     from vultus.server.settings import ServerSettings
@@ -62,14 +65,10 @@ class ServeOptions:
 
     def settings(self) -> "ServerSettings":
         """What was given, and what the environment says beside it."""
-        try:
+        with _extra():
             from pydantic import ValidationError
 
             from vultus.server.settings import ServerSettings
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError(
-                f"`vultus serve` needs {error.name}; run: pip install 'vultus[server]'"
-            ) from error
         given: dict[str, Any] = {
             "host": self.host,
             "port": self.port,
@@ -91,13 +90,9 @@ class ServeOptions:
 def serve(options: ServeOptions, models: RecognizerOptions, opener: UnlockOptions) -> int:
     """Serve galleries over HTTP until it is stopped; each request takes a key."""
     settings = options.settings()
-    try:
+    with _extra():
         from vultus.server.running import open_context
         from vultus.server.running import serve as run
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"`vultus serve` needs {error.name}; run: pip install 'vultus[server]'"
-        ) from error
     context = open_context(
         settings,
         models.open(),
@@ -106,3 +101,14 @@ def serve(options: ServeOptions, models: RecognizerOptions, opener: UnlockOption
     )
     run(context, on_ready=lambda address: note(f"serving {address}; stop it by Ctrl-C"))
     return ExitCode.OK
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Says what to install where the packages of the service are not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"`vultus serve` needs {error.name}; {install_hint('server')}"
+        ) from error
