@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import Request
-from fastapi.security import HTTPBearer
 
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.recognizer import Recognizer
@@ -12,8 +11,6 @@ from vultus.server.access import AccessKey, KeyRing, RateLimit, Role
 from vultus.server.galleries import Galleries
 from vultus.server.problems import ProblemError
 from vultus.server.settings import ServerSettings
-
-BEARER = HTTPBearer(auto_error=False, description="A key of the service.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

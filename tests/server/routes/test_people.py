@@ -59,14 +59,15 @@ def test_a_name_is_enrolled_once(
 def test_photos_that_cannot_be_used_are_told(
     admin: httpx.Client, hopper_jpeg: bytes, rocket_jpeg: bytes
 ) -> None:
-    made = _enrol(admin, "Grace", rocket_jpeg, b"no photo", hopper_jpeg)
+    made = _enrol(admin, "Grace", b"no photo", rocket_jpeg, hopper_jpeg)
     assert made.status_code == 201
     told = made.json()
     assert told["added"] == 1
     assert [(photo["photo"], photo["code"]) for photo in told["refused"]] == [
-        (1, "no-face"),
-        (2, "unreadable-photo"),
+        (1, "unreadable-photo"),
+        (2, "no-face"),
     ]
+    assert all(f"photo {photo['photo']}" in photo["detail"] for photo in told["refused"])
     none = _enrol(admin, "Eileen", rocket_jpeg)
     assert none.status_code == 422
     assert none.json()["code"] == "no-photo-taken"

@@ -150,7 +150,8 @@ def _enroll(
     def note(told: str, error: VultusError) -> None:
         # Photos without a path are called `photo 1`, `photo 2` by the recogniser.
         place = places[int(told.removeprefix("photo ")) - 1]
-        refused.append(_refused(place, error))
+        detail = str(error).replace(told, f"photo {place}")
+        refused.append(RefusedPhoto(photo=place, code=code_of(error)[1], detail=detail))
 
     added = caller.context.recognizer.enroll(
         known, identity, images, on_error=note, details=details, force=force
