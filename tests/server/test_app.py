@@ -1,13 +1,17 @@
 import json
 import logging
 import re
+import socket
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from tests.server.conftest import Client
 
 from vultus.server.access import Role
+from vultus.server.app import ROUTERS
 from vultus.server.context import Context
+from vultus.server.routing import checks_of
 
 OPERATIONS = [
     ("POST", "/v1/detect", Role.reader),
@@ -46,6 +50,31 @@ def test_a_key_touches_its_galleries_alone(client: Client) -> None:
             body = {"id": "new", "role": "admin"} if whole_service and method == "POST" else None
             assert other.request(method, path, json=body).status_code == 403, (method, path)
     assert other.get("/v1/galleries").json() == {"galleries": []}
+
+
+def test_a_stranger_is_refused_before_the_body_is_read(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    for method, path, _ in OPERATIONS:
+        if method != "POST":
+            continue
+        kind = "multipart/form-data; boundary=x" if "people/" in path else "application/json"
+        with socket.create_connection((host, int(port)), timeout=10) as line:
+            head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            line.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode())
+            assert b" 401 " in line.recv(100), path  # no byte of the body was sent
+
+
+def test_every_operation_asks_for_one_role_and_says_so(admin: httpx.Client) -> None:
+    told = admin.get("/v1/openapi.json").json()
+    assert told["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            needed = len(checks_of(route))
+            assert needed == (route.path not in ("/health/live", "/health/ready", "/v1/version"))
+            for method in route.methods:
+                operation = told["paths"][route.path][method.lower()]
+                assert operation.get("security", []) == [{"key": []}] * needed
 
 
 def test_every_operation_is_in_the_table_of_roles(admin: httpx.Client) -> None:

@@ -8,6 +8,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     ├── ImageError (ValueError)            a file or buffer is no image that we accept
     ├── NoFaceError (LookupError)          a photo must show a face and shows none
     ├── SeveralFacesError (LookupError)    a photo must show one face and shows more
+    │   └── TooManyFacesError              it shows more than are looked at in one photo
     ├── QualityError (ValueError)          a face is too poor for what was asked of it
     │   ├── OutlierError                   it is unlike the other photos of that person
     │   ├── AlreadyEnrolledError           it is of somebody who is enrolled under another name
@@ -56,6 +57,10 @@ class NoFaceError(VultusError, LookupError):
 
 class SeveralFacesError(VultusError, LookupError):
     """A photo that must show exactly one face shows more."""
+
+
+class TooManyFacesError(SeveralFacesError):
+    """A photo shows more faces than are looked at in one photo."""
 
 
 class QualityError(VultusError, ValueError):

@@ -22,7 +22,7 @@ from vultus.core.choices import (
 )
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import NoFaceError, QualityError
+from vultus.core.errors import NoFaceError, QualityError, TooManyFacesError
 from vultus.core.faces import Faces, Image
 from vultus.detection.base import Detector, open_detector, too_small_to_see
 from vultus.embedding.embedder import Embedder, open_embedder
@@ -36,6 +36,7 @@ from vultus.pipeline.photos import (
     load_chunks,
     photo_name,
     read_photo,
+    tell,
 )
 from vultus.pipeline.righting import Reader, check_ways
 from vultus.pipeline.selection import select_face
@@ -74,7 +75,8 @@ class Analyser:
     Attributes:
         cache: Where `known_photos`, and what stands on it (`Recognizer.enroll`, `find_person`),
             keeps the faces of files; None keeps nothing.
-
+        most_faces: A photo with more faces is refused before any is embedded; None takes any
+            number. For a service, where whoever sends photos sets how long they take.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Analyser:
         self._precision: Precision = precision
         self._threads = threads
         self.cache: FaceCache | None = None
+        self.most_faces: int | None = None
 
     @property
     def detector_name(self) -> str:
@@ -173,7 +176,8 @@ class Analyser:
 
         Args:
             photos: Sources, consumed lazily.
-            on_error: Called for each unreadable photo, which is then left out; None raises.
+            on_error: Called for each photo that is unreadable or shows more than ``most_faces``,
+                which is then left out; None raises.
         """
         for chunk in load_chunks(photos, on_error=on_error):
             found = self.detector.detect_batch([photo.image for photo in chunk])
@@ -181,9 +185,24 @@ class Analyser:
                 DetectedPhoto(photo.name, photo.image, faces, photo.place)
                 for photo, faces in zip(chunk, found, strict=True)
             ]
+            if not (few := self._few_enough(detected, on_error)):
+                continue
             reader = self.reader()
-            for photo in self.read(detected):
+            for photo in self.read(few):
                 yield photo if reader is None else reader.righted(photo)
+
+    def _few_enough(
+        self, photos: Sequence[DetectedPhoto], on_error: ErrorHandler | None
+    ) -> list[DetectedPhoto]:
+        """The photos that do not show too many faces."""
+        few = []
+        for photo in photos:
+            if self.most_faces is not None and len(photo.faces) > self.most_faces:
+                text = f"a photo may show {self.most_faces} faces, this one shows "
+                tell(on_error, photo.name, TooManyFacesError(text + str(len(photo.faces))))
+            else:
+                few.append(photo)
+        return few
 
     def known_photos(
         self, photos: Iterable[PhotoSource], *, on_error: ErrorHandler | None = None
@@ -324,13 +343,19 @@ class Analyser:
 
         judged = self.trust_head is not None and bool(limits.min_trust)
         return Reader(
-            self.detector.detect_batch,
+            self._detect_few,
             self.read,
             trust,
             sure=_SURE if judged else 0.0,
             turns="turns" in self.righting,
             widths="widths" in self.righting and judged,
         )
+
+    def _detect_few(self, images: Sequence[Image]) -> list[Faces]:
+        """As the detector, but a photo that shows too many faces when turned is not read so."""
+        found = self.detector.detect_batch(images)
+        most = self.most_faces
+        return [Faces.empty() if most is not None and len(f) > most else f for f in found]
 
     def _measured(
         self,

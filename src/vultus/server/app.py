@@ -11,6 +11,9 @@ from vultus.server.context import Context
 from vultus.server.guard import Guard
 from vultus.server.routes import faces, galleries, health, keys, people
 
+ROUTERS = tuple(module.router for module in (health, faces, galleries, people, keys))
+"""All that the service answers; what is to be answered, too, is added here."""
+
 
 def make_app(context: Context) -> FastAPI:
     """The application of a service; it closes the galleries when it stops.
@@ -35,10 +38,9 @@ def make_app(context: Context) -> FastAPI:
         lifespan=living,
     )
     app.state.context = context
-    routers = [module.router for module in (health, faces, galleries, people, keys)]
-    for router in routers:
+    for router in ROUTERS:
         app.include_router(router)
-    app.state.operations = [route for router in routers for route in router.routes]
+    app.state.operations = [route for router in ROUTERS for route in router.routes]
     problems.install(app)
     app.add_middleware(
         Guard,

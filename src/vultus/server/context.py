@@ -1,9 +1,12 @@
 """What operations share: the service's parts, and who asks for what."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.recognizer import Recognizer
@@ -11,6 +14,8 @@ from vultus.server.access import AccessKey, KeyRing, RateLimit, Role
 from vultus.server.galleries import Galleries
 from vultus.server.problems import ProblemError
 from vultus.server.settings import ServerSettings
+
+_ROLES = ", ".join(role.name for role in Role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class Caller:
     context: Context
 
     def gallery(self, gallery_id: str) -> Gallery:
-        """A gallery, in which the key is the actor.
+        """An open gallery, in which the key is the actor.
 
         Raises:
             ProblemError: If there is none of that id.
@@ -53,16 +58,52 @@ class Caller:
         return self.context.galleries.get(gallery_id, actor=f"key {self.key.id}")
 
 
-def caller_with(role: Role) -> Callable[[Request], Caller]:
+def who_asks(context: Context, asked: HTTPConnection) -> AccessKey | None:
+    """The key by which somebody asks; None for a stranger. Nowhere else is that decided.
+
+    Args:
+        context: The service's parts.
+        asked: A request, or the first of a WebSocket.
+    """
+    scheme, _, text = asked.headers.get("authorization", "").partition(" ")
+    return context.keys.find(text.strip()) if scheme.lower() == "bearer" else None
+
+
+class CallerWith(SecurityBase):
     """A dependency: who asks, if a key of this role or a higher one does.
 
-    What a key may not touch is forbidden before it is said whether it exists.
+    What a key may not touch is forbidden before it is said whether it exists. An operation of a
+    router of `make_router` asks it before a byte of the body is read.
+
+    Args:
+        role: What it takes.
+        whole_service: Whether the key must be one for all galleries.
     """
 
-    def caller(request: Request) -> Caller:
+    def __init__(self, role: Role, *, whole_service: bool = False) -> None:
+        self.role, self.whole_service = role, whole_service
+        self.scheme_name = "key"
+        self.model = HTTPBearer(description=f"A key of the service; its roles: {_ROLES}.")
+
+    async def __call__(self, request: Request) -> Caller:
+        """The caller; found once in a request.
+
+        Raises:
+            ProblemError: If a stranger asks, or a key too often, or one that may not.
+        """
+        if (known := getattr(request.state, "caller", None)) is not None:
+            return cast(Caller, known)
         context: Context = request.app.state.context
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        key = context.keys.find(text.strip()) if scheme.lower() == "bearer" else None
+        request.state.caller = caller = Caller(self.admitted(context, request), context)
+        return caller
+
+    def admitted(self, context: Context, asked: HTTPConnection) -> AccessKey:
+        """The key that may do this; the request counts among those of its minute.
+
+        Raises:
+            ProblemError: As calling it.
+        """
+        key = who_asks(context, asked)
         if key is None:
             raise ProblemError(
                 401,
@@ -70,7 +111,7 @@ def caller_with(role: Role) -> Callable[[Request], Caller]:
                 "give a key of this service as Authorization: Bearer",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        request.state.key_id = key.id
+        asked.state.key_id = key.id
         if wait_s := context.rates.wait_s(key.id):
             raise ProblemError(
                 429,
@@ -78,10 +119,17 @@ def caller_with(role: Role) -> Callable[[Request], Caller]:
                 f"this key may ask {context.settings.requests_per_minute} times a minute",
                 headers={"Retry-After": str(int(wait_s) + 1)},
             )
-        if not key.allows(role, request.path_params.get("gallery")):
+        if not key.allows(self.role, asked.path_params.get("gallery")):
             raise ProblemError(
-                403, "forbidden", f"this takes a key of the role {role.name} for this gallery"
+                403, "forbidden", f"this takes a key of the role {self.role.name} for this gallery"
             )
-        return Caller(key, context)
+        if self.whole_service and key.galleries is not None:
+            raise ProblemError(403, "forbidden", "this takes a key for all galleries")
+        return key
 
-    return caller
+
+Reader = Annotated[Caller, Depends(CallerWith(Role.reader))]
+Operator = Annotated[Caller, Depends(CallerWith(Role.operator))]
+Admin = Annotated[Caller, Depends(CallerWith(Role.admin))]
+WholeAdmin = Annotated[Caller, Depends(CallerWith(Role.admin, whole_service=True))]
+"""An administrator of some galleries must not make keys, or galleries, that are others."""

@@ -45,7 +45,8 @@ class Galleries:
         self._enrolling: dict[str, threading.Lock] = {}
         found = () if data is None else tuple(sorted(data.glob(f"*{_ENDING}")))
         try:
-            for file in (*files, *found):
+            # One that lies in the folder may be given by name, too.
+            for file in {path.resolve(): path for path in (*found, *files)}.values():
                 self._take(file)
         except Exception:
             self.close()

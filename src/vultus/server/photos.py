@@ -1,8 +1,8 @@
 """Photos out of requests: as a part of a form or as the body, never an address or a path."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 
 from vultus.core.errors import ImageError
@@ -48,6 +48,14 @@ def decoded(data: bytes, *, what: str, most_pixels: int) -> Image:
         return read_image(data, max_pixels=most_pixels)
     except ImageError as error:
         raise ImageError(f"{what}: {error}") from error
+
+
+async def _one_photo(request: Request) -> bytes:
+    return (await uploaded(request, "photo"))[0]
+
+
+Photo = Annotated[bytes, Depends(_one_photo)]
+"""The one photo of a request; its operation is described by ``body_of("photo")``."""
 
 
 def body_of(*fields: str) -> dict[str, Any]:

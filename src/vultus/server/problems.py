@@ -24,6 +24,7 @@ from vultus.core.errors import (
     QualityError,
     RepeatedPhotoError,
     SeveralFacesError,
+    TooManyFacesError,
     VultusError,
 )
 
@@ -37,6 +38,7 @@ _CODES: dict[type[VultusError], tuple[int, str]] = {
     ImageError: (422, "unreadable-photo"),
     NoFaceError: (422, "no-face"),
     SeveralFacesError: (422, "several-faces"),
+    TooManyFacesError: (422, "too-many-faces"),
     CalibrationError: (422, "no-threshold"),
     IdentityNotFoundError: (404, "person-not-found"),
     GallerySpaceError: (409, "other-model"),

@@ -29,7 +29,7 @@ def open_context(
 
     Args:
         settings: What the operator set.
-        recognizer: What judges photos; its models are loaded now.
+        recognizer: What judges photos; its models are loaded now, its ``most_faces`` is set.
         key: The master key of the galleries, or None.
         on_key: Told the administrator's key, once, when the first is made here.
 
@@ -41,6 +41,7 @@ def open_context(
     if settings.data is not None and not settings.data.is_dir():
         raise ConfigError(f"{settings.data} must be a folder that is there; make it first")
     recognizer.detector, recognizer.embedder, recognizer.trust_head  # noqa: B018 - loads them
+    recognizer.most_faces = settings.most_faces
     keys = KeyRing(settings.keys_file)
     if settings.admin_key_file is not None:
         keys.admit(read_or_make_admin_key(settings.admin_key_file))

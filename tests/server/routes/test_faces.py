@@ -4,6 +4,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image as PilImage
+from tests.server.conftest import jpeg
 
 from vultus.core.faces import Image
 from vultus.server.context import Context
@@ -48,3 +49,27 @@ def test_pixels_are_counted_before_they_are_decoded(admin: httpx.Client) -> None
     assert answer.status_code == 422
     assert answer.json()["code"] == "unreadable-photo"
     assert "pixels" in answer.json()["detail"]
+
+
+def test_a_photo_with_too_many_faces_is_refused_everywhere(
+    admin: httpx.Client,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    hopper: Image,
+    collins: Image,
+    hopper_jpeg: bytes,
+) -> None:
+    assert context.recognizer.most_faces == context.settings.most_faces
+    monkeypatch.setattr(context.recognizer, "most_faces", 1)
+    both = jpeg(np.concatenate([hopper[:512], collins[:512]], axis=1))
+    gallery = "/v1/galleries/people"
+    answers = [
+        admin.post("/v1/detect", files={"photo": both}),
+        admin.post("/v1/verify", files={"a": hopper_jpeg, "b": both}),
+        admin.post(f"{gallery}/identify", files={"photo": both}),
+    ]
+    assert [answer.json()["code"] for answer in answers] == ["too-many-faces"] * 3
+    files = [("photos", both), ("photos", hopper_jpeg)]
+    made = admin.post(f"{gallery}/people", data={"name": "Grace"}, files=files).json()
+    assert [photo["code"] for photo in made["refused"]] == ["too-many-faces"]
+    assert made["added"] == 1

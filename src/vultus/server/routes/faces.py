@@ -2,23 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 
 from vultus.core.choices import DEFAULT_FMR
-from vultus.server.access import Role
-from vultus.server.context import Caller, caller_with
-from vultus.server.photos import body_of, decoded, uploaded
-from vultus.server.problems import responses
+from vultus.server.context import Reader
+from vultus.server.photos import Photo, body_of, decoded, uploaded
+from vultus.server.routing import make_router
 from vultus.server.schemas import FoundFace, FoundFaces, Verified, boxes
 
-router = APIRouter(prefix="/v1", tags=["photos"], responses=responses(411, 413, 415))
+router = make_router("/v1", "photos", 411, 413, 415)
 
-Reader = Annotated[Caller, Depends(caller_with(Role.reader))]
 Fmr = Annotated[float, Query(gt=0, le=1, description="False match rate, at most.")]
-
-
-async def _photo(request: Request) -> bytes:
-    return (await uploaded(request, "photo"))[0]
 
 
 async def _pair(request: Request) -> list[bytes]:
@@ -26,7 +20,7 @@ async def _pair(request: Request) -> list[bytes]:
 
 
 @router.post("/detect", openapi_extra=body_of("photo"))
-def detect(caller: Reader, photo: Annotated[bytes, Depends(_photo)]) -> FoundFaces:
+def detect(caller: Reader, photo: Photo) -> FoundFaces:
     """Find the faces of a photo, and say which are too poor to be compared."""
     context = caller.context
     image = decoded(photo, what="the photo", most_pixels=context.settings.most_pixels)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Query
 
 from vultus.core.choices import DEFAULT_FPIR
 from vultus.core.errors import IdentityNotFoundError
@@ -12,9 +12,9 @@ from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.photos import AnalysedPhoto
 from vultus.server.access import Role
-from vultus.server.context import Caller, caller_with
-from vultus.server.photos import body_of, decoded, uploaded
-from vultus.server.problems import ProblemError, responses
+from vultus.server.context import Caller, Operator, Reader, WholeAdmin
+from vultus.server.photos import Photo, body_of, decoded
+from vultus.server.routing import make_router
 from vultus.server.schemas import (
     Events,
     EventTold,
@@ -25,17 +25,7 @@ from vultus.server.schemas import (
     identified,
 )
 
-router = APIRouter(
-    prefix="/v1/galleries", tags=["galleries"], responses=responses(404, 409, 411, 413, 415)
-)
-
-Reader = Annotated[Caller, Depends(caller_with(Role.reader))]
-Operator = Annotated[Caller, Depends(caller_with(Role.operator))]
-Admin = Annotated[Caller, Depends(caller_with(Role.admin))]
-
-
-async def _photo(request: Request) -> bytes:
-    return (await uploaded(request, "photo"))[0]
+router = make_router("/v1/galleries", "galleries", 404, 409, 411, 413, 415)
 
 
 @router.get("")
@@ -46,10 +36,8 @@ def list_galleries(caller: Reader) -> GalleryList:
 
 
 @router.post("", status_code=201)
-def make_gallery(caller: Admin, wanted: GalleryMade) -> GalleryTold:
+def make_gallery(caller: WholeAdmin, wanted: GalleryMade) -> GalleryTold:
     """Make a gallery of the service's model."""
-    if caller.key.galleries is not None:
-        raise ProblemError(403, "forbidden", "a key for some galleries makes no others")
     caller.context.galleries.make(wanted.id)
     return _told(wanted.id, caller.gallery(wanted.id))
 
@@ -64,7 +52,7 @@ def gallery_told(caller: Reader, gallery: str) -> GalleryTold:
 def identify(
     caller: Reader,
     gallery: str,
-    photo: Annotated[bytes, Depends(_photo)],
+    photo: Photo,
     fpir: Annotated[
         float, Query(gt=0, lt=1, description="Chance that a stranger is given a name, at most.")
     ] = DEFAULT_FPIR,
@@ -73,12 +61,6 @@ def identify(
     context, known = caller.context, caller.gallery(gallery)
     image = decoded(photo, what="the photo", most_pixels=context.settings.most_pixels)
     seen = next(context.recognizer.analyse([image]))
-    if len(seen.faces) > context.settings.most_faces:
-        raise ProblemError(
-            422,
-            "too-many-faces",
-            f"a photo may show {context.settings.most_faces} faces, this one has {len(seen.faces)}",
-        )
     try:
         return _named(caller, known, seen, fpir)
     except IdentityNotFoundError:  # who was named was erased meanwhile: then it is somebody else

@@ -1,42 +1,29 @@
 """Keys of the service."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
-
 from vultus.server.access import AccessKey, Role
-from vultus.server.context import Caller, caller_with
-from vultus.server.problems import ProblemError, responses
+from vultus.server.context import WholeAdmin
+from vultus.server.problems import ProblemError
+from vultus.server.routing import make_router
 from vultus.server.schemas import KeyMade, Keys, KeyTold, KeyWanted
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=responses(404, 411, 413))
-
-
-def _whole_service(caller: Annotated[Caller, Depends(caller_with(Role.admin))]) -> Caller:
-    """An administrator of some galleries must not make a key for others."""
-    if caller.key.galleries is not None:
-        raise ProblemError(403, "forbidden", "keys are made by an administrator of all galleries")
-    return caller
-
-
-Admin = Annotated[Caller, Depends(_whole_service)]
+router = make_router("/v1/keys", "keys", 404, 411, 413)
 
 
 @router.get("")
-def list_keys(caller: Admin) -> Keys:
+def list_keys(caller: WholeAdmin) -> Keys:
     """All keys, without the keys themselves."""
     return Keys(keys=[_told(key) for key in caller.context.keys.listed()])
 
 
 @router.post("", status_code=201)
-def make_key(caller: Admin, wanted: KeyWanted) -> KeyMade:
+def make_key(caller: WholeAdmin, wanted: KeyWanted) -> KeyMade:
     """Make a key; the answer has it, and it is never told again."""
     key, text = caller.context.keys.add(Role[wanted.role], wanted.galleries)
     return KeyMade(**_told(key).model_dump(), key=text)
 
 
 @router.delete("/{key_id}", status_code=204)
-def take_back(caller: Admin, key_id: str) -> None:
+def take_back(caller: WholeAdmin, key_id: str) -> None:
     """Take a key back: from now on it opens nothing."""
     if not caller.context.keys.remove(key_id):
         raise ProblemError(

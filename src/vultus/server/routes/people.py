@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
+from fastapi import Depends, File, Form, Path, Query, UploadFile
 from pydantic import Json
 
 from vultus.core.errors import IdentityNotFoundError, VultusError
@@ -13,21 +13,14 @@ from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import Consent, Person, PersonDetails, now
 from vultus.gallery.people.names import normalise_identity
 from vultus.pipeline.erasing import erase_people
-from vultus.server.access import Role
-from vultus.server.context import Caller, caller_with
+from vultus.server.context import Admin, Caller, Operator, Reader
 from vultus.server.photos import decoded
-from vultus.server.problems import ProblemError, code_of, responses
+from vultus.server.problems import ProblemError, code_of
+from vultus.server.routing import make_router
 from vultus.server.schemas import Enrolled, Erased, People, PersonTold, RefusedPhoto
 
-router = APIRouter(
-    prefix="/v1/galleries/{gallery}/people",
-    tags=["people"],
-    responses=responses(404, 409, 411, 413, 415),
-)
+router = make_router("/v1/galleries/{gallery}/people", "people", 404, 409, 411, 413, 415)
 
-Reader = Annotated[Caller, Depends(caller_with(Role.reader))]
-Operator = Annotated[Caller, Depends(caller_with(Role.operator))]
-Admin = Annotated[Caller, Depends(caller_with(Role.admin))]
 PersonId = Annotated[str, Path(description="The person's id: 32 hexadecimal digits.")]
 Photos = Annotated[list[UploadFile], File(description="Photos of this one person.")]
 Force = Annotated[
