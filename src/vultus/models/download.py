@@ -1,11 +1,9 @@
 """Download one file: resumed where it broke off, checked by its digest, in place at once."""
 
-import errno
 import http.client
 import logging
 import os
 import re
-import socket
 import ssl
 import time
 import urllib.error
@@ -14,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeGuard, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 from vultus.core.errors import DigestError, DownloadError, ModelNotFoundError
 from vultus.core.files import sync_folder
 from vultus.models.cards import ModelCard
+from vultus.models.connections import check_url, is_unreachable, make_opener
 from vultus.models.digest import delete, find_file, stamp
 from vultus.models.licence import check_accepted
 from vultus.models.placement import (
@@ -37,9 +36,7 @@ Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes in all (None if the server does not say)."""
 
 _CHUNK = 1 << 16
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _WORTH_RETRYING = (408, 425, 429, 500, 502, 503, 504)
-_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -97,7 +94,7 @@ def download(
     """
     import pooch  # takes a while to import, and only downloads need it
 
-    _check_url(url, plain_allowed=True)
+    check_url(url, plain_allowed=True)
     pooch.get_logger().setLevel("WARNING")  # what it would print, `progress` says
     downloader = _Downloader(
         url, target, size_bytes, progress, DownloadSettings() if settings is None else settings
@@ -138,11 +135,7 @@ class _Downloader:
         self._size_bytes = size_bytes
         self._progress = progress
         self._settings = settings
-        self._opener = urllib.request.build_opener(
-            _SafeRedirects,
-            _Http(settings.connect_timeout_s),
-            _Https(settings.connect_timeout_s),
-        )
+        self._opener = make_opener(settings.connect_timeout_s)
         self._was_reached = False
 
     def __call__(self, url: str, output_file: str, _: object) -> None:
@@ -198,7 +191,7 @@ class _Downloader:
             if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
                 raise DownloadError(f"{self.url}: {error}") from error
             # Offline, another try mends nothing; a network that broke a moment ago may come back.
-            if not self._was_reached and _is_unreachable(error):
+            if not self._was_reached and is_unreachable(error):
                 host = urlsplit(self.url).hostname
                 raise _NotHadError(f"{host} cannot be reached ({error.reason})") from error
             raise _BrokenOffError(str(error) or type(error).__name__) from error
@@ -210,7 +203,7 @@ class _Downloader:
             headers["Range"] = f"bytes={arrived}-"
             if self._version.exists():
                 headers["If-Range"] = self._version.read_text(encoding="ascii")
-        return urllib.request.Request(self.url, headers=headers)  # noqa: S310 - _check_url
+        return urllib.request.Request(self.url, headers=headers)  # noqa: S310 - check_url
 
     def _refused(self, error: urllib.error.HTTPError) -> None:
         if error.code == 416:
@@ -274,74 +267,6 @@ class _Downloader:
             self._version.write_text(etag, encoding="ascii")
         else:
             self._forget_version()
-
-
-def _is_unreachable(error: Exception) -> TypeGuard[urllib.error.URLError]:
-    """Whether no connection could be made: no such name, no way there, nobody listening."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else None
-    return isinstance(reason, (socket.gaierror, TimeoutError, ConnectionRefusedError)) or (
-        isinstance(reason, OSError)
-        and (reason.errno in _NO_WAY or str(reason).startswith("Tunnel connection failed"))
-    )
-
-
-class _QuickToConnect:
-    """Makes the connections of a handler give up sooner while they are being made."""
-
-    def __init__(self, connect_timeout_s: float) -> None:
-        super().__init__()
-        self._connect_timeout_s = connect_timeout_s
-
-    def _made_by(
-        self, kind: type[http.client.HTTPConnection]
-    ) -> Callable[..., http.client.HTTPConnection]:
-        connect_timeout_s = self._connect_timeout_s
-
-        class Connection(kind):  # type: ignore[misc,valid-type]
-            timeout: float
-
-            def connect(self) -> None:
-                patience, self.timeout = self.timeout, min(connect_timeout_s, self.timeout)
-                super().connect()
-                self.timeout = patience
-                self.sock.settimeout(patience)
-
-        return Connection
-
-
-class _Http(_QuickToConnect, urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made_by(http.client.HTTPConnection), req)
-
-
-class _Https(_QuickToConnect, urllib.request.HTTPSHandler):
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._made_by(http.client.HTTPSConnection), req)
-
-
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to https only; plain http only from loopback to loopback."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: object,
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        _check_url(newurl, plain_allowed=req.type == "http")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
-
-
-def _check_url(url: str, *, plain_allowed: bool) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if plain_allowed and parts.scheme == "http" and parts.hostname in _LOOPBACK:
-        return
-    raise DownloadError(f"a model's address must be https://..., got {url!r}; it was not opened")
 
 
 def find_in_mirrors(card: ModelCard, mirrors: Sequence[Path]) -> Path | None:
