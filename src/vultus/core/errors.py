@@ -29,6 +29,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     │   ├── GalleryDamagedError            what it holds was changed, or is of another gallery
     │   ├── GalleryKeyError                its master key is missing, wrong or unsafe
     │   └── GallerySpaceError              the gallery holds embeddings of another space
+    ├── VideoError (RuntimeError)          a video, camera or stream cannot be read
     ├── IndexFileError (RuntimeError)      the file of a search index is of no use; it is made again
     └── TrainingError (RuntimeError)       a training run cannot go on
         └── CheckpointError                a checkpoint cannot be written, or none can be read
@@ -141,6 +142,10 @@ class GalleryKeyError(GalleryError):
 
 class GallerySpaceError(GalleryError, SpaceMismatchError):
     """The gallery holds embeddings of another embedding space."""
+
+
+class VideoError(VultusError, RuntimeError):
+    """A video, a camera or a stream cannot be read; the message holds no password."""
 
 
 class IndexFileError(VultusError, RuntimeError):

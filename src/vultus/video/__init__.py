@@ -1,0 +1,1 @@
+"""Frames -> tracks -> passages -> events: who passes a camera, decided once per passage."""
