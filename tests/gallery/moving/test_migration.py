@@ -9,60 +9,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.gallery.moving.two_models import (
+    NEW,
+    OLD,
+    RULE,
+    TEMPLATE,
+    begun,
+    check_found,
+    crops_of,
+    embed,
+    embed_new,
+    enrol,
+)
 from tests.gallery.rounds import rounds
 
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import GallerySpaceError, InputError
-from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.moving.crops import KeptCrops
 from vultus.gallery.moving.migration import Migration
 from vultus.gallery.moving.status import people_without_photos
 from vultus.gallery.review.merging import merge, unmerge
 from vultus.gallery.review.queue import ReviewQueue
+from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.upkeep.disclosure import export_person
 
-TEMPLATE = "arcface-112"
-OLD = EmbeddingSpace("old", "0" * 64, "none", 64)
-NEW = EmbeddingSpace("new", "1" * 64, "none", 64)  # as long: only the generation tells them apart
-RULE = Threshold(0.6)
-
-
-def crops_of(person: int, n: int = 2, *, first: int = 0) -> AlignedCrops:
-    """Small pictures of a person, alike among themselves."""
-    face = np.random.default_rng([person]).integers(60, 196, (8, 8, 3))
-    noise = [
-        np.random.default_rng([person, i]).integers(-20, 20, (8, 8, 3))
-        for i in range(first, first + n)
-    ]
-    pixels = np.stack([face + some for some in noise]).astype(np.uint8)
-    return AlignedCrops(pixels, np.zeros((n, 2, 3), np.float32), TEMPLATE)
-
-
-def embed(crops: AlignedCrops, space: EmbeddingSpace) -> Embeddings:
-    """A model: a random map of the pixels, another one for each space."""
-    matrix = np.random.default_rng(ord(space.model[0])).standard_normal((192, 64))
-    return Embeddings.from_raw((crops.pixels.reshape(-1, 192) - 128.0) @ matrix, space)
-
-
-def embed_new(crops: AlignedCrops) -> Embeddings:
-    return embed(crops, NEW)
-
-
-def enrol(gallery: Gallery, person: int, *, crops: bool = True) -> None:
-    seen = crops_of(person)
-    with gallery.opened.store.transaction(write=True):
-        done = gallery.enroll(f"person {person}", embed(seen, gallery.space))
-        if crops:
-            KeptCrops(gallery).keep(done, seen)
-
-
-def check_found(gallery: Gallery, people: list[int]) -> None:
-    for person in people:
-        probe = embed(crops_of(person, 1, first=9), gallery.space)
-        (answer,) = gallery.identify(probe, threshold=RULE)
-        assert answer.identity == f"person {person}"
+KEY = MasterKey(bytes(range(32)))
 
 
 @pytest.fixture
@@ -72,12 +45,6 @@ def gallery(tmp_path: Path) -> Iterator[Gallery]:
         for person in range(6):
             enrol(opened, person, crops=person < 4)
         yield opened
-
-
-def begun(gallery: Gallery) -> Migration:
-    migration = Migration(gallery)
-    migration.begin(NEW, template=TEMPLATE, outlier_similarity=0.5)
-    return migration
 
 
 def test_everybody_is_found_before_during_and_after(gallery: Gallery) -> None:
@@ -226,9 +193,9 @@ def test_crops_are_kept_only_where_allowed_and_are_exported(
     assert gallery.check() == []
 
 
-def work(path: str, told: Connection) -> None:
+def work(path: str, key: MasterKey | None, told: Connection) -> None:
     """Embed a person at a time, then switch."""
-    with Gallery.open(path) as gallery:
+    with Gallery.open(path, key=key) as gallery:
         migration = begun(gallery)
 
         def slowly(crops: AlignedCrops) -> Embeddings:
@@ -242,19 +209,20 @@ def work(path: str, told: Connection) -> None:
         time.sleep(60)
 
 
-def kill_migrations(folder: Path, times: int) -> None:
+def kill_migrations(folder: Path, times: int, key: MasterKey | None) -> None:
     rng = np.random.default_rng(0)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vultus.gallery.moving.migration", "numpy"])
     states = set()
     for number in range(times):
         path = folder / f"{number}.db"
-        with Gallery.open(path, space=OLD, outlier_similarity=0.5) as gallery:
+        with Gallery.open(path, space=OLD, outlier_similarity=0.5, key=key) as gallery:
             KeptCrops(gallery).allow()
-            for person in range(70):  # two handfuls
-                enrol(gallery, person)
+            with gallery.opened.store.transaction(write=True):
+                for person in range(70):  # two handfuls
+                    enrol(gallery, person)
         here, there = context.Pipe(duplex=False)
-        child = context.Process(target=work, args=(str(path), there))
+        child = context.Process(target=work, args=(str(path), key, there))
         child.start()
         there.close()
         for _ in range(int(rng.integers(1, 5))):
@@ -263,7 +231,7 @@ def kill_migrations(folder: Path, times: int) -> None:
         child.kill()
         child.join()
         here.close()
-        with Gallery.open(path) as gallery:
+        with Gallery.open(path, key=key) as gallery:
             assert gallery.check() == []
             assert len(gallery) == 70
             states.add(gallery.space.model)
@@ -271,7 +239,7 @@ def kill_migrations(folder: Path, times: int) -> None:
             if gallery.space == OLD:
                 begun(gallery).embed_crops(embed_new)
                 Migration(gallery).finish()
-        with Gallery.open(path) as gallery:
+        with Gallery.open(path, key=key) as gallery:
             assert gallery.space == NEW
             check_found(gallery, list(range(70)))
             assert gallery.check() == []
@@ -281,11 +249,12 @@ def kill_migrations(folder: Path, times: int) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="kills")
 def test_a_migration_that_is_killed_goes_on(tmp_path: Path) -> None:
-    kill_migrations(tmp_path, 2)
+    kill_migrations(tmp_path, 2, KEY)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.skipif(os.name != "posix", reason="kills")
-def test_many_migrations_that_are_killed_go_on(tmp_path: Path) -> None:
-    kill_migrations(tmp_path, rounds(20))
+@pytest.mark.parametrize("key", [None, KEY], ids=["without key", "with key"])
+def test_many_migrations_that_are_killed_go_on(tmp_path: Path, key: MasterKey | None) -> None:
+    kill_migrations(tmp_path, rounds(20), key)
