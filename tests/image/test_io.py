@@ -458,7 +458,7 @@ def test_every_ending_that_can_be_read_is_listed_and_the_rest_is_counted_once(
     assert len(list_images([tmp_path])) == 8
     said = ["2 .mov, 1 .\\x1b[2j, 1 .avif, 1 .txt, 1 links to folders, 1 without ending"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: left out: 7 files ({text})" for text in said
+        f"of a folder or zip of images left out: 7 files ({text})" for text in said
     ]
     # What Vultus itself writes beside crops is no surprise.
     (tmp_path / "sub" / "alignment.jsonl").touch()

@@ -21,6 +21,7 @@ from vultus.core.errors import (
     ProviderError,
     VultusError,
 )
+from vultus.core.notices import named_notices
 from vultus.core.text import option_words
 
 # The base of all usage errors; typer carries its own click and gives that class no public name.
@@ -227,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("vultus").addHandler(told)
     arguments, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
     try:
-        with option_words():
+        with option_words(), named_notices(told.tell):
             arguments = arguments or ["--help"]
             result = commands.main(arguments, prog_name="vultus", standalone_mode=False)
         # What does not fit on a disk, or nobody reads any more, is told while it can be.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from vultus.core.errors import InputError
+from vultus.core.notices import was_told
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import CONTROLS, json_text
 
@@ -98,8 +99,13 @@ class NoteHandler(logging.Handler):
     """Prints what the library logs to stderr, one line each, as it prints everything else."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record."""
-        line = one_line(self.format(record))
+        """Print one record, but what `tell` has said by name."""
+        if not was_told(record):
+            self.tell(self.format(record))
+
+    def tell(self, text: str) -> None:
+        """Print one line."""
+        line = one_line(text)
         if console(stderr=True).is_terminal:
             note(line)
         else:

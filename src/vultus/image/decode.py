@@ -20,6 +20,7 @@ from PIL import UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vultus.core.errors import ImageError
+from vultus.core.notices import give_notice
 from vultus.core.text import install_hint
 
 logger = logging.getLogger(__name__)
@@ -222,7 +223,8 @@ def _load_jpeg(opened: JpegImageFile, name: str) -> None:
         again.load_read = _CutJpeg(stream, noise).read  # type: ignore[attr-defined]
         if again.tobytes() != opened.tobytes():
             raise OSError("image file is truncated")
-    logger.warning("%s lacks its end, and all of its pixels are there", name)
+    text = "lacks its end, and all of its pixels are there"
+    give_notice(logger, f"{name} {text}", logged=f"an image {text}")
 
 
 def _noise_behind(data: bytes) -> bytes:

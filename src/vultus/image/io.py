@@ -18,6 +18,7 @@ from vultus.core.checks import check_array, check_positive_int
 from vultus.core.errors import ImageError, InputError, OutputError
 from vultus.core.faces import Image
 from vultus.core.files import writing
+from vultus.core.notices import give_notice
 from vultus.image.decode import check_pixel_count, load_pixels, most_bytes, open_image
 from vultus.image.rgb import composite_on_white, pillow_to_rgb
 
@@ -186,7 +187,7 @@ def warn_left_out(where: str, left_out: Mapping[str, int]) -> None:
         left_out: How many files of each `ending`.
     """
     if text := left_out_text(left_out):
-        logger.warning("%s: %s", where, text)
+        give_notice(logger, f"{where}: {text}", logged=f"of a folder or zip of images {text}")
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:

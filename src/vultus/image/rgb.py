@@ -87,7 +87,7 @@ def _exif_orientation(picture: PilImage.Image, name: str) -> int:
             if value is None:
                 value = picture.getexif().get(_ORIENTATION_TAG, 1)
     except ImageError as error:
-        logger.info("%s: EXIF ignored (%s)", name, error)
+        logger.info("EXIF of an image ignored: %s", type(error.__cause__).__name__)
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

@@ -268,7 +268,8 @@ _REASONS: dict[type[VultusError], str] = {
 """Kinds of errors in a word or two; the first that fits."""
 
 
-def _reason(error: VultusError) -> str:
+def reason_of(error: VultusError) -> str:
+    """Why a photo cannot be used: in a word or two, without a name."""
     return next((text for kind, text in _REASONS.items() if isinstance(error, kind)), "not usable")
 
 
@@ -319,7 +320,7 @@ class Skipped:
 
     def __call__(self, name: str, error: VultusError) -> None:
         """Note one photo and why."""
-        self.photos.append({"photo": name, "error": str(error), "reason": _reason(error)})
+        self.photos.append({"photo": name, "error": str(error), "reason": reason_of(error)})
 
     def by_reason(self) -> dict[str, int]:
         """How many photos were left out for which reason, the most frequent first."""

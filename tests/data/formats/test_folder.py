@@ -172,7 +172,7 @@ def test_what_is_left_out_is_counted_once_and_gifs_are_images(
         caplog.clear()
         dataset = FolderDataset(source)
         assert [record.getMessage() for record in caplog.records] == [
-            f"{source}: left out: 2 files (1 .mov, 1 .txt)"
+            "of a folder or zip of images left out: 2 files (1 .mov, 1 .txt)"
         ]
         assert "web/bo/02.gif" in list(dataset.names)
         assert dataset.image(list(dataset.names).index("web/bo/02.gif")).any()

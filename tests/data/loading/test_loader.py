@@ -166,7 +166,7 @@ def test_each_process_gets_its_share(dataset: FolderDataset) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_image_is_black_unlabelled_and_counted(
-    dataset: FolderDataset, workers: int
+    dataset: FolderDataset, workers: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     (dataset.root / "bo/01.png").write_bytes(b"no image")
     loader = make_loader(dataset, augmentation=add_noise, workers=workers, max_unreadable=0.1)
@@ -180,6 +180,7 @@ def test_an_unreadable_image_is_black_unlabelled_and_counted(
     assert broken == {6: (-1, 0)}
     assert list(loader.unreadable) == [6]
     assert "bo/01.png" in loader.unreadable[6]
+    assert [record.getMessage() for record in caplog.records] == ["unreadable, left out: image 6"]
     assert dataset.labels[6] == 1
 
 

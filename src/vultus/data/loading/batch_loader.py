@@ -7,6 +7,7 @@ from typing import Any
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.errors import InputError
+from vultus.core.notices import give_notice
 from vultus.data.base import FaceDataset
 from vultus.data.loading.batch import FaceBatch
 from vultus.sampling.sampler import BatchSampler
@@ -112,7 +113,8 @@ class BatchLoader(ABC):
         """
         for index, message in unreadable:
             if index not in self.unreadable:
-                logger.warning("unreadable, left out: %s", message)
+                logged = f"unreadable, left out: image {index}"
+                give_notice(logger, f"unreadable, left out: {message}", logged=logged)
             self.unreadable[index] = message
         cap = self._max_unreadable * len(self.dataset)
         if unreadable and len(self.unreadable) > cap:

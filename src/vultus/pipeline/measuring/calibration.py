@@ -147,5 +147,5 @@ def _photo_digest(photos: PhotoRoot, name: str) -> str:
         if photo.is_file():  # a pipe would wait for ever
             return sha256_file(photo)
     except (OSError, ImageError) as error:
-        logger.debug("%s has no digest: %s", name, error)
+        logger.debug("a photo has no digest: %s", type(error).__name__)
     return hashlib.sha256().hexdigest()

@@ -26,6 +26,7 @@ from vultus.core.errors import (
     VultusError,
 )
 from vultus.core.faces import Faces
+from vultus.core.notices import give_notice
 from vultus.core.progress import Progress, tracked
 from vultus.core.text import argument
 from vultus.core.thresholds import ThresholdTable
@@ -39,7 +40,7 @@ from vultus.models.store import ModelStore
 from vultus.pipeline.measuring.photos import CHUNK_CROPS
 from vultus.pipeline.measuring.run import now
 from vultus.pipeline.measuring.stored import StoredEmbeddings
-from vultus.pipeline.photos import AnalysedPhoto, StoredPhoto
+from vultus.pipeline.photos import AnalysedPhoto, StoredPhoto, reason_of
 from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import select_face
 from vultus.quality.gate import QualityGate
@@ -221,11 +222,11 @@ def _person_column(data: LabelledRoot, table: LabelTable) -> str | None:
         return data.person_column
     if PERSON_COLUMN in table.columns:
         return PERSON_COLUMN
-    logger.warning(
-        "%s has no column %r: each photo is taken as another person, and two of one count as a "
-        "false match",
-        *(data.labels.name, PERSON_COLUMN),
+    text = (
+        f"has no column {PERSON_COLUMN!r}: each photo is taken as another person, and two of one "
+        "count as a false match"
     )
+    give_notice(logger, f"{data.labels.name} {text}", logged=f"the table of labels {text}")
     return None
 
 
@@ -270,13 +271,14 @@ def _meant(photo: AnalysedPhoto, select: Selection) -> tuple[int, bool] | None:
     except QualityError:  # several, and all of them refused
         return 0, True
     except (NoFaceError, SeveralFacesError) as error:
-        logger.info("%s counts as a photo without a face: %s", photo.name, error)
+        logger.info("a photo counts as one without a face: %s", reason_of(error))
         return None
     return index, bool(photo.refusals[index])
 
 
 def _note(name: str, error: VultusError) -> None:
-    logger.warning("%s counts as a photo without a face: %s", name, error)
+    logged = f"a photo counts as one without a face: {reason_of(error)}"
+    give_notice(logger, f"{name} counts as a photo without a face: {error}", logged=logged)
 
 
 def _judged_crops(

@@ -15,11 +15,12 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError, NoFaceError, QualityError, SeveralFacesError, VultusError
 from vultus.core.faces import Faces
+from vultus.core.notices import give_notice
 from vultus.core.progress import Progress, tracked
 from vultus.evaluation.protocols.base import EmbeddedPhotos, EmbedPhotos
 from vultus.evaluation.protocols.photos import Photos
 from vultus.image.io import read_image
-from vultus.pipeline.photos import DetectedPhoto, StoredPhoto
+from vultus.pipeline.photos import DetectedPhoto, StoredPhoto, reason_of
 from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.selection import choose_face, usual_refusals
 
@@ -113,12 +114,13 @@ def _chosen(
             photo.faces, (height, width), select=select, box=box, name=photo.name, refusals=poor
         )
     except (NoFaceError, SeveralFacesError, QualityError) as error:
-        logger.info("%s counts as a failure: %s", photo.name, error)
+        logger.info("a photo counts as a failure: %s", reason_of(error))
         return None
 
 
 def _note(name: str, error: VultusError) -> None:
-    logger.warning("%s counts as a failure: %s", name, error)
+    logged = f"a photo counts as a failure: {reason_of(error)}"
+    give_notice(logger, f"{name} counts as a failure: {error}", logged=logged)
 
 
 def _ready(
