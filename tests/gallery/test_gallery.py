@@ -19,6 +19,7 @@ from vultus.core.errors import (
     GallerySpaceError,
     IdentityNotFoundError,
     InputError,
+    NameTakenError,
 )
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.enrolment import ALREADY, REPEATED
@@ -594,3 +595,45 @@ def test_people_can_be_changed_while_they_are_listed(
                 other.remove("p3")
                 other.enroll("p9", photos_of(9))
         assert [person.identity for person in other.people()] == ["P0", "P1", "P2", "P4", "P9"]
+
+
+def test_who_is_expected_is_enrolled_and_nobody_else(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(tmp_path / "people.db", space=space) as gallery:
+        gallery.expecting(None).enroll("Ann", photos_of(0, 1))
+        with pytest.raises(NameTakenError, match="is enrolled in"):
+            gallery.expecting(None).enroll(" Ann ", photos_of(0, 1, first=5))
+        ann = gallery.expecting(gallery.person("Ann").uid)
+        ann.enroll("Ann", photos_of(0, 1, first=5))
+        gallery.rename("Ann", "Anne")
+        gallery.enroll("Ann", photos_of(1, 1))
+        for name in ("Ann", "Nobody"):
+            with pytest.raises(IdentityNotFoundError):
+                ann.enroll(name, photos_of(0, 1, first=9))
+        assert [person.n_photos for person in gallery.people()] == [2, 1]
+
+
+def test_what_was_noted_can_be_taken_back(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    consent = Consent(given_at="2026-01-01", purpose="door", until="2027-01-01")
+    with Gallery.open(tmp_path / "people.db", space=space) as gallery:
+        details = PersonDetails(external_id="1", consent=consent, retain_until="2027-01-01")
+        gallery.enroll("Ann", photos_of(0, 1), details=details)
+        gallery.note("Ann", PersonDetails(external_id="", consent="", retain_until=""))
+        ann = gallery.person("Ann")
+        assert (ann.external_id, ann.consent, ann.expires_at) == (None, None, None)
+        assert gallery.person_by_external_id("1") is None
+        gallery.enroll("Bob", photos_of(1, 1), details=PersonDetails(external_id="1"))
+        assert gallery.check() == []
+
+
+def test_metadata_that_is_no_text_is_refused_where_it_is_given() -> None:
+    with pytest.raises(InputError, match="must be a dict that is JSON"):
+        PersonDetails(metadata={"desk": "\ud800"})
+    deep: dict[str, object] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(InputError, match="must be a dict that is JSON"):
+        PersonDetails(metadata=deep)

@@ -26,6 +26,7 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     │   └── LicenceError (PermissionError) its licence was not accepted, or policy forbids it
     ├── GalleryError (RuntimeError)        a gallery file cannot be used
     │   ├── IdentityNotFoundError (LookupError)     nobody of that name is enrolled
+    │   ├── NameTakenError                 somebody of that name is enrolled already
     │   ├── GalleryDamagedError            what it holds was changed, or is of another gallery
     │   ├── GalleryKeyError                its master key is missing, wrong or unsafe
     │   └── GallerySpaceError              the gallery holds embeddings of another space
@@ -130,6 +131,10 @@ class GalleryError(VultusError, RuntimeError):
 
 class IdentityNotFoundError(GalleryError, LookupError):
     """Nobody of that name is enrolled."""
+
+
+class NameTakenError(GalleryError):
+    """Somebody of that name is enrolled, and a new person was to be."""
 
 
 class GalleryDamagedError(GalleryError):

@@ -148,7 +148,7 @@ class Changes:
         return member if record == member.record else self._roster.rewrite(member, record)
 
     def _check_external_id(self, member: Member | None, external_id: str | None) -> None:
-        other = None if external_id is None else self._roster.find_external(external_id)
+        other = self._roster.find_external(external_id) if external_id else None
         if other is not None and (member is None or other.id != member.id):
             raise InputError(
                 f"external_id {external_id!r} belongs to {other.record.name!r}; rename that "

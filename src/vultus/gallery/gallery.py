@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.core.errors import IdentityNotFoundError, InputError
+from vultus.core.errors import IdentityNotFoundError, InputError, NameTakenError
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold
 from vultus.gallery.changing import Changes
@@ -57,6 +57,7 @@ class Gallery(SearchedGallery):
     def __init__(self, opened: OpenedGallery) -> None:
         super().__init__(opened)
         self._changes = Changes(opened)
+        self._expected: tuple[str | None, ...] = ()
         self.outlier_similarity = opened.description.outlier_similarity
         self.audit: AuditLog = opened.audit
 
@@ -131,6 +132,18 @@ class Gallery(SearchedGallery):
         view._changes = Changes(view._opened)
         return view
 
+    def expecting(self, uid: str | None) -> "Gallery":
+        """The same open gallery, in which `enroll` takes photos of one person alone.
+
+        For who looked somebody up before: others may enrol, rename and erase meanwhile.
+
+        Args:
+            uid: `Person.uid` of who must have the name then; None: nobody may have it.
+        """
+        view = copy.copy(self)
+        view._expected = (uid,)
+        return view
+
     def close(self) -> None:
         """Close the file; closing twice is fine."""
         self._searcher.close()
@@ -201,6 +214,7 @@ class Gallery(SearchedGallery):
             InputError: If the name, ``sources`` or ``details`` are not fit, there is no photo, the
                 photos disagree, or none of them is like those enrolled before. Nothing is added.
             AlreadyEnrolledError: If all photos are like somebody else. Nothing is added.
+            NameTakenError, IdentityNotFoundError: If it is not who `expecting` says.
             GallerySpaceError: If the embeddings are of another space.
             GalleryError: If the file cannot be written.
         """
@@ -212,10 +226,21 @@ class Gallery(SearchedGallery):
         if alike is not None:
             like = resemblances(name, self.search(embeddings, rank=2), alike)
         refused = refusals(() if force else like, n_photos=len(embeddings))
-        reasons = self._changes.enroll(
-            name, embeddings, sources=sources, details=details, refused=refused, force=force
-        )
+        with self._store.transaction(write=True):
+            self._check_expected(name)
+            reasons = self._changes.enroll(
+                name, embeddings, sources=sources, details=details, refused=refused, force=force
+            )
         return Enrolment(name, reasons, like)
+
+    def _check_expected(self, name: str) -> None:
+        if not self._expected:
+            return
+        member, (uid,) = self._roster.find(name), self._expected
+        if uid is None and member is not None:
+            raise NameTakenError(f"somebody named {name!r} is enrolled in {self.path} already")
+        if uid is not None and (member is None or member.person().uid != uid):
+            raise self._nobody(name)
 
     def remove(self, identity: str) -> ErasureReceipt:
         """Erase a person: the key of all that is kept of them is destroyed, and the rows go.
@@ -303,7 +328,7 @@ class Gallery(SearchedGallery):
         return people, members[limit - 1].id if more else None
 
     def photos(self, identity: str) -> list[dict[str, Any]]:
-        """What is known of each photo of a person but the vector, fit for JSON.
+        """What is known of each photo of a person but the vector, and its number; fit for JSON.
 
         Raises:
             IdentityNotFoundError: If nobody of that name is enrolled.
@@ -311,7 +336,8 @@ class Gallery(SearchedGallery):
         with self._store.transaction():
             member = self._roster.find(normalise_identity(identity))
             if member is not None:
-                return [face.facts() for face in self._roster.faces(member).values()]
+                faces = self._roster.faces(member)
+                return [{"number": number, **face.facts()} for number, face in faces.items()]
         raise self._nobody(identity)
 
     def similarities(self, identity: str, probe: Embeddings) -> npt.NDArray[np.float32]:

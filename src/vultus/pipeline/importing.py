@@ -246,7 +246,7 @@ def _details_now(gallery: Gallery, person: PersonToImport) -> PersonDetails | No
     Run again, an import must not say that it was given today.
     """
     details = person.details
-    if details is None or details.consent is None or person.consent_dated:
+    if details is None or not details.consent or person.consent_dated:
         return details
     try:
         noted = gallery.person(person.identity).consent

@@ -148,3 +148,12 @@ def test_what_does_not_fit_is_refused(
         gallery.opened.store.set_meta("review", b"0" * 32 + b'{"days": 9999}')
     with pytest.raises(GalleryDamagedError, match="what it may keep was changed"):
         queue.rules()
+
+
+def test_faces_page_by_page(gallery: Gallery, queue: ReviewQueue, photos_of: PhotosOf) -> None:
+    numbers = offered(queue, gallery, photos_of(5, 5))
+    first = queue.faces(limit=2)
+    rest = queue.faces(after=first[-1].number)
+    assert [face.number for face in first + rest] == numbers
+    assert first + rest == queue.faces()
+    assert queue.faces(limit=0) == []

@@ -1,7 +1,7 @@
 """The faces of people as the model sees them to which a gallery is being brought."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vultus.gallery.moving.crops import CROP
@@ -70,6 +70,14 @@ def extra_numbers(opened: OpenedGallery, member: Member) -> list[int]:
     """Numbers of somebody's photos of which only the next model has a vector, ascending."""
     kept = Items(opened, NEXT).all(owner=member)
     return sorted(value["face"] for _, value in kept if value["extra"])
+
+
+def forget(opened: OpenedGallery, member: Member, numbers: Collection[int]) -> None:
+    """Delete crops and faces of the next model of some photos, in a writing transaction."""
+    for items in _carried(opened):
+        for row, value in list(items.all(owner=member)):
+            if value["face"] in numbers:
+                items.delete(row.id)
 
 
 def carry(opened: OpenedGallery, one: Member, other: Member, numbers: Mapping[int, int]) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.people.names import normalise_group, normalise_identity
@@ -39,21 +39,22 @@ class PersonDetails:
     """What to note of a person; None leaves what is noted already.
 
     Attributes:
-        external_id: The person's id elsewhere, 1 to 200 characters; one person per id.
+        external_id: The person's id elsewhere, 1 to 200 characters; one person per id; ``""`` for
+            none any more.
         metadata: Anything that is JSON: at most 64 KiB of it.
         groups: Names of the groups that the person is in, 1 to 100 characters each.
-        consent: What the person agreed to.
+        consent: What the person agreed to; ``""`` where it was withdrawn.
         retain_until: When the person is to be erased, ISO 8601; ``""`` for never.
     """
 
     external_id: str | None = None
     metadata: Mapping[str, Any] | None = None
     groups: Sequence[str] | None = None
-    consent: Consent | None = None
+    consent: Consent | Literal[""] | None = None
     retain_until: str | None = None
 
     def __post_init__(self) -> None:
-        if self.external_id is not None:
+        if self.external_id:
             normalised = normalise_identity(self.external_id, what="external_id")
             object.__setattr__(self, "external_id", normalised)
         if self.metadata is not None:
@@ -140,8 +141,9 @@ class Record:
             for name in ("external_id", "metadata", "groups", "consent", "retain_until")
             if (value := getattr(details, name)) is not None
         }
-        if told.get("retain_until") == "":
-            told["retain_until"] = None
+        for name in ("external_id", "consent", "retain_until"):
+            if told.get(name) == "":
+                told[name] = None
         return replace(self, **told)
 
     def to_bytes(self) -> bytes:
@@ -204,7 +206,8 @@ def now() -> str:
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
     try:
         text = json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        json.dumps(metadata, ensure_ascii=False).encode()  # as it is kept: no lone surrogates
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"metadata must be a dict that is JSON: {error}") from None
     if len(text) > _LARGEST_METADATA:
         raise InputError(f"metadata must have at most 64 KiB as JSON, got {len(text):,} bytes")

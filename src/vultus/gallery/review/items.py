@@ -81,9 +81,16 @@ class Items:
         with self._store.transaction():
             return self._open(self._row(number))
 
-    def all(self, *, owner: Member | None = None) -> Iterator[tuple[ItemRow, dict[str, Any]]]:
-        """Every item of this kind (of one person), in the order in which they were added."""
-        after, key_id = 0, None if owner is None else owner.id
+    def all(
+        self, *, owner: Member | None = None, after: int = 0
+    ) -> Iterator[tuple[ItemRow, dict[str, Any]]]:
+        """Every item of this kind (of one person), in the order in which they were added.
+
+        Args:
+            owner: Whose; None for everybody's.
+            after: Only those of higher numbers.
+        """
+        key_id = None if owner is None else owner.id
         with self._store.transaction():
             while rows := self._store.items(self.kind, key_id=key_id, after=after):
                 for row in rows:

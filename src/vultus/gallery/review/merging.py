@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ def merge(gallery: Gallery, identity: str, into: str) -> int:
         stays = roster.rewrite(stays, _together(stays.record, gone.record))
         stays = roster.add_faces(stays, list(faces.values()))
         stays = _reserved(gallery, stays, len(extra))
-        _set_template(gallery, stays)
+        set_template(gallery, stays)
         number = Items(opened, _KIND).add(value, owner=stays, expires_at=None)
         _log(gallery, "merge", stays, photos=len(faces))
     opened.store.scrub()
@@ -141,7 +141,7 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
         Streams(opened).hand_back(value.get("streams", ()), stays, back)
         _forget_streams(gallery, stays)
         stays = roster.renew_key(stays)  # so that no photo of the other can be opened with it
-        _set_template(gallery, stays)
+        set_template(gallery, stays)
         _log(gallery, "unmerge", back, photos=len(faces))
     opened.store.scrub()
     return back.record.name
@@ -193,6 +193,26 @@ def _forget_streams(gallery: Gallery, member: Member) -> None:
             items.rewrite(row.id, {**value, "streams": kept})
 
 
+def forget_photos(gallery: Gallery, member: Member, numbers: Collection[int]) -> None:
+    """Let merges not give back photos that are gone, in a writing transaction.
+
+    Args:
+        gallery: The gallery.
+        member: Whose photos.
+        numbers: Of the photos.
+    """
+    items = Items(gallery.opened, _KIND)
+    for row, value in list(items.all(owner=member)):
+        kept = [
+            (number, forced)
+            for number, forced in zip(value["numbers"], value["forced"], strict=True)
+            if number not in numbers
+        ]
+        if len(kept) < len(value["numbers"]):
+            left = {"numbers": [n for n, _ in kept], "forced": [forced for _, forced in kept]}
+            items.rewrite(row.id, {**value, **left})
+
+
 def _together(stays: Record, gone: Record) -> Record:
     """What is noted of who remains, with what only the other has."""
     return dataclasses.replace(
@@ -228,11 +248,11 @@ def _back(gallery: Gallery, record: Record, faces: list[StoredFace], *, name: st
         )
     back = roster.add(dataclasses.replace(record, name=called, n_faces=0, next_face=0))
     back = roster.add_faces(back, faces)
-    _set_template(gallery, back)
+    set_template(gallery, back)
     return back
 
 
-def _set_template(gallery: Gallery, member: Member) -> None:
+def set_template(gallery: Gallery, member: Member) -> None:
     """Fuse the photos that somebody has now; whoever merged knows better than what is alike."""
     roster, rule = gallery.opened.roster, PhotoRule(gallery.space, gallery.outlier_similarity)
     faces = roster.faces(member)

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hmac
+import itertools
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -198,10 +199,15 @@ class ReviewQueue:
     def __len__(self) -> int:
         return sum(1 for _ in self._waiting.all())
 
-    def faces(self) -> list[ReviewFace]:
-        """All that wait, oldest first, with who they may be."""
+    def faces(self, *, after: int = 0, limit: int | None = None) -> list[ReviewFace]:
+        """Who waits, oldest first, with who they may be.
+
+        Args:
+            after: Only faces of higher numbers.
+            limit: How many at most; None for all.
+        """
         with self._store.transaction():
-            waiting = list(self._waiting.all())
+            waiting = list(itertools.islice(self._waiting.all(after=after), limit))
             probe = self._embeddings([value for _, value in waiting])
             suggested = self._suggested(probe)
         return [
