@@ -122,6 +122,10 @@ class KeyRing:
                 found = key
         return found
 
+    def get(self, key_id: str) -> AccessKey | None:
+        """The key of an id; None if there is none (any more)."""
+        return self._keys.get(key_id)
+
     def _read(self) -> list[AccessKey]:
         if not self._path.exists():
             return []

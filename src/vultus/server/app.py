@@ -9,10 +9,15 @@ from vultus import __version__
 from vultus.server import problems
 from vultus.server.context import Context
 from vultus.server.guard import Guard
-from vultus.server.routes import faces, galleries, health, keys, people
+from vultus.server.routes import crops, faces, galleries, health, keys, live, page, people, session
 
-ROUTERS = tuple(module.router for module in (health, faces, galleries, people, keys))
+ROUTERS = tuple(
+    module.router for module in (health, session, faces, crops, galleries, people, keys)
+)
 """All that the service answers; what is to be answered, too, is added here."""
+
+PAGE = (page.router, live.router)
+"""What the browser loads; no part of the service's description."""
 
 
 def make_app(context: Context) -> FastAPI:
@@ -38,9 +43,10 @@ def make_app(context: Context) -> FastAPI:
         lifespan=living,
     )
     app.state.context = context
-    for router in ROUTERS:
+    for router in (*ROUTERS, *PAGE):
         app.include_router(router)
-    app.state.operations = [route for router in ROUTERS for route in router.routes]
+    served = (*ROUTERS, page.router)
+    app.state.operations = [route for router in served for route in router.routes]
     problems.install(app)
     app.add_middleware(
         Guard,

@@ -13,6 +13,7 @@ from vultus.pipeline.recognizer import Recognizer
 from vultus.server.access import AccessKey, KeyRing, RateLimit, Role
 from vultus.server.galleries import Galleries
 from vultus.server.problems import ProblemError
+from vultus.server.sessions import Sessions, key_by_cookie
 from vultus.server.settings import ServerSettings
 
 _ROLES = ", ".join(role.name for role in Role)
@@ -28,6 +29,7 @@ class Context:
         galleries: The galleries that are open.
         keys: Who may do what.
         rates: How often.
+        sessions: Who is logged in on the page.
     """
 
     settings: ServerSettings
@@ -35,6 +37,7 @@ class Context:
     galleries: Galleries
     keys: KeyRing
     rates: RateLimit
+    sessions: Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,13 @@ def who_asks(context: Context, asked: HTTPConnection) -> AccessKey | None:
     Args:
         context: The service's parts.
         asked: A request, or the first of a WebSocket.
+
+    Raises:
+        ProblemError: If somebody is logged in, but another page than the service's own asks.
     """
     scheme, _, text = asked.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return key_by_cookie(context.sessions, asked)
     return context.keys.find(text.strip()) if scheme.lower() == "bearer" else None
 
 
@@ -108,7 +116,7 @@ class CallerWith(SecurityBase):
             raise ProblemError(
                 401,
                 "unauthorised",
-                "give a key of this service as Authorization: Bearer",
+                "give a key of this service as Authorization: Bearer, or log in",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         asked.state.key_id = key.id

@@ -23,7 +23,8 @@ _HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _WITH_BODY = ("POST", "PUT", "PATCH")
-_FREE = "/health/"
+_FREE = ("/health/", "/page/")
+"""Always answered: health, and the page's own files, of which a browser asks for many at once."""
 
 
 class Guard:
@@ -35,7 +36,7 @@ class Guard:
     Args:
         app: What answers.
         most_bytes: Of a request.
-        in_flight: Requests that are worked on at once; health is always answered.
+        in_flight: Requests that are worked on at once; health and the page are always answered.
     """
 
     def __init__(self, app: ASGIApp, *, most_bytes: int, in_flight: int) -> None:
@@ -62,7 +63,7 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        counted = not scope["path"].startswith(_FREE)
+        counted = scope["path"] != "/" and not scope["path"].startswith(_FREE)
         self._now += counted
         try:
             if (problem := self._refusal(scope, counted=counted)) is not None:

@@ -15,6 +15,7 @@ from vultus.server.access import KeyRing, RateLimit, Role, read_or_make_admin_ke
 from vultus.server.app import make_app
 from vultus.server.context import Context
 from vultus.server.galleries import Galleries
+from vultus.server.sessions import Sessions
 from vultus.server.settings import ServerSettings
 
 
@@ -56,6 +57,7 @@ def open_context(
         galleries=galleries,
         keys=keys,
         rates=RateLimit(settings.requests_per_minute),
+        sessions=Sessions(keys, hours=settings.session_hours),
     )
 
 
@@ -90,7 +92,7 @@ def server_config(context: Context) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="none",
+        ws="websockets-sansio",
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=10,

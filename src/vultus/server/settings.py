@@ -25,6 +25,7 @@ class ServerSettings(BaseSettings):
         most_faces: Of one photo.
         in_flight: Requests that are worked on at once; more are asked to come again.
         requests_per_minute: Of one key.
+        session_hours: How long a log-in on the page lasts at most.
         keep_events: Whether decisions and enrolments are written to the gallery's log of events.
     """
 
@@ -43,6 +44,7 @@ class ServerSettings(BaseSettings):
     most_faces: PositiveInt = 100
     in_flight: PositiveInt = 16
     requests_per_minute: PositiveInt = 600
+    session_hours: Annotated[float, Field(gt=0, le=24 * 365)] = 12
     keep_events: bool = True
 
     @model_validator(mode="after")

@@ -1,0 +1,111 @@
+// One person: what is noted, how many photos, what happened; more photos, erasure.
+
+import { ask, at, may, photoForm } from "../api.js";
+import { h, show } from "../dom.js";
+import { askFirst } from "../parts/ask_first.js";
+import { chooser } from "../parts/chooser.js";
+import { avatar, button, chips, facts, say, until, working } from "../parts/notes.js";
+import { reason } from "../parts/reasons.js";
+import { link } from "../shell.js";
+import { time, t } from "../words.js";
+import { eventRows, personEvents } from "./events.js";
+
+/** Show one person. */
+export async function openPerson(page, { gallery, rest, title, go }) {
+  const person = await ask("GET", at(gallery, "people", rest[0]));
+  title.textContent = person.name;
+  const reload = () => go("people", person.id);
+  page.append(
+    h("p", null, h("a", { href: link(gallery, "people") }, t("person.back"))),
+    h("div", { class: "person-head" }, avatar(person.name), h("div", null, h("p", null, t("people.photos", { n: person.photos })), chips(person.groups))),
+    noted(person),
+  );
+  if (may("operator")) page.append(morePhotos(person, gallery, reload));
+  if (may("operator")) await history(page, gallery, person);
+  if (may("admin")) page.append(erasure(page, person, gallery));
+}
+
+function noted(person) {
+  const consent = person.consent && `${person.consent.purpose} (${time(person.consent.given_at)}${person.consent.until ? `, ${until(person.consent.until)}` : ""})`;
+  return h(
+    "section",
+    null,
+    h("h2", null, t("person.noted")),
+    facts([
+      [t("person.external_id"), person.external_id],
+      [t("person.enrolled_at"), time(person.enrolled_at)],
+      [t("person.consent"), consent ?? t("person.no_consent")],
+      [t("person.expires"), person.expires_at ? time(person.expires_at) : t("person.never")],
+      ...Object.entries(person.metadata).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+      [t("person.id"), h("code", null, person.id)],
+    ]),
+  );
+}
+
+function morePhotos(person, gallery, reload) {
+  const told = h("div");
+  const take = async (photos) => {
+    show(told, h("p", { class: "small" }, t("working")));
+    try {
+      const answer = await ask("POST", at(gallery, "people", person.id, "photos"), { form: photoForm({ photos }) });
+      say(t("person.added", { n: answer.added }));
+      if (!answer.refused.length) return reload();
+      show(told, refusedPhotos(answer.refused));
+    } catch (error) {
+      show(told, h("p", { class: "warning", role: "alert" }, error.message), refusedPhotos(error.errors ?? []));
+    }
+  };
+  return h("section", null, h("h2", null, t("person.more_photos")), chooser({ take, several: true }), told);
+}
+
+/** Photos that were not taken, with the reason of each. */
+export function refusedPhotos(refused) {
+  const known = refused.filter((one) => one.photo);
+  return known.length ? h("ul", { class: "reasons" }, known.map((one) => h("li", null, refusedWords(one)))) : null;
+}
+
+/** Why a photo was not taken. */
+export function refusedWords(one) {
+  const detail = one.detail.replace(/^photo \d+: /, "");
+  return t("person.refused_photo", { n: one.photo, why: reason(detail) });
+}
+
+async function history(page, gallery, person) {
+  const events = await personEvents(gallery, person.id);
+  const rows = events.length ? eventRows(events, gallery, new Map([[person.id, person.name]])) : h("p", { class: "small" }, t("person.no_history"));
+  page.append(h("section", null, h("h2", null, t("person.history")), rows));
+}
+
+function erasure(page, person, gallery) {
+  const told = h("div");
+  const erase = async () => {
+    const yes = await askFirst({
+      title: t("person.erase_title", { name: person.name }),
+      text: t("person.erase_text"),
+      yes: t("person.erase_yes"),
+      danger: true,
+    });
+    if (!yes) return;
+    const { receipt } = await ask("DELETE", at(gallery, "people", person.id));
+    show(page, receiptShown(receipt, gallery));
+    say(t("person.erased"));
+  };
+  return h("section", null, h("h2", null, t("person.erasure")), h("p", null, t("person.erase_what")), working(t("person.erase"), erase, told, { class: "danger" }), told);
+}
+
+function receiptShown(receipt, gallery) {
+  const text = JSON.stringify(receipt, null, 2);
+  const save = () => {
+    const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    h("a", { href: address, download: "erasure-receipt.json" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  };
+  return h(
+    "section",
+    null,
+    h("h2", null, t("person.receipt")),
+    h("p", null, t("person.receipt_what")),
+    h("pre", { tabindex: "0" }, text),
+    h("div", { class: "actions" }, button(t("person.receipt_save"), save), h("a", { href: link(gallery, "people") }, t("person.back"))),
+  );
+}

@@ -1,1 +1,0 @@
-"""Which face of this frame is which of the frame before."""
