@@ -36,8 +36,8 @@ def people(photos: Path, tmp_path: Path) -> Path:
     (folder / f"{MARK}-endless.jpg").write_bytes(whole[:-2])
     with PilImage.open(folder / f"{MARK}-0.jpg") as picture:
         picture.save(folder / f"{MARK}-exif.png", exif=b"Exif\0\0no TIFF")
-    for name, photo in (("nobody", "nobody.jpg"), ("both", "both-together.jpg")):
-        shutil.copy(photos / photo, folder / f"{MARK}-{name}.jpg")
+    for kind, special in (("nobody", "nobody.jpg"), ("both", "both-together.jpg")):
+        shutil.copy(photos / special, folder / f"{MARK}-{kind}.jpg")
     (folder / f"{MARK}-broken.jpg").write_bytes(b"no image")
     (folder / f"{MARK}.mov").touch()
     rows = [f"{path.relative_to(root)},a" for path in sorted(root.rglob("*.jpg"))]

@@ -1,10 +1,15 @@
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from vultus import Recognizer
-from vultus.core.errors import ImageError, InputError, NoFaceError
+from vultus.core.errors import GalleryKeyError, ImageError, InputError, NoFaceError
 from vultus.core.faces import Image
+from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.roster import Roster
 from vultus.image.io import write_image
 from vultus.pipeline.enrolment import enroll_folder, folder_gallery, people_of_folder, size_note
@@ -119,3 +124,48 @@ def test_what_is_not_used_of_a_folder_of_people_is_one_note(people: Path) -> Non
     assert [note.text for note in skipped.notes] == [
         f"{people}: left out: 3 files (2 .mov, 1 .png in no person's folder)"
     ]
+
+
+KILLED = r"""
+import os, signal, sys
+from vultus import Recognizer
+from vultus.pipeline.enrolment import folder_gallery
+from vultus.pipeline.photos import Skipped
+
+people, model = sys.argv[1:]
+with folder_gallery(
+    Recognizer(embedder=model, gate=None), people, on_error=Skipped()
+) as gallery:
+    for person in gallery.people():
+        print(person.identity)
+    print(gallery.template_set().vectors.tobytes().hex(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+def test_what_a_killed_process_leaves_of_a_folders_gallery_opens_nowhere(
+    people: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    left = tmp_path / "left"
+    left.mkdir()
+    (people / "eileen").rename(people / "Eileen Zyxmark")
+    (people / "grace").rename(people / "Grace Zyxmark")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(people), str(tiny_model)],
+        env={**os.environ, "TMPDIR": str(left)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    *names, vectors = done.stdout.split("\n")[:-1]
+    assert names == ["Eileen Zyxmark", "Grace Zyxmark"]
+    files = [file for file in left.rglob("*") if file.is_file()]
+    content = b"".join(file.read_bytes() for file in files)
+    (gallery,) = [file for file in files if file.name == "gallery.db"]
+    with pytest.raises(GalleryKeyError, match="sealed"):
+        Gallery.open(gallery)
+    size = len(bytes.fromhex(vectors)) // 2
+    secrets = [b"Zyxmark", bytes.fromhex(vectors)[:size], bytes.fromhex(vectors)[size:]]
+    assert [secret for secret in secrets if secret in content] == []

@@ -11,6 +11,7 @@ from vultus.core.errors import CalibrationError, ImageError, InputError
 from vultus.core.progress import Progress, tracked
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.security.master_key import MasterKey
 from vultus.image.io import ending, is_hidden, left_out_text, list_images
 from vultus.matching.operating_point import threshold_for_gallery
 from vultus.pipeline.photos import ErrorHandler, Note, tell, tell_note
@@ -164,6 +165,9 @@ def folder_gallery(
 ) -> Iterator[Gallery]:
     """A gallery of the people of a folder, which is gone when the ``with`` block ends.
 
+    It is sealed with a key that is kept nowhere: of a process that was killed stays a file that
+    nobody can open.
+
     Whether so many can be searched is for `check_size` to say: the FPIR is not known here.
 
     Args and raises: as `enroll_folder`.
@@ -172,7 +176,8 @@ def folder_gallery(
     told = tracked(people.items(), "enrolling", total=len(people), progress=progress)
     with (
         tempfile.TemporaryDirectory() as place,
-        recognizer.open_gallery(Path(place) / "gallery.db") as gallery,
+        # A key that only this process has: if it is killed, what stays behind opens nowhere.
+        recognizer.open_gallery(Path(place) / "gallery.db", key=MasterKey.new()) as gallery,
     ):
         for name, photos in told:
             # Nobody is left out for looking like somebody else: a note says so, and both are found.
