@@ -496,6 +496,30 @@ def test_pools_are_the_means_over_the_views_and_change_no_vector(
     np.testing.assert_allclose(other, pools, rtol=1e-4, atol=1e-6)
 
 
+def test_a_committee_gives_the_pools_and_norms_of_the_members_that_have_some(
+    make_graph: MakeGraph, make_card: MakeCard, crops: AlignedCrops
+) -> None:
+    plain = open_session(make_graph("b"), threads=1)
+    tapped = open_session(with_pools(make_graph("b"), [Tap("features")]), threads=1)
+    members = [
+        Embedder(plain, make_card(name="one", sha256="1" * 64)),
+        Embedder(tapped, make_card(name="two", sha256="2" * 64, std=40.0), pools=True),
+        Embedder(tapped, make_card(name="three", sha256="3" * 64, std=90.0), pools=True),
+    ]
+    committee = Committee(members, [Member("one", 0.5), Member("two", 0.3), Member("three", 0.2)])
+    assert committee.has_pools
+    joined, pools = committee.embed_with_pools(crops)
+    np.testing.assert_array_equal(joined.vectors, committee.embed(crops).vectors)
+    parts = []
+    for member in members[1:]:
+        embedded, own = member.embed_with_pools(crops)
+        assert own is not None
+        parts += [own, embedded.norms[:, None]]
+    assert pools is not None
+    np.testing.assert_array_equal(pools, np.concatenate(parts, axis=1))
+    assert committee.embed_with_pools(crops[:0])[1] is None
+
+
 def test_no_crop_has_no_pools(make_graph: MakeGraph, make_card: MakeCard) -> None:
     session = open_session(with_pools(make_graph("b"), [Tap("features")]), threads=1)
     empty = AlignedCrops(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vultus.core.errors import ModelError, ModelNotFoundError
+from vultus.core.errors import ConfigError, ModelError, ModelNotFoundError
 from vultus.core.faces import Image
 from vultus.data.damage import KINDS
 from vultus.models.built_in import built_in_cards
@@ -15,9 +15,16 @@ from vultus.models.digest import sha256_file
 from vultus.models.store import ModelStore
 from vultus.pipeline.photos import Righting
 from vultus.pipeline.recognizer import Recognizer
-from vultus.pipeline.trust_head import find_trust_file, find_trust_head
+from vultus.pipeline.trust_head import (
+    find_trust_file,
+    find_trust_head,
+    trust_limit_path,
+    usual_trust_head,
+)
+from vultus.quality.committee_trust import CommitteeHead
 from vultus.quality.gate import QualityGate
 from vultus.quality.trust import TrustHead, load_trust_head, save_trust_head
+from vultus.quality.trust_limit import TrustLimit, save_trust_limit
 from vultus.runtime.pools import Tap
 
 POOLS = 6  # means and deviations of three colours
@@ -92,6 +99,58 @@ def test_a_head_on_the_card_must_be_there_and_takes_the_cards_limit(
     found = find_trust_head(dataclasses.replace(card, trust=named), store=store)
     assert found is not None
     assert found.min_trust == 0.3
+
+
+def test_a_committee_is_trusted_by_its_members_heads(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "store", mirror=[])
+    name = "dlib-resnet+vultus-s2"
+    found = find_trust_head(name, store=store)
+    assert isinstance(found, CommitteeHead)
+    own = find_trust_head("vultus-s2", store=store)
+    assert isinstance(own, TrustHead)
+    assert {member: one.digest for member, one in found.heads.items()} == {"vultus-s2": own.digest}
+    assert found.weights_sha256 == store.card(name).sha256
+    assert find_trust_head("edgeface-base+dlib-resnet", store=store) is None
+
+
+def test_a_sites_limit_counts_for_the_model_and_for_committees_with_it(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "store", mirror=[])
+    card = store.card("vultus-s2")
+    usual = usual_trust_head(card, store=store)
+    assert usual is not None
+    limit = TrustLimit(
+        model="vultus-s2",
+        head_sha256=usual.digest,
+        min_trust=0.4,
+        usual_min_trust=usual.min_trust,
+        cost=0.02,
+        n_faces=100,
+        n_refused=2,
+        n_refused_by_usual=1,
+        detector="mtcnn",
+        created="2026-11-30T00:00:00Z",
+    )
+    save_trust_limit(trust_limit_path("vultus-s2", store=store), limit)
+    found = find_trust_head("vultus-s2", store=store)
+    assert found is not None
+    assert found.min_trust == 0.4
+    assert found.digest != usual.digest  # kept faces were judged by the other limit
+    committee = find_trust_head("vultus-s2+dlib-resnet", store=store)
+    assert isinstance(committee, CommitteeHead)
+    assert committee.heads["vultus-s2"].min_trust == 0.4
+    assert committee.min_trust == 0.2
+
+    # A committee's own limit was measured with the limits of its members.
+    path = trust_limit_path("dlib-resnet+vultus-s2", store=store)
+    assert path == store.root / "vultus-s2+dlib-resnet" / "trust_limit.json"
+    own = dataclasses.replace(limit, min_trust=0.7, head_sha256=committee.digest)
+    save_trust_limit(path, own)
+    limited = find_trust_head("vultus-s2+dlib-resnet", store=store)
+    assert limited is not None
+    assert limited.min_trust == 0.7
+    trust_limit_path("vultus-s2", store=store).unlink()
+    with pytest.raises(ConfigError, match="must be for the trust head of"):
+        find_trust_head("vultus-s2+dlib-resnet", store=store)
 
 
 def test_a_recogniser_refuses_with_the_reason_and_rights_what_it_can(

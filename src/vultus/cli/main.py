@@ -162,6 +162,7 @@ _COMMANDS = {
     "evaluate": _EVALUATE,
     "report": "vultus.cli.evaluate.report:report",
     "calibrate": "vultus.cli.evaluate.calibrate:calibrate",
+    "calibrate-trust": "vultus.cli.evaluate.calibrate_trust:calibrate_trust",
     "baseline": _BASELINE,
     "data": _DATA,
     "train": "vultus.cli.train.train:train",

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import InputError, ModelError
 from vultus.core.thresholds import ThresholdTable
-from vultus.embedding.preprocess import fused, network_input, preprocessing_line, views
+from vultus.embedding.preprocess import batch_runs, fused, network_input, preprocessing_line, views
 from vultus.embedding.source import find_model
 from vultus.models.cards import ModelCard
 from vultus.models.committee import Member, committee_card, parse_committee
@@ -161,7 +161,7 @@ class Embedder:
         name = self._session.inputs[0].name
         outputs = np.empty((len(rows), self.card.embedding_dim), np.float32)
         pools: list[npt.NDArray[np.float32]] = []
-        for start, count in _runs(len(rows), self._batch_size, fixed=self._fixed_batch):
+        for start, count in batch_runs(len(rows), self._batch_size, fixed=self._fixed_batch):
             batch = rows[start : start + count]
             if self._fixed_batch is not None and count < self._fixed_batch:
                 padding = np.zeros((self._fixed_batch - count, *rows.shape[1:]), np.float32)
@@ -213,7 +213,8 @@ class Committee(Embedder):
         self.card = committee_card(names, [member.card for member in members])
         flips = {member.flip for member in members}
         self.flip = flips.pop() if len(flips) == 1 else "none"
-        self._members, self.has_pools = tuple(members), False
+        self._members = tuple(members)
+        self.has_pools = any(member.has_pools for member in members)
         self._weights = tuple(name.weight for name in names)
         parts = zip(names, members, strict=True)
         self.space = EmbeddingSpace(
@@ -238,23 +239,31 @@ class Committee(Embedder):
         """What each member runs on."""
         return " + ".join(dict.fromkeys(member.description for member in self._members))
 
-    def embed_with_pools(self, crops: AlignedCrops) -> tuple[Embeddings, None]:
-        """As `embed`: members' maps are not pooled, and a committee has no trust head."""
-        return self.embed(crops), None
-
-    def embed(self, crops: AlignedCrops) -> Embeddings:
+    def embed_with_pools(
+        self, crops: AlignedCrops
+    ) -> tuple[Embeddings, npt.NDArray[np.float32] | None]:
         """Embed any number of crops with every member, one after the other.
 
         Args:
             crops: Of the members' template.
 
         Returns:
-            One row a crop, in order.
+            One row a crop, in order. The pools are those of each member that has some, in order,
+            each followed by the norm of that member's own embedding.
 
         Raises:
             InputError, ModelError: As `Embedder.embed`.
         """
-        parts = [member.embed(crops) for member in self._members]
+        both = [member.embed_with_pools(crops) for member in self._members]
+        told = [
+            np.concatenate([pools, embedded.norms[:, None]], axis=1)
+            for embedded, pools in both
+            if pools is not None
+        ]
+        joined = self._joined([embedded for embedded, _ in both])
+        return joined, np.concatenate(told, axis=1) if told else None
+
+    def _joined(self, parts: Sequence[Embeddings]) -> Embeddings:
         vectors = [
             part.vectors.astype(np.float64) * math.sqrt(weight)
             for part, weight in zip(parts, self._weights, strict=True)
@@ -285,7 +294,7 @@ def open_embedder(
     precision: Precision = "f32",
     threads: int | None = None,
     batch_size: int = BATCH_SIZE,
-    taps: Sequence[Tap] = (),
+    taps: Sequence[Tap] | Mapping[str, Sequence[Tap]] = (),
 ) -> Embedder:
     """Open an embedding model by its name, file or card.
 
@@ -302,8 +311,9 @@ def open_embedder(
             space: its vectors may be compared with those of ``"f32"``.
         threads: Threads of the engine; None leaves it to the engine.
         batch_size: As in `Embedder`.
-        taps: Inner maps to be pooled, as a trust head wants them. They are outputs of a copy in
-            memory: the file, its digest and so the space stay what they are.
+        taps: Inner maps to be pooled, as a trust head wants them; of a committee by its members'
+            names. They are outputs of a copy in memory: the file, its digest and so the space stay
+            what they are.
 
     Raises:
         RegistryError: If the name is unknown.
@@ -318,6 +328,7 @@ def open_embedder(
     if isinstance(model, str) and _names_committee(model):
         store.card(model)  # refused before any member is opened
         names = parse_committee(model)
+        wanted = taps if isinstance(taps, Mapping) else {}
         members = [
             open_embedder(
                 name.name,
@@ -327,6 +338,7 @@ def open_embedder(
                 precision=precision,
                 threads=threads,
                 batch_size=batch_size,
+                taps=wanted.get(name.name, ()),
             )
             for name in names
         ]
@@ -334,33 +346,16 @@ def open_embedder(
     path, card = find_model(model, store=store)
     if card.task != "embedding":
         raise ModelError(f"model {card.name!r} must be an embedding model, is one of {card.task}")
-    graph = with_pools(path, taps) if taps else path
+    own = taps.get(card.name, ()) if isinstance(taps, Mapping) else taps
+    graph = with_pools(path, own) if own else path
     session = open_session(graph, runtime=runtime, precision=precision, threads=threads)
-    embedder = Embedder(session, card, flip=flip, batch_size=batch_size, pools=bool(taps))
+    embedder = Embedder(session, card, flip=flip, batch_size=batch_size, pools=bool(own))
     logger.info("%s on %s", embedder.space, embedder.description)
     return embedder
 
 
 def _names_committee(model: str) -> bool:
     return is_committee(model) and not model.endswith(".onnx") and not Path(model).is_file()
-
-
-def _runs(rows: int, batch_size: int, *, fixed: int | None) -> Iterator[tuple[int, int]]:
-    """Split rows into (start, count) of full batches, then of powers of two.
-
-    Engines prepare anew for each batch size that they meet. This way there are few of them, and no
-    row is computed only to fill up a batch, unless the graph has a fixed batch size.
-    """
-    size = batch_size if fixed is None else fixed
-    start = 0
-    while start < rows:
-        left = rows - start
-        if fixed is not None:
-            count = min(left, size)
-        else:
-            count = size if left >= size else 1 << (left.bit_length() - 1)
-        yield start, count
-        start += count
 
 
 def _check_graph(session: Session, card: ModelCard) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Crops -> the numbers that a network was trained on, and the line that says so."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -88,3 +89,21 @@ def _number(value: float) -> str:
     value = value + 0.0  # no minus before a zero
     short = format(value, "g")
     return short if float(short) == value else repr(value)
+
+
+def batch_runs(rows: int, batch_size: int, *, fixed: int | None) -> Iterator[tuple[int, int]]:
+    """Split rows into (start, count) of full batches, then of powers of two.
+
+    Engines prepare anew for each batch size that they meet. This way there are few of them, and no
+    row is computed only to fill up a batch, unless the graph has a fixed batch size.
+    """
+    size = batch_size if fixed is None else fixed
+    start = 0
+    while start < rows:
+        left = rows - start
+        if fixed is not None:
+            count = min(left, size)
+        else:
+            count = size if left >= size else 1 << (left.bit_length() - 1)
+        yield start, count
+        start += count

@@ -41,6 +41,7 @@ from vultus.pipeline.photos import (
 from vultus.pipeline.righting import Reader, check_ways
 from vultus.pipeline.selection import select_face
 from vultus.pipeline.trust_head import find_trust_head
+from vultus.quality.committee_trust import CommitteeHead
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
 from vultus.quality.trust import Trust, TrustHead
@@ -135,7 +136,7 @@ class Analyser:
         )
 
     @cached_property
-    def trust_head(self) -> TrustHead | None:
+    def trust_head(self) -> TrustHead | CommitteeHead | None:
         """What judges how far the embedder's vectors can be trusted; None without one.
 
         An `Embedder` that was opened elsewhere brings none: its maps are not pooled.

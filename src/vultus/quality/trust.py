@@ -124,6 +124,11 @@ class TrustHead:
             told.update(getattr(self, name).tobytes())
         return told.hexdigest()
 
+    @property
+    def n_pools(self) -> int:
+        """How many numbers of inner maps it judges a face by."""
+        return len(self.centre) - 1
+
     def _numbers(self) -> tuple[float, ...]:
         return (
             self.min_trust,
@@ -151,14 +156,26 @@ class TrustHead:
                 f"the trust head belongs to {self.model_sha256[:12]} ({self.preprocessing}), the "
                 f"embeddings are of {space}"
             )
-        check_array("pools", pools, dtype=np.float32, shape=(len(embeddings), len(self.centre) - 1))
-        outputs = self.outputs(pools, embeddings.norms)
+        return self.judge_norms(pools, embeddings.norms)
+
+    def judge_norms(self, pools: Floats, norms: Floats) -> Trust:
+        """As `judge`, of the lengths of embeddings alone: the caller knows their space.
+
+        Args:
+            pools: (n, d) float32.
+            norms: (n,) float32, before embeddings were normalised.
+
+        Raises:
+            InputError: If the pools are of another shape.
+        """
+        check_array("pools", pools, dtype=np.float32, shape=(len(norms), self.n_pools))
+        outputs = self.outputs(pools, norms)
         logits = outputs[:, _MEASURED:].copy()
         logits[:, self.kinds.index(CLEAN)] = -np.inf  # a reason is asked for, not whether
         names = np.array(self.kinds)
         return Trust(
             score=_logistic((self.midpoint - self.drawn(outputs)) / self.width),
-            strength=_logistic((embeddings.norms - self.norm_midpoint) / self.norm_width),
+            strength=_logistic((norms - self.norm_midpoint) / self.norm_width),
             stretch=np.exp(np.clip(outputs[:, 1], -1.5, 1.5)),
             damage=names[logits.argmax(axis=1)] if len(logits) else names[:0],
         )

@@ -7,6 +7,7 @@ import pytest
 from vultus.core.errors import ConfigError
 from vultus.models.store import ModelStore
 from vultus.pipeline.trust_head import find_trust_head
+from vultus.quality.trust import TrustHead
 from vultus.training.trust import train
 from vultus.training.trust.fit import FitSettings
 from vultus.training.trust.train import TrustSettings, save_site_head, train_trust, trust_settings
@@ -46,6 +47,6 @@ def test_a_head_is_made_and_found_by_its_model(
     path = save_site_head("vultus-s2", trained, store=store)
     assert path == tmp_path / "vultus-s2" / "trust.npz"
     found = find_trust_head("vultus-s2", store=store)
-    assert found is not None
+    assert isinstance(found, TrustHead)
     assert found.min_trust == trained.head.min_trust
     np.testing.assert_allclose(found.first, trained.head.first, rtol=1e-3, atol=1e-4)
