@@ -1,10 +1,17 @@
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from vultus.core.errors import TooManyFacesError
 from vultus.core.faces import Image
+from vultus.core.results import Identification, Verification
 from vultus.embedding.embedder import Embedder
-from vultus.pipeline.photos import Skipped
+from vultus.gallery.gallery import Gallery
+from vultus.pipeline.one_person import identify_person
+from vultus.pipeline.person_check import verify_person
+from vultus.pipeline.photos import AnalysedPhoto, Skipped
 from vultus.pipeline.recognizer import Recognizer
 from vultus.quality.gate import QualityGate
 
@@ -41,3 +48,37 @@ def test_what_would_show_too_many_faces_when_turned_is_not_read_so(
     assert len(reader.detect([both])[0]) == 2
     recognizer.most_faces = 1
     assert len(reader.detect([both])[0]) == 0
+
+
+class _Told:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.faces: list[int] = []
+        self.answers: list[Verification | Identification] = []
+
+    def photo(self, photo: AnalysedPhoto) -> None:
+        self.faces.append(len(photo.faces))
+
+    def verified(self, answer: Verification) -> None:
+        self.answers.append(answer)
+
+    def identified(self, gallery: Gallery, answers: Sequence[Identification]) -> None:
+        assert gallery.people_by_photos == {1: 1}
+        self.answers += answers
+
+
+def test_a_watcher_is_told_of_every_photo_and_decision(
+    recognizer: Recognizer, both: Image, hopper: Image, tmp_path: Path
+) -> None:
+    recognizer.watcher = told = _Told()
+    with recognizer.open_gallery(tmp_path / "people.db") as gallery:
+        recognizer.enroll(gallery, "Grace", [hopper])
+        answers: list[object] = [recognizer.verify(hopper, hopper, fmr=1e-2)]
+        answers += recognizer.identify(both, gallery, threshold=0.5)
+        answers.append(verify_person(recognizer, gallery, "Grace", hopper, threshold=0.5))
+        answers.append(identify_person(recognizer, gallery, [hopper], threshold=0.5))
+    assert told.faces == [1, 1, 1, 2, 1, 1]
+    assert told.answers[:-1] == answers[:-1]
+    assert isinstance(told.answers[-1], Identification)
+    assert recognizer.__getstate__()["watcher"] is None  # other processes have none

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vultus.core.errors import InputError
-from vultus.quality.gate import QualityGate
+from vultus.quality.gate import QualityGate, kind_of_refusal
 from vultus.quality.measures import FaceQuality
 
 Portrait = Any  # the class lives in conftest.py, which cannot be imported
@@ -50,6 +50,7 @@ def test_a_good_face_passes_and_no_face_gives_no_answer() -> None:
 )
 def test_each_default_limit_has_its_reason(measure: str, value: float, reason: str) -> None:
     assert QualityGate().judge(quality(1, **{measure: value})) == [(reason,)]
+    assert kind_of_refusal(reason) == measure
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,11 @@ def test_two_covered_faces_are_not_compared_though_each_may_be() -> None:
     assert reason.startswith("both faces are probably covered: occlusion 0.50 and 0.50")
     assert QualityGate(max_both_occlusion=None).judge_pair(masked, masked) == ()
     assert gate.judge_pair(quality(1, occlusion=0.3), masked) == ()
+
+
+def test_a_kind_of_refusal_is_one_of_few_words() -> None:
+    trusted = "probably blurred: trust 0.10, needs 0.20"
+    assert kind_of_refusal(trusted) == "trust"
+    both = "the face and every enrolled photo of 'Ada' are probably covered: occlusion 0.50 and"
+    assert kind_of_refusal(both) == "both_covered"
+    assert kind_of_refusal("who knows") == "other"

@@ -41,7 +41,11 @@ from vultus.pipeline.photos import (
 from vultus.pipeline.righting import Reader, check_ways
 from vultus.pipeline.selection import select_face
 from vultus.pipeline.trust_head import find_trust_head
+<<<<<<< HEAD
 from vultus.quality.committee_trust import CommitteeHead
+=======
+from vultus.pipeline.watcher import Watcher
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
 from vultus.quality.trust import Trust, TrustHead
@@ -78,6 +82,7 @@ class Analyser:
             keeps the faces of files; None keeps nothing.
         most_faces: A photo with more faces is refused before any is embedded; None takes any
             number. For a service, where whoever sends photos sets how long they take.
+        watcher: Is told of every photo and decision, for a service's metrics; None is nobody.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Analyser:
         self._threads = threads
         self.cache: FaceCache | None = None
         self.most_faces: int | None = None
+        self.watcher: Watcher | None = None
 
     @property
     def detector_name(self) -> str:
@@ -108,7 +114,8 @@ class Analyser:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling, as other processes get it: models opened by name are opened there anew."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("detector", "embedder")}
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("detector", "embedder")}
+        return kept | {"watcher": None}
 
     @cached_property
     def detector(self) -> Detector:
@@ -190,7 +197,10 @@ class Analyser:
                 continue
             reader = self.reader()
             for photo in self.read(few):
-                yield photo if reader is None else reader.righted(photo)
+                seen = photo if reader is None else reader.righted(photo)
+                if self.watcher is not None:
+                    self.watcher.photo(seen)
+                yield seen
 
     def _few_enough(
         self, photos: Sequence[DetectedPhoto], on_error: ErrorHandler | None

@@ -152,4 +152,7 @@ def identify_shots(
     if answer.identity is not None:
         used = kept[np.flatnonzero(fusion.weights > 0)]
         refusal = both_covered(recognizer.gate, gallery, answer.identity, used)
-    return dataclasses.replace(answer, notes=tuple(notes), n_photos=n_photos, refusal=refusal)
+    answer = dataclasses.replace(answer, notes=tuple(notes), n_photos=n_photos, refusal=refusal)
+    if recognizer.watcher is not None:
+        recognizer.watcher.identified(gallery, [answer])
+    return answer

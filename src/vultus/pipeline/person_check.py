@@ -58,4 +58,7 @@ def verify_person(
         raise QualityError(f"{name} cannot be compared: {'; '.join(why)}")
     (similarity,) = gallery.similarities(identity, probe).tolist()
     notes = (analysed.righting.words,) if analysed.righting.words else ()
-    return Verification(similarity, rule, notes=notes)
+    answer = Verification(similarity, rule, notes=notes)
+    if recognizer.watcher is not None:
+        recognizer.watcher.verified(answer)
+    return answer

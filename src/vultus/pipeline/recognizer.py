@@ -110,7 +110,10 @@ class Recognizer(Deciding):
         site = self.calibration
         known = None if site is None else site.match_probability
         answer = verify(first, second, threshold=rule, match_probability=known, prior=prior)
-        return dataclasses.replace(answer, notes=passed_a + passed_b)
+        answer = dataclasses.replace(answer, notes=passed_a + passed_b)
+        if self.watcher is not None:
+            self.watcher.verified(answer)
+        return answer
 
     def _meant(
         self, source: PhotoSource, select: Selection, name: str
@@ -176,12 +179,15 @@ class Recognizer(Deciding):
         else:
             answers = gallery.identify(photo.embeddings, threshold=Threshold(threshold))
         notes = (photo.righting.words,) if photo.righting.words else ()
-        return [
+        judged = [
             dataclasses.replace(
                 answer, refusal=refusal or self._covered(gallery, face, answer), notes=notes
             )
             for answer, refusal, face in zip(answers, photo.refusals, photo.embeddings, strict=True)
         ]
+        if self.watcher is not None:
+            self.watcher.identified(gallery, judged)
+        return judged
 
     def _covered(
         self, gallery: Gallery, face: Embeddings, answer: Identification

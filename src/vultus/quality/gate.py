@@ -144,6 +144,28 @@ class QualityGate:
             reasons[row].insert(0, f"probably {words}: {numbers}")
 
 
+def kind_of_refusal(reason: str) -> str:
+    """Which limit a reason of `QualityGate` speaks of: one of a few words, without its numbers.
+
+    Args:
+        reason: In words, as `QualityGate.judge`, `QualityGate.judge_pair` or an `Identification`
+            has it.
+
+    Returns:
+        The measure (``"sharpness"``, ``"trust"``, ...), ``"both_covered"``, or ``"other"``.
+
+    Example:
+        >>> kind_of_refusal("inter-eye distance 14 px, needs 24")
+        'inter_eye_distance'
+    """
+    for rule in _RULES:
+        if reason.startswith(f"{rule.words} "):
+            return rule.measure
+    if f": {_TRUST.words} " in reason:
+        return _TRUST.measure
+    return "both_covered" if "are probably covered: occlusion " in reason else "other"
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """How one limit is applied and put into words.

@@ -9,11 +9,17 @@ from vultus import __version__
 from vultus.server import problems
 from vultus.server.context import Context
 from vultus.server.guard import Guard
+<<<<<<< HEAD
 from vultus.server.routes import crops, faces, galleries, health, keys, live, page, people, session
 
 ROUTERS = tuple(
     module.router for module in (health, session, faces, crops, galleries, people, keys)
 )
+=======
+from vultus.server.routes import faces, galleries, health, keys, metrics, people
+
+ROUTERS = tuple(module.router for module in (health, faces, galleries, people, keys, metrics))
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 """All that the service answers; what is to be answered, too, is added here."""
 
 PAGE = (page.router, live.router)
@@ -52,5 +58,6 @@ def make_app(context: Context) -> FastAPI:
         Guard,
         most_bytes=context.settings.most_bytes,
         in_flight=context.settings.in_flight,
+        metrics=context.metrics,
     )
     return app

@@ -12,6 +12,7 @@ from vultus.gallery.gallery import Gallery
 from vultus.pipeline.recognizer import Recognizer
 from vultus.server.access import AccessKey, KeyRing, RateLimit, Role
 from vultus.server.galleries import Galleries
+from vultus.server.metrics import Metrics
 from vultus.server.problems import ProblemError
 from vultus.server.sessions import Sessions, key_by_cookie
 from vultus.server.settings import ServerSettings
@@ -29,7 +30,11 @@ class Context:
         galleries: The galleries that are open.
         keys: Who may do what.
         rates: How often.
+<<<<<<< HEAD
         sessions: Who is logged in on the page.
+=======
+        metrics: What is counted of all that.
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
     """
 
     settings: ServerSettings
@@ -37,7 +42,11 @@ class Context:
     galleries: Galleries
     keys: KeyRing
     rates: RateLimit
+<<<<<<< HEAD
     sessions: Sessions
+=======
+    metrics: Metrics
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ class Galleries:
         """In alphabetical order."""
         return sorted(self._open)
 
+    def all(self) -> dict[str, Gallery]:
+        """Those that are open now, by id."""
+        return dict(self._open)
+
     def get(self, gallery_id: str, *, actor: str) -> Gallery:
         """A gallery, in which changes are told to be somebody's.
 

@@ -1,6 +1,5 @@
 """What stands before every operation: limits, headers, the request's id, the log."""
 
-import json
 import logging
 import secrets
 import time
@@ -10,6 +9,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vultus.server.logs import REQUEST_ID, told, where
+from vultus.server.metrics import Metrics
 from vultus.server.problems import ProblemError, answer
 
 logger = logging.getLogger("vultus.server")
@@ -23,12 +24,18 @@ _HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _WITH_BODY = ("POST", "PUT", "PATCH")
+<<<<<<< HEAD
 _FREE = ("/health/", "/page/")
 """Always answered: health, and the page's own files, of which a browser asks for many at once."""
+=======
+_FREE = "/health/"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Whoever asks may make up others: those are neither logged nor counted by name."""
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 
 
 class Guard:
-    """Refuses what is too large or too much, and tells of each request in one line.
+    """Refuses what is too large or too much, counts, and tells of each request in one line.
 
     The line has the request's id, the operation, the status, the time and the key's id: no name,
     no photo, no query, no key.
@@ -36,11 +43,17 @@ class Guard:
     Args:
         app: What answers.
         most_bytes: Of a request.
+<<<<<<< HEAD
         in_flight: Requests that are worked on at once; health and the page are always answered.
+=======
+        in_flight: Requests that are worked on at once; health is always answered.
+        metrics: Where they are counted.
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, *, most_bytes: int, in_flight: int, metrics: Metrics) -> None:
         self._app, self._most_bytes, self._in_flight = app, most_bytes, in_flight
+        self._metrics = metrics
         self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,9 +64,10 @@ class Guard:
         request_id, start = secrets.token_hex(8), time.perf_counter()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        token = REQUEST_ID.set(request_id)
         status = 0
 
-        async def told(message: Message) -> None:
+        async def headed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -63,22 +77,54 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+<<<<<<< HEAD
         counted = scope["path"] != "/" and not scope["path"].startswith(_FREE)
         self._now += counted
+=======
+        counted = not scope["path"].startswith(_FREE)
+        self._count(counted)
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
         try:
             if (problem := self._refusal(scope, counted=counted)) is not None:
-                await answer(problem, request_id)(scope, receive, told)
+                state["code"] = problem.code
+                await answer(problem, request_id)(scope, receive, headed)
             else:
-                await self._app(scope, receive, told)
+                await self._app(scope, receive, headed)
         except Exception as error:
-            state["failure"] = type(error).__name__
+            state["failure"], state["where"] = type(error).__name__, where(error.__traceback__)
             if status:
                 raise
             problem = ProblemError(500, "internal", "the service failed; its log has this id")
-            await answer(problem, request_id)(scope, receive, told)
+            state["code"] = problem.code
+            await answer(problem, request_id)(scope, receive, headed)
         finally:
-            self._now -= counted
-            _log(scope, state, status, time.perf_counter() - start)
+            self._count(-counted)
+            self._told(scope, state, status, time.perf_counter() - start)
+            REQUEST_ID.reset(token)
+
+    def _count(self, more: int) -> None:
+        self._now += more
+        self._metrics.in_flight.set(self._now)
+
+    def _told(self, scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        operation = getattr(scope.get("route"), "path", "none")
+        self._metrics.asked(operation=operation, method=method, status=status, seconds=seconds)
+        if (code := state.get("code")) is not None:
+            self._metrics.refused(code)
+        line = {
+            "request": state["request_id"],
+            "method": method,
+            "operation": operation,
+            "status": status,
+            "code": code,
+            "ms": round(1000 * seconds, 1),
+            "key": state.get("key_id"),
+            "failure": state.get("failure"),
+            "where": state.get("where"),
+        }
+        level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
+        told(logger, level, "request", line)
 
     def _refusal(self, scope: Scope, *, counted: bool) -> ProblemError | None:
         if counted and self._now > self._in_flight:
@@ -103,18 +149,3 @@ class Guard:
                 headers={"Connection": "close"},
             )
         return None
-
-
-def _log(scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
-    route = scope.get("route")
-    line = {
-        "request": state["request_id"],
-        "method": scope["method"],
-        "operation": getattr(route, "path", "none"),
-        "status": status,
-        "ms": round(1000 * seconds, 1),
-        "key": state.get("key_id"),
-        "failure": state.get("failure"),
-    }
-    told = {name: value for name, value in line.items() if value is not None}
-    logger.log(logging.ERROR if status >= 500 and status != 503 else logging.INFO, json.dumps(told))

@@ -27,6 +27,7 @@ from vultus.core.errors import (
     TooManyFacesError,
     VultusError,
 )
+from vultus.server.logs import where
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -140,15 +141,21 @@ def of_library(error: VultusError) -> ProblemError:
 def install(app: FastAPI) -> None:
     """Make problems of every error of an application, whose state has its `operations`."""
 
+    def told(request: Request, problem: ProblemError) -> JSONResponse:
+        request.state.code = problem.code
+        return answer(problem, request.state.request_id)
+
     def library(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, VultusError)  # noqa: S101 - as it was registered
         problem = of_library(error)
         request.state.failure = type(error).__name__
-        return answer(problem, request.state.request_id)
+        if problem.status >= _HIDDEN:
+            request.state.where = where(error.__traceback__)
+        return told(request, problem)
 
     def stated(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ProblemError)  # noqa: S101 - as it was registered
-        return answer(error, request.state.request_id)
+        return told(request, error)
 
     def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
@@ -157,7 +164,7 @@ def install(app: FastAPI) -> None:
         if error.status_code == 405:  # the first route that fits would tell of its methods alone
             headers["Allow"] = ", ".join(_methods(request))
         problem = ProblemError(error.status_code, code, str(error.detail), headers=headers)
-        return answer(problem, request.state.request_id)
+        return told(request, problem)
 
     def unfit(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as it was registered
@@ -170,7 +177,7 @@ def install(app: FastAPI) -> None:
         problem = ProblemError(
             422, "invalid-input", f"the request does not fit: {what}", errors=parts
         )
-        return answer(problem, request.state.request_id)
+        return told(request, problem)
 
     app.add_exception_handler(VultusError, library)
     app.add_exception_handler(ProblemError, stated)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -15,7 +14,12 @@ from vultus.server.access import KeyRing, RateLimit, Role, read_or_make_admin_ke
 from vultus.server.app import make_app
 from vultus.server.context import Context
 from vultus.server.galleries import Galleries
+<<<<<<< HEAD
 from vultus.server.sessions import Sessions
+=======
+from vultus.server.logs import log_to
+from vultus.server.metrics import Metrics
+>>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 from vultus.server.settings import ServerSettings
 
 
@@ -51,8 +55,11 @@ def open_context(
         if on_key is not None:
             on_key(text)
     galleries = Galleries(recognizer, settings.gallery, data=settings.data, key=key)
+    metrics = Metrics(recognizer, galleries.all, by_gallery=settings.metrics_by_gallery)
+    recognizer.watcher = metrics
     return Context(
         settings=settings,
+        metrics=metrics,
         recognizer=recognizer,
         galleries=galleries,
         keys=keys,
@@ -73,7 +80,7 @@ def serve(context: Context, *, on_ready: Callable[[str], None] | None = None) ->
     """
     settings = context.settings
     listener = _listener(settings.host, settings.port)
-    _log_to_stderr()
+    log_to(form=settings.log_format)
     config = server_config(context)
     scheme = "https" if settings.tls_certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -123,13 +130,3 @@ def _listener(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {error.strerror or error}; give another --host or "
             "--port"
         ) from error
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("vultus.server")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -55,6 +55,10 @@ class ServeOptions:
             show_default=False,
         ),
     ] = None
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        typer.Option(help="The log: text, or json, an object a line.", show_default=False),
+    ] = None
     tls_certificate: Annotated[
         Path | None, typer.Option(help="Serve by TLS.", metavar="FILE", show_default=False)
     ] = None
@@ -75,6 +79,7 @@ class ServeOptions:
             "gallery": tuple(self.gallery) if self.gallery else None,
             "data": self.data,
             "admin_key_file": self.admin_key_file,
+            "log_format": self.log_format,
             "tls_certificate": self.tls_certificate,
             "tls_key": self.tls_key,
         }

@@ -60,6 +60,11 @@ class SearchedGallery:
         """Name of each group -> how many people are in it."""
         return self._store.group_sizes()
 
+    @property
+    def people_by_photos(self) -> Mapping[int, int]:
+        """Number of photos -> how many of those who can be found have so many; without zeros."""
+        return self._people_by_photos(self._groups)
+
     def template_set(self) -> TemplateSet:
         """One fused template per person, in the order of enrolment; kept until the file changes.
 
