@@ -41,11 +41,8 @@ from vultus.pipeline.photos import (
 from vultus.pipeline.righting import Reader, check_ways
 from vultus.pipeline.selection import select_face
 from vultus.pipeline.trust_head import find_trust_head
-<<<<<<< HEAD
-from vultus.quality.committee_trust import CommitteeHead
-=======
 from vultus.pipeline.watcher import Watcher
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
+from vultus.quality.committee_trust import CommitteeHead
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
 from vultus.quality.trust import Trust, TrustHead

@@ -9,17 +9,22 @@ from vultus import __version__
 from vultus.server import problems
 from vultus.server.context import Context
 from vultus.server.guard import Guard
-<<<<<<< HEAD
-from vultus.server.routes import crops, faces, galleries, health, keys, live, page, people, session
+from vultus.server.routes import (
+    crops,
+    faces,
+    galleries,
+    health,
+    keys,
+    live,
+    metrics,
+    page,
+    people,
+    session,
+)
 
 ROUTERS = tuple(
-    module.router for module in (health, session, faces, crops, galleries, people, keys)
+    module.router for module in (health, session, faces, crops, galleries, people, keys, metrics)
 )
-=======
-from vultus.server.routes import faces, galleries, health, keys, metrics, people
-
-ROUTERS = tuple(module.router for module in (health, faces, galleries, people, keys, metrics))
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 """All that the service answers; what is to be answered, too, is added here."""
 
 PAGE = (page.router, live.router)

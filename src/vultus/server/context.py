@@ -30,11 +30,8 @@ class Context:
         galleries: The galleries that are open.
         keys: Who may do what.
         rates: How often.
-<<<<<<< HEAD
         sessions: Who is logged in on the page.
-=======
         metrics: What is counted of all that.
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
     """
 
     settings: ServerSettings
@@ -42,11 +39,8 @@ class Context:
     galleries: Galleries
     keys: KeyRing
     rates: RateLimit
-<<<<<<< HEAD
     sessions: Sessions
-=======
     metrics: Metrics
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,10 @@ _HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _WITH_BODY = ("POST", "PUT", "PATCH")
-<<<<<<< HEAD
 _FREE = ("/health/", "/page/")
 """Always answered: health, and the page's own files, of which a browser asks for many at once."""
-=======
-_FREE = "/health/"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Whoever asks may make up others: those are neither logged nor counted by name."""
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
 
 
 class Guard:
@@ -43,12 +39,8 @@ class Guard:
     Args:
         app: What answers.
         most_bytes: Of a request.
-<<<<<<< HEAD
         in_flight: Requests that are worked on at once; health and the page are always answered.
-=======
-        in_flight: Requests that are worked on at once; health is always answered.
         metrics: Where they are counted.
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
     """
 
     def __init__(self, app: ASGIApp, *, most_bytes: int, in_flight: int, metrics: Metrics) -> None:
@@ -77,13 +69,8 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-<<<<<<< HEAD
         counted = scope["path"] != "/" and not scope["path"].startswith(_FREE)
-        self._now += counted
-=======
-        counted = not scope["path"].startswith(_FREE)
         self._count(counted)
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
         try:
             if (problem := self._refusal(scope, counted=counted)) is not None:
                 state["code"] = problem.code

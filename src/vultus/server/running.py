@@ -14,12 +14,9 @@ from vultus.server.access import KeyRing, RateLimit, Role, read_or_make_admin_ke
 from vultus.server.app import make_app
 from vultus.server.context import Context
 from vultus.server.galleries import Galleries
-<<<<<<< HEAD
-from vultus.server.sessions import Sessions
-=======
 from vultus.server.logs import log_to
 from vultus.server.metrics import Metrics
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
+from vultus.server.sessions import Sessions
 from vultus.server.settings import ServerSettings
 
 

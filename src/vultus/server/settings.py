@@ -25,14 +25,11 @@ class ServerSettings(BaseSettings):
         most_faces: Of one photo.
         in_flight: Requests that are worked on at once; more are asked to come again.
         requests_per_minute: Of one key.
-<<<<<<< HEAD
         session_hours: How long a log-in on the page lasts at most.
-=======
         log_format: ``text`` or ``json``, one object a line.
         metrics_for: Who may read ``/metrics``: keys for all galleries of that role or a higher one,
             ``anybody`` (where a proxy or the address it listens on keeps others away), ``nobody``.
         metrics_by_gallery: Whether ids of galleries are labels there.
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
         keep_events: Whether decisions and enrolments are written to the gallery's log of events.
     """
 
@@ -51,13 +48,10 @@ class ServerSettings(BaseSettings):
     most_faces: PositiveInt = 100
     in_flight: PositiveInt = 16
     requests_per_minute: PositiveInt = 600
-<<<<<<< HEAD
     session_hours: Annotated[float, Field(gt=0, le=24 * 365)] = 12
-=======
     log_format: Literal["text", "json"] = "text"
     metrics_for: Literal["nobody", "anybody", "reader", "operator", "admin"] = "operator"
     metrics_by_gallery: bool = False
->>>>>>> c67322f (What an operator watches: a log without what was sent, and metrics with the live FPIR and drift)
     keep_events: bool = True
 
     @model_validator(mode="after")
