@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -62,11 +63,15 @@ def rocket_jpeg(rocket: Image) -> bytes:
     return jpeg(rocket)
 
 
+@pytest.fixture(scope="session")
+def served(tiny_embedder: Embedder) -> Recognizer:
+    """Opened once: its models take longer than a test."""
+    return Recognizer(embedder=tiny_embedder, gate=None, righting=())
+
+
 @pytest.fixture
-def context(
-    tmp_path: Path, tiny_embedder: Embedder, tiny_calibration: Calibration
-) -> Iterator[Context]:
-    recognizer = Recognizer(embedder=tiny_embedder, gate=None, righting=())
+def context(tmp_path: Path, served: Recognizer, tiny_calibration: Calibration) -> Iterator[Context]:
+    recognizer = served
     recognizer.use_calibration(tiny_calibration)
     settings = ServerSettings(
         gallery=(tmp_path / "people.db",),
@@ -107,3 +112,17 @@ def client(context: Context, address: str) -> Iterator[Client]:
 @pytest.fixture
 def admin(client: Client) -> httpx.Client:
     return client(Role.admin)
+
+
+@pytest.fixture
+def enrol(admin: httpx.Client) -> Callable[..., dict[str, Any]]:
+    """Enrols somebody new in the gallery `people`; gives the person."""
+
+    def make(name: str, *photos: bytes, **form: Any) -> dict[str, Any]:
+        files = [("photos", photo) for photo in photos]
+        made = admin.post("/v1/galleries/people/people", data={"name": name, **form}, files=files)
+        assert made.status_code == 201, made.text
+        person: dict[str, Any] = made.json()["person"]
+        return person
+
+    return make

@@ -39,11 +39,11 @@ class StoredPhoto:
 
     Attributes:
         name: What results and messages call it.
-        fetch: Gives its path or its bytes.
+        fetch: Gives its path, its bytes or its pixels.
     """
 
     name: str
-    fetch: Callable[[], str | Path | bytes]
+    fetch: Callable[[], str | Path | bytes | Image]
 
 
 PhotoSource = str | Path | bytes | BinaryIO | Image | PilImage.Image | StoredPhoto

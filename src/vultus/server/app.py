@@ -14,17 +14,21 @@ from vultus.server.routes import (
     faces,
     galleries,
     health,
+    identifying,
     keys,
     live,
     metrics,
     page,
     people,
+    person_photos,
     session,
 )
 
-ROUTERS = tuple(
-    module.router for module in (health, session, faces, crops, galleries, people, keys, metrics)
+_MODULES = (
+    *(health, session, faces, crops, galleries, identifying, people, person_photos),
+    *(keys, metrics),
 )
+ROUTERS = tuple(module.router for module in _MODULES)
 """All that the service answers; what is to be answered, too, is added here."""
 
 PAGE = (page.router, live.router)

@@ -2,8 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from vultus.core.errors import InputError
@@ -42,7 +40,6 @@ class Galleries:
         self._recognizer, self._data, self._key = recognizer, data, key
         self._lock = threading.Lock()
         self._open: dict[str, Gallery] = {}
-        self._enrolling: dict[str, threading.Lock] = {}
         found = () if data is None else tuple(sorted(data.glob(f"*{_ENDING}")))
         try:
             # One that lies in the folder may be given by name, too.
@@ -90,12 +87,6 @@ class Galleries:
                 raise ProblemError(409, "gallery-exists", f"there is a gallery {gallery_id!a}")
             self._take(file)
 
-    @contextmanager
-    def enrolling(self, gallery_id: str) -> Iterator[None]:
-        """Nobody else of this service makes a new person there meanwhile."""
-        with self._enrolling[gallery_id]:
-            yield
-
     def close(self) -> None:
         """Close all; closing twice is fine."""
         for gallery in self._open.values():
@@ -110,5 +101,6 @@ class Galleries:
             )
         if name in self._open:
             raise InputError(f"two galleries are called {name!r}; rename one of the files")
-        self._enrolling[name] = threading.Lock()
-        self._open[name] = self._recognizer.open_gallery(file, key=self._key, actor="service")
+        gallery = self._recognizer.open_gallery(file, key=self._key, actor="service")
+        self._open[name] = gallery
+        gallery.warm()  # so that nobody who asks has to wait for it

@@ -1,14 +1,18 @@
 """Photos out of requests: as a part of a form or as the body, never an address or a path."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, File, Request
+from fastapi import UploadFile as FormFile
 from starlette.datastructures import UploadFile
 
 from vultus.core.errors import ImageError
 from vultus.core.faces import Image
 from vultus.image.io import read_image
+from vultus.pipeline.photos import StoredPhoto
 from vultus.server.problems import ProblemError
+from vultus.server.settings import ServerSettings
 
 _FORM = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
@@ -38,6 +42,34 @@ async def uploaded(request: Request, *fields: str) -> list[bytes]:
     )
 
 
+def sources(photos: Sequence[UploadFile], settings: ServerSettings) -> list[StoredPhoto]:
+    """Photos of a form, each decoded when its turn comes: many at once would not fit in memory.
+
+    They are called ``photo 1``, ``photo 2``, in the order in which they were sent.
+
+    Raises:
+        ProblemError: If there are too many.
+    """
+    if len(photos) > settings.most_photos:
+        raise ProblemError(
+            413, "too-many-photos", f"send {settings.most_photos} photos at most, got {len(photos)}"
+        )
+
+    def source(photo: UploadFile, name: str) -> StoredPhoto:
+        def fetch() -> Image:
+            photo.file.seek(0)
+            return decoded(photo.file.read(), what=name, most_pixels=settings.most_pixels)
+
+        return StoredPhoto(name, fetch)
+
+    return [source(photo, f"photo {place}") for place, photo in enumerate(photos, 1)]
+
+
+def place_among(name: str) -> int:
+    """Which photo of `sources` is called that, from 1."""
+    return int(name.removeprefix("photo "))
+
+
 def decoded(data: bytes, *, what: str, most_pixels: int) -> Image:
     """(h, w, 3) uint8, RGB.
 
@@ -56,6 +88,10 @@ async def _one_photo(request: Request) -> bytes:
 
 Photo = Annotated[bytes, Depends(_one_photo)]
 """The one photo of a request; its operation is described by ``body_of("photo")``."""
+Photos = Annotated[
+    list[FormFile], File(min_length=1, max_length=1000, description="Once for each photo.")
+]
+"""Several photos of a request, for `sources`."""
 
 
 def body_of(*fields: str) -> dict[str, Any]:

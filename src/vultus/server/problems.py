@@ -19,6 +19,7 @@ from vultus.core.errors import (
     IdentityNotFoundError,
     ImageError,
     InputError,
+    NameTakenError,
     NoFaceError,
     OutlierError,
     QualityError,
@@ -42,6 +43,7 @@ _CODES: dict[type[VultusError], tuple[int, str]] = {
     TooManyFacesError: (422, "too-many-faces"),
     CalibrationError: (422, "no-threshold"),
     IdentityNotFoundError: (404, "person-not-found"),
+    NameTakenError: (409, "person-exists"),
     GallerySpaceError: (409, "other-model"),
     GalleryError: (500, "gallery-unusable"),
     InputError: (422, "invalid-input"),
@@ -56,8 +58,10 @@ _STATUS_CODES = {
     404: "not-found",
     405: "method-not-allowed",
     411: "length-required",
+    412: "precondition-failed",
     413: "too-large",
     415: "unsupported-media-type",
+    428: "precondition-required",
     429: "too-many-requests",
     503: "busy",
 }
@@ -108,6 +112,16 @@ def code_of(error: VultusError) -> tuple[int, str]:
         if kind in _CODES:
             return _CODES[kind]
     return 500, "internal"
+
+
+def refused_photo(place: int, error: VultusError) -> dict[str, Any]:
+    """What is told of one of several photos that could not be used.
+
+    Args:
+        place: Among those sent, from 1.
+        error: Why.
+    """
+    return {"photo": place, "code": code_of(error)[1], "detail": str(error)}
 
 
 def answer(problem: ProblemError, request_id: str) -> JSONResponse:

@@ -1,12 +1,15 @@
 """The answers of the service."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from vultus.core.errors import IdentityNotFoundError
 from vultus.core.faces import Faces
-from vultus.core.results import Identification
+from vultus.core.results import Candidate, Identification
+from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import Person
 from vultus.server.galleries import GALLERY_ID
 
@@ -43,6 +46,64 @@ class FoundFaces(BaseModel):
     notes: list[str] = Field(default_factory=list)
 
 
+class SentPhoto(BaseModel):
+    """One of several photos."""
+
+    photo: int = Field(description="Its place among those sent, from 1.")
+    problem: "RefusedPhoto | None" = Field(description="Why it could not be read; else null.")
+
+
+class FoundFacesOfPhoto(SentPhoto, FoundFaces):
+    """The faces of one of several photos."""
+
+
+class FoundFacesOfPhotos(BaseModel):
+    """The faces of several photos, in the order in which they were sent."""
+
+    photos: list[FoundFacesOfPhoto]
+
+
+class MeasuredFace(FoundFace):
+    """A face of a photo, measured."""
+
+    quality: float = Field(description="In one number whether it can be recognised, [0, 1].")
+    measures: dict[str, float | None] = Field(
+        description="Sharpness, exposure, pose, size in pixels and more; `quality` among them."
+    )
+
+
+class MeasuredFaces(BaseModel):
+    """The faces of a photo, measured."""
+
+    faces: list[MeasuredFace]
+    notes: list[str]
+
+
+class Space(BaseModel):
+    """What vectors are comparable: those of the same space only."""
+
+    model: str
+    weights_sha256: str
+    preprocessing: str
+    dim: int
+
+
+class EmbeddedFace(FoundFace):
+    """A face of a photo as a vector."""
+
+    quality: float
+    norm: float = Field(description="Before the vector was brought to length 1.")
+    vector: list[float] = Field(description="Of length 1: products are cosine similarities.")
+
+
+class EmbeddedFaces(BaseModel):
+    """The faces of a photo as vectors."""
+
+    space: Space
+    faces: list[EmbeddedFace]
+    notes: list[str]
+
+
 class Verified(BaseModel):
     """Whether two faces are of one person."""
 
@@ -55,13 +116,20 @@ class Verified(BaseModel):
     notes: list[str]
 
 
-class IdentifiedFace(BaseModel):
-    """A face of a photo, named or unknown."""
+class RankedPerson(BaseModel):
+    """Whom a face resembles."""
 
-    box_xyxy: Box = Field(description="In pixels of the photo.")
+    identity: str = Field(description="The name.")
+    person: str | None = Field(description="The id; null if just now erased.")
+    similarity: float = Field(description="Cosine, [-1, 1]; no confidence.")
+
+
+class Decision(BaseModel):
+    """Who it is, or that nobody enrolled is meant, and what that stands on."""
+
     identity: str | None = Field(description="The name; null is unknown.")
     person: str | None = Field(description="The id of who it is; null is unknown.")
-    candidates: list[dict[str, Any]] = Field(description="Whom it resembles, best first.")
+    candidates: list[RankedPerson] = Field(description="Whom it resembles, best first.")
     threshold: dict[str, Any] = Field(description="The rule, with what its rates stand on.")
     fpir: float | None = Field(description="The chance that a stranger is given a name.")
     fpir_high: float | None = Field(description="The upper end of its interval.")
@@ -71,10 +139,51 @@ class IdentifiedFace(BaseModel):
     notes: list[str]
 
 
+class IdentifiedFace(Decision):
+    """A face of a photo, named or unknown."""
+
+    box_xyxy: Box = Field(description="In pixels of the photo.")
+    review: int | None = Field(
+        None, description="The number under which it waits for review; null if it does not."
+    )
+
+
 class IdentifiedFaces(BaseModel):
     """The faces of a photo, named or unknown."""
 
     faces: list[IdentifiedFace]
+
+
+class IdentifiedFacesOfPhoto(SentPhoto, IdentifiedFaces):
+    """The faces of one of several photos, named or unknown."""
+
+
+class IdentifiedFacesOfPhotos(BaseModel):
+    """The faces of several photos, named or unknown, in the order in which they were sent."""
+
+    photos: list[IdentifiedFacesOfPhoto]
+
+
+class IdentifiedPerson(Decision):
+    """One unknown person by several photos."""
+
+    photos: int = Field(description="How many were taken together.")
+    refused: list["RefusedPhoto"]
+
+
+class FaceLikeness(FoundFace):
+    """A face of a photo, and whom it resembles; nothing is decided."""
+
+    candidates: list[RankedPerson] = Field(description="Best first.")
+    more: bool = Field(description="Whether further people are as alike as was asked for.")
+
+
+class FacesSearched(BaseModel):
+    """The faces of a photo, and whom they resemble."""
+
+    faces: list[FaceLikeness]
+    gallery_size: int
+    notes: list[str]
 
 
 class GalleryTold(BaseModel):
@@ -205,13 +314,56 @@ def boxes(faces: Faces) -> list[Box]:
     return [(x1, y1, x2, y2) for x1, y1, x2, y2 in faces.boxes.tolist()]
 
 
+def ranked(known: Gallery, candidates: Sequence[Candidate]) -> list[RankedPerson]:
+    """Candidates with their ids, which names alone do not tell."""
+    return [
+        RankedPerson(
+            identity=found.identity,
+            person=_uid(known, found.identity),
+            similarity=found.similarity,
+        )
+        for found in candidates
+    ]
+
+
+def decided(known: Gallery, answer: Identification, person: str | None) -> dict[str, Any]:
+    """The fields of a `Decision`.
+
+    Args:
+        known: The gallery that gave the answer.
+        answer: The answer.
+        person: The id of who was named.
+    """
+    plain = answer.to_dict()
+    fields = {name: plain[name] for name in Decision.model_fields if name in plain}
+    return {**fields, "candidates": ranked(known, answer.candidates), "person": person}
+
+
 def identified(
-    faces: Faces, answers: Sequence[Identification], people: Sequence[str | None]
+    known: Gallery,
+    faces: Faces,
+    answers: Sequence[Identification],
+    people: Sequence[str | None],
+    waiting: Sequence[int | None] = (),
 ) -> IdentifiedFaces:
-    """The answer to who is on a photo."""
-    told = []
-    for box, given, person in zip(boxes(faces), answers, people, strict=True):
-        plain = given.to_dict()
-        fields = {name: plain[name] for name in IdentifiedFace.model_fields if name in plain}
-        told.append(IdentifiedFace(box_xyxy=box, person=person, **fields))
+    """The answer to who is on a photo.
+
+    Args:
+        known: The gallery that gave the answers.
+        faces: The faces of the photo.
+        answers: Of each.
+        people: The id of who was named, of each.
+        waiting: Under which number each waits for review; empty where none does.
+    """
+    numbers = waiting or [None] * len(answers)
+    told = [
+        IdentifiedFace(**decided(known, answer, person), box_xyxy=box, review=number)
+        for box, answer, person, number in zip(boxes(faces), answers, people, numbers, strict=True)
+    ]
     return IdentifiedFaces(faces=told)
+
+
+def _uid(known: Gallery, identity: str) -> str | None:
+    with suppress(IdentityNotFoundError):
+        return known.person(identity).uid
+    return None

@@ -73,3 +73,41 @@ def test_a_photo_with_too_many_faces_is_refused_everywhere(
     made = admin.post(f"{gallery}/people", data={"name": "Grace"}, files=files).json()
     assert [photo["code"] for photo in made["refused"]] == ["too-many-faces"]
     assert made["added"] == 1
+
+
+def test_quality_tells_what_the_library_measures(
+    admin: httpx.Client, context: Context, hopper: Image, hopper_jpeg: bytes
+) -> None:
+    (face,) = admin.post("/v1/quality", files={"photo": hopper_jpeg}).json()["faces"]
+    seen = next(context.recognizer.analyse([hopper_jpeg]))
+    (measures,) = seen.quality.to_dicts()
+    assert face["measures"] == measures
+    assert face["quality"] == pytest.approx(float(seen.quality.score[0]))
+    assert admin.post("/v1/detect", files={"photo": hopper_jpeg}).json()["faces"] == [
+        {name: face[name] for name in ("box_xyxy", "score", "refusal")}
+    ]
+
+
+def test_vectors_are_told_with_their_space(
+    admin: httpx.Client, context: Context, hopper_jpeg: bytes
+) -> None:
+    told = admin.post("/v1/embeddings", files={"photo": hopper_jpeg}).json()
+    vectors = context.recognizer.embed(hopper_jpeg)
+    assert told["space"] == vectors.space.to_dict()
+    assert told["faces"][0]["vector"] == pytest.approx(vectors.vectors[0].tolist(), abs=1e-6)
+    assert np.linalg.norm(told["faces"][0]["vector"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_several_photos_are_answered_as_each_alone(
+    admin: httpx.Client, hopper_jpeg: bytes, collins_jpeg: bytes, rocket_jpeg: bytes
+) -> None:
+    sent = [hopper_jpeg, b"no photo", rocket_jpeg]
+    files = [("photos", photo) for photo in sent]
+    told = admin.post("/v1/detect/photos", files=files).json()["photos"]
+    assert [photo["photo"] for photo in told] == [1, 2, 3]
+    assert told[1]["problem"]["code"] == "unreadable-photo"
+    for place in (0, 2):
+        alone = admin.post("/v1/detect", files={"photo": sent[place]}).json()
+        assert told[place] == {"photo": place + 1, "problem": None, **alone}
+    many = admin.post("/v1/detect/photos", files=[("photos", collins_jpeg)] * 4)
+    assert many.json()["code"] == "too-many-photos"

@@ -1,18 +1,43 @@
-"""Photos by themselves: the faces on one, and whether two show one person."""
+"""Photos by themselves: their faces, measured, as vectors; whether two show one person."""
 
+import math
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Request
 
 from vultus.core.choices import DEFAULT_FMR
-from vultus.server.context import Reader
-from vultus.server.photos import Photo, body_of, decoded, uploaded
+from vultus.core.errors import VultusError
+from vultus.core.faces import Image
+from vultus.pipeline.photos import AnalysedPhoto
+from vultus.server.context import Caller, Operator, Reader
+from vultus.server.fields import Fmr
+from vultus.server.photos import (
+    Photo,
+    Photos,
+    body_of,
+    decoded,
+    place_among,
+    sources,
+    uploaded,
+)
+from vultus.server.problems import refused_photo
 from vultus.server.routing import make_router
-from vultus.server.schemas import FoundFace, FoundFaces, Verified, boxes
+from vultus.server.schemas import (
+    EmbeddedFace,
+    EmbeddedFaces,
+    FoundFace,
+    FoundFaces,
+    FoundFacesOfPhoto,
+    FoundFacesOfPhotos,
+    MeasuredFace,
+    MeasuredFaces,
+    RefusedPhoto,
+    Space,
+    Verified,
+    boxes,
+)
 
 router = make_router("/v1", "photos", 411, 413, 415)
-
-Fmr = Annotated[float, Query(gt=0, le=1, description="False match rate, at most.")]
 
 
 async def _pair(request: Request) -> list[bytes]:
@@ -22,16 +47,64 @@ async def _pair(request: Request) -> list[bytes]:
 @router.post("/detect", openapi_extra=body_of("photo"))
 def detect(caller: Reader, photo: Photo) -> FoundFaces:
     """Find the faces of a photo, and say which are too poor to be compared."""
-    context = caller.context
-    image = decoded(photo, what="the photo", most_pixels=context.settings.most_pixels)
-    seen = next(context.recognizer.analyse([image]))
+    seen = _seen(caller, photo)
+    return FoundFaces(faces=found(seen), notes=notes_of(seen))
+
+
+@router.post("/detect/photos")
+def detect_photos(caller: Reader, photos: Photos) -> FoundFacesOfPhotos:
+    """Find the faces of several photos; each answer is that of the photo alone."""
+    sent = sources(photos, caller.context.settings)
+    told: dict[int, FoundFacesOfPhoto] = {}
+
+    def unread(name: str, error: VultusError) -> None:
+        place = place_among(name)
+        problem = RefusedPhoto(**refused_photo(place, error))
+        told[place] = FoundFacesOfPhoto(photo=place, problem=problem, faces=[])
+
+    for seen in caller.context.recognizer.analyse(sent, on_error=unread):
+        place = seen.place + 1
+        told[place] = FoundFacesOfPhoto(
+            photo=place, problem=None, faces=found(seen), notes=notes_of(seen)
+        )
+    return FoundFacesOfPhotos(photos=[told[place] for place in sorted(told)])
+
+
+@router.post("/quality", openapi_extra=body_of("photo"))
+def quality(caller: Reader, photo: Photo) -> MeasuredFaces:
+    """Measure the faces of a photo."""
+    seen = _seen(caller, photo)
     faces = [
-        FoundFace(box_xyxy=box, score=score, refusal=list(refusal))
-        for box, score, refusal in zip(
-            boxes(seen.faces), seen.faces.scores.tolist(), seen.refusals, strict=True
+        MeasuredFace(
+            **face.model_dump(),
+            quality=float(seen.quality.score[place]),
+            measures={
+                name: value if math.isfinite(value) else None for name, value in measures.items()
+            },
+        )
+        for place, (face, measures) in enumerate(
+            zip(found(seen), seen.quality.to_dicts(), strict=True)
         )
     ]
-    return FoundFaces(faces=faces, notes=[seen.righting.words] if seen.righting.words else [])
+    return MeasuredFaces(faces=faces, notes=notes_of(seen))
+
+
+@router.post("/embeddings", openapi_extra=body_of("photo"))
+def embeddings(caller: Operator, photo: Photo) -> EmbeddedFaces:
+    """The faces of a photo as vectors, which are biometric data: comparable outside, too."""
+    seen = _seen(caller, photo)
+    vectors = seen.embeddings
+    faces = [
+        EmbeddedFace(
+            **face.model_dump(),
+            quality=float(seen.quality.score[place]),
+            norm=float(vectors.norms[place]),
+            vector=vectors.vectors[place].tolist(),
+        )
+        for place, face in enumerate(found(seen))
+    ]
+    space = Space(**vectors.space.to_dict())
+    return EmbeddedFaces(space=space, faces=faces, notes=notes_of(seen))
 
 
 @router.post("/verify", openapi_extra=body_of("a", "b"))
@@ -39,10 +112,31 @@ def verify(
     caller: Reader, pair: Annotated[list[bytes], Depends(_pair)], fmr: Fmr = DEFAULT_FMR
 ) -> Verified:
     """Decide whether two photos show one person."""
-    context = caller.context
     first, second = (
-        decoded(data, what=name, most_pixels=context.settings.most_pixels)
-        for data, name in zip(pair, ("a", "b"), strict=True)
+        _image(caller, data, what) for data, what in zip(pair, ("a", "b"), strict=True)
     )
-    answer = context.recognizer.verify(first, second, fmr=fmr)
+    answer = caller.context.recognizer.verify(first, second, fmr=fmr)
     return Verified(**answer.to_dict())
+
+
+def found(seen: AnalysedPhoto) -> list[FoundFace]:
+    """The faces of a photo as they are told."""
+    return [
+        FoundFace(box_xyxy=box, score=score, refusal=list(refusal))
+        for box, score, refusal in zip(
+            boxes(seen.faces), seen.faces.scores.tolist(), seen.refusals, strict=True
+        )
+    ]
+
+
+def notes_of(seen: AnalysedPhoto) -> list[str]:
+    """What else there is to know of a photo."""
+    return [seen.righting.words] if seen.righting.words else []
+
+
+def _seen(caller: Caller, photo: bytes) -> AnalysedPhoto:
+    return next(caller.context.recognizer.analyse([_image(caller, photo, "the photo")]))
+
+
+def _image(caller: Caller, photo: bytes, what: str) -> Image:
+    return decoded(photo, what=what, most_pixels=caller.context.settings.most_pixels)

@@ -126,7 +126,7 @@ class _Viewer:
             people = [_uid(self._gallery, answer) for answer in answers]
         except VultusError as error:  # who was named may have been erased meanwhile
             return {"problem": of_library(error).detail}
-        told = identified(photo.faces, answers, people).model_dump()
+        told = identified(self._gallery, photo.faces, answers, people).model_dump()
         return {"size_hw": image.shape[:2], **told}
 
     def _note(self, answers: list[Identification]) -> None:

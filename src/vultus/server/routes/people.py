@@ -1,194 +1,168 @@
-"""The people of a gallery: enrolled, looked at, erased."""
+"""The people of a gallery: listed, looked at, changed, verified, erased."""
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, File, Form, Path, Query, UploadFile
-from pydantic import Json
+from fastapi import Query, Response
 
-from vultus.core.errors import IdentityNotFoundError, VultusError
+from vultus.core.choices import DEFAULT_FMR
+from vultus.core.results import Verification
 from vultus.gallery.events.event import NewEvent
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people.details import Consent, Person, PersonDetails, now
+from vultus.gallery.people.details import Person, PersonDetails
 from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.security.audit import AuditEntry
 from vultus.pipeline.erasing import erase_people
-from vultus.server.context import Admin, Caller, Operator, Reader
-from vultus.server.photos import decoded
-from vultus.server.problems import ProblemError, code_of
+from vultus.pipeline.person_check import verify_person
+from vultus.server.context import Admin, Operator, Reader
+from vultus.server.fields import Cursor, Fmr, GalleryId, Limit, PersonId, cursor_after, place_of
+from vultus.server.people import PersonChange, by_id, by_name, check_external_id
+from vultus.server.photos import Photo, body_of, decoded
+from vultus.server.problems import ProblemError, responses
 from vultus.server.routing import make_router
-from vultus.server.schemas import Enrolled, Erased, People, PersonTold, RefusedPhoto
+from vultus.server.schemas import Erased, People, PersonTold, Verified
+from vultus.server.tags import IfMatch, check_match, tag_of
 
 router = make_router("/v1/galleries/{gallery}/people", "people", 404, 409, 411, 413, 415)
 
-PersonId = Annotated[str, Path(description="The person's id: 32 hexadecimal digits.")]
-Photos = Annotated[list[UploadFile], File(description="Photos of this one person.")]
-Force = Annotated[
-    bool, Form(description="Take photos unlike the person's others or like somebody else, too.")
+_LOOKED_AT = 5000
+"""People of one page among whom those are looked for that fit; each has to be opened."""
+
+Part = Annotated[
+    str, Query(max_length=200, description="Only people in whose name or external id this is.")
 ]
-
-_CURSOR = re.compile("p[0-9a-f]{1,15}")
-
-
-def _details(
-    external_id: Annotated[str | None, Form(description="The id elsewhere.")] = None,
-    groups: Annotated[list[str] | None, Form(description="Once for each group.")] = None,
-    metadata: Annotated[Json[dict[str, Any]] | None, Form(description="JSON.")] = None,
-    consent_purpose: Annotated[str | None, Form(description="What was agreed to.")] = None,
-    consent_until: Annotated[str | None, Form(description="ISO 8601.")] = None,
-    retain_until: Annotated[str | None, Form(description="ISO 8601; erased then.")] = None,
-) -> PersonDetails:
-    consent = None
-    if consent_purpose is not None:
-        consent = Consent(given_at=now(), purpose=consent_purpose, until=consent_until)
-    elif consent_until is not None:
-        raise ProblemError(422, "invalid-input", "consent_until takes consent_purpose")
-    return PersonDetails(
-        external_id=external_id,
-        groups=groups,
-        metadata=metadata,
-        consent=consent,
-        retain_until=retain_until,
-    )
-
-
-@router.post("", status_code=201)
-def enroll(
-    caller: Operator,
-    gallery: str,
-    photos: Photos,
-    name: Annotated[str, Form(description="Who it is, 1 to 200 characters.")],
-    details: Annotated[PersonDetails, Depends(_details)],
-    force: Force = False,
-) -> Enrolled:
-    """Enrol a new person; photos that cannot be used are told, with the reason."""
-    known, identity = caller.gallery(gallery), normalise_identity(name)
-    with caller.context.galleries.enrolling(gallery):
-        if _by_name(known, identity) is not None:
-            raise ProblemError(
-                409, "person-exists", "somebody of this name is enrolled; send them more photos"
-            )
-        return _enroll(caller, known, identity, photos, details=details, force=force)
-
-
-@router.post("/{person}/photos", status_code=201)
-def add_photos(
-    caller: Operator, gallery: str, person: PersonId, photos: Photos, force: Force = False
-) -> Enrolled:
-    """Add photos of somebody who is enrolled."""
-    known = caller.gallery(gallery)
-    found = _by_id(known, person)
-    return _enroll(caller, known, found.identity, photos, details=None, force=force)
+Exact = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
 @router.get("")
 def list_people(
     caller: Reader,
-    gallery: str,
-    cursor: Annotated[str, Query(description="`next` of the page before.")] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    gallery: GalleryId,
+    cursor: Cursor = "",
+    limit: Limit = 100,
+    query: Part = "",
+    external_id: Exact = None,
 ) -> People:
-    """People in the order of enrolment, page by page."""
+    """People in the order of enrolment, page by page.
+
+    With `query`, a page may have fewer people than `limit`, or none, and yet a next one. With
+    `external_id`, it is the one person who has it.
+    """
     known = caller.gallery(gallery)
-    people, following = known.people_page(after=_after(cursor), limit=limit)
-    return People(
-        people=[PersonTold.of(person) for person in people],
-        next=None if following is None else f"p{following:x}",
-    )
+    if external_id is not None:
+        person = known.person_by_external_id(external_id)
+        return People(people=[] if person is None else [PersonTold.of(person)], next=None)
+    people, following = _page(known, place_of("p", cursor), limit, query.casefold())
+    told = [PersonTold.of(person) for person in people]
+    return People(people=told, next=cursor_after("p", following))
 
 
 @router.get("/{person}")
-def person_told(caller: Reader, gallery: str, person: PersonId) -> PersonTold:
-    """What is known of one person but the vectors."""
-    return PersonTold.of(_by_id(caller.gallery(gallery), person))
+def person_told(
+    caller: Reader, gallery: GalleryId, person: PersonId, response: Response
+) -> PersonTold:
+    """What is known of one person but the vectors; the header ETag names this state."""
+    told = PersonTold.of(by_id(caller.gallery(gallery), person))
+    response.headers["ETag"] = tag_of(told)
+    return told
 
 
-@router.delete("/{person}")
-def erase(caller: Admin, gallery: str, person: PersonId) -> Erased:
+@router.patch("/{person}", responses=responses(412, 428))
+def change(
+    caller: Operator,
+    gallery: GalleryId,
+    person: PersonId,
+    wanted: PersonChange,
+    response: Response,
+    if_match: IfMatch = None,
+) -> PersonTold:
+    """Rename a person, and note id, groups, metadata, consent and retention.
+
+    `If-Match` must have the `ETag` of what was read, so that nobody overwrites unseen changes.
+    """
+    known, details = caller.gallery(gallery), wanted.details()
+    with known.changing():
+        found = by_id(known, person)
+        check_match(if_match, PersonTold.of(found), needed=True)
+        check_external_id(known, details, person)
+        name = _new_name(known, found, wanted)
+        if name is not None:
+            known.rename(found.identity, name)
+        if details != PersonDetails():
+            known.note(name or found.identity, details)
+        told = PersonTold.of(by_id(known, person))
+    response.headers["ETag"] = tag_of(told)
+    return told
+
+
+@router.delete("/{person}", responses=responses(412))
+def erase(caller: Admin, gallery: GalleryId, person: PersonId, if_match: IfMatch = None) -> Erased:
     """Erase a person from the gallery; the receipt says what is gone."""
     known = caller.gallery(gallery)
-    done = erase_people(known, [_by_id(known, person).identity])
+    found = by_id(known, person)
+    check_match(if_match, PersonTold.of(found), needed=False)
+    done = erase_people(known, [found.identity])
     if caller.context.settings.keep_events:
         EventLog(known).append(NewEvent(type="erased", source="api"))
     return Erased(receipt=done.receipts[0].to_dict())
 
 
-def _enroll(
-    caller: Caller,
-    known: Gallery,
-    identity: str,
-    photos: list[UploadFile],
-    *,
-    details: PersonDetails | None,
-    force: bool,
-) -> Enrolled:
-    settings = caller.context.settings
-    if len(photos) > settings.most_photos:
-        raise ProblemError(
-            413, "too-many-photos", f"send {settings.most_photos} photos at most, got {len(photos)}"
-        )
-    refused: list[RefusedPhoto] = []
-    images, places = [], []
-    for place, photo in enumerate(photos, 1):
-        try:
-            image = decoded(
-                photo.file.read(), what=f"photo {place}", most_pixels=settings.most_pixels
-            )
-        except VultusError as error:
-            refused.append(_refused(place, error))
-        else:
-            images.append(image)
-            places.append(place)
-
-    def note(told: str, error: VultusError) -> None:
-        # Photos without a path are called `photo 1`, `photo 2` by the recogniser.
-        place = places[int(told.removeprefix("photo ")) - 1]
-        detail = str(error).replace(told, f"photo {place}")
-        refused.append(RefusedPhoto(photo=place, code=code_of(error)[1], detail=detail))
-
-    added = caller.context.recognizer.enroll(
-        known, identity, images, on_error=note, details=details, force=force
-    ) if images else 0  # fmt: skip
-    refused.sort(key=lambda photo: photo.photo)
-    if not added:
-        raise ProblemError(
-            422,
-            "no-photo-taken",
-            "no photo could be taken: "
-            + "; ".join(f"photo {photo.photo}: {photo.detail}" for photo in refused),
-            errors=[photo.model_dump() for photo in refused],
-        )
-    person = known.person(identity)
-    if settings.keep_events:
-        EventLog(known).append(
-            NewEvent(type="enrolled", source="api", person=person.uid, data={"photos": added})
-        )
-    return Enrolled(person=PersonTold.of(person), added=added, refused=refused)
+@router.post("/{person}/verify", openapi_extra=body_of("photo"))
+def verify(
+    caller: Reader, gallery: GalleryId, person: PersonId, photo: Photo, fmr: Fmr = DEFAULT_FMR
+) -> Verified:
+    """Decide whether a photo shows this person, by all photos of theirs."""
+    context, known = caller.context, caller.gallery(gallery)
+    found = by_id(known, person)
+    image = decoded(photo, what="the photo", most_pixels=context.settings.most_pixels)
+    answer = verify_person(context.recognizer, known, found.identity, image, fmr=fmr)
+    _log_verified(known, found, answer)
+    return Verified(**answer.to_dict())
 
 
-def _refused(place: int, error: VultusError) -> RefusedPhoto:
-    return RefusedPhoto(photo=place, code=code_of(error)[1], detail=str(error))
+def _page(known: Gallery, after: int, limit: int, part: str) -> tuple[list[Person], int | None]:
+    """People that fit, and the place behind which the next page begins."""
+    if not part:
+        return known.people_page(after=after, limit=limit)
+    found: list[Person] = []
+    place: int | None = after
+    looked_at = 0
+    while place is not None and len(found) < limit and looked_at < _LOOKED_AT:
+        # So many that none who fits is beyond the end of the page.
+        step = limit - len(found)
+        people, place = known.people_page(after=place, limit=step)
+        looked_at += step
+        found += [person for person in people if _fits(person, part)]
+    return found, place
 
 
-def _by_name(known: Gallery, identity: str) -> Person | None:
-    try:
-        return known.person(identity)
-    except IdentityNotFoundError:
+def _fits(person: Person, part: str) -> bool:
+    texts = (person.identity, person.external_id or "")
+    return any(part in text.casefold() for text in texts)
+
+
+def _new_name(known: Gallery, found: Person, wanted: PersonChange) -> str | None:
+    if "name" not in wanted.model_fields_set:
         return None
+    name = normalise_identity(wanted.name)
+    if name == found.identity:
+        return None
+    if by_name(known, name) is not None:
+        raise ProblemError(409, "person-exists", "somebody else has this name")
+    return name
 
 
-def _by_id(known: Gallery, uid: str) -> Person:
-    person = known.person_by_uid(uid)
-    if person is None:
-        raise ProblemError(
-            404, "person-not-found", "nobody with this id is enrolled in this gallery"
+def _log_verified(known: Gallery, person: Person, answer: Verification) -> None:
+    opened = known.opened
+    with opened.store.transaction(write=True):
+        known.audit.append(
+            AuditEntry(
+                actor=opened.actor,
+                action="verify",
+                subject=opened.subject(person),
+                decision="accepted" if answer.same_person else "rejected",
+                similarity=answer.similarity,
+                threshold=answer.threshold.similarity,
+                model=known.space.model,
+            )
         )
-    return person
-
-
-def _after(cursor: str) -> int:
-    if not cursor:
-        return 0
-    if _CURSOR.fullmatch(cursor) is None:
-        raise ProblemError(422, "invalid-input", "cursor must be `next` of the page before")
-    return int(cursor[1:], 16)

@@ -1,0 +1,202 @@
+"""Photos of people: enrolled, listed, taken out again."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Depends, Form, Response
+
+from vultus.core.errors import VultusError
+from vultus.gallery.events.event import NewEvent
+from vultus.gallery.events.log import EventLog
+from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.crops import KeptCrops
+from vultus.gallery.people.details import Consent, PersonDetails, now
+from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.upkeep.photos import remove_photos
+from vultus.image.encode import encoded
+from vultus.server.context import Caller, Operator
+from vultus.server.fields import GalleryId, GroupName, Moment, Name, Number, PersonId, Purpose
+from vultus.server.people import PersonPhoto, PersonPhotos, by_id, by_name, check_external_id
+from vultus.server.photos import Photos, place_among, sources
+from vultus.server.problems import ProblemError, refused_photo
+from vultus.server.routing import make_router
+from vultus.server.schemas import (
+    Enrolled,
+    PersonTold,
+    RefusedPhoto,
+)
+from vultus.server.tags import tag_of
+
+router = make_router("/v1/galleries/{gallery}/people", "people", 404, 409, 411, 413, 415)
+
+Force = Annotated[
+    bool, Form(description="Take photos unlike the person's others or like somebody else, too.")
+]
+
+
+def _details(
+    external_id: Annotated[Name | None, Form(description="The id elsewhere.")] = None,
+    groups: Annotated[
+        list[GroupName] | None, Form(max_length=100, description="Once for each group.")
+    ] = None,
+    metadata: Annotated[
+        str | None, Form(max_length=1 << 16, description="A JSON object.", examples=["{}"])
+    ] = None,
+    consent_purpose: Annotated[Purpose | None, Form(description="What was agreed to.")] = None,
+    consent_until: Annotated[Moment | None, Form(description="ISO 8601.")] = None,
+    retain_until: Annotated[Moment | None, Form(description="ISO 8601; erased then.")] = None,
+) -> PersonDetails:
+    consent = None
+    if consent_purpose is not None:
+        consent = Consent(given_at=now(), purpose=consent_purpose, until=consent_until)
+    elif consent_until is not None:
+        raise ProblemError(422, "invalid-input", "consent_until takes consent_purpose")
+    return PersonDetails(
+        external_id=external_id,
+        groups=groups,
+        metadata=None if metadata is None else _json_object(metadata),
+        consent=consent,
+        retain_until=retain_until,
+    )
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ProblemError(422, "invalid-input", "metadata must be a JSON object")
+    return value
+
+
+@router.post("", status_code=201)
+def enroll(
+    caller: Operator,
+    gallery: GalleryId,
+    photos: Photos,
+    name: Annotated[Name, Form(description="Who it is, 1 to 200 characters.")],
+    details: Annotated[PersonDetails, Depends(_details)],
+    force: Force = False,
+) -> Enrolled:
+    """Enrol a new person; photos that cannot be used are told, with the reason."""
+    known, identity = caller.gallery(gallery), normalise_identity(name)
+    if by_name(known, identity) is not None:  # before any work, and again when it is done
+        raise ProblemError(
+            409, "person-exists", "somebody of this name is enrolled; send them more photos"
+        )
+    check_external_id(known, details, None)
+    return _enroll(caller, known.expecting(None), identity, photos, details=details, force=force)
+
+
+@router.post("/{person}/photos", status_code=201)
+def add_photos(
+    caller: Operator,
+    gallery: GalleryId,
+    person: PersonId,
+    photos: Photos,
+    force: Force = False,
+) -> Enrolled:
+    """Add photos of somebody who is enrolled."""
+    known = caller.gallery(gallery)
+    found = by_id(known, person)
+    return _enroll(
+        caller, known.expecting(person), found.identity, photos, details=None, force=force
+    )
+
+
+@router.get("/{person}/photos")
+def list_photos(caller: Operator, gallery: GalleryId, person: PersonId) -> PersonPhotos:
+    """What is known of each photo of a person but the vector."""
+    known = caller.gallery(gallery)
+    with known.opened.store.transaction():
+        facts = known.photos(by_id(known, person).identity)
+        member = known.opened.roster.find_uid(bytes.fromhex(person))
+        crops = set() if member is None else set(KeptCrops(known).of(member))
+    photos = [
+        PersonPhoto(
+            **{name: value for name, value in told.items() if name in PersonPhoto.model_fields},
+            crop=told["number"] in crops,
+        )
+        for told in facts
+    ]
+    return PersonPhotos(photos=photos)
+
+
+@router.get(
+    "/{person}/photos/{number}/crop",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The aligned face."}},
+)
+def crop(caller: Operator, gallery: GalleryId, person: PersonId, number: Number) -> Response:
+    """The aligned face of one photo, where the gallery keeps crops."""
+    known = caller.gallery(gallery)
+    by_id(known, person)
+    with known.opened.store.transaction():
+        member = known.opened.roster.find_uid(bytes.fromhex(person))
+        kept = None if member is None else KeptCrops(known).of(member).get(number)
+    if kept is None:
+        raise ProblemError(404, "crop-not-found", "no crop of such a photo is kept")
+    return Response(encoded(kept.pixels, ".png"), media_type="image/png")
+
+
+@router.delete("/{person}/photos/{number}")
+def remove_photo(
+    caller: Operator,
+    gallery: GalleryId,
+    person: PersonId,
+    number: Number,
+    response: Response,
+) -> PersonTold:
+    """Erase one photo of a person who keeps others."""
+    known = caller.gallery(gallery)
+    with known.changing():
+        found = by_id(known, person)
+        numbers = [photo["number"] for photo in known.photos(found.identity)]
+        if number not in numbers:
+            raise ProblemError(404, "photo-not-found", "there is no such photo of this person")
+        if len(numbers) == 1:
+            raise ProblemError(409, "last-photo", "it is the last photo; erase the person instead")
+        remove_photos(known, found.identity, [number])
+        told = PersonTold.of(by_id(known, person))
+    response.headers["ETag"] = tag_of(told)
+    return told
+
+
+def _enroll(
+    caller: Caller,
+    known: Gallery,
+    identity: str,
+    photos: Photos,
+    *,
+    details: PersonDetails | None,
+    force: bool,
+) -> Enrolled:
+    refused: list[RefusedPhoto] = []
+
+    def note(name: str, error: VultusError) -> None:
+        refused.append(RefusedPhoto(**refused_photo(place_among(name), error)))
+
+    added = caller.context.recognizer.enroll(
+        known,
+        identity,
+        sources(photos, caller.context.settings),
+        on_error=note,
+        details=details,
+        force=force,
+    )
+    refused.sort(key=lambda photo: photo.photo)
+    if not added:
+        raise ProblemError(
+            422,
+            "no-photo-taken",
+            "no photo could be taken: "
+            + "; ".join(f"photo {photo.photo}: {photo.detail}" for photo in refused),
+            errors=[photo.model_dump() for photo in refused],
+        )
+    person = known.person(identity)
+    if caller.context.settings.keep_events:
+        EventLog(known).append(
+            NewEvent(type="enrolled", source="api", person=person.uid, data={"photos": added})
+        )
+    return Enrolled(person=PersonTold.of(person), added=added, refused=refused)
