@@ -7,6 +7,7 @@ from vultus.core.errors import CalibrationError, InputError
 from vultus.core.text import rounded_up
 from vultus.matching.fpir_curves import FpirCurves, people_for_fpir, smallest_fpir
 from vultus.matching.fpir_levels import FpirCurve, PhotoLevel, RateSpread
+from vultus.matching.stretch import Stretch
 
 N_PEOPLE = 2000
 
@@ -155,3 +156,15 @@ def test_a_followed_tail_carries_thirty_times_more_and_no_more() -> None:
 def test_the_smallest_rates_are_refused_like_small_ones(fpir: float, size: int) -> None:
     with pytest.raises(CalibrationError, match="takes a calibration on"):
         RATES.threshold(fpir, people_by_photos={1: size})
+
+
+def test_as_many_photos_as_nobody_measured_are_taken_as_the_next_more() -> None:
+    stretches = tuple(Stretch(k, 1, 1 + k / 100, 1.0, 1.2, 100 + k) for k in (1, 2, 3, 5))
+    curve = FpirCurve(10, np.array([0.1, 0.5, 0.9]), np.array([0.5, 1e-2, 1e-6]))
+    curves = FpirCurves((PhotoLevel(1, (curve,), 10, 10, 100),), "made up", stretches=stretches)
+    four = curves.for_probes(4)
+    assert "4 photos of the probe taken as 5 fused, as of 105 people" in four.origin
+    five = curves.for_probes(5)
+    np.testing.assert_array_equal(
+        four.levels[0].curves[0].similarities, five.levels[0].curves[0].similarities
+    )

@@ -118,9 +118,11 @@ class FpirCurves:
             if both is None or alone is None:
                 raise CalibrationError(unmeasured(photos_per_probe))
             levels.append(level.stretched(max(1.0, both.factor / alone.factor)))
-        most = max(x.photos_per_probe for x in known)
-        n = min(x.n_people for x in known if x.photos_per_probe == min(photos_per_probe, most))
-        taken = f" taken as {most}" if photos_per_probe > most else ""
+        counts = sorted({x.photos_per_probe for x in known})
+        # As `stretch_of` takes them: the next more, or the most.
+        as_many = next((k for k in counts if k >= photos_per_probe), counts[-1])
+        n = min(x.n_people for x in known if x.photos_per_probe == as_many)
+        taken = "" if as_many == photos_per_probe else f" taken as {as_many}"
         origin = f"{photos_per_probe} photos of the probe{taken} fused, as of {n:,} people"
         return replace(
             self,

@@ -17,6 +17,7 @@ EVENT_TYPES: dict[str, str] = {
     "left": "a face is no longer in view",
     "recognised": "a face is of somebody who is enrolled",
     "unknown": "a face is of nobody who is enrolled, as far as one can tell",
+    "revised": "what an earlier event said of a face was wrong; `revises` has its id",
     "refused": "a face could not be judged; the reasons say why",
     "enrolled": "somebody was enrolled, or got more photos",
     "changed": "what is noted of somebody was changed",

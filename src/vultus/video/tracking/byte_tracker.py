@@ -63,12 +63,13 @@ class ByteTracker:
 
     Attributes:
         tracks: Those alive, also tentative and lost ones, by their numbers.
+        begun: Tracks begun so far.
     """
 
     def __init__(self, settings: TrackerSettings | None = None, *, begun: int = 0) -> None:
         self.settings = TrackerSettings() if settings is None else settings
         self.tracks: list[Track] = []
-        self._begun = begun
+        self.begun = begun
 
     def update(
         self, faces: Faces, time_s: float, *, looked_for: Sequence[int] | None = None
@@ -112,17 +113,17 @@ class ByteTracker:
 
     def renumbered(self, track: Track) -> int:
         """Give a track a new number: it goes on as somebody else's. The number it had."""
-        was, self._begun = track.number, self._begun + 1
-        track.number = self._begun
+        was, self.begun = track.number, self.begun + 1
+        track.number = self.begun
         return was
 
     def to_dict(self) -> dict[str, Any]:
         """Where it stands, fit for JSON, without loss."""
-        return {"begun": self._begun, "tracks": [track.to_dict() for track in self.tracks]}
+        return {"begun": self.begun, "tracks": [track.to_dict() for track in self.tracks]}
 
     def restore(self, values: dict[str, Any]) -> None:
         """Go on where `to_dict` stood."""
-        self._begun = values["begun"]
+        self.begun = values["begun"]
         self.tracks = [Track.from_dict(track) for track in values["tracks"]]
 
     def _matched(
@@ -168,12 +169,12 @@ class ByteTracker:
             track.state = "lost"
 
     def _begin(self, faces: Faces, place: int, time_s: float) -> None:
-        self._begun += 1
+        self.begun += 1
         box = faces.boxes[place]
         state = "tracked" if self.settings.n_confirming == 1 else "tentative"
         self.tracks.append(
             Track(
-                number=self._begun,
+                number=self.begun,
                 state=state,  # type: ignore[arg-type]
                 motion=Motion.begun(box),
                 start_s=time_s,

@@ -1,0 +1,1 @@
+"""One face passing by: its best shots, and one decision with an error rate."""
