@@ -24,6 +24,10 @@ OPERATIONS = [
     ("POST", "/v1/embeddings", Role.operator),
     ("POST", "/v1/verify", Role.reader),
     ("POST", "/v1/crop", Role.reader),
+    ("POST", "/v1/cluster", Role.reader),
+    ("GET", "/v1/models", Role.reader),
+    ("GET", "/v1/calibration", Role.reader),
+    ("PUT", "/v1/calibration", Role.admin),
     ("GET", "/v1/galleries", Role.reader),
     ("POST", "/v1/galleries", Role.admin),
     ("GET", _G, Role.reader),
@@ -43,6 +47,20 @@ OPERATIONS = [
     ("DELETE", f"{_G}/people/{{person}}/photos/{{number}}", Role.operator),
     ("GET", f"{_G}/people/{{person}}/photos/{{number}}/crop", Role.operator),
     ("GET", "/metrics", Role.operator),
+    ("GET", f"{_G}/people/{{person}}/export", Role.admin),
+    ("GET", f"{_G}/review", Role.operator),
+    ("PUT", f"{_G}/review", Role.admin),
+    ("DELETE", f"{_G}/review", Role.admin),
+    ("GET", f"{_G}/review/groups", Role.operator),
+    ("POST", f"{_G}/review/assign", Role.operator),
+    ("POST", f"{_G}/review/deny", Role.operator),
+    ("POST", f"{_G}/review/dismiss", Role.operator),
+    ("GET", f"{_G}/merges", Role.operator),
+    ("POST", f"{_G}/merges", Role.operator),
+    ("POST", f"{_G}/merges/{{number}}/undo", Role.operator),
+    ("GET", f"{_G}/audit", Role.admin),
+    ("POST", f"{_G}/audit/verify", Role.admin),
+    ("GET", f"{_G}/export", Role.admin),
     ("GET", "/v1/keys", Role.admin),
     ("POST", "/v1/keys", Role.admin),
     ("DELETE", "/v1/keys/{key_id}", Role.admin),
@@ -71,9 +89,9 @@ def test_a_key_touches_its_galleries_alone(client: Client) -> None:
     other = client(Role.admin, ["others"])
     for method, template, _ in OPERATIONS:
         path = filled(template)
-        whole_service = path.startswith(("/v1/keys", "/metrics")) or (method, path) == (
-            "POST",
-            "/v1/galleries",
+        whole_service = path.startswith(("/v1/keys", "/metrics")) or (method, path) in (
+            ("POST", "/v1/galleries"),
+            ("PUT", "/v1/calibration"),
         )
         if path.startswith("/v1/galleries/") or whole_service:
             body = {"id": "new", "role": "admin"} if whole_service and method == "POST" else None

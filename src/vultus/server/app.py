@@ -10,6 +10,7 @@ from vultus.server import problems
 from vultus.server.context import Context
 from vultus.server.guard import Guard
 from vultus.server.routes import (
+    clusters,
     crops,
     faces,
     galleries,
@@ -18,15 +19,18 @@ from vultus.server.routes import (
     keys,
     live,
     metrics,
+    models,
     page,
     people,
     person_photos,
+    records,
+    review,
     session,
 )
 
 _MODULES = (
-    *(health, session, faces, crops, galleries, identifying, people, person_photos),
-    *(keys, metrics),
+    *(health, session, faces, crops, clusters, models, galleries, identifying),
+    *(people, person_photos, review, records, keys, metrics),
 )
 ROUTERS = tuple(module.router for module in _MODULES)
 """All that the service answers; what is to be answered, too, is added here."""

@@ -25,6 +25,7 @@ from vultus.core.errors import (
     QualityError,
     RepeatedPhotoError,
     SeveralFacesError,
+    SpaceMismatchError,
     TooManyFacesError,
     VultusError,
 )
@@ -45,6 +46,7 @@ _CODES: dict[type[VultusError], tuple[int, str]] = {
     IdentityNotFoundError: (404, "person-not-found"),
     NameTakenError: (409, "person-exists"),
     GallerySpaceError: (409, "other-model"),
+    SpaceMismatchError: (409, "other-model"),
     GalleryError: (500, "gallery-unusable"),
     InputError: (422, "invalid-input"),
 }
