@@ -70,9 +70,18 @@ def served(tiny_embedder: Embedder) -> Recognizer:
 
 
 @pytest.fixture
-def context(tmp_path: Path, served: Recognizer, tiny_calibration: Calibration) -> Iterator[Context]:
-    recognizer = served
-    recognizer.use_calibration(tiny_calibration)
+def recognizer(served: Recognizer, tiny_calibration: Calibration) -> Callable[[], Recognizer]:
+    """Gives the recogniser, of the tiny model, as a service gets it."""
+
+    def make() -> Recognizer:
+        served.use_calibration(tiny_calibration)
+        return served
+
+    return make
+
+
+@pytest.fixture
+def context(tmp_path: Path, recognizer: Callable[[], Recognizer]) -> Iterator[Context]:
     settings = ServerSettings(
         gallery=(tmp_path / "people.db",),
         data=tmp_path / "more",
@@ -81,8 +90,9 @@ def context(tmp_path: Path, served: Recognizer, tiny_calibration: Calibration) -
         most_photos=3,
     )
     (tmp_path / "more").mkdir()
-    made = open_context(settings, recognizer)
+    made = open_context(settings, recognizer())
     yield made
+    made.background.close()
     made.galleries.close()
 
 

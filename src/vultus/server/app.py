@@ -12,6 +12,7 @@ from vultus.server.guard import Guard
 from vultus.server.routes import (
     clusters,
     crops,
+    events,
     faces,
     galleries,
     health,
@@ -26,11 +27,12 @@ from vultus.server.routes import (
     records,
     review,
     session,
+    webhooks,
 )
 
 _MODULES = (
     *(health, session, faces, crops, clusters, models, galleries, identifying),
-    *(people, person_photos, review, records, keys, metrics),
+    *(people, person_photos, review, records, events, webhooks, keys, metrics),
 )
 ROUTERS = tuple(module.router for module in _MODULES)
 """All that the service answers; what is to be answered, too, is added here."""
@@ -48,7 +50,9 @@ def make_app(context: Context) -> FastAPI:
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
+        context.background.start()
         yield
+        context.background.close()
         context.galleries.close()
 
     # No pages of documentation: they would load scripts from elsewhere.

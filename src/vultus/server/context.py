@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.recognizer import Recognizer
 from vultus.server.access import AccessKey, KeyRing, RateLimit, Role
+from vultus.server.background import Background
 from vultus.server.galleries import Galleries
 from vultus.server.metrics import Metrics
 from vultus.server.problems import ProblemError
@@ -32,6 +33,7 @@ class Context:
         rates: How often.
         sessions: Who is logged in on the page.
         metrics: What is counted of all that.
+        background: What goes on beside requests.
     """
 
     settings: ServerSettings
@@ -41,6 +43,7 @@ class Context:
     rates: RateLimit
     sessions: Sessions
     metrics: Metrics
+    background: Background
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ _FREE = ("/health/", "/page/")
 """Always answered: health, and the page's own files, of which a browser asks for many at once."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Whoever asks may make up others: those are neither logged nor counted by name."""
+_STREAMS = "/stream"
+"""Counted by `vultus.server.streams.Streams`; who listens keeps nobody from being answered."""
 
 
 class Guard:
@@ -39,7 +41,8 @@ class Guard:
     Args:
         app: What answers.
         most_bytes: Of a request.
-        in_flight: Requests that are worked on at once; health and the page are always answered.
+        in_flight: Requests that are worked on at once; health and the page are always answered,
+            and who listens to events does not count.
         metrics: Where they are counted.
     """
 
@@ -69,7 +72,8 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        counted = scope["path"] != "/" and not scope["path"].startswith(_FREE)
+        path = scope["path"]
+        counted = path != "/" and not (path.startswith(_FREE) or path.endswith(_STREAMS))
         self._count(counted)
         try:
             if (problem := self._refusal(scope, counted=counted)) is not None:

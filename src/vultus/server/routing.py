@@ -8,6 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from vultus.server.context import CallerWith
+from vultus.server.idempotency import HEADER_PARAMETER, answered_once, creates, is_streamed
 from vultus.server.problems import responses
 
 
@@ -25,15 +26,26 @@ def make_router(prefix: str, tag: str, *statuses: int) -> APIRouter:
 
 
 class _Checked(APIRoute):
-    """FastAPI reads a form or a body before it asks dependencies; this asks for the key first."""
+    """FastAPI reads a form or a body before it asks dependencies; this asks for the key first.
+
+    What makes something takes an ``Idempotency-Key``.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if creates(self.methods, self.status_code):
+            extra = dict(self.openapi_extra or {})
+            extra["parameters"] = [*extra.get("parameters", []), HEADER_PARAMETER]
+            self.openapi_extra = extra
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answered, checks = super().get_route_handler(), checks_of(self)
+        once = creates(self.methods, self.status_code) and not is_streamed(self.endpoint)
 
         async def checked(request: Request) -> Response:
             for check in checks:
                 await check(request)
-            return await answered(request)
+            return await (answered_once(request, answered) if once else answered(request))
 
         return checked
 

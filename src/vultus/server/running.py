@@ -12,6 +12,7 @@ from vultus.gallery.security.master_key import MasterKey
 from vultus.pipeline.recognizer import Recognizer
 from vultus.server.access import KeyRing, RateLimit, Role, read_or_make_admin_key
 from vultus.server.app import make_app
+from vultus.server.background import Background
 from vultus.server.context import Context
 from vultus.server.galleries import Galleries
 from vultus.server.logs import log_to
@@ -54,6 +55,11 @@ def open_context(
     galleries = Galleries(recognizer, settings.gallery, data=settings.data, key=key)
     metrics = Metrics(recognizer, galleries.all, by_gallery=settings.metrics_by_gallery)
     recognizer.watcher = metrics
+    try:
+        background = Background(settings, galleries)
+    except ConfigError:
+        galleries.close()
+        raise
     return Context(
         settings=settings,
         metrics=metrics,
@@ -62,6 +68,7 @@ def open_context(
         keys=keys,
         rates=RateLimit(settings.requests_per_minute),
         sessions=Sessions(keys, hours=settings.session_hours),
+        background=background,
     )
 
 
@@ -100,6 +107,9 @@ def server_config(context: Context) -> uvicorn.Config:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=10,
+        # Asked no more once the server is to stop: by that streams know that they must end.
+        callback_notify=context.background.streams.tick,
+        timeout_notify=1,
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, IPvAnyNetwork, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1 << 20
@@ -30,6 +30,10 @@ class ServerSettings(BaseSettings):
         metrics_for: Who may read ``/metrics``: keys for all galleries of that role or a higher one,
             ``anybody`` (where a proxy or the address it listens on keeps others away), ``nobody``.
         metrics_by_gallery: Whether ids of galleries are labels there.
+        keep_answers_h: How long answers to requests with an ``Idempotency-Key`` are kept, in hours.
+        most_streams: Who may listen to server-sent events at once.
+        webhook_networks: Networks that webhooks may be sent to though they are not public; there
+            by http, too.
         keep_events: Whether decisions and enrolments are written to the gallery's log of events.
     """
 
@@ -52,6 +56,9 @@ class ServerSettings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     metrics_for: Literal["nobody", "anybody", "reader", "operator", "admin"] = "operator"
     metrics_by_gallery: bool = False
+    keep_answers_h: PositiveFloat = 24.0
+    most_streams: PositiveInt = 100
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     keep_events: bool = True
 
     @model_validator(mode="after")
@@ -68,3 +75,10 @@ class ServerSettings(BaseSettings):
         if self.data is not None:
             return self.data / "keys.json"
         return self.gallery[0].with_name(f"{self.gallery[0].name}-keys.json")
+
+    @property
+    def service_file(self) -> Path:
+        """Where jobs, webhooks and answers are kept: beside the keys."""
+        if self.data is not None:
+            return self.data / "service.sqlite"
+        return self.gallery[0].with_name(f"{self.gallery[0].name}-service.sqlite")

@@ -1,18 +1,11 @@
-"""Galleries: which there are, new ones, what happened."""
+"""Galleries: which there are, and new ones."""
 
-from typing import Annotated
-
-from fastapi import Query
-
-from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.server.access import Role
-from vultus.server.context import Operator, Reader, WholeAdmin
+from vultus.server.context import Reader, WholeAdmin
 from vultus.server.fields import GalleryId
 from vultus.server.routing import make_router
 from vultus.server.schemas import (
-    Events,
-    EventTold,
     GalleryList,
     GalleryMade,
     GalleryTold,
@@ -39,30 +32,6 @@ def make_gallery(caller: WholeAdmin, wanted: GalleryMade) -> GalleryTold:
 def gallery_told(caller: Reader, gallery: GalleryId) -> GalleryTold:
     """How many people are in a gallery, of which model, whether it is sealed."""
     return _told(gallery, caller.gallery(gallery))
-
-
-@router.get("/{gallery}/events")
-def read_events(
-    caller: Operator,
-    gallery: GalleryId,
-    after: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Events:
-    """What happened, the oldest first."""
-    found = EventLog(caller.gallery(gallery)).read(after=after, limit=limit)
-    told = [
-        EventTold(
-            position=event.position,
-            id=event.id,
-            type=event.type,
-            at=event.at,
-            source=event.source,
-            person=event.person,
-            data=dict(event.data),
-        )
-        for event in found
-    ]
-    return Events(events=told, next=told[-1].position if told else after)
 
 
 def _told(gallery_id: str, gallery: Gallery) -> GalleryTold:

@@ -1,0 +1,46 @@
+"""What a service does beside answering, and what it must not forget."""
+
+from vultus.server.galleries import Galleries
+from vultus.server.idempotency import Idempotency
+from vultus.server.service_file import ServiceFile
+from vultus.server.settings import ServerSettings
+from vultus.server.streams import Streams
+from vultus.server.webhooks.dispatcher import Dispatcher
+from vultus.server.webhooks.hooks import Webhooks
+
+_HOUR_S = 3600.0
+
+
+class Background:
+    """The parts of a service that go on between requests.
+
+    Args:
+        settings: What the operator set.
+        galleries: The galleries.
+
+    Attributes:
+        idempotency: Answers that were given.
+        streams: Who listens.
+        webhooks: Where events are sent.
+        dispatcher: What sends them.
+
+    Raises:
+        ConfigError: If the service's file cannot be used, or is another's.
+    """
+
+    def __init__(self, settings: ServerSettings, galleries: Galleries) -> None:
+        self._file = ServiceFile(settings.service_file)
+        self.idempotency = Idempotency(self._file, keep_s=settings.keep_answers_h * _HOUR_S)
+        self.streams = Streams(most=settings.most_streams)
+        self.webhooks = Webhooks(self._file)
+        self.dispatcher = Dispatcher(self.webhooks, galleries, networks=settings.webhook_networks)
+
+    def start(self) -> None:
+        """Begin what goes on by itself."""
+        self.dispatcher.start()
+
+    def close(self) -> None:
+        """End it; closing twice is fine."""
+        self.streams.close()
+        self.dispatcher.stop()
+        self._file.close()

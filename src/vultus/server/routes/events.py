@@ -1,0 +1,111 @@
+"""Events: what happened in a gallery, by cursor and as it happens."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Header, Query
+
+from vultus.gallery.events.event import Event, check_event_type
+from vultus.gallery.events.log import EventLog
+from vultus.gallery.gallery import Gallery
+from vultus.server.access import Role
+from vultus.server.context import Operator
+from vultus.server.fields import GalleryId
+from vultus.server.problems import ProblemError
+from vultus.server.routing import make_router
+from vultus.server.schemas import Events, EventTold
+from vultus.server.streams import EventStream, Message
+
+router = make_router("/v1/galleries/{gallery}/events", "events", 404)
+
+_AT_ONCE = 100
+_LARGEST = 2**53
+
+Types = Annotated[list[str], Query(description="Only these types; once for each.")]
+
+
+@router.get("")
+def read_events(
+    caller: Operator,
+    gallery: GalleryId,
+    types: Types = [],  # noqa: B006 - FastAPI copies it
+    after: Annotated[int, Query(ge=0, le=_LARGEST, description="`next` of the page before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Events:
+    """What happened, the oldest first."""
+    log = EventLog(caller.gallery(gallery))
+    told = [_told(event) for event in log.read(after=after, limit=limit, types=types or None)]
+    return Events(events=told, next=told[-1].position if told else after)
+
+
+@router.get(
+    "/stream",
+    status_code=200,
+    response_class=EventStream,
+    responses={200: {"description": "Server-sent events: id, event (the type), data (JSON)."}},
+)
+def stream_events(
+    caller: Operator,
+    gallery: GalleryId,
+    types: Types = [],  # noqa: B006 - FastAPI copies it
+    after: Annotated[
+        int | None, Query(ge=0, le=_LARGEST, description="Begin after this; else with what comes.")
+    ] = None,
+    last_event_id: Annotated[str | None, Header(description="As browsers send it.")] = None,
+) -> EventStream:
+    """What happens, as it happens, by server-sent events; one goes on after the id of the last."""
+    known = caller.gallery(gallery)
+    for name in types:
+        check_event_type(name, there=EventLog(known).counts)
+    begin = _begin(after, last_event_id)
+    source = _GalleryEvents(known, gallery, types, after=begin)
+    keys, key_id = caller.context.keys, caller.key.id
+
+    def allowed() -> bool:
+        return any(k.id == key_id and k.allows(Role.operator, gallery) for k in keys.listed())
+
+    return EventStream(caller.context.background.streams, source, allowed=allowed)
+
+
+class _GalleryEvents:
+    """The events of a gallery for one who listens."""
+
+    def __init__(
+        self, gallery: Gallery, gallery_id: str, types: Sequence[str], *, after: int | None
+    ) -> None:
+        self._log, self._types = EventLog(gallery), types or None
+        self._after = self._log.position() if after is None else after
+        self.key = f"events {gallery_id}"
+
+    def state(self) -> int:
+        return self._log.position()
+
+    def read(self) -> list[Message]:
+        # Before reading: what is written meanwhile is not passed over.
+        end = self._log.position()
+        events = self._log.read(after=self._after, limit=_AT_ONCE, types=self._types)
+        last = events[-1].position if events else self._after
+        self._after = last if len(events) == _AT_ONCE else max(last, end)
+        return [
+            Message(str(event.position), event.type, _told(event).model_dump()) for event in events
+        ]
+
+
+def _begin(after: int | None, last_event_id: str | None) -> int | None:
+    if not last_event_id:
+        return after
+    if not (last_event_id.isdecimal() and int(last_event_id) <= _LARGEST):
+        raise ProblemError(422, "invalid-input", "Last-Event-ID must be the id of an event")
+    return int(last_event_id)
+
+
+def _told(event: Event) -> EventTold:
+    return EventTold(
+        position=event.position,
+        id=event.id,
+        type=event.type,
+        at=event.at,
+        source=event.source,
+        person=event.person,
+        data=dict(event.data),
+    )
