@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from vultus import __version__
-from vultus.server import problems
+from vultus.server import description, problems
 from vultus.server.context import Context
 from vultus.server.guard import Guard
 from vultus.server.routes import (
@@ -41,6 +42,16 @@ PAGE = (page.router, live.router)
 """What the browser loads; no part of the service's description."""
 
 
+class _Described(FastAPI):
+    """An application that describes itself completely."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made once."""
+        if self.openapi_schema is None:
+            description.complete(super().openapi())
+        return super().openapi()
+
+
 def make_app(context: Context) -> FastAPI:
     """The application of a service; it closes the galleries when it stops.
 
@@ -55,21 +66,8 @@ def make_app(context: Context) -> FastAPI:
         context.background.close()
         context.galleries.close()
 
-    # No pages of documentation: they would load scripts from elsewhere.
-    app = FastAPI(
-        title="Vultus",
-        version=__version__,
-        description="Faces detected, compared, enrolled, identified with a stated error rate.",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/v1/openapi.json",
-        lifespan=living,
-    )
+    app = _routed(lifespan=living)
     app.state.context = context
-    for router in (*ROUTERS, *PAGE):
-        app.include_router(router)
-    served = (*ROUTERS, page.router)
-    app.state.operations = [route for router in served for route in router.routes]
     problems.install(app)
     app.add_middleware(
         Guard,
@@ -77,4 +75,27 @@ def make_app(context: Context) -> FastAPI:
         in_flight=context.settings.in_flight,
         metrics=context.metrics,
     )
+    return app
+
+
+def describe() -> dict[str, Any]:
+    """What `/v1/openapi.json` tells; it takes no model and no gallery."""
+    return _routed().openapi()
+
+
+def _routed(**settings: Any) -> FastAPI:
+    app = _Described(
+        title="Vultus",
+        version=__version__,
+        description="Faces detected, compared, enrolled, identified with a stated error rate.",
+        # No pages of documentation: they would load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        **settings,
+    )
+    for router in (*ROUTERS, *PAGE):
+        app.include_router(router)
+    served = (*ROUTERS, page.router)
+    app.state.operations = [route for router in served for route in router.routes]
     return app

@@ -16,12 +16,14 @@ _PLACE = re.compile(r"([a-z]{1,10})([0-9]{1,18})")
 _EXAMPLE = "5f0c6f8d2d7e4b1c9a3e8b7d6c5a4f3e"
 
 GalleryId = Annotated[
-    str, Path(pattern=GALLERY_ID, description="The gallery's id.", examples=["people"])
+    str,
+    Path(pattern=GALLERY_ID, max_length=64, description="The gallery's id.", examples=["people"]),
 ]
 PersonId = Annotated[
     str,
     Path(
         pattern=PERSON_ID,
+        max_length=32,
         description="The person's id: 32 hexadecimal digits.",
         examples=[_EXAMPLE],
     ),

@@ -212,11 +212,16 @@ def _methods(request: Request) -> list[str]:
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the documentation of an operation: these errors, beside those that all have."""
+    return _described({400, 401, 403, 422, 429, 500, 503, *statuses})
+
+
+def failures() -> dict[int | str, dict[str, Any]]:
+    """For the documentation of an operation that takes no key and nothing else."""
+    return _described({500, 503})
+
+
+def _described(statuses: set[int]) -> dict[int | str, dict[str, Any]]:
     return {
-        status: {
-            "model": Problem,
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {}},
-        }
-        for status in sorted({400, 401, 403, 422, 429, 500, 503, *statuses})
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        for status in sorted(statuses)
     }

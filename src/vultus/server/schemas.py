@@ -11,6 +11,7 @@ from vultus.core.faces import Faces
 from vultus.core.results import Candidate, Identification
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import Person
+from vultus.server.fields import Name
 from vultus.server.galleries import GALLERY_ID
 
 Box = tuple[float, float, float, float]
@@ -207,6 +208,8 @@ class GalleryMade(BaseModel):
 
     id: str = Field(
         pattern=GALLERY_ID,
+        max_length=64,
+        examples=["staff"],
         description="1 to 64 letters, digits, `_`, `.` or `-`, a letter or digit first.",
     )
 
@@ -300,7 +303,7 @@ class KeyWanted(BaseModel):
     """What a key that is to be made may do."""
 
     role: Literal["reader", "operator", "admin"]
-    galleries: list[str] | None = Field(None, description="Ids; null for all.")
+    galleries: list[Name] | None = Field(None, max_length=1000, description="Ids; null for all.")
 
 
 class KeyMade(KeyTold):

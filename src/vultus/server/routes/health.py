@@ -4,9 +4,10 @@ from fastapi import APIRouter, Request
 
 from vultus import __version__
 from vultus.server.context import Context
+from vultus.server.problems import failures
 from vultus.server.schemas import Ready, Version
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=failures())
 
 
 @router.get("/health/live")

@@ -1,10 +1,16 @@
 """Keys of the service."""
 
+from typing import Annotated
+
+from fastapi import Path
+
 from vultus.server.access import AccessKey, Role
 from vultus.server.context import WholeAdmin
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
 from vultus.server.schemas import KeyMade, Keys, KeyTold, KeyWanted
+
+KeyId = Annotated[str, Path(max_length=64, description="As the list tells it.")]
 
 router = make_router("/v1/keys", "keys", 404, 411, 413)
 
@@ -23,7 +29,7 @@ def make_key(caller: WholeAdmin, wanted: KeyWanted) -> KeyMade:
 
 
 @router.delete("/{key_id}", status_code=204)
-def take_back(caller: WholeAdmin, key_id: str) -> None:
+def take_back(caller: WholeAdmin, key_id: KeyId) -> None:
     """Take a key back: from now on it opens nothing."""
     if not caller.context.keys.remove(key_id):
         raise ProblemError(

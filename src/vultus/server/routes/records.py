@@ -40,7 +40,9 @@ Action = Annotated[
     str | None,
     Query(pattern="^[a-z][a-z -]{0,39}$", max_length=40, description="Only of this action."),
 ]
-HeadText = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{0,17}:[0-9a-f]{64}$")]
+HeadText = Annotated[
+    str, StringConstraints(pattern="^[1-9][0-9]{0,17}:[0-9a-f]{64}$", max_length=83)
+]
 
 
 class AuditTold(BaseModel):
@@ -77,7 +79,10 @@ class HeadsKept(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     heads: list[HeadText] = Field(
-        default_factory=list, max_length=1000, description="POSITION:DIGEST, as `head` was told."
+        default_factory=list,
+        max_length=1000,
+        description="POSITION:DIGEST, as `head` was told.",
+        examples=[[f"417:{'9f86d081884c7d65' * 4}"]],
     )
 
 

@@ -1,0 +1,129 @@
+"""Requests made up of the description: nothing fails inside, nothing undocumented is answered.
+
+`VULTUS_CASES` says how many requests an operation gets in the slow test.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode, checks
+from tests.server.conftest import running
+
+from vultus.gallery.moving.crops import KeptCrops
+from vultus.matching.calibration import Calibration
+from vultus.pipeline.recognizer import Recognizer
+from vultus.server.access import Role
+from vultus.server.app import describe
+from vultus.server.context import Context
+from vultus.server.description import operations_of
+from vultus.server.running import open_context
+from vultus.server.settings import ServerSettings
+
+CASES = int(os.environ.get("VULTUS_CASES", "100"))
+OPERATIONS = operations_of(describe())
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+
+
+class Service:
+    """A service that runs, with somebody in it, and what describes it."""
+
+    def __init__(self, context: Context, address: str, photo: bytes) -> None:
+        self.context, self.address, self._photo = context, address, photo
+        key = context.keys.add(Role.admin)[1]
+        self.headers = {"Authorization": f"Bearer {key}"}
+        self.schema = schemathesis.openapi.from_dict(describe())
+
+    def somebody(self) -> str:
+        """The id of somebody enrolled."""
+        people = f"{self.address}/v1/galleries/people/people"
+        with httpx.Client(headers=self.headers, timeout=60) as client:
+            if found := client.get(people).json()["people"]:
+                return str(found[0]["id"])
+            made = client.post(people, data={"name": "Ada"}, files={"photos": self._photo})
+            return str(made.json()["person"]["id"])
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory,
+    served: Recognizer,
+    tiny_calibration: Calibration,
+    hopper_jpeg: bytes,
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("service")
+    served.use_calibration(tiny_calibration)
+    options = ServerSettings(
+        gallery=(folder / "people.db",), data=folder, requests_per_minute=10**9, in_flight=64
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VULTUS_HOME", str(folder / "home"))
+        context = open_context(options, served)
+        KeptCrops(context.galleries.get("people", actor="test")).allow()
+        schemathesis.openapi.format("binary", st.just(hopper_jpeg) | st.binary(max_size=100))
+        with running(context) as address:
+            yield Service(context, address, hopper_jpeg)
+
+
+def _ask(service: Service, key: tuple[str, str], mode: GenerationMode, cases: int) -> set[int]:
+    """Ask an operation so often; the statuses that came."""
+    method, path = key
+    operation = service.schema[path][method]
+    person, came = service.somebody(), set[int]()
+
+    @settings(
+        max_examples=cases,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+    def ask(case: Any, known: bool) -> None:
+        if known:
+            there = {"gallery": "people", "person": person, "number": 0}
+            case.path_parameters.update(
+                {name: value for name, value in there.items() if name in case.path_parameters}
+            )
+        answer = case.call(base_url=service.address, headers=service.headers, timeout=60)
+        case.validate_response(answer, checks=CHECKS)
+        came.add(answer.status_code)
+
+    try:
+        ask()
+    except Unsatisfiable:  # nothing is sent, so that nothing can be wrong with it
+        assert mode is GenerationMode.NEGATIVE
+    return came
+
+
+def _keys() -> list[tuple[str, str]]:
+    """All operations but those that answer without an end."""
+    return [key for key in OPERATIONS if not key[1].endswith("/stream")]
+
+
+@pytest.mark.parametrize("key", _keys(), ids=" ".join)
+def test_a_few_requests(service: Service, key: tuple[str, str]) -> None:
+    for mode in GenerationMode:
+        _ask(service, key, mode, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("key", _keys(), ids=" ".join)
+def test_many_requests(service: Service, key: tuple[str, str]) -> None:
+    came = set.union(*(_ask(service, key, mode, CASES // 2) for mode in GenerationMode))
+    # Else the road to the answer itself was never gone.
+    assert min(came) < 400, came
