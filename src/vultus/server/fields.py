@@ -53,6 +53,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="So many at most.", exam
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 GroupName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+EventType = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Moment = Annotated[str, StringConstraints(max_length=40)]
 Purpose = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 MarkedPerson = Annotated[str, StringConstraints(pattern=PERSON_ID, max_length=32)]

@@ -10,7 +10,7 @@ from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.server.access import Role
 from vultus.server.context import Operator
-from vultus.server.fields import GalleryId
+from vultus.server.fields import EventType, GalleryId
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
 from vultus.server.schemas import Events, EventTold
@@ -21,7 +21,9 @@ router = make_router("/v1/galleries/{gallery}/events", "events", 404)
 _AT_ONCE = 100
 _LARGEST = 2**53
 
-Types = Annotated[list[str], Query(description="Only these types; once for each.")]
+Types = Annotated[
+    list[EventType], Query(max_length=100, description="Only these types; once for each.")
+]
 
 
 @router.get("")
@@ -51,7 +53,9 @@ def stream_events(
     after: Annotated[
         int | None, Query(ge=0, le=_LARGEST, description="Begin after this; else with what comes.")
     ] = None,
-    last_event_id: Annotated[str | None, Header(description="As browsers send it.")] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=20, description="As browsers send it.")
+    ] = None,
 ) -> EventStream:
     """What happens, as it happens, by server-sent events; one goes on after the id of the last."""
     known = caller.gallery(gallery)

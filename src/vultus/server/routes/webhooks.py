@@ -25,7 +25,7 @@ from vultus.server.webhooks.schemas import (
 
 router = make_router("/v1/galleries/{gallery}/webhooks", "webhooks", 404, 409, 411, 413)
 
-HookId = Annotated[str, Path(description="The webhook's id.")]
+HookId = Annotated[str, Path(max_length=64, description="The webhook's id.")]
 
 
 @router.get("")

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from vultus.server.fields import EventType
+
 _TYPES = "Types of events to send; null for all."
 
 
@@ -14,7 +16,7 @@ class WebhookWanted(BaseModel):
         description="An https address, public unless the operator allows its network.",
         examples=["https://example.org/vultus"],
     )
-    types: list[str] | None = Field(None, description=_TYPES, max_length=100)
+    types: list[EventType] | None = Field(None, description=_TYPES, max_length=100)
     names: bool = Field(False, description="Whether names of people are sent, not their ids alone.")
 
 
