@@ -41,7 +41,8 @@ class Service:
     """A service that runs, with somebody in it, and what describes it."""
 
     def __init__(self, context: Context, address: str, photo: bytes) -> None:
-        self.context, self.address, self._photo = context, address, photo
+        self.context, self.address, self.photo = context, address, photo
+        self.asked = 0
         key = context.keys.add(Role.admin)[1]
         self.headers = {"Authorization": f"Bearer {key}"}
         self.schema = schemathesis.openapi.from_dict(describe())
@@ -52,7 +53,7 @@ class Service:
         with httpx.Client(headers=self.headers, timeout=60) as client:
             if found := client.get(people).json()["people"]:
                 return str(found[0]["id"])
-            made = client.post(people, data={"name": "Ada"}, files={"photos": self._photo})
+            made = client.post(people, data={"name": "Ada"}, files={"photos": self.photo})
             return str(made.json()["person"]["id"])
 
 
@@ -91,13 +92,14 @@ def _ask(service: Service, key: tuple[str, str], mode: GenerationMode, cases: in
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
-    def ask(case: Any, known: bool) -> None:
+    @given(
+        case=operation.as_strategy(generation_mode=mode), known=st.booleans(), bare=st.booleans()
+    )
+    def ask(case: Any, known: bool, bare: bool) -> None:
         if known:
-            there = {"gallery": "people", "person": person, "number": 0}
-            case.path_parameters.update(
-                {name: value for name, value in there.items() if name in case.path_parameters}
-            )
+            _use(case, person)
+        if bare:
+            _make_bare(case, service)
         answer = case.call(base_url=service.address, headers=service.headers, timeout=60)
         case.validate_response(answer, checks=CHECKS)
         came.add(answer.status_code)
@@ -107,6 +109,40 @@ def _ask(service: Service, key: tuple[str, str], mode: GenerationMode, cases: in
     except Unsatisfiable:  # nothing is sent, so that nothing can be wrong with it
         assert mode is GenerationMode.NEGATIVE
     return came
+
+
+def _use(case: Any, person: str) -> None:
+    """Ask about what is there."""
+    there = {"gallery": "people", "person": person, "number": 0}
+    case.path_parameters.update(
+        {name: value for name, value in there.items() if name in case.path_parameters}
+    )
+    if case.method == "PATCH":
+        case.headers["If-Match"] = "*"
+
+
+def _make_bare(case: Any, service: Service) -> None:
+    """Leave out what need not be said, and send a photo where one is taken."""
+    case.query.clear()
+    if isinstance(case.body, dict) and case.media_type == "multipart/form-data":
+        service.asked += 1
+        fit: dict[str, Any] = {"photo": service.photo, "a": service.photo, "b": service.photo}
+        fit |= {"photos": [service.photo], "name": f"person {service.asked}", "force": "true"}
+        case.body = {name: fit[name] for name in case.body if name in fit}
+
+
+UNGUESSED = {
+    *("/v1/session", "/v1/calibration", "/v1/keys/{key_id}"),
+    "/v1/galleries/{gallery}/people/{person}/photos",  # the photo is there already
+    "/v1/galleries/{gallery}/people/{person}/photos/{number}",  # it is the last
+}
+"""Addresses whose answer takes what nobody can guess: keys, numbers, files."""
+
+
+def _guessed(path: str) -> bool:
+    return path not in UNGUESSED and not any(
+        part in path for part in ("/review/", "/merges", "/webhooks", "/jobs")
+    )
 
 
 def _keys() -> list[tuple[str, str]]:
@@ -126,4 +162,4 @@ def test_a_few_requests(service: Service, key: tuple[str, str]) -> None:
 def test_many_requests(service: Service, key: tuple[str, str]) -> None:
     came = set.union(*(_ask(service, key, mode, CASES // 2) for mode in GenerationMode))
     # Else the road to the answer itself was never gone.
-    assert min(came) < 400, came
+    assert min(came) < 400 or not _guessed(key[1]), came
