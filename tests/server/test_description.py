@@ -18,8 +18,9 @@ JSON, FORM = "application/json", "multipart/form-data"
 
 def test_the_description_in_the_docs_is_current() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "openapi_reference.py"))
-    kept = (ROOT / "docs" / "reference" / "openapi.json").read_text(encoding="utf-8")
-    assert kept == script["reference"](), "run: python scripts/openapi_reference.py"
+    for name, made in (("openapi.json", "reference"), ("service.md", "page")):
+        kept = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+        assert kept == script[made](), "run: python scripts/openapi_reference.py"
 
 
 def test_the_service_tells_the_same(admin: httpx.Client) -> None:
@@ -39,6 +40,7 @@ def test_an_operation_is_described_with_examples_that_fit(key: tuple[str, str]) 
     operation = OPERATIONS[key]
     assert operation["description"]
     assert operation["tags"]
+    assert ("x-role" in operation) == (key[1] not in FREE)
     bodies = [operation.get("requestBody", {})]
     bodies += [body for status, body in operation["responses"].items() if status < "4"]
     for body in bodies:

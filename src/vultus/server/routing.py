@@ -28,11 +28,13 @@ def make_router(prefix: str, tag: str, *statuses: int) -> APIRouter:
 class _Checked(APIRoute):
     """FastAPI reads a form or a body before it asks dependencies; this asks for the key first.
 
-    What makes something takes an ``Idempotency-Key``.
+    What makes something takes an ``Idempotency-Key``. The description has the role as ``x-role``.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
+        for check in checks_of(self):
+            self.openapi_extra = {**(self.openapi_extra or {}), "x-role": check.role.name}
         if creates(self.methods, self.status_code):
             extra = dict(self.openapi_extra or {})
             extra["parameters"] = [*extra.get("parameters", []), HEADER_PARAMETER]

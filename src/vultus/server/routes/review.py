@@ -208,7 +208,7 @@ def group_waiting(caller: Operator, gallery: GalleryId, fmr: Fmr = DEFAULT_FMR) 
     queue = ReviewQueue(caller.gallery(gallery))
     if len(queue) > _MOST_GROUPED:
         raise ProblemError(
-            409, "too-many-faces", f"more than {_MOST_GROUPED} faces wait; assign or dismiss some"
+            409, "too-many-waiting", f"more than {_MOST_GROUPED} faces wait; assign or dismiss some"
         )
     threshold = caller.context.recognizer.threshold(fmr)
     groups = [list(numbers) for numbers in queue.groups(threshold)]
