@@ -20,7 +20,8 @@ from vultus.gallery.gallery import Gallery
 from vultus.video.event_lines import EventLines
 from vultus.video.frame import Frame
 from vultus.video.passages.judge import JudgeSettings
-from vultus.video.watcher import Shown, WatchCounts, Watcher, WatchSettings
+from vultus.video.shown import Shown, WatchCounts
+from vultus.video.watcher import Watcher, WatchSettings
 
 SETTINGS = WatchSettings(judge=JudgeSettings(threshold=0.6), window_s=0.8, commit_s=0.5)
 SCRIPT = Script(

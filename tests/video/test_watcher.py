@@ -12,7 +12,8 @@ from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.video.frame import Frame
 from vultus.video.passages.judge import JudgeSettings
-from vultus.video.watcher import Shown, WatchCounts, Watcher, WatchSettings
+from vultus.video.shown import Shown, WatchCounts
+from vultus.video.watcher import Watcher, WatchSettings
 
 SETTINGS = WatchSettings(judge=JudgeSettings(threshold=0.6), window_s=2.5)
 Line = tuple[Any, ...]

@@ -136,6 +136,7 @@ class Script:
                 embedder=SimpleNamespace(space=SPACE),
                 gate=None,
                 calibration=None,
+                watcher=None,
                 reader=lambda: None,
                 read=self._read,
                 threshold=unmeasured,

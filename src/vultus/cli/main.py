@@ -54,6 +54,7 @@ _GALLERY = command_group(
     "Enrolled people in one local file.",
     {
         "enroll": "vultus.cli.recognise.gallery:enroll",
+        "enroll-video": "vultus.cli.video.enroll_video:enroll_video",
         "create": "vultus.cli.gallery.people:create",
         "import": "vultus.cli.gallery.bulk:import_",
         "list": "vultus.cli.recognise.gallery:list_people",
@@ -108,6 +109,10 @@ _GALLERY = command_group(
         "rekey": "vultus.cli.gallery.keys:rekey",
     },
 )
+_ATTENDANCE = command_group(
+    "Who was here when, by the events of cameras.",
+    {"report": "vultus.cli.video.attendance:report"},
+)
 _CACHE = command_group(
     "What is kept of photos that were searched, so that they need not be looked at again.",
     {
@@ -158,6 +163,8 @@ _COMMANDS = {
     "cache": _CACHE,
     "cluster": "vultus.cli.recognise.cluster:cluster",
     "gallery": _GALLERY,
+    "watch": "vultus.cli.video.watch:watch",
+    "attendance": _ATTENDANCE,
     "serve": "vultus.cli.serve.serve:serve",
     "evaluate": _EVALUATE,
     "report": "vultus.cli.evaluate.report:report",

@@ -226,14 +226,15 @@ def print_csv(head: Sequence[str], rows: Iterable[Sequence[str | float | None]])
     begin so: such text, never a number, gets a ``'`` before it. Control characters are written out.
 
     Args:
-        head: Names of the columns.
+        head: Names of the columns; empty to go on with a table.
         rows: Cells; None is an empty one.
     """
     # The stream would make two of each line's end on Windows.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(newline="")
     lines = csv.writer(sys.stdout)
-    lines.writerow(head)
+    if head:
+        lines.writerow(head)
     lines.writerows([_csv_cell(cell) for cell in row] for row in rows)
 
 

@@ -30,6 +30,27 @@ def event_line(event: Event) -> dict[str, Any]:
     return line | {name: value for name, value in event.data.items() if name not in named}
 
 
+class SourceEvents:
+    """The events of one source as they come.
+
+    Args:
+        log: The log.
+        source: Only this source's; None for all.
+        after: Only events after this position.
+    """
+
+    def __init__(self, log: EventLog, *, source: str | None = None, after: int = 0) -> None:
+        self._log, self._source, self._after = log, source, after
+
+    def new(self) -> list[Event]:
+        """Those since the last call."""
+        new: list[Event] = []
+        while found := self._log.read(after=self._after, limit=_AT_ONCE):
+            self._after = found[-1].position
+            new += [e for e in found if self._source is None or e.source == self._source]
+        return new
+
+
 class EventLines:
     """A file of lines that follows a gallery's event log.
 
@@ -51,18 +72,18 @@ class EventLines:
     def __init__(
         self, path: Path, log: EventLog, *, source: str | None = None, after: int = 0
     ) -> None:
-        self._log, self._source, self._path = log, source, path
-        self._after = after
+        self._log, self._path = log, path
         try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
             self._file = os.fdopen(os.open(path, flags, _PRIVATE), "r+b")
         except OSError as error:
             raise OutputError(f"{path} cannot be written: {error.strerror}") from error
         try:
-            self._go_to_end()
+            last = max(after, self._go_to_end())
         except BaseException:
             self._file.close()
             raise
+        self._events = SourceEvents(log, source=source, after=last)
 
     def __enter__(self) -> "EventLines":
         return self
@@ -72,10 +93,7 @@ class EventLines:
 
     def catch_up(self) -> list[Event]:
         """Add what is new; the events that were."""
-        new: list[Event] = []
-        while found := self._log.read(after=self._after, limit=_AT_ONCE):
-            self._after = found[-1].position
-            new += [e for e in found if self._source is None or e.source == self._source]
+        new = self._events.new()
         if new:
             self._file.write(b"".join(json_text(event_line(e)).encode() + b"\n" for e in new))
             self._file.flush()
@@ -86,15 +104,17 @@ class EventLines:
         """Close the file; closing twice is fine."""
         self._file.close()
 
-    def _go_to_end(self) -> None:
-        whole = 0
+    def _go_to_end(self) -> int:
+        """Remove half a line; the position of the last event that is there."""
+        whole = last = 0
         for line in self._file:
             if not line.endswith(b"\n"):
                 break
             whole += len(line)
-            self._after = max(self._after, self._position(line))
+            last = max(last, self._position(line))
         self._file.seek(whole)
         self._file.truncate()
+        return last
 
     def _position(self, line: bytes) -> int:
         with suppress(ValueError, TypeError, KeyError):

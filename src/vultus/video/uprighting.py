@@ -56,3 +56,17 @@ def righted(image: Image, righting: Righting) -> Image:
         size = (max(1, round(width / righting.width)), height)
         image = np.asarray(cv2.resize(image, size), np.uint8)
     return image
+
+
+def upright(frame: Frame, righting: Righting, *, shift_s: float = 0.0) -> Frame:
+    """A frame as it should be, at its own time or later.
+
+    Args:
+        frame: As the source gives it.
+        righting: How it lies.
+        shift_s: What to add to its time, in seconds.
+    """
+    if righting == AS_STORED and not shift_s:
+        return frame
+    image = righted(frame.image, righting)
+    return Frame(frame.number, frame.time_s + shift_s, image, frame.dropped)

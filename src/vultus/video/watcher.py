@@ -2,33 +2,31 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
-from vultus.core.faces import Image
-from vultus.core.results import Identification
 from vultus.gallery.gallery import Gallery
-from vultus.pipeline.photos import AS_STORED, Righting
+from vultus.pipeline.photos import AS_STORED
 from vultus.pipeline.recognizer import Recognizer
 from vultus.video.events import Teller
+from vultus.video.following import Follower
 from vultus.video.frame import Frame
 from vultus.video.journal import Journal
-from vultus.video.looking import Looker, LookSettings
+from vultus.video.looking import LookSettings
 from vultus.video.passages.judge import JudgeSettings, PassageJudge, shots_for_look
 from vultus.video.passages.passage import Passage
 from vultus.video.passages.shots import ShotBudget, take_shot
+from vultus.video.shown import OnFrame, Shown, WatchCounts
 from vultus.video.sources.base import Source
-from vultus.video.tracking.byte_tracker import ByteTracker, TrackerSettings
-from vultus.video.tracking.cuts import CutFinder
+from vultus.video.tracking.byte_tracker import TrackerSettings
 from vultus.video.tracking.track import Track
-from vultus.video.uprighting import how_it_lies, righted
+from vultus.video.uprighting import how_it_lies, upright
 
 logger = logging.getLogger(__name__)
 
@@ -61,56 +59,6 @@ class WatchSettings:
         check_range("commit_s", self.commit_s, low=0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """One face in view, for who looks on.
-
-    Attributes:
-        number: Of its track.
-        box: (4,) float32: where it is reckoned to be, ``x1 y1 x2 y2`` in pixels.
-        landmarks: (5, 2) float32: where they were last seen.
-        identity: Who it is, or None.
-        answer: The decision so far; None before the first.
-        start_s: When it was first seen.
-        reasons: Why it cannot be judged; empty where it can.
-    """
-
-    number: int
-    box: npt.NDArray[np.float32]
-    landmarks: npt.NDArray[np.float32]
-    identity: str | None
-    answer: Identification | None
-    start_s: float
-    reasons: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class WatchCounts:
-    """What watching took.
-
-    Attributes:
-        frames: Frames taken in.
-        dropped: Frames that a live source passed over.
-        searches: Frames that were searched for faces.
-        regions: Regions about known faces that were looked at.
-        shots: Faces that were embedded.
-        passages: Faces that came and went.
-        seconds: By the clock.
-    """
-
-    frames: int = 0
-    dropped: int = 0
-    searches: int = 0
-    regions: int = 0
-    shots: int = 0
-    passages: int = 0
-    seconds: float = 0.0
-
-
-OnFrame = Callable[[Frame, list[Shown], WatchCounts], None]
-"""Told each frame with the faces in it, after what it brought was written."""
-
-
 class Watcher:
     """Watches a source: finds, follows and names the faces, and writes what happens.
 
@@ -127,6 +75,7 @@ class Watcher:
     Attributes:
         counts: What it took so far.
         journal: What was written.
+        on_frame: Told each frame; may be set before `run`.
 
     Raises:
         CalibrationError: If the FPIR cannot be kept for a gallery of this size.
@@ -145,12 +94,15 @@ class Watcher:
         self.settings = settings = WatchSettings() if settings is None else settings
         self.counts = WatchCounts()
         self.journal = Journal(gallery, source)
-        self._recognizer, self._source, self._on_frame = recognizer, source, on_frame
+        self._recognizer, self._source, self.on_frame = recognizer, source, on_frame
         self._judge = PassageJudge(recognizer, gallery, settings.judge)
         self._alike = self._judge.alike
-        self._tracker = ByteTracker(settings.tracker)
-        self._looker = Looker(recognizer.detector, settings.look, frame_s=source.frame_s)
-        self._cuts = CutFinder()
+        self._follower = Follower(
+            recognizer.detector,
+            look=settings.look,
+            tracker=settings.tracker,
+            frame_s=source.frame_s,
+        )
         self._passages: dict[int, Passage] = {}
         self._looks: dict[int, int] = {}
         self._shift_s = 0.0
@@ -163,7 +115,7 @@ class Watcher:
     def run(self) -> WatchCounts:
         """Watch to the end, or until `Source.close`.
 
-        One that was watched to its end before is not watched again (`Journal.begin_again`).
+        One that was watched to its end before is not watched again, unless `begin_again`.
 
         Raises:
             VideoError: If the source cannot be read; what was seen before is told.
@@ -176,7 +128,7 @@ class Watcher:
             for frame in self._frames():
                 self._step(frame)
                 self.counts.seconds = time.monotonic() - started
-        except Exception:
+        except (Exception, KeyboardInterrupt):
             # A live source is gone for good: who was here is told. A file is gone on with later.
             if self._source.is_live:
                 self._finish(is_over=False)
@@ -184,6 +136,11 @@ class Watcher:
         self._finish(is_over=not self._source.is_live)
         self.counts.seconds = time.monotonic() - started
         return self.counts
+
+    def begin_again(self) -> None:
+        """Watch a film anew; the events of the run before stay."""
+        self.journal.begin_again()
+        self._teller = self._new_teller(self._source.began_at)
 
     def _new_teller(self, began_at: datetime) -> Teller:
         journal = self.journal
@@ -208,33 +165,26 @@ class Watcher:
         if righting != AS_STORED:
             logger.info("%s: %s", self._source.name, righting.words)
         for frame in frames:
-            upright = _upright(frame, righting, self._shift_s)
+            righted = upright(frame, righting, shift_s=self._shift_s)
             if not self._source.is_live and frame.number <= self._after:
-                self._cuts.look(upright.image)
+                self._follower.pass_over(righted)
                 continue
-            yield upright
+            yield righted
 
     def _step(self, frame: Frame) -> None:
         now_s = frame.time_s
-        if self._cuts.is_cut(frame.image):
-            for track in self._tracker.end_all():
-                self._end(track.number)
-        for track in self._tracker.tracks:
-            track.reckoned(now_s)
-        look = self._looker.look(frame.image, now_s, self._tracker.tracks)
-        if look is not None:
-            for track in self._tracker.update(look.faces, now_s, looked_for=look.looked_for):
-                self._end(track.number)
-            for track in list(self._tracker.tracks):
-                if track.state == "tracked" and track.seen_s == now_s:
-                    self._see(track, frame)
+        followed = self._follower.take(frame)
+        for track in followed.ended:
+            self._end(track.number)
+        for track in followed.seen:
+            self._see(track, frame)
         self._teller.close_visits(now_s)
         self._count(frame)
-        if not self._tracker.tracks:
+        if self._follower.is_quiet:
             self._quiet = self._snapshot(frame.number)
         self._commit(now_s)
-        if self._on_frame is not None:
-            self._on_frame(frame, self._shown(), self.counts)
+        if self.on_frame is not None:
+            self.on_frame(frame, self._shown(), self.counts)
 
     def _see(self, track: Track, frame: Frame) -> None:
         passage = self._passages.get(track.number)
@@ -249,7 +199,7 @@ class Watcher:
             self.counts.shots += 1
             other = passage.take(shot)
             if other is not None:
-                was = self._tracker.renumbered(track)
+                was = self._follower.tracker.renumbered(track)
                 self._end(was)
                 other.number = track.number
                 self._passages[track.number] = passage = other
@@ -305,8 +255,8 @@ class Watcher:
     def _count(self, frame: Frame) -> None:
         self.counts.frames += 1
         self.counts.dropped = frame.dropped
-        self.counts.searches = self._looker.n_searches
-        self.counts.regions = self._looker.n_regions
+        self.counts.searches = self._follower.looker.n_searches
+        self.counts.regions = self._follower.looker.n_regions
 
     def _commit(self, now_s: float) -> None:
         pending = self._teller.pending
@@ -331,17 +281,16 @@ class Watcher:
     def _snapshot(self, number: int) -> dict[str, Any]:
         return {
             "after": number,
-            "begun": self._tracker.begun,
-            "look": self._looker.to_dict(),
+            "follow": self._follower.to_dict(),
             "visits": [visit.to_dict() for visit in self._teller.visits.values()],
             "began_at": self._teller.began_at.isoformat(),
         }
 
     def _restore(self) -> None:
         noted = self.journal.noted
-        if "begun" not in noted:
+        if "follow" not in noted:
             return
-        self._tracker = ByteTracker(self.settings.tracker, begun=noted["begun"])
+        self._follower.restore(noted["follow"])
         if self._source.is_live:
             # Its seconds go on counting from when it was watched first.
             first = datetime.fromisoformat(noted["began_at"])
@@ -351,12 +300,11 @@ class Watcher:
                 self._teller.left_by(one["number"], one["start_s"], one["seen_s"])
         else:
             self._after = noted["after"]
-            self._looker.restore(noted["look"])
         self._teller.restore_visits(noted["visits"])
         self._quiet = self._snapshot(self._after)
 
     def _finish(self, *, is_over: bool) -> None:
-        for track in self._tracker.end_all():
+        for track in self._follower.tracker.end_all():
             self._end(track.number)
         note = self._note()
         if is_over:
@@ -367,7 +315,7 @@ class Watcher:
 
     def _shown(self) -> list[Shown]:
         shown = []
-        for track in self._tracker.tracks:
+        for track in self._follower.tracker.tracks:
             passage = self._passages.get(track.number)
             if passage is None or track.state != "tracked":
                 continue
@@ -384,10 +332,3 @@ class Watcher:
                 )
             )
         return shown
-
-
-def _upright(frame: Frame, righting: Righting, shift_s: float) -> Frame:
-    if righting == AS_STORED and not shift_s:
-        return frame
-    image: Image = righted(frame.image, righting)
-    return Frame(frame.number, frame.time_s + shift_s, image, frame.dropped)

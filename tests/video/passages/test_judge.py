@@ -56,6 +56,7 @@ def recogniser(asked: list[tuple[float, int]], *, site: Any = None) -> Recognize
             embedder=SimpleNamespace(space=SPACE, card=SimpleNamespace(name="made-up")),
             gate=None,
             calibration=site,
+            watcher=None,
             gallery_threshold=rule,
             rates=ModelRates((), curves),
             rules=lambda *, cautious: (ThresholdTable((WORST,)), None),
