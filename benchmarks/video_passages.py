@@ -3,9 +3,9 @@
     python -m benchmarks.video_passages record --photos lfw_photos.zip --cache passages.npz
     python -m benchmarks.video_passages judge --cache passages.npz
 
-Photos (a zip or folder of ``Name/Name_0001.webp``) are panned and zoomed into clips, which go through
-`vultus.video.watcher.Watcher` as films do. ``record`` keeps the shots of every look at every
-passage (with a judge that names nobody, so that no look is left out), ``judge`` decides them
+Photos (a zip or folder of ``Name/Name_0001.webp``) are panned and zoomed into clips, which go
+through `vultus.video.watcher.Watcher` as films do. ``record`` keeps the shots of every look at
+every passage (with a judge that names nobody, so that no look is left out), ``judge`` decides them
 among galleries of several sizes; a passage counts as named if any of its looks names it.
 """
 
@@ -38,7 +38,7 @@ from vultus.video.passages.judge import JudgeSettings, PassageJudge
 from vultus.video.watcher import Watcher
 
 Image = npt.NDArray[np.uint8]
-FPS, N_FRAMES, SIZE_WH = 8, 12, (320, 240)
+FPS, N_FRAMES, SIZE_WH = 4, 6, (320, 240)
 
 
 @dataclass
@@ -161,8 +161,8 @@ class _Kept:
         if path.exists():
             stored = np.load(path, allow_pickle=False)
             self.rows = defaultdict(list, {name: list(stored[name]) for name in stored.files})
-            self._done = {tuple(x.split()) for x in self.rows["done"]}  # type: ignore[misc]
-            self._done = {(kind, int(number)) for kind, number in self._done}
+            told = [str(one).split() for one in self.rows["done"]]
+            self._done = {(kind, int(number)) for kind, number in told}
 
     def has(self, kind: str, number: int) -> bool:
         return (kind, number) in self._done
@@ -218,13 +218,14 @@ def judge(options: argparse.Namespace) -> None:
                       for one in np.unique(places[:, 1:], axis=0)]  # fmt: skip
             looks = [(int(stored["key"][g[0], 1]), shots(g)) for g in groups]
             passages[kind][int(number)] = looks
-    n_clips = {
-        kind: sum(x.startswith(kind) for x in stored["done"]) for kind in ("mate", "stranger")
-    }
-    print(f"clips: {n_clips}; with a face that can be judged: "
-          f"{ {kind: len(found) for kind, found in passages.items()} }")  # fmt: skip
-    print("\n| enrolled | FPIR asked | rule | threshold of the last look | strangers named | 95 % | "
-          "mates named | wrongly |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
+    done = stored["done"]
+    n_clips = {kind: sum(x.startswith(kind) for x in done) for kind in ("mate", "stranger")}
+    judged = {kind: len(found) for kind, found in passages.items()}
+    print(f"clips: {n_clips}; with a face that can be judged: {judged}\n")
+    print(
+        "| enrolled | FPIR asked | rule | threshold of the last look | strangers named | 95 % | "
+        "mates named | wrongly |\n|---|---|---|---|---|---|---|---|"
+    )
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
             gallery = recognizer.open_gallery(Path(folder) / "people.db")

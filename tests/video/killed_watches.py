@@ -93,9 +93,13 @@ def main(folder: Path, rounds: int) -> None:
     wanted, different, kills = told(whole), [], 0
     assert wanted[1] == [one[:4] for one in wanted[0]]
     for number in range(rounds):
-        once = folder / f"round{number}"
-        shutil.copytree(base, once)
-        kills += killed(once, random.Random(number), longest_s)
+        once, rng, died = folder / f"round{number}", random.Random(number), 0
+        while not died:  # else it came through: this machine had more time for it
+            shutil.rmtree(once, ignore_errors=True)
+            shutil.copytree(base, once)
+            died = killed(once, rng, longest_s)
+            longest_s *= 1.0 if died else 0.9
+        kills += died
         if told(once) != wanted:
             different.append(number)
         shutil.rmtree(once)
