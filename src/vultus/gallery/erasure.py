@@ -99,14 +99,17 @@ class ErasureLog:
             ) from error
         return self.size()
 
-    def erased(self) -> tuple[list[bytes], int]:
+    def erased(self, *, within: int | None = None) -> tuple[list[bytes], int]:
         """The 16 random bytes of everybody who was erased from this gallery; bytes of the log.
+
+        Args:
+            within: Only so many bytes of the log; None for all.
 
         Raises:
             GalleryError: If the log cannot be read, or a whole line of it was changed.
         """
         try:
-            data = self.path.read_bytes()
+            data = self.path.read_bytes()[:within]
         except FileNotFoundError:
             return [], 0
         except OSError as error:

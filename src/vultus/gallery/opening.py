@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vultus.core.errors import GalleryError
+from vultus.core.errors import GalleryDamagedError, GalleryError
 from vultus.gallery.description import (
     Description,
     found,
@@ -117,7 +117,8 @@ def _vault(
 def _erase_again(opened: OpenedGallery) -> None:
     """Erase who was erased after this file was copied, if it is an older copy."""
     store, log = opened.store, opened.erasures
-    if _done(store) == log.size():
+    done = erasures_done(store)
+    if done == log.size():
         return
     uids, size = log.erased()
     if store.read_only:
@@ -139,8 +140,20 @@ def _erase_again(opened: OpenedGallery) -> None:
                     AuditEntry(actor=opened.actor, action="erase again", subject=subject)
                 )
                 opened.roster.erase(member)
-        store.set_meta(ERASURES, str(size).encode())
+        # What was cut off the log is not forgotten, so that it can be told; a copy has none.
+        if not 0 < size < done:
+            store.set_meta(ERASURES, str(size).encode())
 
 
-def _done(store: GalleryStore) -> int:
-    return int(store.meta(ERASURES) or 0)
+def erasures_done(store: GalleryStore) -> int:
+    """How many bytes of the log of erasures a gallery has done.
+
+    Raises:
+        GalleryDamagedError: If that is no number.
+    """
+    kept = store.meta(ERASURES) or b"0"
+    if not kept.isdigit():
+        raise GalleryDamagedError(
+            f"{store.location} is damaged: how much was erased cannot be read; restore a backup"
+        )
+    return int(kept)

@@ -13,6 +13,30 @@ from vultus.gallery.people.roster import Member
 from vultus.gallery.security.crypto import PersonKey
 from vultus.gallery.stores.base import ItemRow
 
+_TIMES = "kept from, until"
+"""Where the sealed value repeats what stands beside it, to be looked up by."""
+
+
+def item_value(row: ItemRow, data: bytes) -> dict[str, Any]:
+    """What an item holds.
+
+    Args:
+        row: As it is stored.
+        data: Its body, opened.
+
+    Raises:
+        GalleryDamagedError: If the times of the row are not those that it was kept with, or it is
+            no item of ours.
+    """
+    try:
+        value: dict[str, Any] = dict(json.loads(data))
+    except (TypeError, ValueError) as error:
+        raise GalleryDamagedError("an item holds something else than it must") from error
+    # Items of versions that did not repeat them have none.
+    if value.pop(_TIMES, None) not in (None, [row.created_at, row.expires_at]):
+        raise GalleryDamagedError("the times of an item do not fit what is sealed in it")
+    return value
+
 
 class Items:
     """Items of one kind, as JSON.
@@ -107,12 +131,13 @@ class Items:
         return row
 
     def _write(self, row: ItemRow, key: PersonKey, value: Mapping[str, Any]) -> None:
-        body = key.seal(self.kind, row.id, json.dumps(value, separators=(",", ":")).encode())
+        told = {**value, _TIMES: [row.created_at, row.expires_at]}
+        body = key.seal(self.kind, row.id, json.dumps(told, separators=(",", ":")).encode())
         self._store.update_item(dataclasses.replace(row, body=body))
 
     def _open(self, row: ItemRow) -> dict[str, Any]:
         try:
-            value: dict[str, Any] = json.loads(self._key(row).open(self.kind, row.id, row.body))
+            value = item_value(row, self._key(row).open(self.kind, row.id, row.body))
         except GalleryDamagedError:
             check_vault(
                 self._store, self._opened.vault

@@ -107,7 +107,9 @@ class SqliteStore(SqliteEvents):
             *(row.kind, row.key_id, row.created_at, row.expires_at, row.body),
         )
         added = self._row("SELECT last_insert_rowid()")
-        return 0 if added is None else int(added[0])
+        number = 0 if added is None else int(added[0])
+        self._count_added("items", number)
+        return number
 
     def item(self, item_id: int) -> ItemRow | None:
         """See `GalleryStore`."""
@@ -156,7 +158,10 @@ class SqliteStore(SqliteEvents):
         """See `GalleryStore`."""
         row = self.item(item_id)
         self._check_there(row is not None, "item", item_id)
+        events = self._summed("events", "stream = ?", item_id)
         self._change("DELETE FROM items WHERE id = ?", item_id)
+        self._count_gone("items", (1, item_id))
+        self._count_gone("events", events)
         if row is not None and self.person(row.key_id) is None:
             self.destroy_key(row.key_id)
 

@@ -104,6 +104,7 @@ class SqliteEvents(SqlitePeople):
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             *(row.position, row.tag, row.stream, row.type, row.at, row.type + row.at, row.body),
         )
+        self._count_added("events", row.position)
         # Twice: a flipped bit would let followers wait for what never comes.
         self.set_meta(_POSITION, 2 * row.position.to_bytes(_POSITION_BYTES, "big"))
 
@@ -237,13 +238,15 @@ class SqliteEvents(SqlitePeople):
 
     def delete_events(self, positions: Iterable[int]) -> int:
         """See `GalleryStore`."""
-        gone = sum(
-            self._change("DELETE FROM events WHERE position = ?", position)
+        gone = [
+            position
             for position in positions
-        )
+            if self._change("DELETE FROM events WHERE position = ?", position)
+        ]
         if gone:
+            self._count_gone("events", (len(gone), sum(gone)))
             self.set_meta(SCRUB, b"due")
-        return gone
+        return len(gone)
 
     def event_counts(self, streams: Collection[int] | None = None) -> dict[str, int]:
         """See `GalleryStore`."""
@@ -283,6 +286,8 @@ class SqliteEvents(SqlitePeople):
             for name, counted, kept in _SUMS:
                 if self._rows(counted) != self._rows(kept):
                     problems.append(f"events: not as many {name} as were counted")
+            if self._rows(_WRONG_SPANS):
+                problems.append("events: times are not within those that were kept")
         return problems
 
 
@@ -293,6 +298,12 @@ def _sums(name: str, scope: str, *, bits: int, kept: str) -> tuple[str, str, str
     order = " ORDER BY 1, 2, 3"
     return name, f"{of_events} GROUP BY 1, 2, 3{order}", f"{of_sums}{order}"
 
+
+_WRONG_SPANS = f"""
+    SELECT 1 FROM event_sums WHERE span <> first_at || last_at UNION ALL
+    SELECT 1 FROM events JOIN event_sums AS sums
+        ON sums.stream = 0 AND sums.type = '' AND bucket = position >> {EVENTS_BITS}
+        WHERE at NOT BETWEEN first_at AND last_at LIMIT 1"""  # noqa: S608
 
 _SUMS = (
     _sums("in all", "0, ''", bits=EVENTS_BITS, kept="stream = 0 AND type = ''"),

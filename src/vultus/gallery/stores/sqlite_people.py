@@ -1,10 +1,10 @@
 """People, their keys, tags and groups in a SQLite file, and the log of their changes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from vultus.core.errors import InputError
+from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.stores.base import PAGE, Change, KeyRow, PersonRow
 from vultus.gallery.stores.sqlite_file import SCRUB, SqliteFile
 from vultus.gallery.stores.sqlite_rows import (
@@ -14,6 +14,7 @@ from vultus.gallery.stores.sqlite_rows import (
     TagColumn,
     batched,
     check_sum,
+    counted,
     person_row,
     tag_bucket,
     tag_range,
@@ -26,6 +27,8 @@ _PERSON = (
     "SELECT id, uid, name_tag, external_tag, n_faces, enrolled_at, expires_at, record FROM people"
 )
 _CHANGES_FROM = "changes_from"
+Kept = Literal["items", "events"]
+_KEPT: Mapping[Kept, str] = {"items": "kept_items", "events": "kept_events"}
 _KEPT_CHANGES = 20_000
 _PRUNE_EVERY = 1000
 
@@ -82,7 +85,10 @@ class SqlitePeople(SqliteFile):
             self._change("DELETE FROM changes WHERE position <= ?", before)
 
     def _changes_from(self) -> int:
-        return int(self.meta(_CHANGES_FROM) or 0)
+        kept = self.meta(_CHANGES_FROM) or b"0"
+        if not kept.isdigit():
+            raise GalleryError(f"{self.path} is damaged (a position of changes); restore a backup")
+        return int(kept)
 
     def _log(self, person_id: int, *, erased: bool = False, before: bytes | None = None) -> None:
         sql = "INSERT INTO changes (person_id, erased, before) VALUES (?, ?, ?)"
@@ -198,6 +204,8 @@ class SqlitePeople(SqliteFile):
         self._count_tags(self._there(self.person(person_id), "person", person_id))
         self.destroy_key(person_id)
         of_person = "stream IN (SELECT id FROM items WHERE key_id = ?)"
+        of_items = self._summed("items", "key_id = ?", person_id)
+        of_events = self._summed("events", of_person, person_id)
         events = self._change(f"DELETE FROM events WHERE {of_person}", person_id)  # noqa: S608
         gone = {
             table: self._change(f"DELETE FROM {table} WHERE {column} = ?", person_id)  # noqa: S608
@@ -209,6 +217,8 @@ class SqlitePeople(SqliteFile):
                 ("people", "id"),
             )
         }
+        self._count_gone("items", of_items)
+        self._count_gone("events", of_events)
         self._log(person_id, erased=True, before=before)
         return {"keys": 1, **gone, "events": events}
 
@@ -285,6 +295,92 @@ class SqlitePeople(SqliteFile):
             kept = self._row("SELECT n, total FROM group_sums WHERE name = ?", group)
             check_sum((len(people), sum(people)), (0, 0) if kept is None else kept)
         return people
+
+    def _summed(self, table: Kept, where: str, *values: object) -> tuple[int, int]:
+        """How many rows there are, and the sum of their numbers."""
+        sql = f"SELECT count(*), coalesce(sum(rowid), 0) FROM {table} WHERE {where}"  # noqa: S608
+        n, total = typed(self._rows(sql, *values)[0], int, int)
+        return n, total
+
+    def _count_added(self, table: Kept, number: int) -> None:
+        """Count a row that came, outside of what a ``DELETE`` by another program counts."""
+        self._count_kept(table, 1, number)
+
+    def _count_gone(self, table: Kept, gone: tuple[int, int]) -> None:
+        """Count rows that went: how many, and the sum of their numbers."""
+        if gone[0]:
+            self._count_kept(table, -gone[0], -gone[1])
+
+    def _count_kept(self, table: Kept, n: int, total: int) -> None:
+        kept = self.meta(_KEPT[table])
+        if kept is None:  # a file of a version that did not count
+            n, total = self._summed(table, "true")
+        else:
+            before = counted(kept)
+            n, total = n + before[0], total + before[1]
+        self.set_meta(_KEPT[table], f"{n} {total}".encode())
+
+    def check(self) -> list[str]:
+        """See `GalleryStore`."""
+        problems = super().check()
+        if problems:
+            return problems
+        with self.transaction():
+            looks = (self._wrong_people(), self._wrong_keys(), self._wrong_changes())
+            return [problem for look in looks for problem in look]
+
+    def _wrong_people(self) -> Iterator[str]:
+        if self._rows("SELECT 1 FROM people WHERE n_faces <> -minus_faces LIMIT 1"):
+            yield "people: a number of faces is not as it was counted"
+        sums: dict[int, int] = {}
+        for column in TAG_COLUMNS:
+            sql = f"SELECT {column} FROM people WHERE {column} IS NOT NULL"  # noqa: S608
+            for (tag,) in typed_rows(self._rows(sql), bytes):
+                bucket = tag_bucket(column, tag)
+                sums[bucket] = sums.get(bucket, 0) ^ int.from_bytes(tag, "big")
+        kept = typed_rows(self._rows("SELECT bucket, tags FROM tag_sums"), int, bytes)
+        told = {bucket: int.from_bytes(tags, "big") for bucket, tags in kept}
+        if any(sums.get(bucket, 0) != told.get(bucket, 0) for bucket in {*sums, *told}):
+            yield "people: tags are not those that were counted"
+        groups = "SELECT name, count(*), sum(person_id) FROM groups GROUP BY 1 ORDER BY 1"
+        if self._rows(groups) != self._rows("SELECT name, n, total FROM group_sums ORDER BY 1"):
+            yield "groups: not as many people as were counted"
+        for table, key in _KEPT.items():
+            number = self.meta(key)
+            if number is not None and counted(number) != self._summed(table, "true"):
+                yield f"{table}: rows are missing, or there are more than were kept"
+
+    def _wrong_keys(self) -> Iterator[str]:
+        n, last = self._rows("SELECT count(*), max(id) FROM keys")[0]
+        if n != (last or 0) or n != self._sequence("keys"):
+            yield "keys: rows are missing"
+        orphans = self._rows(
+            "SELECT id FROM keys WHERE wrapped <> zeroblob(length(wrapped))"
+            " AND NOT EXISTS (SELECT 1 FROM people WHERE people.id = keys.id)"
+            " AND NOT EXISTS (SELECT 1 FROM items WHERE key_id = keys.id) LIMIT 20"
+        )
+        yield from (f"key {row[0]}: of nobody, and not destroyed" for row in orphans)
+
+    def _wrong_changes(self) -> Iterator[str]:
+        n, first, last = self._rows("SELECT count(*), min(position), max(position) FROM changes")[0]
+        before = self._changes_from()
+        end = before if last is None else last
+        if n != end - before or first not in (None, before + 1) or end != self._sequence("changes"):
+            yield "the log of changes has gaps"
+        # Of the last change of each: SQLite gives the other columns of the row with the maximum.
+        wrong = self._rows(
+            "SELECT 1 FROM (SELECT person_id, max(position), erased, total(erased) AS times"
+            " FROM changes GROUP BY person_id) LEFT JOIN people ON people.id = person_id"
+            " WHERE erased <> (people.id IS NULL) OR times <> erased"
+            " OR NOT EXISTS (SELECT 1 FROM keys WHERE keys.id = person_id) LIMIT 1"
+        )
+        if wrong:
+            yield "the log of changes does not fit the people"
+
+    def _sequence(self, table: str) -> int:
+        """The highest number that was ever given to a row."""
+        row = self._row("SELECT seq FROM sqlite_sequence WHERE name = ?", table)
+        return 0 if row is None else int(row[0])
 
     def _check_there(self, found: int | bool, what: str, number: int) -> None:
         if not found:

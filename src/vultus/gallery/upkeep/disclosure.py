@@ -18,6 +18,7 @@ from vultus.gallery.moving.crops import CROP, export_crop
 from vultus.gallery.opening import OpenedGallery
 from vultus.gallery.people.details import now
 from vultus.gallery.people.roster import Member
+from vultus.gallery.review.items import item_value
 from vultus.gallery.security.audit import AuditEntry
 
 _ABOUT = """\
@@ -101,7 +102,7 @@ def _items(opened: OpenedGallery, member: Member) -> Iterator[tuple[str, bytes]]
                 yield f"crops/{number}.png", png
                 continue
             name = f"items/{row.id}-{row.kind}.json"
-            yield name, member.key.open(row.kind, row.id, row.body)
+            yield name, _json(item_value(row, member.key.open(row.kind, row.id, row.body)))
             told.append({"file": name, "created_at": row.created_at, "expires_at": row.expires_at})
         after = rows[-1].id
     if told:
