@@ -114,7 +114,7 @@ def test_a_stretched_photo_is_read_unstretched_with_one_detection(
     )
     found = one.righted(before)
     assert found.righting == Righting(width=width)
-    assert "stretched about 1.5 x in " + ("width" if width > 1 else "height") in (
+    assert ("stretched about 1.5 x in width" if width > 1 else "about 1.5 x too tall") in (
         found.righting.words
     )
     assert detections == []

@@ -92,9 +92,13 @@ class Righting:
         """In words; empty where it was read as stored."""
         if self.turned_deg:
             return f"the photo lies turned by {self.turned_deg} degrees and was read upright"
-        if self.width != 1:
-            factor, side = max(self.width, 1 / self.width), "width" if self.width > 1 else "height"
-            return f"the photo is stretched about {factor:.2g} x in {side} and was read unstretched"
+        if self.width > 1:
+            return f"the photo is stretched about {self.width:.2g} x in width and was read narrower"
+        if self.width < 1:
+            return (
+                f"the face is about {1 / self.width:.2g} x too tall for its width (a stretched "
+                "photo, or a head turned aside) and was read wider"
+            )
         return ""
 
 

@@ -5,6 +5,7 @@ from vultus.data.damage import geometry as _geometry  # noqa: F401
 from vultus.data.damage import light as _light  # noqa: F401
 from vultus.data.damage import relief as _relief  # noqa: F401
 from vultus.data.damage import texture as _texture  # noqa: F401
+from vultus.data.damage import treatment as _treatment  # noqa: F401
 from vultus.data.damage.base import CLEAN, DAMAGES, KINDS, Damage, find_damage
 
 __all__ = ["CLEAN", "DAMAGES", "KINDS", "Damage", "find_damage"]

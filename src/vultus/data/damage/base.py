@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -62,8 +63,8 @@ CLEAN = "clean"
 KINDS = (
     CLEAN, "turned 180 degrees", "turned onto its side", "stretched wide",
     "stretched tall", "slanted", "distorted", "noise", "few grey levels", "compressed", "blurred",
-    "coarse", "too dark", "over-exposed", "washed out", "altered colours", "eyes covered",
-    "mouth covered", "partly covered", "turned away", "badly aligned", "not a face",
+    "coarse", "over-sharpened", "too dark", "over-exposed", "washed out", "altered colours",
+    "eyes covered", "mouth covered", "partly covered", "turned away", "badly aligned", "not a face",
 )  # fmt: skip
 """What a face that was damaged may be called.
 
@@ -106,3 +107,31 @@ def find_damage(name: str) -> Damage:
 def eye_distance(landmarks: Points) -> float:
     """Between the eyes in pixels, at least 1: the unit of what depends on the face's size."""
     return max(1.0, float(np.linalg.norm(landmarks[1] - landmarks[0])))
+
+
+USUAL_EYES_PX = 36.0
+"""Blur and the like are given for a face of this distance between the eyes, and grow with it."""
+
+
+def face_scale(landmarks: Points) -> float:
+    """How many times a usual face's size a face has."""
+    return eye_distance(landmarks) / USUAL_EYES_PX
+
+
+def places(photo: Image) -> tuple[Points, Points]:
+    """``(x, y)``, each (h, w) float32: where each pixel lies."""
+    height, width = photo.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return x, y
+
+
+def fetched(photo: Image, x: Points, y: Points) -> Image:
+    """The photo whose pixels are taken from (h, w) places; beyond the edge it is continued."""
+    moved = cv2.remap(
+        photo,
+        x.astype(np.float32),
+        y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(moved, np.uint8)

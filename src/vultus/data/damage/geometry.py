@@ -4,7 +4,15 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.data.damage.base import DAMAGES, Damage, Points, damage, eye_distance
+from vultus.data.damage.base import (
+    DAMAGES,
+    Damage,
+    Points,
+    damage,
+    eye_distance,
+    fetched,
+    places,
+)
 
 _Generator = np.random.Generator
 
@@ -77,23 +85,8 @@ def perspective(photo: Image, _: Points, strength: float, generator: _Generator)
     return _mapped(photo, near)
 
 
-def _bent(photo: Image, x: Points, y: Points) -> Image:
-    return np.asarray(
-        cv2.remap(
-            photo,
-            x.astype(np.float32),
-            y.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
-
-
 def _grid(photo: Image, landmarks: Points) -> tuple[Points, Points, Points]:
-    height, width = photo.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    return x, y, landmarks.mean(axis=0)
+    return *places(photo), landmarks.mean(axis=0)
 
 
 @damage("lens", "distorted", -0.6, -0.45, -0.35, -0.25, 0.6, 1.0)
@@ -103,7 +96,7 @@ def lens(photo: Image, landmarks: Points, strength: float, generator: _Generator
     reach = 2.2 * eye_distance(landmarks)
     dx, dy = (x - centre[0]) / reach, (y - centre[1]) / reach
     factor = 1 + strength * np.maximum(0, 1 - (dx**2 + dy**2))
-    return _bent(photo, centre[0] + dx * factor * reach, centre[1] + dy * factor * reach)
+    return fetched(photo, centre[0] + dx * factor * reach, centre[1] + dy * factor * reach)
 
 
 @damage("waves", "distorted", 0.1, 0.14, 0.2)
@@ -113,7 +106,7 @@ def waves(photo: Image, landmarks: Points, strength: float, generator: _Generato
     unit = eye_distance(landmarks)
     phase = generator.uniform(0, 2 * np.pi)
     length = unit * generator.uniform(0.8, 1.6)
-    return _bent(photo, x + strength * unit * np.sin(2 * np.pi * y / length + phase), y)
+    return fetched(photo, x + strength * unit * np.sin(2 * np.pi * y / length + phase), y)
 
 
 @damage("swirl", "distorted", 0.5, 0.75, 1.0)
@@ -123,7 +116,7 @@ def swirl(photo: Image, landmarks: Points, strength: float, generator: _Generato
     dx, dy = x - centre[0], y - centre[1]
     angle = strength * np.exp(-((dx**2 + dy**2) / (1.6 * eye_distance(landmarks)) ** 2))
     cosine, sine = np.cos(angle), np.sin(angle)
-    return _bent(photo, centre[0] + cosine * dx - sine * dy, centre[1] + sine * dx + cosine * dy)
+    return fetched(photo, centre[0] + cosine * dx - sine * dy, centre[1] + sine * dx + cosine * dy)
 
 
 @damage("cut", "partly covered", 0.2, 0.45)

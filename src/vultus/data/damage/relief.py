@@ -4,30 +4,13 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.data.damage.base import Points, damage, eye_distance
+from vultus.data.damage.base import Points, damage, eye_distance, fetched, places
 
 _Generator = np.random.Generator
 _HEAD = 1.25
 """Half a head's width in distances between the eyes."""
 
 _STEEPEST = 0.999
-
-
-def _fetched(photo: Image, x: Points, y: Points) -> Image:
-    moved = cv2.remap(
-        photo,
-        x.astype(np.float32),
-        y.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(moved, np.uint8)
-
-
-def _places(photo: Image) -> tuple[Points, Points]:
-    height, width = photo.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    return x, y
 
 
 def _rolled(offset: Points, radius: float, angle_rad: float) -> Points:
@@ -45,10 +28,10 @@ def _rolled(offset: Points, radius: float, angle_rad: float) -> Points:
 @damage("profile", "turned away", 35, 50, 65)
 def profile(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The face on a drum that is turned to either side by so many degrees."""
-    x, y = _places(photo)
+    x, y = places(photo)
     centre, side = landmarks.mean(axis=0), float(generator.choice([-1, 1]))
     radius = _HEAD * eye_distance(landmarks)
-    return _fetched(
+    return fetched(
         photo, centre[0] + _rolled(x - centre[0], radius, side * np.radians(strength)), y
     )
 
@@ -56,10 +39,10 @@ def profile(photo: Image, landmarks: Points, strength: float, generator: _Genera
 @damage("nod", "turned away", 30, 45)
 def nod(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The same up or down: seen from above or below."""
-    x, y = _places(photo)
+    x, y = places(photo)
     centre, side = landmarks.mean(axis=0), float(generator.choice([-1, 1]))
     radius = 1.35 * _HEAD * eye_distance(landmarks)
-    return _fetched(
+    return fetched(
         photo, x, centre[1] + _rolled(y - centre[1], radius, side * np.radians(strength))
     )
 
@@ -67,30 +50,30 @@ def nod(photo: Image, landmarks: Points, strength: float, generator: _Generator)
 @damage("bulge", "distorted", -0.6, -0.4, -0.25, 0.5)
 def bulge(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """A place on the face swells (below 0) or shrinks, not always its middle."""
-    x, y = _places(photo)
+    x, y = places(photo)
     unit = eye_distance(landmarks)
     centre = landmarks.mean(axis=0) + generator.normal(0, 0.35, 2) * unit
     reach = unit * generator.uniform(1.2, 3)
     dx, dy = (x - centre[0]) / reach, (y - centre[1]) / reach
     factor = 1 + strength * np.maximum(0, 1 - (dx**2 + dy**2))
-    return _fetched(photo, centre[0] + dx * factor * reach, centre[1] + dy * factor * reach)
+    return fetched(photo, centre[0] + dx * factor * reach, centre[1] + dy * factor * reach)
 
 
 @damage("barrel", "distorted", -0.3, 0.3, 0.6)
 def barrel(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The whole photo bent about its middle: a wide lens (above 0), or one that was overdone."""
-    x, y = _places(photo)
+    x, y = places(photo)
     height, width = photo.shape[:2]
     reach = max(height, width) / 2
     dx, dy = (x - width / 2) / reach, (y - height / 2) / reach
     factor = 1 + strength * (dx**2 + dy**2)
-    return _fetched(photo, width / 2 + dx * factor * reach, height / 2 + dy * factor * reach)
+    return fetched(photo, width / 2 + dx * factor * reach, height / 2 + dy * factor * reach)
 
 
 @damage("warp", "distorted", 0.08, 0.14, 0.2)
 def warp(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Smooth shifts by chance, as by bad glass; their spread in distances between the eyes."""
-    x, y = _places(photo)
+    x, y = places(photo)
     unit = eye_distance(landmarks)
     cell = unit * generator.uniform(0.4, 1)
     size = tuple(max(3, int(side / cell) + 2) for side in photo.shape[:2])
@@ -98,28 +81,28 @@ def warp(photo: Image, landmarks: Points, strength: float, generator: _Generator
     shifts = [
         cv2.resize(field, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC) for field in fields
     ]
-    return _fetched(photo, x + shifts[0], y + shifts[1])
+    return fetched(photo, x + shifts[0], y + shifts[1])
 
 
 @damage("columns", "distorted", 0.1, 0.16, 0.22)
 def columns(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Columns moved up and down in waves, or waves along a slanted line."""
-    x, y = _places(photo)
+    x, y = places(photo)
     unit = eye_distance(landmarks)
     length, phase = unit * generator.uniform(0.6, 1.8), generator.uniform(0, 2 * np.pi)
     slant = generator.uniform(-0.6, 0.6)
     wave = strength * unit * np.sin(2 * np.pi * (x + slant * y) / length + phase)
-    return _fetched(photo, x, np.asarray(y + wave, np.float32))
+    return fetched(photo, x, np.asarray(y + wave, np.float32))
 
 
 @damage("ripples", "distorted", 0.12, 0.2)
 def ripples(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Rings about a place on the face, as on water; in distances between the eyes."""
-    x, y = _places(photo)
+    x, y = places(photo)
     unit = eye_distance(landmarks)
     centre = landmarks.mean(axis=0) + generator.normal(0, 0.3, 2) * unit
     dx, dy = x - centre[0], y - centre[1]
     far = np.maximum(np.hypot(dx, dy), 1e-3)
     length, phase = unit * generator.uniform(0.7, 1.4), generator.uniform(0, 2 * np.pi)
     shift = strength * unit * np.sin(2 * np.pi * far / length + phase) / far
-    return _fetched(photo, x + dx * shift, y + dy * shift)
+    return fetched(photo, x + dx * shift, y + dy * shift)

@@ -6,12 +6,10 @@ from PIL import Image as PilImage
 
 from vultus.core.faces import Image
 from vultus.data.augmentation.resolution import line_kernel
-from vultus.data.damage.base import Points, damage, eye_distance
+from vultus.data.damage.base import Points, damage, eye_distance, face_scale
 
 _Generator = np.random.Generator
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
-_USUAL_EYES_PX = 36.0
-"""Blur and the like are given for a face of this distance between the eyes, and grow with it."""
 
 
 def _clipped(values: np.ndarray) -> Image:
@@ -102,20 +100,16 @@ def webp(photo: Image, _: Points, strength: float, generator: _Generator) -> Ima
     return np.asarray(cv2.resize(small, (width, height)), np.uint8)
 
 
-def _face_scale(landmarks: Points) -> float:
-    return eye_distance(landmarks) / _USUAL_EYES_PX
-
-
 @damage("blur", "blurred", 1.8, 2.5, 3.5, 4.5)
 def blur(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Gaussian blur, standard deviation in pixels of a usual face."""
-    return np.asarray(cv2.GaussianBlur(photo, (0, 0), strength * _face_scale(landmarks)), np.uint8)
+    return np.asarray(cv2.GaussianBlur(photo, (0, 0), strength * face_scale(landmarks)), np.uint8)
 
 
 @damage("motion-blur", "blurred", 8, 11, 16, 22)
 def motion_blur(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The mean along a line of any direction, its length in pixels of a usual face."""
-    length = max(1.0, strength * _face_scale(landmarks))
+    length = max(1.0, strength * face_scale(landmarks))
     kernel = line_kernel(length, generator.uniform(0, np.pi))
     return np.asarray(cv2.filter2D(photo, -1, kernel), np.uint8)
 
@@ -123,7 +117,7 @@ def motion_blur(photo: Image, landmarks: Points, strength: float, generator: _Ge
 @damage("defocus", "blurred", 3, 5, 7)
 def defocus(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The mean over a disc of that radius: a lens out of focus."""
-    radius = strength * _face_scale(landmarks)
+    radius = strength * face_scale(landmarks)
     reach = int(np.ceil(radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
@@ -162,7 +156,7 @@ def small(photo: Image, landmarks: Points, strength: float, generator: _Generato
 @damage("colour-noise", "noise", 20, 35)
 def colour_noise(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Noise of each channel by itself in grains of some pixels: small sensors in the dark."""
-    size = generator.uniform(0.6, 1.6) * max(1.0, _face_scale(landmarks))
+    size = generator.uniform(0.6, 1.6) * max(1.0, face_scale(landmarks))
     grain = cv2.GaussianBlur(generator.normal(0, 1, photo.shape).astype(np.float32), (0, 0), size)
     return _clipped(photo + grain * (strength / max(float(grain.std()), 1e-6)))
 
@@ -181,7 +175,7 @@ def scan_lines(photo: Image, _: Points, strength: float, generator: _Generator) 
 def double(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Two exposures of one face, so far apart in pixels of a usual face."""
     angle = generator.uniform(0, 2 * np.pi)
-    far = strength * _face_scale(landmarks)
+    far = strength * face_scale(landmarks)
     matrix = np.array([[1, 0, far * np.cos(angle)], [0, 1, far * np.sin(angle)]], np.float32)
     size = (photo.shape[1], photo.shape[0])
     moved = cv2.warpAffine(photo, matrix, size, borderMode=cv2.BORDER_REPLICATE)
@@ -192,5 +186,5 @@ def double(photo: Image, landmarks: Points, strength: float, generator: _Generat
 @damage("smeared", "blurred", 7, 11)
 def smeared(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The median of squares of that side in pixels of a usual face: noise taken out too hard."""
-    side = 2 * max(1, round(strength * _face_scale(landmarks) / 2)) + 1
+    side = 2 * max(1, round(strength * face_scale(landmarks) / 2)) + 1
     return np.asarray(cv2.medianBlur(photo, side), np.uint8)
