@@ -637,3 +637,15 @@ def test_metadata_that_is_no_text_is_refused_where_it_is_given() -> None:
         deep = {"a": deep}
     with pytest.raises(InputError, match="must be a dict that is JSON"):
         PersonDetails(metadata=deep)
+    nested: dict[str, object] = {"a": [1]}
+    for _ in range(30):
+        nested = {"a": [], "b": nested}
+    assert PersonDetails(metadata=nested).metadata == nested
+    with pytest.raises(InputError, match="nested 32 deep"):
+        PersonDetails(metadata={"a": nested})
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_is_none_in_utc_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="must be a time like"):
+        PersonDetails(retain_until=text)

@@ -195,6 +195,11 @@ def install(app: FastAPI) -> None:
         )
         return told(request, problem)
 
+    def too_deep(request: Request, _: Exception) -> JSONResponse:
+        problem = ProblemError(422, "invalid-input", "what was sent is nested too deep")
+        return answer(problem, request.state.request_id)
+
+    app.add_exception_handler(RecursionError, too_deep)
     app.add_exception_handler(VultusError, library)
     app.add_exception_handler(ProblemError, stated)
     app.add_exception_handler(HTTPException, http)

@@ -183,6 +183,7 @@ def test_a_change_that_does_not_fit_changes_nothing(
         ({"consent": {"purpose": " "}}, 422, "invalid-input"),
         ({"retain_until": "soon"}, 422, "invalid-input"),
         ({"nom": "Ada"}, 422, "invalid-input"),
+        ({"retain_until": "9999-12-31T23:59:59-23:59"}, 422, "invalid-input"),
         ([], 422, "invalid-input"),
     ]
     for change, status, code in unfit:

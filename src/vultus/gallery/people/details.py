@@ -10,6 +10,8 @@ from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.people.names import normalise_group, normalise_identity
 
 _LARGEST_METADATA = 1 << 16
+_DEEPEST_METADATA = 32
+"""What is nested deeper, other readers of JSON may not be able to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class PersonDetails:
     Attributes:
         external_id: The person's id elsewhere, 1 to 200 characters; one person per id; ``""`` for
             none any more.
-        metadata: Anything that is JSON: at most 64 KiB of it.
+        metadata: Anything that is JSON: at most 64 KiB of it, nested 32 deep at most.
         groups: Names of the groups that the person is in, 1 to 100 characters each.
         consent: What the person agreed to; ``""`` where it was withdrawn.
         retain_until: When the person is to be erased, ISO 8601; ``""`` for never.
@@ -189,13 +191,13 @@ def utc_time(name: str, text: str) -> str:
     """
     try:
         time = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=UTC)
+        return time.astimezone(UTC).isoformat(timespec="seconds")
+    except (TypeError, ValueError, OverflowError):  # the last: it is no such time in UTC
         raise InputError(
             f"{name} must be a time like 2027-01-31T12:00+01:00, got {text!r}"
         ) from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return time.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def now() -> str:
@@ -212,4 +214,20 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if len(text) > _LARGEST_METADATA:
         raise InputError(f"metadata must have at most 64 KiB as JSON, got {len(text):,} bytes")
     plain: dict[str, Any] = json.loads(text)
+    if _depth(plain) > _DEEPEST_METADATA:
+        raise InputError(f"metadata must be nested {_DEEPEST_METADATA} deep at most")
     return plain
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and dicts are nested, as far as it matters."""
+    depth, level = 0, [value]
+    while level and depth <= _DEEPEST_METADATA:
+        inside = [part for part in level if isinstance(part, (dict, list))]
+        depth += bool(inside)
+        level = [
+            part
+            for outer in inside
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
