@@ -1,0 +1,31 @@
+"""A client of the service: typed, in one thread or among tasks; it needs httpx and no model."""
+
+from vultus.client.client import Answer, AsyncClient, Client
+from vultus.client.errors import (
+    BusyError,
+    ConflictError,
+    FailedError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    ServiceError,
+    UnauthorisedError,
+    UnreachableError,
+)
+from vultus.client.retries import Retries
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "BusyError",
+    "Client",
+    "ConflictError",
+    "FailedError",
+    "ForbiddenError",
+    "NotFoundError",
+    "RefusedError",
+    "Retries",
+    "ServiceError",
+    "UnauthorisedError",
+    "UnreachableError",
+]
