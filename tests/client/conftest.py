@@ -1,8 +1,3 @@
-"""The service of the tests of `vultus.server`, asked by clients."""
+"""The service of the tests of `vultus.server`, asked by clients: all of its fixtures."""
 
-from tests.server.conftest import address as address
-from tests.server.conftest import collins_jpeg as collins_jpeg
-from tests.server.conftest import context as context
-from tests.server.conftest import hopper_jpeg as hopper_jpeg
-from tests.server.conftest import rocket_jpeg as rocket_jpeg
-from tests.server.conftest import served as served
+from tests.server.conftest import *  # noqa: F403

@@ -49,11 +49,12 @@ def test_a_busy_service_is_asked_again() -> None:
     assert _client(service).send(galleries.list_galleries()).galleries == ()
     assert len(service.asked) == 3
     enrolling = Service(_busy(), _busy(503, "elsewhere"))
-    call = people.enroll("people", name="Ada", photos=[b"x"])
+    call = Call("POST", "/v1/galleries", dict, form={"name": "Ada"}, files={"photos": [b"x"]})
     with pytest.raises(BusyError):  # of a proxy nobody knows whether it was done
         _client(enrolling).send(call)
     assert len(enrolling.asked) == 2
     assert len({len(request.content) for request in enrolling.asked}) == 1
+    assert people.enroll("people", name="Ada", photos=[b"x"]).keyed
 
 
 def test_patience_ends() -> None:

@@ -13,8 +13,9 @@ import httpx
 
 from vultus.client.call import Call, read
 from vultus.client.errors import FailedError
-from vultus.client.operations import galleries, people, photos
+from vultus.client.operations import events as event_log
 from vultus.client.operations import identify as identifying
+from vultus.client.operations import people, photos
 from vultus.client.photos import Photo
 from vultus.client.retries import PATIENT, Retries, problem, unreachable
 from vultus.core.errors import InputError
@@ -179,9 +180,9 @@ class Client(_Base):
 
     def events(
         self, gallery: str, *, after: int = 0, page: int = _PAGE
-    ) -> Iterator[galleries.EventTold]:
+    ) -> Iterator[event_log.EventTold]:
         """What happened in a gallery since a position, up to now."""
-        while (found := self.send(galleries.read_events(gallery, after=after, limit=page))).events:
+        while (found := self.send(event_log.read_events(gallery, after=after, limit=page))).events:
             yield from found.events
             after = found.next
 
@@ -290,10 +291,10 @@ class AsyncClient(_Base):
 
     async def events(
         self, gallery: str, *, after: int = 0, page: int = _PAGE
-    ) -> AsyncIterator[galleries.EventTold]:
+    ) -> AsyncIterator[event_log.EventTold]:
         """As `Client.events`."""
         while True:
-            found = await self.send(galleries.read_events(gallery, after=after, limit=page))
+            found = await self.send(event_log.read_events(gallery, after=after, limit=page))
             for event in found.events:
                 yield event
             if not found.events:

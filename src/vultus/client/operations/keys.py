@@ -60,21 +60,32 @@ def list_keys() -> Call[Keys]:
 
 
 def make_key(
-    *, role: Literal["reader", "operator", "admin"], galleries: Sequence[str] | Unset | None = UNSET
+    *,
+    role: Literal["reader", "operator", "admin"],
+    galleries: Sequence[str] | Unset | None = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Call[KeyMade]:
     """Make a key; the answer has it, and it is never told again.
 
     Args:
+        idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
         role: Role.
         galleries: Ids; null for all.
     """
-    return Call("POST", "/v1/keys", KeyMade, body={"role": role, "galleries": galleries})
+    return Call(
+        "POST",
+        "/v1/keys",
+        KeyMade,
+        headers={"Idempotency-Key": idempotency_key},
+        body={"role": role, "galleries": galleries},
+        keyed=True,
+    )
 
 
 def take_back(key_id: str) -> Call[None]:
     """Take a key back: from now on it opens nothing.
 
     Args:
-        key_id: Key id.
+        key_id: As the list tells it.
     """
     return Call("DELETE", f"/v1/keys/{quoted(key_id)}", type(None), repeatable=True)

@@ -153,11 +153,13 @@ def enroll(
     consent_purpose: str | Unset = UNSET,
     consent_until: str | Unset = UNSET,
     retain_until: str | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Call[Enrolled]:
     """Enrol a new person; photos that cannot be used are told, with the reason.
 
     Args:
         gallery: The gallery's id.
+        idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
         photos: Once for each photo.
         name: Who it is, 1 to 200 characters.
         force: Take photos unlike the person's others or like somebody else, too.
@@ -172,6 +174,7 @@ def enroll(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/people",
         Enrolled,
+        headers={"Idempotency-Key": idempotency_key},
         form={
             "name": name,
             "force": force,
@@ -183,6 +186,7 @@ def enroll(
             "retain_until": retain_until,
         },
         files={"photos": photos},
+        keyed=True,
     )
 
 
@@ -283,13 +287,19 @@ def verify(
 
 
 def add_photos(
-    gallery: str, person: str, *, photos: Sequence[Photo], force: bool | Unset = UNSET
+    gallery: str,
+    person: str,
+    *,
+    photos: Sequence[Photo],
+    force: bool | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
 ) -> Call[Enrolled]:
     """Add photos of somebody who is enrolled.
 
     Args:
         gallery: The gallery's id.
         person: The person's id: 32 hexadecimal digits.
+        idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
         photos: Once for each photo.
         force: Take photos unlike the person's others or like somebody else, too.
     """
@@ -297,8 +307,10 @@ def add_photos(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/people/{quoted(person)}/photos",
         Enrolled,
+        headers={"Idempotency-Key": idempotency_key},
         form={"force": force},
         files={"photos": photos},
+        keyed=True,
     )
 
 

@@ -278,11 +278,14 @@ def list_merges(gallery: str) -> Call[Merges]:
     return Call("GET", f"/v1/galleries/{quoted(gallery)}/merges", Merges, repeatable=True)
 
 
-def merge_people(gallery: str, *, person: str, into: str) -> Call[MergeDone]:
+def merge_people(
+    gallery: str, *, person: str, into: str, idempotency_key: str | Unset = UNSET
+) -> Call[MergeDone]:
     """Make one person of two, until it is undone.
 
     Args:
         gallery: The gallery's id.
+        idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
         person: Who is gone then.
         into: Who remains, with all photos.
     """
@@ -290,7 +293,9 @@ def merge_people(gallery: str, *, person: str, into: str) -> Call[MergeDone]:
         "POST",
         f"/v1/galleries/{quoted(gallery)}/merges",
         MergeDone,
+        headers={"Idempotency-Key": idempotency_key},
         body={"person": person, "into": into},
+        keyed=True,
     )
 
 
