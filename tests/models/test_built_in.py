@@ -29,6 +29,8 @@ NAMES = [
     "edgeface-xxs",
     "ediffiqa-tiny",
     "glintr100",
+    "minifasnet-v1se",
+    "minifasnet-v2",
     "mobilefacenet-y1",
     "retinaface-mnet025",
     "scrfd-10g-kps",

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.liveness.fakes import by_brightness
 
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import (
@@ -474,3 +475,39 @@ def test_two_faces_that_are_probably_covered_are_not_compared(
     for gate in (QualityGate(max_both_occlusion=None), None):
         answer = Recognizer(embedder=tiny_embedder, gate=gate, threads=1).verify(hopper, hopper)
         assert answer.same_person
+
+
+def test_a_face_suspected_of_an_attack_is_refused_wherever_photos_are_judged(
+    tiny_embedder: Embedder, hopper: Image, tmp_path: Path
+) -> None:
+    recognizer = Recognizer(embedder=tiny_embedder, liveness=by_brightness(0.25))
+    dim = np.asarray(hopper * 0.3, np.uint8)
+    assert recognizer.verify(hopper, hopper, threshold=0.5, require_live=True).same_person
+    with pytest.raises(QualityError, match="a presentation attack is suspected"):
+        recognizer.verify(hopper, dim, threshold=0.5)
+    with pytest.raises(QualityError, match="a presentation attack is suspected"):
+        recognizer.embed_face(dim)
+    with Gallery.open(tmp_path / "people.db", space=tiny_embedder.space) as gallery:
+        recognizer.enroll(gallery, "Grace", [hopper])
+        (answer,) = recognizer.identify(dim, gallery, threshold=0.5)
+        assert answer.identity is None
+        assert "a presentation attack is suspected" in answer.refusal[-1]
+        with pytest.raises(QualityError, match="a presentation attack is suspected"):
+            recognizer.enroll(gallery, "Grace", [dim])
+
+
+def test_require_live_asks_for_the_usual_networks(
+    recognizer: Recognizer, hopper: Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
+    monkeypatch.delenv("VULTUS_MODELS_MIRROR", raising=False)
+    with pytest.raises(ModelNotFoundError, match="minifasnet-v2"):
+        recognizer.verify(hopper, hopper, threshold=0.5, require_live=True)
+    monkeypatch.setattr(
+        "vultus.pipeline.recognizer.open_passive_liveness", lambda **_: by_brightness(0.25)
+    )
+    fresh = Recognizer(embedder=recognizer.embedder)
+    assert fresh.verify(hopper, hopper, threshold=0.5, require_live=True).same_person
+    with pytest.raises(QualityError, match="a presentation attack is suspected"):
+        fresh.verify(hopper, hopper // 4, threshold=0.5, require_live=True)
+    assert fresh.verify(hopper, hopper // 4, threshold=-1).same_person  # not asked, not looked

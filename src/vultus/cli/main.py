@@ -132,6 +132,14 @@ _EVALUATE = command_with_more(
     "vultus.cli.evaluate.evaluate:evaluate",
     {"groups": "vultus.cli.evaluate.evaluate_groups:evaluate_groups"},
 )
+_LIVENESS = command_with_more(
+    "liveness",
+    "vultus.cli.liveness.liveness:liveness",
+    {
+        "evaluate": "vultus.cli.liveness.evaluate:evaluate",
+        "convert": "vultus.cli.liveness.convert:convert",
+    },
+)
 _MODELS = command_group(
     "Model files: list, get, check, import. Their licences differ; `show` states them.",
     {
@@ -165,6 +173,7 @@ _COMMANDS = {
     "gallery": _GALLERY,
     "watch": "vultus.cli.video.watch:watch",
     "attendance": _ATTENDANCE,
+    "liveness": _LIVENESS,
     "serve": "vultus.cli.serve.serve:serve",
     "evaluate": _EVALUATE,
     "report": "vultus.cli.evaluate.report:report",

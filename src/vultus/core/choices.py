@@ -38,6 +38,7 @@ RIGHTING_WAYS: tuple[RightingWay, ...] = ("turns", "widths")
 
 DEFAULT_DETECTOR = "mtcnn"
 DEFAULT_EMBEDDER = "vultus-s2"
+DEFAULT_LIVENESS = ("minifasnet-v2", "minifasnet-v1se")
 DEFAULT_TEMPLATE = "arcface-112"
 DEFAULT_FMR = 1e-3
 DEFAULT_FPIR = 0.01

@@ -104,10 +104,17 @@ def check_buildable(card: ModelCard) -> None:
     """Say how to have a model whose origin is not here.
 
     Raises:
-        ModelNotFoundError: If the card is that of a model that is built.
+        ModelNotFoundError: If the card is that of a model that is built or converted.
     """
-    if card.built_from is None or card.built_from not in ORIGINS:
+    if card.built_from is None:
         return
+    if card.built_from not in ORIGINS:
+        raise ModelNotFoundError(
+            f"model {card.name!r} cannot be used: it is converted from {card.built_from} (SHA-256 "
+            f"{card.built_from_sha256}), see {card.licence.source}. To have it, get that file and "
+            f"run `vultus liveness convert {card.built_from}`; or put {card.file_name} (SHA-256 "
+            f"{card.sha256}) into a folder and set VULTUS_MODELS_MIRROR to that folder"
+        )
     extra = ORIGINS[card.built_from].extra
     raise ModelNotFoundError(
         f"model {card.name!r} cannot be used: it is built of {card.built_from}, which is not on "

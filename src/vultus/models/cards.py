@@ -23,7 +23,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "embedding": ("template", "colour", "mean", "std", "embedding_dim", "flip"),
     "detection": ("decoder", "colour", "mean", "std"),
     "quality": ("template", "colour", "mean", "std"),
-    "antispoof": (),
+    "antispoof": ("template",),
 }
 
 
@@ -84,11 +84,12 @@ class ModelCard:
         url: Where it is downloaded; None where it comes by a mirror or an import only.
         archive_sha256: SHA-256 of the zip pack that ``url`` gives; None if ``url`` is the file.
         archive_member: The file's name inside that pack.
-        built_from: Name of the file that ours is built of (`vultus.models.built.ORIGINS`); None
-            where it comes as it is.
+        built_from: Name of the file that ours is built of (`vultus.models.built.ORIGINS`), or
+            converted from (``vultus liveness convert``); None where it comes as it is.
         built_from_sha256: SHA-256 of that file.
         training_data: What it was trained on, as far as is known.
-        template: Alignment template that its crops must have; empty if it takes whole images.
+        template: Alignment template that its crops must have, or ``context-N`` for crops N times as
+            large as a face's box; empty if it takes whole images.
         colour: Channel order of the network's input.
         mean: Subtracted from pixels; 0 where the graph or the decoder does it.
         std: Divides what is left; 1 where the graph or the decoder does it.

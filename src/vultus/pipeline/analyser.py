@@ -26,6 +26,7 @@ from vultus.core.errors import NoFaceError, QualityError, TooManyFacesError
 from vultus.core.faces import Faces, Image
 from vultus.detection.base import Detector, open_detector, too_small_to_see
 from vultus.embedding.embedder import Embedder, open_embedder
+from vultus.liveness.passive import PassiveLiveness
 from vultus.models.cards import ModelCard
 from vultus.pipeline.face_cache import FaceCache, FileState, KnownPhoto, setting_key
 from vultus.pipeline.photos import (
@@ -51,6 +52,8 @@ _DEFAULT_GATE = QualityGate()
 _SURE = 0.35
 """How far a face of a righted photo must be trusted: of undamaged development faces 95 % are."""
 
+_OPENED = ("detector", "embedder", "_passive_liveness")
+
 _WINDOW = 256
 """So many photos are looked up, and kept, at once."""
 
@@ -73,6 +76,9 @@ class Analyser:
         righting: What is tried on a photo of which no face can be trusted as stored: turns of the
             photo (three more detections at most), other widths where faces seem to be stretched
             (three more crops a face at most, no detection).
+        liveness: What looks for presentation attacks: a face that it suspects, or cannot judge, is
+            refused like one that the gate refuses, wherever photos are compared or enrolled. None
+            does not look.
 
     Attributes:
         cache: Where `known_photos`, and what stands on it (`Recognizer.enroll`, `find_person`),
@@ -92,8 +98,10 @@ class Analyser:
         precision: Precision = "f32",
         threads: int | None = None,
         righting: Sequence[RightingWay] = RIGHTING_WAYS,
+        liveness: PassiveLiveness | None = None,
     ) -> None:
         self.righting = check_ways(righting)
+        self.liveness = liveness
         self.gate = gate
         self._detector = detector
         self._embedder = embedder
@@ -111,7 +119,7 @@ class Analyser:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling, as other processes get it: models opened by name are opened there anew."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("detector", "embedder")}
+        kept = {k: v for k, v in self.__dict__.items() if k not in _OPENED}
         return kept | {"watcher": None}
 
     @cached_property
@@ -195,6 +203,8 @@ class Analyser:
             reader = self.reader()
             for photo in self.read(few):
                 seen = photo if reader is None else reader.righted(photo)
+                if self.liveness is not None:
+                    seen = with_liveness(seen, self.liveness)
                 if self.watcher is not None:
                     self.watcher.photo(seen)
                 yield seen
@@ -246,8 +256,11 @@ class Analyser:
             yield from (known for known in found if known is not None)
 
     def _setting(self) -> str | None:
-        """What the cache must know of the models; None where nobody can say what they are."""
-        if not isinstance(self._detector, str):
+        """What the cache must know of the models; None where nobody can say what they are.
+
+        Nothing is kept of a look for attacks: whoever looks wants it looked at now.
+        """
+        if not isinstance(self._detector, str) or self.liveness is not None:
             return None
         head = None if self.trust_head is None else self.trust_head.digest
         rest = (self.gate, self._precision, self._runtime, self.righting, head)
@@ -392,3 +405,17 @@ class Analyser:
             graded,
             photo.place,
         )
+
+
+def with_liveness(photo: AnalysedPhoto, liveness: PassiveLiveness) -> AnalysedPhoto:
+    """A photo whose faces are refused, too, where a presentation attack is suspected.
+
+    Args:
+        photo: As `Analyser.analyse` gave it.
+        liveness: What looks.
+    """
+    signals = liveness.judge(photo.image, photo.faces)
+    refusals = tuple(
+        (*known, *signal.refusal) for known, signal in zip(photo.refusals, signals, strict=True)
+    )
+    return dataclasses.replace(photo, refusals=refusals)

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,9 @@ from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.people.faces import PhotoFile
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.security.master_key import MasterKey
+from vultus.liveness.passive import PassiveLiveness, open_passive_liveness
 from vultus.matching.verify import verify
+from vultus.pipeline.analyser import with_liveness
 from vultus.pipeline.covered import both_covered
 from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import (
@@ -80,6 +83,7 @@ class Recognizer(Deciding):
         cautious: bool = False,
         prior: float = DEFAULT_PRIOR,
         select: Selection = DEFAULT_SELECT,
+        require_live: bool = False,
     ) -> Verification:
         """Decide whether two photos show the same person (1:1).
 
@@ -93,17 +97,22 @@ class Recognizer(Deciding):
             prior: Probability of a match before looking, in (0, 1), for the answer's
                 ``probability``; it takes a calibration, and changes no decision.
             select: Which face of each photo is meant.
+            require_live: Refuse faces that are suspected of being presentation attacks, by the
+                usual networks where the recogniser was given none (``liveness``). Attacks pass it.
 
         Raises:
             ImageError, NoFaceError, SeveralFacesError: As `embed_face`.
             QualityError: As `embed_face`; and if both faces are probably covered.
+            ModelNotFoundError: If ``require_live`` and the networks are not here.
             CalibrationError: If there is no threshold for that ``fmr``, or as `rules`.
             SpaceMismatchError: If the calibration in the store is of another embedding space.
         """
         rule = self.threshold(fmr, cautious=cautious) if threshold is None else Threshold(threshold)
         names = photo_name(a, 1), photo_name(b, 2)
+        live = self._passive_liveness if require_live and self.liveness is None else None
         (first, seen_a, passed_a), (second, seen_b, passed_b) = (
-            self._meant(photo, select, name) for photo, name in zip((a, b), names, strict=True)
+            self._meant(photo, select, name, live)
+            for photo, name in zip((a, b), names, strict=True)
         )
         if self.gate is not None and (why := self.gate.judge_pair(seen_a, seen_b)):
             raise QualityError(f"{' and '.join(names)} cannot be compared: {'; '.join(why)}")
@@ -115,11 +124,16 @@ class Recognizer(Deciding):
             self.watcher.verified(answer)
         return answer
 
+    @cached_property
+    def _passive_liveness(self) -> PassiveLiveness:
+        return open_passive_liveness(runtime=self._runtime, threads=self._threads)
+
     def _meant(
-        self, source: PhotoSource, select: Selection, name: str
+        self, source: PhotoSource, select: Selection, name: str, live: PassiveLiveness | None
     ) -> tuple[Embeddings, FaceQuality, tuple[str, ...]]:
         """The face that is meant, its measures, and what there is to know of others by ``only``."""
         photo = next(self.analyse([source]))
+        photo = photo if live is None else with_liveness(photo, live)
         index = self.chosen_index(photo, select, name)
         notes: tuple[str, ...] = ()
         if photo.righting.words:

@@ -1,0 +1,1 @@
+"""Commands about living faces and presentation attacks."""
