@@ -133,6 +133,24 @@ def test_merging_and_undoing_in_the_middle_loses_no_photo(gallery: Gallery) -> N
         assert len(KeptCrops(after)) == 8
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_merges_of_merged_people_in_the_middle_part_in_any_order(
+    gallery: Gallery, first: int
+) -> None:
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    for person in (4, 5):
+        migration.enroll(f"person {person}", embed_new(crops_of(person)))
+    numbers = [merge(gallery, "person 4", "person 5"), merge(gallery, "person 5", "person 0")]
+    for number in (numbers[first], numbers[1 - first]):
+        unmerge(gallery, number)
+    migration.finish()
+    with Gallery.open(gallery.path) as after:
+        check_found(after, list(range(6)))
+        assert after.check() == []
+        assert {person.n_photos for person in after.people()} == {2}
+
+
 def test_undoing_after_the_switch_gives_both_their_photos(gallery: Gallery) -> None:
     migration = begun(gallery)
     migration.embed_crops(embed_new)

@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def gallery(tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf) -> Galle
     return gallery
 
 
-def state(gallery: Gallery) -> dict[str, object]:
+def state(gallery: Gallery) -> dict[str, tuple[Any, ...]]:
     """All that anybody can see, without the order of enrolment and what nobody chooses."""
     templates = gallery.template_set()
     vectors = dict(zip(templates.identities, templates.vectors, strict=True))
@@ -35,6 +37,7 @@ def state(gallery: Gallery) -> dict[str, object]:
         person.identity: (
             *(person.n_photos, person.external_id, person.metadata, person.groups),
             *(person.consent, person.enrolled_at, vectors[person.identity].tobytes()),
+            gallery.photos(person.identity),
         )
         for person in gallery.people()
     }
@@ -78,6 +81,8 @@ def test_strangers_can_be_merged_and_part_again(gallery: Gallery, photos_of: Pho
     assert best.identity == "Ann"  # his photos count, though they are unlike hers
     unmerge(gallery, number)
     assert state(gallery) == before
+    with pytest.raises(InputError, match="no photo is like those of 'Ann'"):
+        gallery.enroll("Ann", photos_of(5))  # hers count by themselves again
 
 
 def test_what_came_since_stays(gallery: Gallery, photos_of: PhotosOf) -> None:
@@ -108,6 +113,36 @@ def test_merges_of_merged_people_part_in_any_order(gallery: Gallery, order: str)
     assert gallery.check() == []
     after = state(gallery)
     assert after == before
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_strangers_in_one_person_part_in_any_order(gallery: Gallery, first: int) -> None:
+    before = state(gallery)
+    numbers = [merge(gallery, name, "Bob") for name in ("Ann", "Anne")]
+    unmerge(gallery, numbers[first])
+    bob, left = gallery.person("Bob"), ("Anne", "Ann")[first]
+    assert (bob.external_id, bob.metadata, bob.groups, bob.consent) == before[left][1:5]
+    unmerge(gallery, numbers[1 - first])
+    assert state(gallery) == before
+
+
+def test_a_photo_that_did_not_count_does_not_count_again(
+    gallery: Gallery, photos_of: PhotosOf
+) -> None:
+    odd = photos_of(7)
+    vectors = np.concatenate([(0.62 * photos_of(0).vectors + 0.38 * odd.vectors), odd.vectors])
+    for mixed in vectors:  # like enough when each came, less so the more photos there are
+        near = Embeddings.from_raw(mixed[None], gallery.space)
+        with suppress(InputError):
+            gallery.enroll("Ann", near)
+    member = gallery.opened.roster.find("Ann")
+    assert member is not None
+    faces = list(gallery.opened.roster.faces(member).values())
+    assert not any(face.forced for face in faces)
+    before = state(gallery)
+    for number in [merge(gallery, name, "Ann") for name in ("Bob", "Anne")]:
+        unmerge(gallery, number)
+    assert state(gallery) == before
 
 
 def test_erasing_who_remains_takes_the_way_back_with_them(gallery: Gallery) -> None:

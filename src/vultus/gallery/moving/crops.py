@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,10 +159,17 @@ class KeptCrops:
         kept = self._items.all(owner=member)
         return {value["face"] for _, value in kept if value["template"] == template}
 
-    def forget(self, member: Member, numbers: set[int]) -> None:
+    def forget(self, member: Member, numbers: Collection[int]) -> None:
         """Delete the crops of some photos of one person, in a writing transaction."""
+        self._delete(member, lambda number: number in numbers)
+
+    def forget_others(self, member: Member, numbers: Collection[int]) -> None:
+        """Delete the crops of one person but those of some photos, in a writing transaction."""
+        self._delete(member, lambda number: number not in numbers)
+
+    def _delete(self, member: Member, gone: Callable[[int], bool]) -> None:
         for row, value in list(self._items.all(owner=member)):
-            if value["face"] in numbers:
+            if gone(value["face"]):
                 self._items.delete(row.id)
 
     def __len__(self) -> int:

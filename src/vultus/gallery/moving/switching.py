@@ -106,8 +106,7 @@ class _Switching:
         before = self._opened.roster
         self._left += member.record.n_faces - sum(not kept.extra for kept in seen.values())
         self._sum += self._roster.take_over(member, faces, template, source=before)
-        shown = set(self._crops.of(member))
-        self._crops.forget(member, shown - set(faces))  # of photos that are not kept
+        self._crops.forget_others(member, faces)  # of photos that are not kept
         if faces:
             self._counts[len(faces)] += 1
         else:

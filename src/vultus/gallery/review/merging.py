@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from vultus.gallery.review.items import Items
 from vultus.gallery.security.audit import AuditEntry
 
 _KIND = "merge"
+_SINGLE = ("external_id", "consent", "retain_until")
+"""What of a record comes from whoever is merged only where it is lacking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ def merge(gallery: Gallery, identity: str, into: str) -> int:
             "forced": [face.forced for face in faces.values()],
             "numbers": [numbers[n] for n in faces],
             "extra": [numbers[n] for n in extra],
+            "unforced": [n for n, face in roster.faces(stays).items() if not face.forced],
         }
         _carry(gallery, gone, stays, numbers)
         carry(opened, gone, stays, numbers)
@@ -85,8 +89,8 @@ def merge(gallery: Gallery, identity: str, into: str) -> int:
         stays = roster.rewrite(stays, _together(stays.record, gone.record))
         stays = roster.add_faces(stays, list(faces.values()))
         stays = _reserved(gallery, stays, len(extra))
-        set_template(gallery, stays)
         number = Items(opened, _KIND).add(value, owner=stays, expires_at=None)
+        set_template(gallery, stays)
         _log(gallery, "merge", stays, photos=len(faces))
     opened.store.scrub()
     return number
@@ -141,7 +145,9 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
         Streams(opened).hand_back(value.get("streams", ()), stays, back)
         _forget_streams(gallery, stays)
         stays = roster.renew_key(stays)  # so that no photo of the other can be opened with it
-        set_template(gallery, stays)
+        _unforce(gallery, stays, value.get("unforced", ()))
+        for member in (stays, back):
+            set_template(gallery, member)
         _log(gallery, "unmerge", back, photos=len(faces))
     opened.store.scrub()
     return back.record.name
@@ -171,7 +177,9 @@ def _carry(gallery: Gallery, one: Member, other: Member, numbers: Mapping[int, i
     items = Items(gallery.opened, _KIND)
     for row, value in list(items.all(owner=one)):
         if set(value["numbers"]) <= set(numbers):
-            value["numbers"] = [numbers[number] for number in value["numbers"]]
+            for told in ("numbers", "extra", "unforced"):
+                known = value.get(told, ())
+                value[told] = [numbers[number] for number in known if number in numbers]
             items.move(row.id, value, owner=other)
 
 
@@ -226,14 +234,50 @@ def _together(stays: Record, gone: Record) -> Record:
 
 
 def _as_before(gallery: Gallery, stays: Member, before: Record, gone: Record) -> Member:
-    """Who remains, without what came from the other and was not changed since."""
-    merged, now = _together(before, gone), stays.record
-    told = {
-        name: getattr(before, name)
-        for name in ("external_id", "metadata", "groups", "consent", "retain_until")
-        if getattr(now, name) == getattr(merged, name)
+    """Who remains, without what came from the other; what others bring as well stays."""
+    roster, items = gallery.opened.roster, Items(gallery.opened, _KIND)
+    record = _without(stays.record, before, gone)
+    for row, value in list(items.all(owner=stays)):
+        other, known = (Record.from_bytes(value[told].encode()) for told in ("record", "before"))
+        brought = _only(other, removed=(stays.record, record))
+        if brought.external_id is not None and roster.find_external(brought.external_id):
+            brought = dataclasses.replace(brought, external_id=None)  # it is somebody's by now
+        record = _together(record, brought)
+        value["before"] = _without(known, before, gone).to_bytes().decode()
+        items.rewrite(row.id, value)
+    return roster.rewrite(stays, record)
+
+
+def _without(record: Record, before: Record, gone: Record) -> Record:
+    """A record without what only somebody had who was merged into it."""
+    came = {key: value for key, value in gone.metadata.items() if key not in before.metadata}
+    groups = set(gone.groups) - set(before.groups)
+    lacking: dict[str, Any] = {
+        name: None
+        for name in _SINGLE
+        if getattr(before, name) is None and getattr(record, name) == getattr(gone, name)
     }
-    return gallery.opened.roster.rewrite(stays, dataclasses.replace(now, **told))
+    return dataclasses.replace(
+        record,
+        metadata={k: v for k, v in record.metadata.items() if k not in came or v != came[k]},
+        groups=tuple(group for group in record.groups if group not in groups),
+        **lacking,
+    )
+
+
+def _only(record: Record, *, removed: tuple[Record, Record]) -> Record:
+    """Of a record, what was taken away of another: as that was before, and is now."""
+    before, now = removed
+    kept: dict[str, Any] = {
+        name: getattr(record, name) if getattr(before, name) != getattr(now, name) else None
+        for name in _SINGLE
+    }
+    return dataclasses.replace(
+        record,
+        metadata={k: v for k, v in record.metadata.items() if k in before.metadata},
+        groups=tuple(group for group in record.groups if group in before.groups),
+        **kept,
+    )
 
 
 def _back(gallery: Gallery, record: Record, faces: list[StoredFace], *, name: str | None) -> Member:
@@ -247,22 +291,42 @@ def _back(gallery: Gallery, record: Record, faces: list[StoredFace], *, name: st
             f"external_id {external_id!r} belongs to somebody else by now; change that first"
         )
     back = roster.add(dataclasses.replace(record, name=called, n_faces=0, next_face=0))
-    back = roster.add_faces(back, faces)
-    set_template(gallery, back)
-    return back
+    return roster.add_faces(back, faces)
+
+
+def _unforce(gallery: Gallery, member: Member, numbers: Collection[int]) -> None:
+    """Let photos be compared again that were taken as they are only because of a merge."""
+    roster, items = gallery.opened.roster, Items(gallery.opened, _KIND)
+    kept = roster.faces(member)
+    freed = [number for number in numbers if number in kept]
+    for number in freed:
+        roster.rewrite_face(member, number, dataclasses.replace(kept[number], forced=False))
+    for row, value in list(items.all(owner=member)):  # nor do merges made since say otherwise
+        came = zip(value["numbers"], value["forced"], strict=True)
+        value["forced"] = [forced and number not in freed for number, forced in came]
+        own = {*value.get("unforced", ()), *freed} - set(value["numbers"])
+        items.rewrite(row.id, {**value, "unforced": sorted(own)})
 
 
 def set_template(gallery: Gallery, member: Member) -> None:
-    """Fuse the photos that somebody has now; whoever merged knows better than what is alike."""
+    """Fuse the photos that somebody has now.
+
+    Whoever merged knows better than what is alike. Who is nobody but themselves again is fused as
+    before: a photo that differs from the others does not count.
+    """
     roster, rule = gallery.opened.roster, PhotoRule(gallery.space, gallery.outlier_similarity)
-    faces = roster.faces(member)
+    faces, name = roster.faces(member), member.record.name
     if not faces:
         return  # of the model before, all of them
-    taken = rule.taken(member.record.name, list(faces.values()))
+    if not list(Items(gallery.opened, _KIND).all(owner=member)):
+        with suppress(InputError):
+            roster.set_template(member, rule.fused(name, list(faces.values())))
+            return
+    taken = rule.taken(name, list(faces.values()))
     for number, before, face in zip(faces, faces.values(), taken, strict=True):
         if face.forced != before.forced:
             roster.rewrite_face(member, number, face)
-    roster.set_template(member, rule.fused(member.record.name, taken))
+    roster.set_template(member, rule.fused(name, taken))
 
 
 def _member(gallery: Gallery, identity: str) -> Member:
