@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vultus.server.problems import MEDIA_TYPE
+from vultus.server.sessions import COOKIE
 
 _JSON, _FORM = "application/json", "multipart/form-data"
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -18,6 +19,13 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
 }
 _REQUEST_ID = {"X-Request-ID": {"description": "As in the log.", **_TEXT}}
 
+_SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": COOKIE,
+    "description": "A log-in of the page, in the same browser; what changes something takes "
+    "X-CSRF-Token, too.",
+}
 _THRESHOLD = {
     "similarity": 0.41,
     "fmr": 0.001,
@@ -77,6 +85,7 @@ def complete(told: dict[str, Any]) -> None:
     schemas = told["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    told["components"]["securitySchemes"]["session"] = _SESSION
     errors = told["components"].setdefault("responses", {})
     for operation in operations_of(told).values():
         for status, response in list(operation["responses"].items()):
@@ -87,6 +96,8 @@ def complete(told: dict[str, Any]) -> None:
                 response["headers"] = {**response.get("headers", {}), **_REQUEST_ID}
                 _give_examples(response, schemas)
         _give_examples(operation.get("requestBody", {}), schemas)
+        if "security" in operation:
+            operation["security"].append({"session": []})
 
 
 def operations_of(told: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -195,6 +195,14 @@ class GalleryTold(BaseModel):
     model: str
     sealed: bool
     groups: dict[str, int]
+    keeps_crops: bool = Field(description="Whether aligned faces of photos are kept.")
+    keeps_unknown: bool = Field(description="Whether faces that nobody could name are kept.")
+
+
+class Deleted(BaseModel):
+    """How many faces were deleted."""
+
+    deleted: int
 
 
 class GalleryList(BaseModel):

@@ -45,3 +45,17 @@ def test_a_rate_that_nothing_carries_is_told(admin: httpx.Client, hopper_jpeg: b
     )
     assert answer.status_code == 422
     assert answer.json()["code"] == "no-threshold"
+
+
+def test_crops_are_kept_if_the_administrator_wants_it(
+    admin: httpx.Client, hopper_jpeg: bytes
+) -> None:
+    gallery = "/v1/galleries/people"
+    assert admin.get(gallery).json()["keeps_crops"] is False
+    assert admin.put(f"{gallery}/crops").json()["keeps_crops"] is True
+    made = admin.post(f"{gallery}/people", data={"name": "Grace"}, files={"photos": hopper_jpeg})
+    photos = f"{gallery}/people/{made.json()['person']['id']}/photos"
+    assert admin.get(f"{photos}/0/crop").status_code == 200
+    assert admin.delete(f"{gallery}/crops").json() == {"deleted": 1}
+    assert admin.get(f"{photos}/0/crop").status_code == 404
+    assert admin.get(gallery).json()["keeps_crops"] is False

@@ -208,7 +208,7 @@ def test_people_are_found_by_id_elsewhere_and_by_a_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     enrol("Grace Hopper", hopper_jpeg, external_id="E-1")
-    enrol("Eileen Collins", collins_jpeg, external_id="e-2")
+    enrol("Eileen Collins", collins_jpeg, external_id="e-2", groups=["nasa"])
 
     def names(**query: Any) -> list[str]:
         return [person["name"] for person in admin.get(PEOPLE, params=query).json()["people"]]
@@ -216,6 +216,8 @@ def test_people_are_found_by_id_elsewhere_and_by_a_part(
     assert names(external_id="E-1") == ["Grace Hopper"]
     assert names(external_id="E-") == []
     assert names(query="HOPP") == ["Grace Hopper"]
+    assert names(group="nasa") == ["Eileen Collins"]
+    assert names(group="nasa", query="hopp") == names(group="nas") == []
     assert names(query="e-") == ["Grace Hopper", "Eileen Collins"]
     first = admin.get(PEOPLE, params={"query": "e-", "limit": 1}).json()
     assert [person["name"] for person in first["people"]] == ["Grace Hopper"]

@@ -1,5 +1,7 @@
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -7,11 +9,14 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image as PilImage
-from tests.server.conftest import jpeg
+from tests.server.conftest import jpeg, running
 
 from vultus.core.faces import Image
 from vultus.gallery.moving.crops import KeptCrops
+from vultus.server.access import Role
 from vultus.server.context import Context
+from vultus.server.running import open_context
+from vultus.server.settings import ServerSettings
 
 PEOPLE = "/v1/galleries/people/people"
 
@@ -59,3 +64,22 @@ def test_the_crop_of_a_photo_is_told_where_it_is_kept(
     pixels = np.asarray(PilImage.open(io.BytesIO(answer.content)))
     seen = next(context.recognizer.analyse([two[0]]))
     assert np.array_equal(pixels, seen.crops.pixels[0])
+
+
+def test_of_two_services_on_one_file_one_enrols_a_new_name(
+    context: Context, address: str, two: list[bytes], tmp_path: Path
+) -> None:
+    settings = ServerSettings(gallery=(tmp_path / "people.db",))
+    other = open_context(settings, context.recognizer)
+    keys = [one.keys.add(Role.operator)[1] for one in (context, other)]
+
+    def enrolled(place: int) -> int:
+        key, at = (keys[place % 2], (address, other_address)[place % 2])
+        with httpx.Client(base_url=at, headers={"Authorization": f"Bearer {key}"}) as one:
+            photo = {"photos": two[place % 2]}
+            return one.post(PEOPLE, data={"name": "Grace"}, files=photo, timeout=60).status_code
+
+    with running(other) as other_address, ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(enrolled, range(6)))
+    assert statuses == [201, 409, 409, 409, 409, 409]
+    assert context.galleries.get("people", actor="test").person("Grace").n_photos == 1

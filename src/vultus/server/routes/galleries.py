@@ -1,11 +1,14 @@
 """Galleries: which there are, and new ones."""
 
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.crops import KeptCrops
+from vultus.gallery.review.queue import ReviewQueue
 from vultus.server.access import Role
-from vultus.server.context import Reader, WholeAdmin
+from vultus.server.context import Admin, Reader, WholeAdmin
 from vultus.server.fields import GalleryId
 from vultus.server.routing import make_router
 from vultus.server.schemas import (
+    Deleted,
     GalleryList,
     GalleryMade,
     GalleryTold,
@@ -34,6 +37,20 @@ def gallery_told(caller: Reader, gallery: GalleryId) -> GalleryTold:
     return _told(gallery, caller.gallery(gallery))
 
 
+@router.put("/{gallery}/crops")
+def keep_crops(caller: Admin, gallery: GalleryId) -> GalleryTold:
+    """Keep the aligned faces of photos that are enrolled from now on."""
+    known = caller.gallery(gallery)
+    KeptCrops(known).allow()
+    return _told(gallery, known)
+
+
+@router.delete("/{gallery}/crops")
+def forget_crops(caller: Admin, gallery: GalleryId) -> Deleted:
+    """Keep none any more, and erase those that are kept."""
+    return Deleted(deleted=KeptCrops(caller.gallery(gallery)).forbid())
+
+
 def _told(gallery_id: str, gallery: Gallery) -> GalleryTold:
     return GalleryTold(
         id=gallery_id,
@@ -41,4 +58,6 @@ def _told(gallery_id: str, gallery: Gallery) -> GalleryTold:
         model=gallery.space.model,
         sealed=gallery.protected,
         groups=dict(gallery.groups()),
+        keeps_crops=KeptCrops(gallery).allowed,
+        keeps_unknown=ReviewQueue(gallery).rules() is not None,
     )

@@ -1,8 +1,9 @@
 """The people of a gallery: listed, looked at, changed, verified, erased."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 
 from vultus.core.choices import DEFAULT_FMR
 from vultus.core.results import Verification
@@ -28,31 +29,55 @@ router = make_router("/v1/galleries/{gallery}/people", "people", 404, 409, 411, 
 _LOOKED_AT = 5000
 """People of one page among whom those are looked for that fit; each has to be opened."""
 
-Part = Annotated[
-    str, Query(max_length=200, description="Only people in whose name or external id this is.")
-]
-Exact = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom a list is to have.
+
+    Attributes:
+        query: What must be in the name or the id elsewhere, in any case.
+        group: In which group they must be; empty for any.
+        external_id: The id elsewhere that they must have; None for any.
+    """
+
+    query: Annotated[
+        str,
+        Query(max_length=200, description="Only people in whose name or external id this is."),
+    ] = ""
+    group: Annotated[
+        str, Query(max_length=100, description="Only people of this group, as it is spelt.")
+    ] = ""
+    external_id: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Who has this id elsewhere.")
+    ] = None
+
+    def fits(self, person: Person) -> bool:
+        """Whether somebody is wanted."""
+        if self.group and self.group not in person.groups:
+            return False
+        texts, part = (person.identity, person.external_id or ""), self.query.casefold()
+        return any(part in text.casefold() for text in texts)
 
 
 @router.get("")
 def list_people(
     caller: Reader,
     gallery: GalleryId,
+    wanted: Annotated[Wanted, Depends()],
     cursor: Cursor = "",
     limit: Limit = 100,
-    query: Part = "",
-    external_id: Exact = None,
 ) -> People:
     """People in the order of enrolment, page by page.
 
-    With `query`, a page may have fewer people than `limit`, or none, and yet a next one. With
-    `external_id`, it is the one person who has it.
+    With `query` or `group`, a page may have fewer people than `limit`, or none, and yet a next
+    one. With `external_id`, it is the one person who has it.
     """
     known = caller.gallery(gallery)
-    if external_id is not None:
-        person = known.person_by_external_id(external_id)
-        return People(people=[] if person is None else [PersonTold.of(person)], next=None)
-    people, following = _page(known, place_of("p", cursor), limit, query.casefold())
+    if wanted.external_id is not None:
+        person = known.person_by_external_id(wanted.external_id)
+        fit = person is not None and wanted.fits(person)
+        return People(people=[PersonTold.of(person)] if person and fit else [], next=None)
+    people, following = _page(known, place_of("p", cursor), limit, wanted)
     told = [PersonTold.of(person) for person in people]
     return People(people=told, next=cursor_after("p", following))
 
@@ -120,9 +145,11 @@ def verify(
     return Verified(**answer.to_dict())
 
 
-def _page(known: Gallery, after: int, limit: int, part: str) -> tuple[list[Person], int | None]:
+def _page(
+    known: Gallery, after: int, limit: int, wanted: Wanted
+) -> tuple[list[Person], int | None]:
     """People that fit, and the place behind which the next page begins."""
-    if not part:
+    if wanted == Wanted():
         return known.people_page(after=after, limit=limit)
     found: list[Person] = []
     place: int | None = after
@@ -132,13 +159,8 @@ def _page(known: Gallery, after: int, limit: int, part: str) -> tuple[list[Perso
         step = limit - len(found)
         people, place = known.people_page(after=place, limit=step)
         looked_at += step
-        found += [person for person in people if _fits(person, part)]
+        found += [person for person in people if wanted.fits(person)]
     return found, place
-
-
-def _fits(person: Person, part: str) -> bool:
-    texts = (person.identity, person.external_id or "")
-    return any(part in text.casefold() for text in texts)
 
 
 def _new_name(known: Gallery, found: Person, wanted: PersonChange) -> str | None:

@@ -26,7 +26,7 @@ from vultus.server.fields import (
 from vultus.server.people import by_id, by_name
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
-from vultus.server.schemas import PersonTold, RankedPerson, ranked
+from vultus.server.schemas import Deleted, PersonTold, RankedPerson, ranked
 
 router = make_router("/v1/galleries/{gallery}", "review", 404, 409, 411, 413)
 
@@ -122,12 +122,6 @@ class Dismissed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     faces: FaceNumbers
-
-
-class Deleted(BaseModel):
-    """How many faces were deleted."""
-
-    deleted: int
 
 
 class MergeWanted(BaseModel):
