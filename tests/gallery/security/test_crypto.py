@@ -50,6 +50,7 @@ def test_what_was_sealed_by_the_first_version_opens() -> None:
         "6c3c09e5f269f5d478ab7c43b8834bf47e63e0424b044d2ad4f139f37fd4bfb2"
     )
     assert vault.count_digest(b"row") == 915559354829944949
+    assert vault.event_tag("Ann") == vault.tag("Ann", kind="event")  # as before there were two
 
 
 def test_the_whole_hierarchy_agrees_with_one_written_from_its_description() -> None:
@@ -233,7 +234,13 @@ def test_a_renewed_vault_opens_no_old_row_and_is_opened_by_no_old_gallery_key() 
         vault.person_key(kept, person.uid)
     assert renewed.person_key(kept, person.uid).open("face", 0, sealed) == b"a vector"
     assert vault.rewrapped_person_key(ERASED_KEY, UID, into=renewed) == ERASED_KEY
-    assert renewed.pseudonym(UID) == vault.pseudonym(UID)
+    again = Vault.open(renewed.renewed(MASTER).header.to_text(), MASTER)
+    for later in (renewed, again):
+        assert later.pseudonym(UID) == vault.pseudonym(UID)
+        assert later.audit_digest(b"entry") == vault.audit_digest(b"entry")
+        assert later.event_tag("e1") == vault.event_tag("e1")
+    assert len({made.tag("Ann") for made in (vault, renewed, again)}) == 3
+    assert len({made.count_digest(b"row") for made in (vault, renewed, again)}) == 3
     with pytest.raises(InputError, match="same gallery"):
         vault.rewrapped_person_key(wrapped, person.uid, into=Vault.create())
 

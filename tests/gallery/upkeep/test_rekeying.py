@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.core.errors import GalleryError, GalleryKeyError, InputError
+from vultus.core.errors import (
+    GalleryDamagedError,
+    GalleryError,
+    GalleryKeyError,
+    InputError,
+)
 from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.opening import open_gallery
+from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.searching import templates
 from vultus.gallery.security.master_key import MasterKey, ScryptCost
 from vultus.gallery.upkeep import rekeying
@@ -149,6 +155,46 @@ def test_a_deep_change_wraps_every_key_anew_and_no_erased_one(
     assert_whole(sealed, NEW, photos_of)
 
 
+def test_a_deep_change_makes_tags_anew_and_leaves_none_and_keeps_pseudonyms(
+    sealed: Path, photos_of: PhotosOf
+) -> None:
+    def told(key: MasterKey) -> tuple[list[bytes], dict[str, str], list[str]]:
+        with Gallery.open(sealed, key=key) as gallery:
+            rows = gallery.opened.store.people()
+            found = gallery.opened.roster.find_external("e-1")
+            assert found is not None
+            assert found.record.name == "person 1"
+            entries = [entry.to_dict() for entry in gallery.audit.entries()]
+            assert gallery.audit.verify().sound
+            tags = [tag for row in rows for tag in (row.name_tag, row.external_tag) if tag]
+            people = {
+                person.identity: gallery.opened.subject(person) for person in gallery.people()
+            }
+            return tags, people, [entry["subject"] for entry in entries if "subject" in entry]
+
+    with Gallery.open(sealed, key=OLD) as gallery:
+        gallery.note("person 1", PersonDetails(external_id="e-1"))
+    tags, people, subjects = told(OLD)
+    assert rekey(sealed, NEW, key=OLD, deep=True).scrubbed
+    content = bytes_of(sealed)
+    later_tags, later_people, later_subjects = told(NEW)
+    assert len(set(tags) | set(later_tags)) == 6
+    assert [tag for tag in tags if tag in content] == []
+    assert all(tag in content for tag in later_tags)
+    assert (later_people, later_subjects[: len(subjects)]) == (people, subjects)
+    assert_whole(sealed, NEW, photos_of)
+    rekey(sealed, OLD, key=NEW, deep=True)  # once more, of a secret that is in two parts already
+    assert told(OLD)[1] == people
+    assert_whole(sealed, OLD, photos_of)
+
+
+def test_a_deep_change_hides_no_damage(sealed: Path) -> None:
+    with closing(sqlite3.connect(sealed)) as connection, connection:
+        connection.execute("DELETE FROM templates WHERE person_id = 1")
+    with pytest.raises(GalleryDamagedError, match="templates are missing"):
+        rekey(sealed, NEW, key=OLD, deep=True)
+
+
 def test_a_passphrase_opens_it_instead_and_then_nothing_is_needed(
     sealed: Path, photos_of: PhotosOf
 ) -> None:
@@ -214,6 +260,9 @@ def test_who_had_it_open_goes_on_after_another_key_and_not_after_a_deep_change(
             gallery.enroll("person 6", photos_of(6))
         with pytest.raises(GalleryKeyError, match="was given another key meanwhile"):
             gallery.person("person 0")
+        for look in (gallery.person, gallery.remove, gallery.opened.roster.find_external):
+            with pytest.raises(GalleryKeyError, match="was given another key meanwhile"):
+                look("nobody")  # whom only who makes the tags of now can say to be nobody
     with Gallery.open(sealed, key=NEW) as gallery:
         assert gallery.check() == []
         assert len(gallery) == 3

@@ -39,7 +39,7 @@ class SealedEvents:
         Raises:
             IdentityNotFoundError: If its person is not enrolled (any more).
         """
-        tag = self._opened.vault.tag(event.id, kind=_KIND)
+        tag = self._opened.vault.event_tag(event.id)
         known = self._store.event_by_tag(tag)
         if known is not None:
             return known.position
@@ -69,7 +69,7 @@ class SealedEvents:
     def find(self, event_id: str) -> Event | None:
         """An event by id."""
         with self._store.transaction():
-            row = self._store.event_by_tag(self._opened.vault.tag(event_id, kind=_KIND))
+            row = self._store.event_by_tag(self._opened.vault.event_tag(event_id))
             return None if row is None else self.open([row])[0]
 
     def open(self, rows: Sequence[EventRow]) -> list[Event]:
@@ -107,7 +107,7 @@ class SealedEvents:
     def _event(self, row: EventRow, stream: Stream) -> Event:
         with self.streams.told():
             value = json.loads(stream.key.open(_KIND, row.position, row.body))
-            tag = self._opened.vault.tag(value["id"], kind=_KIND)
+            tag = self._opened.vault.event_tag(value["id"])
             # What stands beside the sealed body is there to be looked up, and must say the same.
             same = hmac.compare_digest(tag, row.tag)
             if not same or (value["type"], value["at"]) != (row.type, row.at):

@@ -19,11 +19,11 @@ from vultus.gallery.people.summary import (
     template_digest,
     write_summary,
 )
+from vultus.gallery.people.tags import external_tag, tags_of
 from vultus.gallery.security.crypto import PersonKey, Vault
 from vultus.gallery.stores.base import PAGE, FaceRow, GalleryStore, PersonRow, TemplateRow
 
 _RECORD, _TEMPLATE, _FACE = "record", "template", "face"
-_EXTERNAL = "external id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,13 @@ class Roster:
     def find(self, name: str) -> Member | None:
         """Somebody by name, in the spelling of `normalise_identity`."""
         with self.store.transaction():
-            return self._member(self.store.person_by_name(self.vault.tag(name)))
+            return self._looked_up(self.store.person_by_name(self.vault.tag(name)))
 
     def find_external(self, external_id: str) -> Member | None:
         """Somebody by the id elsewhere."""
-        tag = self.vault.tag(external_id, kind=_EXTERNAL)
+        tag = external_tag(self.vault, external_id)
         with self.store.transaction():
-            return self._member(self.store.person_by_external(tag))
+            return self._looked_up(self.store.person_by_external(tag))
 
     def find_uid(self, uid: bytes) -> Member | None:
         """Somebody by the 16 random bytes."""
@@ -294,6 +294,34 @@ class Roster:
             self.store.delete_template(member.id, before=before)
         return 0
 
+    def take_tags(self, *, source: Vault) -> None:
+        """Write anew what people are found by and templates add up to; whole keys are here already.
+
+        Args:
+            source: The vault before, of which the tags and sums are.
+        """
+        store, after = self.store, 0
+        while rows := store.people(after=after):
+            for row in rows:
+                _, record = self._record(row)
+                tagged = dataclasses.replace(row, **tags_of(source, record))
+                if tagged != row:
+                    raise self._damaged("a row of a person does not fit what is sealed in it")
+                store.update_person(dataclasses.replace(row, **tags_of(self.vault, record)))
+            after = rows[-1].id
+        before = total = after = 0
+        while page := store.templates(after=after):
+            for each in page:
+                vector = self.template(each)
+                before += template_digest(source, each.person_id, vector)
+                total += template_digest(self.vault, each.person_id, vector)
+            after = page[-1].person_id
+        summary = self.summary()
+        if summary.plus(-before).sum:
+            raise self._damaged("templates are missing or were put back to what they were")
+        self._write(dataclasses.replace(summary, sum=0).plus(total))
+        store.prune_changes(store.position())  # which tells the sums of before
+
     def erase(self, member: Member) -> dict[str, int]:
         """Destroy somebody's key and delete the rows; how many of each kind are gone."""
         before = self._digest(member.id)
@@ -314,12 +342,10 @@ class Roster:
         write_summary(self.store, self.vault, summary)
 
     def _row(self, person_id: int, key: PersonKey, record: Record) -> PersonRow:
-        external = record.external_id
         return PersonRow(
             id=person_id,
             uid=key.uid,
-            name_tag=self.vault.tag(record.name),
-            external_tag=None if external is None else self.vault.tag(external, kind=_EXTERNAL),
+            **tags_of(self.vault, record),
             n_faces=record.n_faces,
             enrolled_at=record.enrolled_at,
             expires_at=record.expires_at,
@@ -333,13 +359,22 @@ class Roster:
     def _member(self, row: PersonRow | None) -> Member | None:
         return None if row is None else self._opened(row)
 
-    def _opened(self, row: PersonRow) -> Member:
+    def _looked_up(self, row: PersonRow | None) -> Member | None:
+        """Who was found by a tag; nobody is only nobody while tags are made as they were."""
+        if row is None:
+            check_vault(self.store, self.vault)
+        return self._member(row)
+
+    def _record(self, row: PersonRow) -> tuple[PersonKey, Record]:
         stored = self.store.key(row.id)
         if stored is None or stored.uid != row.uid:
             raise self._damaged("the key of a person is missing")
         with self._told():
             key = self.vault.person_key(stored.wrapped, row.uid)
-            record = Record.from_bytes(key.open(_RECORD, 0, row.record))
+            return key, Record.from_bytes(key.open(_RECORD, 0, row.record))
+
+    def _opened(self, row: PersonRow) -> Member:
+        key, record = self._record(row)
         # What stands beside the sealed record is there to be looked up, and must say the same.
         if dataclasses.replace(self._row(row.id, key, record), record=row.record) != row:
             raise self._damaged("a row of a person does not fit what is sealed in it")

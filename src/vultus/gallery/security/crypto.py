@@ -6,8 +6,9 @@ Keys, from the top::
     `-- gallery key         wrapped by it in the header; without a master key it stands there plain
         |-- person keys     one for each person; destroying it is erasing the person
         |   `-- record, template, faces, crops           sealed, bound to gallery, person and place
-        `-- gallery secret  for the gallery's whole life
-            `-- index key (tags of names), pseudonym key, audit key, count key
+        `-- gallery secret
+            |-- for the gallery's whole life: pseudonym key, audit key, key of the ids of events
+            `-- made anew with the gallery key: index key (tags of names), count key
 
 Sealing is AES-256-GCM (NIST SP 800-38D) with a fresh random nonce of 96 bits; derivation is
 HKDF-SHA-256 (RFC 5869); a passphrase goes through scrypt (RFC 7914). Of 2**32 sealings with one
@@ -120,10 +121,13 @@ class Vault:
         self._secret = secret
         self._id = header.id_bytes()
         self._keys = new_cipher(key)
-        self._index_key = derive(secret, salt=self._id, purpose="index")
-        self._pseudonym_key = derive(secret, salt=self._id, purpose="pseudonym")
-        self._audit_key = derive(secret, salt=self._id, purpose="audit")
-        self._count_key = derive(secret, salt=self._id, purpose="count")
+        # Until a gallery's key is first made anew, there is one secret for both.
+        life, lookup = secret[:KEY_BYTES], secret[-KEY_BYTES:]
+        self._index_key = derive(lookup, salt=self._id, purpose="index")
+        self._count_key = derive(lookup, salt=self._id, purpose="count")
+        self._event_key = derive(life, salt=self._id, purpose="index")
+        self._pseudonym_key = derive(life, salt=self._id, purpose="pseudonym")
+        self._audit_key = derive(life, salt=self._id, purpose="audit")
 
     def __repr__(self) -> str:
         return f"Vault(gallery_id={self._id.hex()!r}, protected={self.protected})"
@@ -226,6 +230,13 @@ class Vault:
         """
         return hmac.digest(self._index_key, _label(kind, 0) + text.encode(), "sha256")
 
+    def event_tag(self, event_id: str) -> bytes:
+        """As `tag`, of the id of an event, for the gallery's whole life.
+
+        Ids of events are random or a writer's own numbers, and there may be millions.
+        """
+        return hmac.digest(self._event_key, _label("event", 0) + event_id.encode(), "sha256")
+
     def pseudonym(self, uid: bytes) -> str:
         """What the audit log calls a person, before and after erasing: 32 hexadecimal digits."""
         return hmac.digest(self._pseudonym_key, uid, "sha256")[:16].hex()
@@ -263,7 +274,9 @@ class Vault:
     def renewed(self, master: MasterKey | None, *, cost: ScryptCost | None = None) -> "Vault":
         """The vault of the same gallery with a new gallery key; a recovery key is void then.
 
-        Each person's key is to be written anew, too, by `rewrapped_person_key`.
+        Each person's key is to be written anew, too, by `rewrapped_person_key`, and all that is
+        found by `tag` or added up by `count_digest`, which are others then. Pseudonyms and the
+        digests of the audit log stay.
 
         Args:
             master: Its master key; None takes the protection away.
@@ -273,8 +286,9 @@ class Vault:
             InputError: If ``master`` is a recovery key.
         """
         key = secrets.token_bytes(KEY_BYTES)
-        header = sealed_header(self._id, key, self._secret, master=master, cost=cost)
-        return Vault(header, key=key, secret=self._secret)
+        secret = self._secret[:KEY_BYTES] + secrets.token_bytes(KEY_BYTES)
+        header = sealed_header(self._id, key, secret, master=master, cost=cost)
+        return Vault(header, key=key, secret=secret)
 
     def rewrapped_person_key(self, wrapped: bytes, uid: bytes, *, into: "Vault") -> bytes:
         """What to keep of a person's key under a `renewed` vault; an erased one stays erased.

@@ -120,7 +120,7 @@ def sealed_header(
     Args:
         gallery_id: 16 bytes.
         key: The gallery key, 32 bytes.
-        secret: The gallery secret, 32 bytes.
+        secret: The gallery secret: 32 bytes, or 64 where the gallery key was made anew.
         master: What is to open it; None leaves the key plain.
         cost: Of a passphrase; None takes `ScryptCost`.
 
@@ -187,7 +187,7 @@ def opened_header(header: VaultHeader, master: MasterKey | None) -> tuple[bytes,
     secret = None
     if len(key) == KEY_BYTES:
         secret = unseal(new_cipher(key), _bytes(header.secret), _secret_place(header.id_bytes()))
-    if secret is None:
+    if secret is None or len(secret) not in (KEY_BYTES, 2 * KEY_BYTES):
         raise GalleryDamagedError(_DAMAGED)
     return key, secret
 

@@ -8,6 +8,7 @@ from typing import Any
 from vultus.core.errors import GalleryKeyError
 from vultus.gallery.description import read_header, write_vault
 from vultus.gallery.opening import OpenedGallery, open_gallery
+from vultus.gallery.people.roster import Roster
 from vultus.gallery.searching.templates import wipe_index
 from vultus.gallery.security.audit import AuditEntry, AuditHead
 from vultus.gallery.security.crypto import Vault
@@ -63,7 +64,9 @@ def rekey(
         new_key: The new master key; None takes the protection away.
         key: What opens it now: the master key or the recovery key; None for a gallery without.
         deep: Make a new key of the gallery's own in any case: against somebody who had the old
-            master key and a copy of the file. A recovery key is void then.
+            master key and a copy of the file. A recovery key is void then. Tags by which people
+            are found are made anew, too, which takes longer the more people there are; pseudonyms
+            in the audit log stay.
         cost: Of a passphrase; None takes `ScryptCost`.
         actor: Who does it, for the audit log; None takes the name of the user.
 
@@ -79,8 +82,10 @@ def rekey(
             renew = deep or (not old.protected and new_key is not None)
             new = (old.renewed if renew else old.rewrapped)(new_key, cost=cost)
             keys = _wrap_anew(opened.store, old, new) if renew else 0
+            if renew:
+                _tag_anew(opened, new)
             head = _change(opened, new, "rekey", keys=keys)
-        if new.protected:
+        if new.protected or renew:  # of readable templates, or of sums that are others now
             wipe_index(opened.store.location)
         return _told(opened, new, head, keys=keys)
 
@@ -118,6 +123,13 @@ def _wrap_anew(store: GalleryStore, old: Vault, new: Vault) -> int:
             store.set_key(row.id, old.rewrapped_person_key(row.wrapped, row.uid, into=new))
         done, after = done + len(rows), rows[-1].id
     return done
+
+
+def _tag_anew(opened: OpenedGallery, new: Vault) -> None:
+    """What people are found by, made by another vault, by which their keys are wrapped already."""
+    about = opened.description
+    roster = Roster(opened.store, new, dim=about.space.dim, generation=about.generation)
+    roster.take_tags(source=opened.vault)
 
 
 def _current(opened: OpenedGallery) -> Vault:
