@@ -171,7 +171,8 @@ def named_faces(
     records: list[dict[str, Any]] = []
     queue = ReviewQueue(gallery)
     for number, (photo, answers) in enumerate(answered):
-        waiting = queue.offer(photo.embeddings, answers, sources=[photo.name] * len(answers))
+        names = [photo.name] * len(answers)
+        waiting = queue.offer(photo.embeddings, answers, sources=names, crops=photo.crops)
         drawn = {}
         if report.log:
             log_decisions(gallery, answers)

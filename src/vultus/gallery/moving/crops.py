@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from vultus.image.io import read_image
 
 CROP = "crop"
 """Kind of the items that hold a crop."""
+REVIEW_CROP = "review crop"
+"""Kind of the items that hold the crop of a face that waits for review; each has its own key."""
 _SETTINGS = "crops"
 _TAG_BYTES = 32
 
@@ -42,8 +44,11 @@ class KeptCrop:
 
     def to_dict(self) -> dict[str, Any]:
         """As it is sealed: without loss, fit for JSON."""
-        png = base64.b64encode(encoded(self.pixels, ".png")).decode()
-        return {"template": self.template, "png": png}
+        return {"template": self.template, "png": base64.b64encode(self.picture()).decode()}
+
+    def picture(self, ending: Literal[".png", ".jpg"] = ".png") -> bytes:
+        """The bytes of a picture file, e.g. for a page; JPEG is smaller and loses a little."""
+        return encoded(self.pixels, ending)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "KeptCrop":
@@ -62,8 +67,8 @@ class KeptCrops:
     """
 
     def __init__(self, gallery: Gallery) -> None:
-        self._opened, self._store = gallery.opened, gallery.opened.store
-        self._items = Items(gallery.opened, CROP)
+        self._gallery, self._opened = gallery, gallery.opened
+        self._store, self._items = gallery.opened.store, Items(gallery.opened, CROP)
 
     @property
     def allowed(self) -> bool:
@@ -96,11 +101,12 @@ class KeptCrops:
         erased = 0
         with self._store.transaction(write=True):
             owners = set()
-            while rows := self._store.items(CROP, limit=PAGE):
-                for row in rows:
-                    owners.add(row.key_id)
-                    self._store.delete_item(row.id)
-                erased += len(rows)
+            for kind in (CROP, REVIEW_CROP):
+                while rows := self._store.items(kind, limit=PAGE):
+                    for row in rows:
+                        owners.add(row.key_id)
+                        self._store.delete_item(row.id)  # and its key, unless that is a person's
+                    erased += len(rows)
             for owner in sorted(owners):
                 member = self._opened.roster.get(owner)
                 if member is not None:
@@ -142,6 +148,28 @@ class KeptCrops:
     def add(self, member: Member, number: int, crop: KeptCrop) -> None:
         """Keep the crop of one photo, in a writing transaction."""
         self._items.add({"face": number, **crop.to_dict()}, owner=member)
+
+    def read(self, identity: str, number: int) -> KeptCrop:
+        """The crop of one photo of somebody.
+
+        Args:
+            identity: The name.
+            number: Of the photo, as `Gallery.photos` tells it.
+
+        Raises:
+            IdentityNotFoundError: If nobody of that name is enrolled.
+            InputError: If no crop of that photo is kept.
+        """
+        with self._store.transaction():
+            self._gallery.person(identity)  # says who is near, where nobody is
+            member = self._opened.roster.find(normalise_identity(identity))
+            kept = [] if member is None else list(self._items.all(owner=member))
+        for _, value in kept:
+            if value["face"] == number:
+                return KeptCrop.from_dict(value)
+        there = ", ".join(str(n) for n in sorted(value["face"] for _, value in kept))
+        known = f"there are crops of the photos {there}" if kept else "there is none of this person"
+        raise InputError(f"no crop is kept of photo {number}; {known}")
 
     def count(self, identity: str) -> int:
         """How many crops are kept of somebody; 0 where nobody of that name is enrolled."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from vultus.gallery.description import Description, write_description
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.moving.crops import KeptCrops
+from vultus.gallery.moving.crops import REVIEW_CROP, KeptCrops
 from vultus.gallery.moving.next_faces import NextFaces
 from vultus.gallery.people.faces import PhotoRule
 from vultus.gallery.people.roster import Member, Roster
@@ -116,6 +116,7 @@ class _Switching:
         """Write what all add up to, and delete what is of no use any more."""
         self._next.delete_all()
         deleted = sum(_delete(self._opened.store, kind) for kind in _OF_THE_MODEL)
+        _delete(self._opened.store, REVIEW_CROP)  # of the faces that were counted
         summary = Summary(dict(self._counts), n_without=len(self._without)).plus(self._sum)
         write_summary(self._opened.store, self._opened.vault, summary)
         return Switch(

@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from vultus.core.checks import check_range
+from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import GalleryDamagedError, InputError
 from vultus.core.results import Candidate, Identification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.enrolment import Enrolment
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving.crops import KeptCrop
 from vultus.gallery.people.details import PersonDetails
-from vultus.gallery.people.faces import read_vector, vector_bytes
+from vultus.gallery.people.faces import read_vector
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.review.items import Items
+from vultus.gallery.review.pictures import ReviewCrops, no_crop
+from vultus.gallery.review.waiting import doubtful, face_value
 from vultus.gallery.security.audit import AuditEntry
 from vultus.matching.clustering import cluster
 
@@ -104,6 +108,7 @@ class ReviewQueue:
         self._store = gallery.opened.store
         self._waiting = Items(gallery.opened, "review")
         self._denied = Items(gallery.opened, "not this person")
+        self._crops = ReviewCrops(gallery)
 
     def rules(self) -> ReviewRules | None:
         """What may be kept; None for nothing.
@@ -137,7 +142,7 @@ class ReviewQueue:
         with self._store.transaction(write=True):
             numbers = [row.id for row, _ in self._waiting.all()]
             for number in numbers:
-                self._waiting.delete(number)
+                self._delete(number)
             self._store.set_meta(_SETTINGS, None)
             self._log("forbid review", faces=len(numbers))
         self._store.scrub()
@@ -149,6 +154,7 @@ class ReviewQueue:
         answers: Sequence[Identification],
         *,
         sources: Sequence[str] | None = None,
+        crops: AlignedCrops | None = None,
     ) -> list[int | None]:
         """Keep the faces that are unknown or doubtful, as far as the gallery allows it.
 
@@ -158,6 +164,7 @@ class ReviewQueue:
             probe: One row per face.
             answers: Who it is, of each.
             sources: A label per face, or None.
+            crops: One per face, kept with it where the gallery keeps crops; or None.
 
         Returns:
             Under which number each waits; None where it does not. A face that waits already is not
@@ -167,20 +174,23 @@ class ReviewQueue:
             InputError: If the lengths differ.
             GallerySpaceError: If the faces are of another space.
         """
-        n_sources = len(answers) if sources is None else len(sources)
-        if not len(probe) == len(answers) == n_sources:
+        given = [answers, *(some for some in (sources, crops) if some is not None)]
+        if any(len(some) != len(probe) for some in given):
             raise InputError(
-                f"answers and sources must be one per face, got {len(answers)} and {n_sources} "
-                f"for {len(probe)}"
+                "answers, sources and crops must be one per face, got "
+                f"{' and '.join(str(len(some)) for some in given)} for {len(probe)}"
             )
         self._gallery.check_space(probe.space)
         rules = self.rules()
         if rules is None:
             return [None] * len(probe)
-        wanted = [place for place, answer in enumerate(answers) if _doubtful(answer, rules)]
+        wanted = [
+            place for place, answer in enumerate(answers) if doubtful(answer, rules.doubtful_within)
+        ]
         if not wanted:
             return [None] * len(probe)
         until = datetime.now(UTC) + timedelta(days=rules.days)
+        expires_at = until.isoformat(timespec="seconds")
         numbers: list[int | None] = [None] * len(probe)
         with self._store.transaction(write=True):
             waiting = {row.id: self._vector(value) for row, value in self._waiting.all()}
@@ -189,8 +199,10 @@ class ReviewQueue:
                 same = [n for n, other in waiting.items() if float(other @ vector) >= _SAME_PHOTO]
                 if not same:
                     source = None if sources is None else sources[place]
-                    value = _value(probe, place, source)
-                    expires_at = until.isoformat(timespec="seconds")
+                    value = face_value(probe, place, source)
+                    if crops is not None:
+                        crop = KeptCrop(crops.pixels[place], crops.template)
+                        value["crop"] = self._crops.add(crop, expires_at=expires_at)
                     same = [self._waiting.add(value, owner=None, expires_at=expires_at)]
                     waiting[same[0]] = vector
                 numbers[place] = same[0]
@@ -230,6 +242,18 @@ class ReviewQueue:
         """
         return self._embeddings([self._waiting.read(number) for number in numbers])
 
+    def crop(self, number: int) -> KeptCrop:
+        """The crop of a face that waits, to be shown to who reviews.
+
+        Raises:
+            InputError: If the face does not wait, or no crop of it is kept.
+        """
+        with self._store.transaction():
+            found = self._crops.read(self._waiting.read(number).get("crop"))
+        if found is None:
+            raise no_crop(number)
+        return found
+
     def assign(
         self,
         numbers: Collection[int],
@@ -262,9 +286,13 @@ class ReviewQueue:
                 details=details,
                 force=force,
             )
-            for number, reasons in zip(chosen, enrolment.reasons, strict=True):
-                if not reasons:
-                    self._waiting.delete(number)
+            fit = [n for n, why in zip(chosen, enrolment.reasons, strict=True) if not why]
+            member = self._opened.roster.find(enrolment.identity)
+            for photo, number in enumerate(fit, 0 if member is None else -len(fit)):
+                if member is not None:
+                    crop = self._waiting.read(number).get("crop")
+                    self._crops.give(crop, member, member.record.next_face + photo)
+                self._delete(number)
         self._store.scrub()
         return enrolment
 
@@ -295,7 +323,7 @@ class ReviewQueue:
         """
         with self._store.transaction(write=True):
             for number in sorted(set(numbers)):
-                self._waiting.delete(number)
+                self._delete(number)
             self._log("dismiss", faces=len(set(numbers)))
         self._store.scrub()
 
@@ -315,6 +343,10 @@ class ReviewQueue:
         for (row, _), label in zip(waiting, labels.tolist(), strict=True):
             people.setdefault(label, []).append(row.id)
         return sorted((tuple(numbers) for numbers in people.values()), key=lambda n: (-len(n), n))
+
+    def _delete(self, number: int) -> None:
+        self._crops.delete(self._waiting.read(number).get("crop"))
+        self._waiting.delete(number)
 
     def _suggested(self, probe: Embeddings) -> Iterator[tuple[Candidate, ...]]:
         denied: dict[str, list[Any]] = {}
@@ -358,23 +390,3 @@ class ReviewQueue:
                 counts={} if faces is None else {"faces": faces},
             )
         )
-
-
-def _doubtful(answer: Identification, rules: ReviewRules) -> bool:
-    if answer.refusal:
-        return False
-    if answer.identity is None:
-        return True
-    margin = answer.candidates[0].similarity - answer.threshold.similarity
-    return margin < rules.doubtful_within
-
-
-def _value(probe: Embeddings, place: int, source: str | None) -> dict[str, Any]:
-    quality = None if probe.quality is None else float(probe.quality[place])
-    return {
-        "vector": base64.b64encode(vector_bytes(probe.vectors[place])).decode(),
-        "norm": float(probe.norms[place]),
-        "quality": quality,
-        # A file name need not be valid text.
-        "source": None if source is None else source.encode("utf-8", "backslashreplace").decode(),
-    }

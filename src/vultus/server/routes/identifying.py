@@ -174,7 +174,7 @@ def _noted(
     with log.transaction():
         log_decisions(known, answers)
         if seen is not None:
-            waiting = ReviewQueue(known).offer(seen.embeddings, answers)
+            waiting = ReviewQueue(known).offer(seen.embeddings, answers, crops=seen.crops)
         events = [
             decision_event(
                 known, answer, source="api", data=None if number is None else {"review": number}
