@@ -15,6 +15,7 @@ demo: $(VENV)/.demo  ## Find, compare, identify and cluster faces on real photos
 
 test: $(VENV)/.dev  ## The tests (five to ten minutes on two cores)
 	$(BIN)/python -m pytest
+	@echo "not run: slow tests, those of the page (a browser), of PostgreSQL and of a GPU; make test-all"
 
 # What a suite needs and is not here is named, and is no failure. Or SUITES='slow models'.
 test-all: $(VENV)/.dev  ## Every suite that can run here, with its minutes (half an hour on two cores)

@@ -33,6 +33,7 @@ OPERATIONS = [
     ("GET", _G, Role.reader),
     ("PUT", f"{_G}/crops", Role.admin),
     ("DELETE", f"{_G}/crops", Role.admin),
+    ("GET", f"{_G}/thresholds", Role.reader),
     ("POST", f"{_G}/identify", Role.reader),
     ("POST", f"{_G}/identify/photos", Role.reader),
     ("POST", f"{_G}/identify/person", Role.reader),

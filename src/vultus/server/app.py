@@ -28,11 +28,12 @@ from vultus.server.routes import (
     records,
     review,
     session,
+    thresholds,
     webhooks,
 )
 
 _MODULES = (
-    *(health, session, faces, crops, clusters, models, galleries, identifying),
+    *(health, session, faces, crops, clusters, models, galleries, thresholds, identifying),
     *(people, person_photos, review, records, events, webhooks, keys, metrics),
 )
 ROUTERS = tuple(module.router for module in _MODULES)

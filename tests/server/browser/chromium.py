@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ class Chromium:
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)
         attached = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"], address)
+        page = Page(self, attached["sessionId"], address, context=context)
+        self._pages[attached["sessionId"]] = page
         self.call(
             "Browser.grantPermissions", permissions=["videoCapture"], browserContextId=context
         )
@@ -117,8 +118,9 @@ class Page:
         asked: Every address that was asked for.
     """
 
-    def __init__(self, browser: Chromium, session: str, address: str) -> None:
-        self._browser, self._session, self.address = browser, session, address
+    def __init__(self, browser: Chromium, session: str, address: str, *, context: str) -> None:
+        self._browser, self._session, self._context = browser, session, context
+        self.address = address
         self.complaints: list[str] = []
         self.asked: list[str] = []
 
@@ -138,8 +140,13 @@ class Page:
         elif method == "Network.requestWillBeSent":
             self.asked.append(params["request"]["url"])
 
+    def close(self) -> None:
+        """Close it, with its cookies."""
+        self._browser.call("Target.disposeBrowserContext", browserContextId=self._context)
+
     def go(self, path: str) -> None:
-        """Open an address of the service."""
+        """Open an address of the service, anew also where only what is behind # differs."""
+        self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=self.address + path)
         self.wait("document.readyState === 'complete' && document.querySelector('h1')")
 
@@ -225,6 +232,3 @@ class Page:
         """A PNG of the page: all of it, or what the window shows."""
         told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(told["data"])
-
-
-Opener = Callable[..., Page]

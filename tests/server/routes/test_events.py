@@ -123,3 +123,19 @@ def test_who_takes_nothing_is_cut(
                 [NewEvent(type="error", data={"text": "x" * 16_000}) for _ in range(100)]
             )
             assert time.monotonic() < deadline
+
+
+def test_the_last_events_and_those_of_one_person(
+    admin: httpx.Client, hopper_jpeg: bytes, rocket_jpeg: bytes
+) -> None:
+    gallery = "/v1/galleries/people"
+    form = {"data": {"name": "Grace"}, "files": {"photos": hopper_jpeg}}
+    person = admin.post(f"{gallery}/people", **form).json()["person"]["id"]  # type: ignore[arg-type]
+    for _ in range(2):
+        admin.post(f"{gallery}/identify", files={"photo": hopper_jpeg})
+    events = admin.get(f"{gallery}/events").json()["events"]
+    assert [event["type"] for event in events] == ["enrolled", "recognised", "recognised"]
+    assert admin.get(f"{gallery}/events?last=2").json()["events"] == events[1:]
+    assert admin.get(f"{gallery}/events?last=9").json()["events"] == events
+    assert admin.get(f"{gallery}/events?person={person}").json()["events"] == events
+    assert admin.get(f"{gallery}/events?person={'0' * 32}").status_code == 404

@@ -49,6 +49,8 @@ def read_events(
     types: Sequence[str] | Unset = UNSET,
     after: int | Unset = UNSET,
     limit: int | Unset = UNSET,
+    last: int | Unset = UNSET,
+    person: str | Unset = UNSET,
 ) -> Call[Events]:
     """What happened, the oldest first.
 
@@ -57,11 +59,13 @@ def read_events(
         types: Only these types; once for each.
         after: `next` of the page before.
         limit: Limit.
+        last: Only of the last so many of all events.
+        person: Only of this person, by the id.
     """
     return Call(
         "GET",
         f"/v1/galleries/{quoted(gallery)}/events",
         Events,
-        query={"types": types, "after": after, "limit": limit},
+        query={"types": types, "after": after, "limit": limit, "last": last, "person": person},
         repeatable=True,
     )

@@ -16,6 +16,8 @@ class GalleryTold:
         model: Model.
         sealed: Sealed.
         groups: Groups.
+        keeps_crops: Whether aligned faces of photos are kept.
+        keeps_unknown: Whether faces that nobody could name are kept.
     """
 
     id: str
@@ -23,6 +25,8 @@ class GalleryTold:
     model: str
     sealed: bool
     groups: dict[str, Any]
+    keeps_crops: bool
+    keeps_unknown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,89 @@ class GalleryList:
     """
 
     galleries: tuple[GalleryTold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """How many faces were deleted.
+
+    Attributes:
+        deleted: Deleted.
+    """
+
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteCalibration:
+    """What this site measured of the model.
+
+    Attributes:
+        created_at: Created at.
+        people: People.
+        photos: Photos.
+        searches: Whether searches were measured, not comparisons alone.
+    """
+
+    created_at: str
+    people: int
+    photos: int
+    searches: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTold:
+    """The threshold at a rate, or why there is none.
+
+    Attributes:
+        asked: The rate: FMR of a comparison, or FPIR of a search.
+        threshold: With what its rate stands on; or null.
+        refusal: Why nobody can promise this rate; else null.
+        fpir_high: Upper end of the interval.
+        fnir: The share that is missed.
+        fnir_high: Fnir high.
+    """
+
+    asked: float
+    threshold: dict[str, Any] | None
+    refusal: str | None
+    fpir_high: float | None = None
+    fnir: float | None = None
+    fnir_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesOfSize:
+    """The thresholds of searches among so many people.
+
+    Attributes:
+        people: People.
+        searches: Searches.
+    """
+
+    people: int
+    searches: tuple[RuleTold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """What rates mean for a gallery.
+
+    Attributes:
+        model: Model.
+        people: People.
+        calibration: Null: what came with the model.
+        comparisons: 1:1, by false match rate.
+        searches: In this gallery as it is, by FPIR.
+        sizes: In other ones, with as many photos a person.
+    """
+
+    model: str
+    people: int
+    calibration: SiteCalibration | None
+    comparisons: tuple[RuleTold, ...]
+    searches: tuple[RuleTold, ...]
+    sizes: tuple[RulesOfSize, ...]
 
 
 def list_galleries() -> Call[GalleryList]:
@@ -65,3 +152,30 @@ def gallery_told(gallery: str) -> Call[GalleryTold]:
         gallery: The gallery's id.
     """
     return Call("GET", f"/v1/galleries/{quoted(gallery)}", GalleryTold, repeatable=True)
+
+
+def keep_crops(gallery: str) -> Call[GalleryTold]:
+    """Keep the aligned faces of photos that are enrolled from now on.
+
+    Args:
+        gallery: The gallery's id.
+    """
+    return Call("PUT", f"/v1/galleries/{quoted(gallery)}/crops", GalleryTold, repeatable=True)
+
+
+def forget_crops(gallery: str) -> Call[Deleted]:
+    """Keep none any more, and erase those that are kept.
+
+    Args:
+        gallery: The gallery's id.
+    """
+    return Call("DELETE", f"/v1/galleries/{quoted(gallery)}/crops", Deleted, repeatable=True)
+
+
+def thresholds(gallery: str) -> Call[Thresholds]:
+    """The threshold at each rate, for comparisons and for searches in a gallery of this size.
+
+    Args:
+        gallery: The gallery's id.
+    """
+    return Call("GET", f"/v1/galleries/{quoted(gallery)}/thresholds", Thresholds, repeatable=True)

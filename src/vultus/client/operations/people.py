@@ -121,6 +121,7 @@ def list_people(
     cursor: str | Unset = UNSET,
     limit: int | Unset = UNSET,
     query: str | Unset = UNSET,
+    group: str | Unset = UNSET,
     external_id: str | Unset = UNSET,
 ) -> Call[People]:
     """People in the order of enrolment, page by page.
@@ -130,13 +131,20 @@ def list_people(
         cursor: `next` of the page before; empty for the first.
         limit: So many at most.
         query: Only people in whose name or external id this is.
-        external_id: External id.
+        group: Only people of this group, as it is spelt.
+        external_id: Who has this id elsewhere.
     """
     return Call(
         "GET",
         f"/v1/galleries/{quoted(gallery)}/people",
         People,
-        query={"cursor": cursor, "limit": limit, "query": query, "external_id": external_id},
+        query={
+            "cursor": cursor,
+            "limit": limit,
+            "query": query,
+            "group": group,
+            "external_id": external_id,
+        },
         repeatable=True,
     )
 

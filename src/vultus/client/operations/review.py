@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vultus.client.call import UNSET, Call, Unset, quoted
+from vultus.client.operations.galleries import Deleted
 from vultus.client.operations.identify import RankedPerson
 from vultus.client.operations.people import PersonTold
 
@@ -56,17 +57,6 @@ class WaitingFaces:
     rules: Rules | None
     faces: tuple[WaitingFace, ...]
     next: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deleted:
-    """How many faces were deleted.
-
-    Attributes:
-        deleted: Deleted.
-    """
-
-    deleted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import { resume, session } from "./api.js";
 import { show } from "./dom.js";
+import { forgetSeen } from "./parts/seen.js";
 import { loginScreen } from "./screens/login.js";
 import { Shell } from "./shell.js";
 import { useLanguage, wantedLanguage } from "./words.js";
@@ -13,7 +14,10 @@ let shell = null;
 async function draw() {
   shell?.close();
   shell = null;
-  if (session === null) return show(root, loginScreen(draw));
+  if (session === null) {
+    forgetSeen();
+    return show(root, loginScreen(draw));
+  }
   shell = new Shell(draw);
   show(root, shell.element);
   await shell.start();

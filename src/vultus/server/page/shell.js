@@ -60,7 +60,7 @@ export class Shell {
     this.fold(false);
     this.links(gallery, screen);
     if (!gallery) return show(this.main, h("h1", null, t("overview.title")), h("p", null, t("shell.no_gallery")));
-    const page = h("div", { class: `screen ${screen.name}` });
+    const page = h("div", { class: `screen ${screen.name} busy` });
     const title = h("h1", { tabindex: "-1" }, t(`${screen.name}.title`));
     show(this.main, title, page);
     document.title = `${t(`${screen.name}.title`)} – Vultus`;
@@ -80,6 +80,7 @@ export class Shell {
     } catch (error) {
       if (turn === this.turn) page.append(failure(error));
     }
+    page.classList.remove("busy");
   }
 
   close() {

@@ -10,7 +10,8 @@ from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.server.access import Role
 from vultus.server.context import Operator
-from vultus.server.fields import EventType, GalleryId
+from vultus.server.fields import EventType, GalleryId, MarkedPerson
+from vultus.server.people import by_id
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
 from vultus.server.schemas import Events, EventTold
@@ -33,10 +34,22 @@ def read_events(
     types: Types = [],  # noqa: B006 - FastAPI copies it
     after: Annotated[int, Query(ge=0, le=_LARGEST, description="`next` of the page before.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    last: Annotated[
+        int | None, Query(ge=1, le=1000, description="Only of the last so many of all events.")
+    ] = None,
+    person: Annotated[
+        MarkedPerson | None, Query(description="Only of this person, by the id.")
+    ] = None,
 ) -> Events:
     """What happened, the oldest first."""
-    log = EventLog(caller.gallery(gallery))
-    told = [_told(event) for event in log.read(after=after, limit=limit, types=types or None)]
+    known = caller.gallery(gallery)
+    log = EventLog(known)
+    if person is not None:
+        by_id(known, person)  # nobody of this id is told as everywhere
+    if last is not None:
+        after = max(after, log.position() - last)
+    found = log.read(after=after, limit=limit, types=types or None, person=person)
+    told = [_told(event) for event in found]
     return Events(events=told, next=told[-1].position if told else after)
 
 

@@ -28,9 +28,9 @@ export class Picture {
   }
 }
 
-/** One face cut out of a photo, as a picture of its own. */
-export async function cutOut(blob, boxXyxy, alt, sizePx = 96) {
-  const canvas = h("canvas", { class: "cut", width: sizePx, height: sizePx, role: "img", "aria-label": alt });
+/** One face cut out of a photo; who it is stands beside it. */
+export async function cutOut(blob, boxXyxy, sizePx = 96) {
+  const canvas = h("canvas", { class: "cut", width: sizePx, height: sizePx, "aria-hidden": "true" });
   try {
     const bitmap = await createImageBitmap(blob);
     const [x1, y1, x2, y2] = boxXyxy;

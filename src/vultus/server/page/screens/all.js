@@ -1,17 +1,23 @@
 // The screens in the order of the navigation, with the role that each takes.
 
+import { openAudit } from "./audit.js";
 import { openCompare } from "./compare.js";
 import { openEvents } from "./events.js";
 import { openIdentify } from "./identify.js";
 import { openOverview } from "./overview.js";
 import { openPeople } from "./people.js";
+import { openReview } from "./review.js";
 import { openSettings } from "./settings.js";
+import { openThresholds } from "./thresholds.js";
 
 export const SCREENS = [
   { name: "overview", role: "reader", open: openOverview },
   { name: "people", role: "reader", open: openPeople },
   { name: "identify", role: "reader", open: openIdentify },
   { name: "compare", role: "reader", open: openCompare },
+  { name: "review", role: "operator", open: openReview },
   { name: "events", role: "operator", open: openEvents },
+  { name: "thresholds", role: "reader", open: openThresholds },
+  { name: "audit", role: "admin", open: openAudit },
   { name: "settings", role: "admin", all: true, open: openSettings },
 ];

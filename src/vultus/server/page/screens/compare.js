@@ -21,7 +21,7 @@ export async function openCompare(page, { onLeave }) {
   const compare = async () => {
     if (sides.some((side) => side.photo === null)) return;
     const mine = (turn += 1);
-    const answer = await verdict(sides, fmr());
+    const answer = await compared(sides, fmr());
     if (mine === turn) show(result, answer);
   };
   let waiting = 0;
@@ -88,15 +88,16 @@ class Side {
   }
 }
 
-async function verdict([a, b], fmr) {
+async function compared([a, b], fmr) {
   try {
-    return told(await ask("POST", "/v1/verify", { form: photoForm({ a: a.photo, b: b.photo }), query: { fmr } }));
+    return verdict(await ask("POST", "/v1/verify", { form: photoForm({ a: a.photo, b: b.photo }), query: { fmr } }));
   } catch (error) {
     return failure(error);
   }
 }
 
-function told(answer) {
+/** What is said of a comparison. */
+export function verdict(answer) {
   const kind = answer.same_person ? "known" : "unknown";
   const { threshold } = answer;
   const values = { value: similarity(answer.similarity), threshold: similarity(threshold.similarity) };

@@ -4,11 +4,12 @@ import { ask, at, photoForm } from "../api.js";
 import { h, show } from "../dom.js";
 import { snapshotButton } from "../parts/camera.js";
 import { chooser } from "../parts/chooser.js";
-import { button, failure, field, say, working } from "../parts/notes.js";
+import { button, failure, say, working } from "../parts/notes.js";
 import { Picture } from "../parts/picture.js";
 import { reasons } from "../parts/reasons.js";
 import { link } from "../shell.js";
 import { t } from "../words.js";
+import { Details } from "./details.js";
 import { refusedWords } from "./person.js";
 
 /** Show the enrolment. */
@@ -100,42 +101,6 @@ function judge(one, { faces }) {
   one.element.classList.toggle("refused", one.poor);
   const words = faces.length === 0 ? t("enrol.no_face") : fine.length > 1 ? t("enrol.several") : fine.length ? t("enrol.fine") : t("enrol.poor");
   show(one.told, h("p", { class: one.poor ? "bad" : "good" }, words), one.poor ? faces.map((face) => reasons(face.refusal)) : null);
-}
-
-/** What is noted of a person. */
-export class Details {
-  constructor() {
-    this.name = h("input", { id: "name", maxlength: "200", required: true, autocomplete: "off" });
-    this.externalId = h("input", { id: "external-id", maxlength: "200", autocomplete: "off" });
-    this.groups = h("input", { id: "groups", autocomplete: "off" });
-    this.purpose = h("input", { id: "purpose", autocomplete: "off" });
-    this.consentUntil = h("input", { id: "consent-until", type: "date" });
-    this.retainUntil = h("input", { id: "retain-until", type: "date" });
-    this.element = h(
-      "div",
-      { class: "fields" },
-      field(t("enrol.name"), this.name),
-      field(t("person.external_id"), this.externalId, t("enrol.external_id_hint")),
-      field(t("enrol.groups"), this.groups, t("enrol.groups_hint")),
-      field(t("enrol.purpose"), this.purpose, t("enrol.purpose_hint")),
-      field(t("enrol.consent_until"), this.consentUntil),
-      field(t("enrol.retain_until"), this.retainUntil, t("enrol.retain_hint")),
-    );
-  }
-
-  filled(photos) {
-    const purpose = this.purpose.value.trim();
-    const given = {
-      name: this.name.value,
-      photos,
-      external_id: this.externalId.value.trim(),
-      groups: this.groups.value.split(/[,，]/).map((name) => name.trim()).filter(Boolean),
-      consent_purpose: purpose,
-      consent_until: purpose && this.consentUntil.value,
-      retain_until: this.retainUntil.value,
-    };
-    return photoForm(Object.fromEntries(Object.entries(given).filter(([, value]) => value.length)));
-  }
 }
 
 function enrolled(answer, gallery) {

@@ -2,15 +2,15 @@
 
 import { ask, at } from "../api.js";
 import { h, show } from "../dom.js";
-import { empty, failure, field, table } from "../parts/notes.js";
+import { empty, field, table } from "../parts/notes.js";
 import { reason } from "../parts/reasons.js";
 import { link } from "../shell.js";
 import { similarity, t, time, told } from "../words.js";
 
 const KEPT = 300;
-const PAUSE_MS = 2000;
 const AT_ONCE = 1000;
 const TYPES = ["recognised", "unknown", "refused", "enrolled", "changed", "merged", "unmerged", "reviewed", "erased", "error"];
+const MORE_TYPES = ["appeared", "left", "revised", "message"];
 
 /** Show the screen; it follows what happens until it is left. */
 export async function openEvents(page, { gallery, onLeave, gone }) {
@@ -23,40 +23,28 @@ export async function openEvents(page, { gallery, onLeave, gone }) {
     const wanted = events.filter((event) => !type.value || event.type === type.value);
     show(list, wanted.length ? eventRows(wanted, gallery, names) : empty(t("events.none")));
   };
+  const take = async (fresh) => {
+    await learnNames(gallery, fresh, names);
+    events = [...fresh.toReversed(), ...events].slice(0, KEPT);
+    if (!gone()) draw();
+  };
   type.addEventListener("change", draw);
   page.append(h("div", { class: "tools" }, field(t("events.type"), type)), state, list);
-  const follow = follower(gallery, async (fresh) => {
-    events = [...fresh.reverse(), ...events].slice(0, KEPT);
-    await learnNames(gallery, fresh, names);
-    draw();
-  });
-  await follow();
-  draw();
-  const timer = setInterval(() => follow().then(() => (state.textContent = t("events.live")), (error) => !gone() && show(state, failure(error))), PAUSE_MS);
-  onLeave(() => clearInterval(timer));
+  const before = await ask("GET", at(gallery, "events"), { query: { last: KEPT, limit: KEPT } });
+  await take(before.events);
+  if (gone()) return;
+  const stream = new EventSource(`${at(gallery, "events", "stream")}?after=${before.next}`);
+  // The browser connects again by itself, and goes on after the last event that it heard.
+  stream.onerror = () => show(state, t("events.away"));
+  stream.onopen = () => show(state, t("events.live"));
+  let turn = Promise.resolve();
+  const heard = (message) => (turn = turn.then(() => take([JSON.parse(message.data)])));
+  [...TYPES, ...MORE_TYPES].forEach((one) => stream.addEventListener(one, heard));
+  onLeave(() => stream.close());
 }
 
-/** Asks for what came since it was last asked, and hands it over; never twice at once. */
-function follower(gallery, take) {
-  let after = 0;
-  let asking = false;
-  return async () => {
-    if (asking) return;
-    asking = true;
-    try {
-      for (let more = true; more; ) {
-        const answer = await ask("GET", at(gallery, "events"), { query: { after, limit: AT_ONCE } });
-        more = answer.events.length === AT_ONCE;
-        after = answer.next;
-        if (answer.events.length) await take(answer.events);
-      }
-    } finally {
-      asking = false;
-    }
-  };
-}
-
-async function learnNames(gallery, events, names) {
+/** The present names of who is in events, by id. */
+export async function learnNames(gallery, events, names = new Map()) {
   const missing = [...new Set(events.map((event) => event.person).filter((id) => id && !names.has(id)))];
   await Promise.all(
     missing.slice(0, 50).map(async (id) => {
@@ -64,6 +52,7 @@ async function learnNames(gallery, events, names) {
       names.set(id, person?.name ?? null);
     }),
   );
+  return names;
 }
 
 /** The events of one person, the newest first. */
@@ -71,7 +60,7 @@ export async function personEvents(gallery, person) {
   const found = [];
   for (let after = 0; ; ) {
     const answer = await ask("GET", at(gallery, "events"), { query: { after, limit: AT_ONCE, person } });
-    found.push(...answer.events.filter((event) => event.person === person));
+    found.push(...answer.events);
     if (answer.events.length < AT_ONCE) return found.reverse().slice(0, 50);
     after = answer.next;
   }

@@ -1,12 +1,13 @@
 // Who is on a photo: each face named or unknown, with what that stands on.
 
-import { ask, at, photoForm } from "../api.js";
+import { ask, at, may, photoForm } from "../api.js";
 import { h, show } from "../dom.js";
 import { cameraPanel } from "../parts/camera.js";
 import { chooser } from "../parts/chooser.js";
 import { avatar, button, failure, field } from "../parts/notes.js";
 import { cutOut, Picture } from "../parts/picture.js";
 import { reasons } from "../parts/reasons.js";
+import { remember } from "../parts/seen.js";
 import { scale } from "../parts/scale.js";
 import { link } from "../shell.js";
 import { rate, similarity, t } from "../words.js";
@@ -61,7 +62,8 @@ async function shown(result, photo, gallery, fpir) {
   try {
     const { faces } = await ask("POST", at(gallery, "identify"), { form: photoForm({ photo }), query: { fpir } });
     await picture.mark(faces.map((face, place) => ({ ...face, kind: kindOf(face), label: labelOf(face, place, faces) })));
-    const cuts = await Promise.all(faces.map((face) => cutOut(photo, face.box_xyxy, "")));
+    const cuts = await Promise.all(faces.map((face) => cutOut(photo, face.box_xyxy)));
+    faces.forEach((face, place) => remember(gallery, face.review, cuts[place]));
     const cards = faces.map((face, place) => card(face, gallery, cuts[place], place));
     show(result, h("div", { class: "photo-and-faces" }, picture.element, h("div", { class: "faces" }, faces.length ? cards : h("p", null, t("identify.nobody")))));
   } catch (error) {
@@ -94,6 +96,7 @@ function card(face, gallery, cut, place = 0) {
     { class: `face ${kindOf(face)}` },
     h("header", null, cut ?? avatar(String(place + 1)), h("h2", null, named), h("span", { class: "verdict" }, t(`identify.kind_${kindOf(face)}`))),
     face.refusal.length ? reasons(face.refusal) : judged(face),
+    face.review != null && may("operator") && h("p", { class: "small" }, h("a", { href: link(gallery, "review") }, t("identify.waits", { n: face.review }))),
     face.notes.map((note) => h("p", { class: "small" }, note)),
   );
 }

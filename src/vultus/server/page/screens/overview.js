@@ -1,15 +1,16 @@
 // What the gallery is, and what its operator should know.
 
-import { ask, may } from "../api.js";
+import { ask, at, may } from "../api.js";
 import { h } from "../dom.js";
 import { chips, facts, figure } from "../parts/notes.js";
 import { link } from "../shell.js";
-import { number, t } from "../words.js";
-import { eventRows } from "./events.js";
+import { day, number, t } from "../words.js";
+import { eventRows, learnNames } from "./events.js";
 
 /** Show the overview. */
 export async function openOverview(page, { gallery, told }) {
-  const [now, version] = await Promise.all([ask("GET", `/v1/galleries/${encodeURIComponent(gallery)}`), ask("GET", "/v1/version")]);
+  const asked = [at(gallery), "/v1/version", "/v1/calibration"].map((path) => ask("GET", path));
+  const [now, version, { calibration }] = await Promise.all(asked);
   Object.assign(told, now);
   const groups = Object.entries(now.groups);
   page.append(
@@ -22,7 +23,7 @@ export async function openOverview(page, { gallery, told }) {
     ),
     h("div", { class: "actions" }, begin(gallery)),
   );
-  page.append(h("h2", null, t("overview.gallery")), about(now, version));
+  page.append(warnings(now, calibration), h("h2", null, t("overview.gallery")), about(now, version, calibration));
   if (groups.length) page.append(h("h2", null, t("overview.by_group")), chips(groups.map(([name, n]) => `${name} · ${number(n)}`)));
   if (may("operator")) await latest(page, gallery);
 }
@@ -34,15 +35,26 @@ function begin(gallery) {
   ];
 }
 
-function about(now, version) {
+/** What an operator should see to. */
+function warnings(now, calibration) {
+  const said = [];
+  if (!now.sealed) said.push(t("overview.sealed_no"));
+  if (!calibration) said.push(t("overview.uncalibrated"));
+  return said.length ? h("div", { class: "warning" }, h("strong", null, t("overview.see_to")), h("ul", { class: "reasons" }, said.map((text) => h("li", null, text)))) : h("div");
+}
+
+function about(now, version, calibration) {
   return facts([
     [t("overview.name"), now.id],
-    [t("overview.sealed"), t(now.sealed ? "overview.sealed_yes" : "overview.sealed_no")],
+    [t("overview.sealed"), t(now.sealed ? "overview.sealed_yes" : "overview.not_sealed")],
+    [t("overview.calibration"), calibration ? t("overview.calibrated", { day: day(calibration.created) }) : t("overview.model_rates")],
     [t("overview.version"), `Vultus ${version.vultus}`],
   ]);
 }
 
 async function latest(page, gallery) {
-  const { events } = await ask("GET", `/v1/galleries/${encodeURIComponent(gallery)}/events`, { query: { limit: 1000 } });
-  if (events.length) page.append(h("h2", null, t("overview.latest")), eventRows(events.slice(-6).reverse(), gallery, new Map()));
+  const { events } = await ask("GET", at(gallery, "events"), { query: { last: 50 } });
+  if (!events.length) return;
+  const newest = events.slice(-6).reverse();
+  page.append(h("h2", null, t("overview.latest")), eventRows(newest, gallery, await learnNames(gallery, newest)));
 }

@@ -9,7 +9,6 @@ import { openEnrol } from "./enrol.js";
 import { openPerson } from "./person.js";
 
 const PAGE = 60;
-const SEARCHED_AT_ONCE = 1000;
 
 /** Show everybody, one person (`#/gallery/people/id`), or the enrolment (`.../people/new`). */
 export async function openPeople(page, given) {
@@ -20,64 +19,61 @@ export async function openPeople(page, given) {
 }
 
 async function openGrid(page, { gallery, told, gone }) {
-  const list = new PeopleList(gallery);
   const search = h("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false" });
   const grid = h("ul", { class: "grid people-grid" });
   const count = h("p", { class: "small", role: "status" });
-  const more = button(t("people.more"), () => draw(() => list.load(PAGE)), { class: "plain" });
-  const draw = async (load) => {
+  const trouble = h("div");
+  let list = null;
+  const more = button(t("people.more"), () => load(list), { class: "plain" });
+  const load = async (asked) => {
     try {
-      await load();
+      await asked.load();
     } catch (error) {
-      return page.append(failure(error));
+      return show(trouble, failure(error));
     }
-    if (gone()) return;
-    const found = list.matching(search.value);
-    show(grid, found.map((person) => card(person, gallery)));
-    count.textContent = t("people.shown", { n: found.length, all: Math.max(told.people, list.people.length) });
-    more.hidden = list.ended || search.value.trim() !== "";
+    if (gone() || asked !== list) return;
+    show(grid, list.people.map((person) => card(person, gallery)));
+    count.textContent = t("people.shown", { n: list.people.length, all: told.people });
+    more.hidden = list.ended;
+    if (list.ended && !list.people.length) show(grid, h("li", { class: "whole" }, empty(t(list.query ? "people.not_found" : "people.none"))));
   };
+  const begin = () => load((list = new PeopleList(gallery, search.value.trim())));
   let waiting = 0;
   search.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => draw(() => list.loadAll(gone)), 150);
+    waiting = setTimeout(begin, 200);
   });
   page.append(
     h("div", { class: "tools" }, field(t("people.search"), search), may("operator") && h("a", { class: "button main", href: link(gallery, "people", "new") }, t("people.enrol"))),
+    trouble,
     count,
     grid,
     more,
   );
-  await draw(() => list.load(PAGE));
-  if (!list.people.length) show(grid, h("li", { class: "whole" }, empty(t("people.none"))));
+  Object.assign(told, await ask("GET", at(gallery)));
+  await begin();
 }
 
-/** People, loaded page by page; a search looks at all of them. */
+/** People, loaded page by page: all, or those in whose name or id something is. */
 export class PeopleList {
-  constructor(gallery) {
+  constructor(gallery, query = "") {
     this.gallery = gallery;
+    this.query = query;
     this.people = [];
     this.next = "";
     this.ended = false;
   }
 
-  async load(limit) {
-    if (this.ended) return;
-    const answer = await ask("GET", at(this.gallery, "people"), { query: { cursor: this.next, limit } });
-    this.people.push(...answer.people);
-    this.next = answer.next;
-    this.ended = answer.next === null;
-  }
-
-  async loadAll(stopped = () => false) {
-    while (!this.ended && !stopped()) await this.load(SEARCHED_AT_ONCE);
-  }
-
-  matching(text) {
-    const wanted = text.trim().toLowerCase();
-    if (!wanted) return this.people;
-    const words = ({ name, external_id, groups }) => [name, external_id ?? "", ...groups].join("\n").toLowerCase();
-    return this.people.filter((person) => words(person).includes(wanted)).slice(0, 500);
+  /** Load more: so many at least, unless there are no more. */
+  async load(least = PAGE) {
+    const wanted = this.people.length + least;
+    while (!this.ended && this.people.length < wanted) {
+      const query = { cursor: this.next, limit: wanted - this.people.length, query: this.query };
+      const answer = await ask("GET", at(this.gallery, "people"), { query });
+      this.people.push(...answer.people);
+      this.next = answer.next;
+      this.ended = answer.next === null;
+    }
   }
 }
 

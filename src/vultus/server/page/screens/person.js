@@ -4,10 +4,12 @@ import { ask, at, may, photoForm } from "../api.js";
 import { h, show } from "../dom.js";
 import { askFirst } from "../parts/ask_first.js";
 import { chooser } from "../parts/chooser.js";
-import { avatar, button, chips, facts, say, until, working } from "../parts/notes.js";
+import { avatar, button, chips, facts, failure, say, table, until, working } from "../parts/notes.js";
 import { reason } from "../parts/reasons.js";
 import { link } from "../shell.js";
-import { time, t } from "../words.js";
+import { similarity, t, time } from "../words.js";
+import { verdict } from "./compare.js";
+import { Details } from "./details.js";
 import { eventRows, personEvents } from "./events.js";
 
 /** Show one person. */
@@ -18,14 +20,15 @@ export async function openPerson(page, { gallery, rest, title, go }) {
   page.append(
     h("p", null, h("a", { href: link(gallery, "people") }, t("person.back"))),
     h("div", { class: "person-head" }, avatar(person.name), h("div", null, h("p", null, t("people.photos", { n: person.photos })), chips(person.groups))),
-    noted(person),
+    noted(person, () => change(person, gallery, reload)),
+    checked(person, gallery),
   );
-  if (may("operator")) page.append(morePhotos(person, gallery, reload));
+  if (may("operator")) page.append(await kept(person, gallery, reload), morePhotos(person, gallery, reload));
   if (may("operator")) await history(page, gallery, person);
   if (may("admin")) page.append(erasure(page, person, gallery));
 }
 
-function noted(person) {
+function noted(person, edit) {
   const consent = person.consent && `${person.consent.purpose} (${time(person.consent.given_at)}${person.consent.until ? `, ${until(person.consent.until)}` : ""})`;
   return h(
     "section",
@@ -39,7 +42,55 @@ function noted(person) {
       ...Object.entries(person.metadata).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
       [t("person.id"), h("code", null, person.id)],
     ]),
+    may("operator") && h("div", { class: "actions" }, button(t("person.edit"), edit)),
   );
+}
+
+async function change(person, gallery, reload) {
+  const details = new Details(person);
+  const told = h("div");
+  await askFirst({
+    title: t("person.edit"),
+    yes: t("person.save"),
+    body: [details.element, told],
+    action: async () => {
+      // Refused if somebody else changed the person since it was read.
+      await ask("PATCH", at(gallery, "people", person.id), { json: details.changed(), match: person.etag });
+      say(t("person.saved"));
+      reload();
+    },
+  });
+}
+
+/** Whether a photo shows this very person. */
+function checked(person, gallery) {
+  const told = h("div", { "aria-live": "polite" });
+  const take = async ([photo]) => {
+    show(told, h("p", { class: "small" }, t("working")));
+    try {
+      show(told, verdict(await ask("POST", at(gallery, "people", person.id, "verify"), { form: photoForm({ photo }) })));
+    } catch (error) {
+      show(told, failure(error));
+    }
+  };
+  return h("details", { class: "more" }, h("summary", null, t("person.check")), chooser({ take }), told);
+}
+
+/** The photos that are kept as vectors, each to be taken out again. */
+async function kept(person, gallery, reload) {
+  const { photos } = await ask("GET", at(gallery, "people", person.id, "photos"));
+  const told = h("div");
+  const rows = photos.map((photo) => {
+    const takeOut = async () => {
+      await ask("DELETE", at(gallery, "people", person.id, "photos", photo.number));
+      reload();
+    };
+    const crop = photo.crop && h("img", { class: "cut", alt: t("compare.crop"), src: at(gallery, "people", person.id, "photos", photo.number, "crop") });
+    const out = photos.length > 1 && working(t("person.take_out"), takeOut, told, { class: "plain" });
+    return [crop || String(photo.number + 1), time(photo.enrolled_at), photo.quality === null ? "–" : similarity(photo.quality), photo.forced ? t("person.forced") : "", out || ""];
+  });
+  const heads = [t("person.photo"), t("person.enrolled_at"), t("person.quality"), "", ""];
+  return h("section", null, h("h2", null, t("person.photos")), table(heads, rows, t("person.photos")), told);
 }
 
 function morePhotos(person, gallery, reload) {

@@ -1,19 +1,23 @@
-// What an administrator sees to: the keys of the service.
+// What an administrator sees to: keys, what is kept for review, webhooks, models and their licences.
 
-import { ask, session } from "../api.js";
+import { ask, at, session } from "../api.js";
 import { h, show } from "../dom.js";
 import { askFirst } from "../parts/ask_first.js";
-import { button, field, say, table, working } from "../parts/notes.js";
+import { button, failure, field, say, table, working } from "../parts/notes.js";
 import { t, time } from "../words.js";
+import { modelList } from "./models.js";
+import { webhooks } from "./webhooks.js";
 
 /** Show the screen. */
-export async function openSettings(page) {
+export async function openSettings(page, { gallery }) {
   const { galleries } = await ask("GET", "/v1/galleries");
   const list = h("div");
   const made = h("div");
   const draw = async () => show(list, keyTable((await ask("GET", "/v1/keys")).keys, draw));
   page.append(h("section", null, h("h2", null, t("settings.keys")), h("p", null, t("settings.keys_what")), list, newKey(galleries, made, draw), made));
   await draw();
+  const sections = [reviewRules(gallery), webhooks(gallery), modelList()].map((section) => section.catch(failure));
+  page.append(...(await Promise.all(sections)));
 }
 
 function keyTable(keys, draw) {
@@ -54,4 +58,27 @@ function keyShown(key) {
     say(t("settings.copied"));
   };
   return h("div", { class: "notice" }, h("p", null, t("settings.new_key")), h("p", null, h("code", { class: "secret" }, key.key)), button(t("settings.copy"), copy));
+}
+
+/** For how long faces that nobody could name are kept; nothing is until somebody says so. */
+async function reviewRules(gallery) {
+  const { rules, faces } = await ask("GET", at(gallery, "review"), { query: { limit: 1 } });
+  const days = h("input", { id: "days", type: "number", min: "1", max: "3650", value: rules?.days ?? 30 });
+  const told = h("div");
+  const allow = async () => {
+    await ask("PUT", at(gallery, "review"), { json: { days: Number(days.value), doubtful_within: rules?.doubtful_within ?? 0 } });
+    say(t("person.saved"));
+  };
+  const forbid = async () => {
+    const yes = await askFirst({ title: t("settings.forbid_title"), text: t("settings.forbid_text"), yes: t("settings.forbid"), danger: true });
+    if (yes) say(t("review.dismissed", { n: (await ask("DELETE", at(gallery, "review"))).deleted }));
+  };
+  return h(
+    "section",
+    null,
+    h("h2", null, t("settings.retention")),
+    h("p", null, t(rules ? "settings.kept" : "settings.not_kept", { n: faces.length })),
+    h("div", { class: "tools" }, field(t("settings.days"), days), working(t("review.allow"), allow, told), rules && working(t("settings.forbid"), forbid, told, { class: "danger" })),
+    told,
+  );
 }
