@@ -12,10 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from vultus.core.errors import InputError
-from vultus.core.mapped_file import MappedFile
 
 _CHUNK = 1 << 20
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -48,16 +47,28 @@ class ZipMember(NamedTuple):
     flags: int
 
 
+class ByteRanges(Protocol):
+    """Bytes that are read at any place, as of `vultus.core.mapped_file.MappedFile`."""
+
+    @property
+    def path(self) -> Path:
+        """What messages call it."""
+
+    def read(self, start: int, length: int) -> bytes:
+        """Bytes ``start`` to ``start + length``; fewer where it ends before."""
+
+
 def is_zip(path: Path) -> bool:
     """Whether this is a regular file that ends as a zip does."""
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def zip_members(path: Path) -> tuple[list[ZipMember], list[str]]:
+def zip_members(path: Path, *, stream: BinaryIO | None = None) -> tuple[list[ZipMember], list[str]]:
     """Read which files are in a zip; none of them is looked at.
 
     Args:
         path: The zip.
+        stream: Where its bytes are, if not there: it can be sought in; the path names it.
 
     Returns:
         The files, and the names of the folders that are members of their own, without ``/`` in the
@@ -68,7 +79,7 @@ def zip_members(path: Path) -> tuple[list[ZipMember], list[str]]:
             folder or occurs twice.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if stream is None else stream) as archive:
             infos = archive.infolist()
     except UnicodeDecodeError as error:
         raise InputError(
@@ -89,7 +100,7 @@ def zip_members(path: Path) -> tuple[list[ZipMember], list[str]]:
     return members, [info.filename.rstrip("/") for info in infos if info.is_dir()]
 
 
-def member_chunks(file: MappedFile, member: ZipMember, *, max_bytes: int) -> Iterator[bytes]:
+def member_chunks(file: ByteRanges, member: ZipMember, *, max_bytes: int) -> Iterator[bytes]:
     """Unpack a member piece by piece; the last piece comes only if all of them were right.
 
     Args:
@@ -126,7 +137,7 @@ def member_chunks(file: MappedFile, member: ZipMember, *, max_bytes: int) -> Ite
         raise InputError(f"{name} is damaged: {error}") from error
 
 
-def read_member(file: MappedFile, member: ZipMember, *, max_bytes: int) -> bytes:
+def read_member(file: ByteRanges, member: ZipMember, *, max_bytes: int) -> bytes:
     """The whole content of a member.
 
     Raises:
@@ -135,7 +146,7 @@ def read_member(file: MappedFile, member: ZipMember, *, max_bytes: int) -> bytes
     return b"".join(member_chunks(file, member, max_bytes=max_bytes))
 
 
-def _chunks(file: MappedFile, start: int, size: int) -> Iterator[bytes]:
+def _chunks(file: ByteRanges, start: int, size: int) -> Iterator[bytes]:
     for begin in range(start, start + size, _CHUNK):
         yield file.read(begin, min(_CHUNK, start + size - begin))
 

@@ -82,6 +82,8 @@ class Changes:
                 self._roster.set_template(member, template)
             counts = {"photos": len(fit), "left out": len(faces) - len(fit)}
             self._log("enroll", member.row.uid, counts=counts)
+            if self._opened.on_enrolled is not None:
+                self._opened.on_enrolled(member.row.uid.hex(), len(fit))
         if len(fit) < len(faces):  # without names, which would outlive an erasure in a log
             logger.info("%d of %d photos of somebody left out", len(faces) - len(fit), len(faces))
         return reasons

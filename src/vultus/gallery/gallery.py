@@ -28,7 +28,7 @@ from vultus.gallery.enrolment import (
 )
 from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.inspection import inspect
-from vultus.gallery.opening import OpenedGallery, open_gallery
+from vultus.gallery.opening import OnEnrolled, OpenedGallery, open_gallery
 from vultus.gallery.people.details import Person, PersonDetails
 from vultus.gallery.people.faces import PhotoFile
 from vultus.gallery.people.names import normalise_identity
@@ -119,16 +119,17 @@ class Gallery(SearchedGallery):
         """The gallery's parts, for what is built on it."""
         return self._opened
 
-    def acting(self, actor: str) -> "Gallery":
+    def acting(self, actor: str, *, on_enrolled: OnEnrolled | None = None) -> "Gallery":
         """The same open gallery, in which what is done from now on is told to be somebody's.
 
         For a service, whose callers are not the user that it runs as. Close the gallery itself.
 
         Args:
             actor: Who acts, for the audit log.
+            on_enrolled: See `vultus.gallery.opening.OnEnrolled`.
         """
         view = copy.copy(self)
-        view._opened = replace(self._opened, actor=actor)
+        view._opened = replace(self._opened, actor=actor, on_enrolled=on_enrolled)
         view._changes = Changes(view._opened)
         return view
 

@@ -1,6 +1,7 @@
 """Opening a gallery: its store, its vault, what it says about itself; made where it is new."""
 
 import getpass
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,10 @@ from vultus.gallery.stores.sqlite import SqliteStore
 ERASURES = "erasures"
 """Key of the fact how much of the log of erasures this gallery has done."""
 
+OnEnrolled = Callable[[str, int], None]
+"""Told ``Person.uid`` and how many photos were added, before the change is kept: what it writes in
+the gallery is of the same transaction, and if it raises, nothing was enrolled."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedGallery:
@@ -39,6 +44,7 @@ class OpenedGallery:
         audit: Its log.
         erasures: The log of who was erased.
         actor: Who is told to act.
+        on_enrolled: Told what `enroll` does, or None.
     """
 
     store: GalleryStore
@@ -48,6 +54,7 @@ class OpenedGallery:
     audit: AuditLog
     erasures: ErasureLog
     actor: str
+    on_enrolled: OnEnrolled | None = None
 
     def subject(self, person: Person) -> str:
         """What the audit log calls a person."""

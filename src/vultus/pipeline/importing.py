@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from vultus import __version__
 from vultus.core.choices import DEFAULT_SELECT, Selection
@@ -189,7 +189,10 @@ def _imported(
     notes: Skipped,
 ) -> ImportedPerson:
     skipped = Skipped(on_note=notes.note)
-    known, details = _known(gallery, person.identity), _details_now(gallery, person)
+    known = _known(gallery, person.identity)
+    details = details_now(
+        gallery, person.identity, person.details, consent_dated=person.consent_dated
+    )
     fresh = [path for path in person.photos if not known.has(path)]
     added = 0
     try:
@@ -240,16 +243,23 @@ def _known(gallery: Gallery, identity: str) -> _Known:
     )
 
 
-def _details_now(gallery: Gallery, person: PersonToImport) -> PersonDetails | None:
-    """What is to be noted, without a consent that stands there already.
+def details_now(
+    gallery: Gallery, identity: str, details: PersonDetails | None, *, consent_dated: bool
+) -> PersonDetails | None:
+    """What is to be noted of somebody, without a consent that stands there already.
 
     Run again, an import must not say that it was given today.
+
+    Args:
+        gallery: Where.
+        identity: Of whom.
+        details: What is to be noted, or None.
+        consent_dated: Whether it says when the consent was given.
     """
-    details = person.details
-    if details is None or not details.consent or person.consent_dated:
+    if details is None or not details.consent or consent_dated:
         return details
     try:
-        noted = gallery.person(person.identity).consent
+        noted = gallery.person(identity).consent
     except IdentityNotFoundError:
         return details
     if noted is None or (noted.purpose, noted.until) != (
@@ -297,10 +307,26 @@ def read_table(path: str | Path) -> list[PersonToImport]:
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            columns = tuple(reader.fieldnames or ())
-            lines = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            return read_table_lines(stream, path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}") from None
+
+
+def read_table_lines(stream: TextIO, path: Path) -> list[PersonToImport]:
+    """As `read_table`, of a table that is no file of its own.
+
+    Args:
+        stream: The text, opened with ``newline=""``.
+        path: What messages call it, and beside what relative paths are.
+
+    Raises:
+        InputError: As `read_table`.
+    """
+    try:
+        reader = csv.DictReader(stream, strict=True)
+        columns = tuple(reader.fieldnames or ())
+        lines = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}") from None
     for name in _NEEDED:
         if name not in columns:

@@ -40,10 +40,12 @@ class StoredPhoto:
     Attributes:
         name: What results and messages call it.
         fetch: Gives its path, its bytes or its pixels.
+        sha256: Digest of the file's bytes, in hexadecimal, if it is known.
     """
 
     name: str
     fetch: Callable[[], str | Path | bytes | Image]
+    sha256: str | None = None
 
 
 PhotoSource = str | Path | bytes | BinaryIO | Image | PilImage.Image | StoredPhoto
@@ -204,7 +206,7 @@ def file_digest(path: str | Path) -> str | None:
 
 
 def digested(photos: Iterable[PhotoSource], digests: dict[str, str]) -> Iterable[PhotoSource]:
-    """The same photos; the digest of each that is a file is noted by name before it is read."""
+    """The same photos; the digest of each, if it is a file or has one, is noted by name."""
     if isinstance(photos, (str, bytes, Path, PilImage.Image, StoredPhoto)) or hasattr(
         photos, "shape"
     ):
@@ -214,6 +216,8 @@ def digested(photos: Iterable[PhotoSource], digests: dict[str, str]) -> Iterable
 
 def _digested(photos: Iterable[PhotoSource], digests: dict[str, str]) -> Iterator[PhotoSource]:
     for photo in photos:
+        if isinstance(photo, StoredPhoto) and photo.sha256 is not None:
+            digests[photo.name] = photo.sha256
         if isinstance(photo, (str, Path)) and (digest := file_digest(photo)) is not None:
             digests[str(photo)] = digest
         yield photo

@@ -18,6 +18,7 @@ from vultus.server.routes import (
     galleries,
     health,
     identifying,
+    jobs,
     keys,
     live,
     metrics,
@@ -34,7 +35,7 @@ from vultus.server.routes import (
 
 _MODULES = (
     *(health, session, faces, crops, clusters, models, galleries, thresholds, identifying),
-    *(people, person_photos, review, records, events, webhooks, keys, metrics),
+    *(people, person_photos, review, records, events, webhooks, jobs, keys, metrics),
 )
 ROUTERS = tuple(module.router for module in _MODULES)
 """All that the service answers; what is to be answered, too, is added here."""
@@ -73,8 +74,10 @@ def make_app(context: Context) -> FastAPI:
     app.add_middleware(
         Guard,
         most_bytes=context.settings.most_bytes,
+        most_upload_bytes=context.settings.most_upload_bytes,
         in_flight=context.settings.in_flight,
         metrics=context.metrics,
+        background=context.background,
     )
     return app
 

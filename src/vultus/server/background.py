@@ -1,7 +1,10 @@
 """What a service does beside answering, and what it must not forget."""
 
+from vultus.pipeline.recognizer import Recognizer
 from vultus.server.galleries import Galleries
 from vultus.server.idempotency import Idempotency
+from vultus.server.jobs.archive import Limits
+from vultus.server.jobs.jobs import Jobs
 from vultus.server.service_file import ServiceFile
 from vultus.server.settings import ServerSettings
 from vultus.server.streams import Streams
@@ -17,30 +20,51 @@ class Background:
     Args:
         settings: What the operator set.
         galleries: The galleries.
+        recognizer: What judges photos of jobs.
 
     Attributes:
         idempotency: Answers that were given.
         streams: Who listens.
         webhooks: Where events are sent.
         dispatcher: What sends them.
+        jobs: Long work.
+        requests: How many requests are being worked on; who counts them says it.
 
     Raises:
         ConfigError: If the service's file cannot be used, or is another's.
     """
 
-    def __init__(self, settings: ServerSettings, galleries: Galleries) -> None:
+    def __init__(
+        self, settings: ServerSettings, galleries: Galleries, recognizer: Recognizer
+    ) -> None:
         self._file = ServiceFile(settings.service_file)
         self.idempotency = Idempotency(self._file, keep_s=settings.keep_answers_h * _HOUR_S)
         self.streams = Streams(most=settings.most_streams)
         self.webhooks = Webhooks(self._file)
         self.dispatcher = Dispatcher(self.webhooks, galleries, networks=settings.webhook_networks)
+        self.requests = 0
+        self.jobs = Jobs(
+            self._file,
+            galleries,
+            recognizer,
+            limits=Limits(
+                photos=settings.most_job_photos,
+                bytes=settings.most_bytes,
+                pixels=settings.most_pixels,
+            ),
+            most=settings.most_jobs,
+            keep_events=settings.keep_events,
+        )
+        self.jobs.worker.busy = lambda: self.requests
 
     def start(self) -> None:
         """Begin what goes on by itself."""
         self.dispatcher.start()
+        self.jobs.worker.start()
 
     def close(self) -> None:
         """End it; closing twice is fine."""
         self.streams.close()
+        self.jobs.worker.stop()
         self.dispatcher.stop()
         self._file.close()

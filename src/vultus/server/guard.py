@@ -1,6 +1,7 @@
 """What stands before every operation: limits, headers, the request's id, the log."""
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vultus.server.background import Background
 from vultus.server.logs import REQUEST_ID, told, where
 from vultus.server.metrics import Metrics
 from vultus.server.problems import ProblemError, answer
@@ -30,6 +32,8 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Whoever asks may make up others: those are neither logged nor counted by name."""
 _STREAMS = "/stream"
 """Counted by `vultus.server.streams.Streams`; who listens keeps nobody from being answered."""
+_UPLOADS = re.compile("/v1/galleries/[^/]+/jobs/(enrolment|clustering|calibration)")
+"""May be larger, and slow: `vultus.server.jobs.jobs.Jobs` says how many there may be."""
 
 
 class Guard:
@@ -41,14 +45,26 @@ class Guard:
     Args:
         app: What answers.
         most_bytes: Of a request.
+        most_upload_bytes: Of one with a zip for a job.
         in_flight: Requests that are worked on at once; health and the page are always answered,
-            and who listens to events does not count.
+            and who listens to events, or uploads a zip, does not count.
         metrics: Where they are counted.
+        background: What goes on beside them, and lets them go first.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, in_flight: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        most_bytes: int,
+        most_upload_bytes: int,
+        in_flight: int,
+        metrics: Metrics,
+        background: Background,
+    ) -> None:
         self._app, self._most_bytes, self._in_flight = app, most_bytes, in_flight
-        self._metrics = metrics
+        self._most_upload_bytes = most_upload_bytes
+        self._metrics, self._background = metrics, background
         self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,8 +88,7 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        path = scope["path"]
-        counted = path != "/" and not (path.startswith(_FREE) or path.endswith(_STREAMS))
+        counted = _is_counted(scope["path"])
         self._count(counted)
         try:
             if (problem := self._refusal(scope, counted=counted)) is not None:
@@ -96,6 +111,7 @@ class Guard:
     def _count(self, more: int) -> None:
         self._now += more
         self._metrics.in_flight.set(self._now)
+        self._background.requests = self._now
 
     def _told(self, scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -132,11 +148,18 @@ class Guard:
             return ProblemError(
                 411, "length-required", "say by Content-Length how long the body is"
             )
-        if int(length) > self._most_bytes:
+        upload = _UPLOADS.fullmatch(scope["path"]) is not None
+        most = self._most_upload_bytes if upload else self._most_bytes
+        if int(length) > most:
             return ProblemError(
                 413,
                 "too-large",
-                f"a request may have {self._most_bytes} bytes, this one has {length}",
+                f"a request may have {most} bytes, this one has {length}",
                 headers={"Connection": "close"},
             )
         return None
+
+
+def _is_counted(path: str) -> bool:
+    free = path == "/" or path.startswith(_FREE) or path.endswith(_STREAMS)
+    return not (free or _UPLOADS.fullmatch(path))

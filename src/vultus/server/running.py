@@ -56,7 +56,7 @@ def open_context(
     metrics = Metrics(recognizer, galleries.all, by_gallery=settings.metrics_by_gallery)
     recognizer.watcher = metrics
     try:
-        background = Background(settings, galleries)
+        background = Background(settings, galleries, recognizer)
     except ConfigError:
         galleries.close()
         raise

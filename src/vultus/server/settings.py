@@ -31,6 +31,9 @@ class ServerSettings(BaseSettings):
             ``anybody`` (where a proxy or the address it listens on keeps others away), ``nobody``.
         metrics_by_gallery: Whether ids of galleries are labels there.
         keep_answers_h: How long answers to requests with an ``Idempotency-Key`` are kept, in hours.
+        most_upload_bytes: Of a zip for a job.
+        most_job_photos: Files in it.
+        most_jobs: That wait or are worked on.
         most_streams: Who may listen to server-sent events at once.
         webhook_networks: Networks that webhooks may be sent to though they are not public; there
             by http, too.
@@ -57,6 +60,9 @@ class ServerSettings(BaseSettings):
     metrics_for: Literal["nobody", "anybody", "reader", "operator", "admin"] = "operator"
     metrics_by_gallery: bool = False
     keep_answers_h: PositiveFloat = 24.0
+    most_upload_bytes: PositiveInt = 4096 * MIB
+    most_job_photos: PositiveInt = 200_000
+    most_jobs: PositiveInt = 20
     most_streams: PositiveInt = 100
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     keep_events: bool = True

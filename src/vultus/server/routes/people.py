@@ -127,6 +127,7 @@ def erase(caller: Admin, gallery: GalleryId, person: PersonId, if_match: IfMatch
     found = by_id(known, person)
     check_match(if_match, PersonTold.of(found), needed=False)
     done = erase_people(known, [found.identity])
+    caller.context.background.jobs.store.forget(person)
     if caller.context.settings.keep_events:
         EventLog(known).append(NewEvent(type="erased", source="api"))
     return Erased(receipt=done.receipts[0].to_dict())

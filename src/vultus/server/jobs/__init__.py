@@ -1,0 +1,1 @@
+"""Long work of a service: made, done one after another, gone on with after a kill."""

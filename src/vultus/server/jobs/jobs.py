@@ -1,0 +1,110 @@
+"""`Jobs`: the jobs of a service, and how many it takes."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vultus.gallery.gallery import Gallery
+from vultus.pipeline.recognizer import Recognizer
+from vultus.server.galleries import Galleries
+from vultus.server.jobs.archive import Limits
+from vultus.server.jobs.job_store import Job, JobKind, JobStore, NewUpload
+from vultus.server.jobs.worker import Worker
+from vultus.server.problems import ProblemError
+from vultus.server.service_file import ServiceFile
+
+_UPLOADS_AT_ONCE = 4
+
+
+class Jobs:
+    """The jobs of a service.
+
+    Args:
+        file: Where they are kept; what is uploaded lies in a folder beside it.
+        galleries: The galleries.
+        recognizer: What judges photos.
+        limits: Of archives.
+        most: How many may wait.
+        keep_events: Whether enrolments are written to the gallery's log.
+
+    Attributes:
+        store: The jobs.
+        worker: What works on them.
+        limits: Of archives.
+    """
+
+    def __init__(
+        self,
+        file: ServiceFile,
+        galleries: Galleries,
+        recognizer: Recognizer,
+        *,
+        limits: Limits,
+        most: int,
+        keep_events: bool,
+    ) -> None:
+        folder = file.path.with_name(f"{file.path.name}-uploads")
+        self.store = JobStore(file, Path(folder))
+        self.worker = Worker(
+            self.store, galleries, recognizer, limits=limits, keep_events=keep_events
+        )
+        self.limits, self._most, self._uploads = limits, most, 0
+
+    def check_room(self) -> None:
+        """Refuse another job where so many wait.
+
+        Raises:
+            ProblemError: If they do.
+        """
+        if self.store.waiting() >= self._most:
+            raise ProblemError(
+                429,
+                "too-many-jobs",
+                f"{self._most} jobs wait; come again when one has ended",
+                headers={"Retry-After": "60"},
+            )
+
+    @contextmanager
+    def uploading(self) -> Iterator[None]:
+        """One of the few uploads at once; they take no place of other requests.
+
+        Raises:
+            ProblemError: If there are as many as there may be.
+        """
+        if self._uploads >= _UPLOADS_AT_ONCE:
+            raise ProblemError(
+                503,
+                "busy",
+                f"{_UPLOADS_AT_ONCE} uploads are under way; come again",
+                headers={"Retry-After": "10", "Connection": "close"},
+            )
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+
+    def add(
+        self,
+        gallery_id: str,
+        gallery: Gallery,
+        kind: JobKind,
+        *,
+        key_id: str,
+        options: Mapping[str, Any],
+        upload: NewUpload | None = None,
+    ) -> Job:
+        """Make a job; it is on disk when this returns, or the transaction around it."""
+        with self.store.file.transaction():
+            self.check_room()
+            job = self.store.add(
+                gallery_id, gallery, kind, key_id=key_id, options=options, upload=upload
+            )
+        self.worker.wake()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Let a job end."""
+        self.store.update(job, cancelled=1)
+        self.worker.wake()
