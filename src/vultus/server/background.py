@@ -5,6 +5,7 @@ from vultus.server.galleries import Galleries
 from vultus.server.idempotency import Idempotency
 from vultus.server.jobs.archive import Limits
 from vultus.server.jobs.jobs import Jobs
+from vultus.server.retention import Retention, RetentionRules
 from vultus.server.service_file import ServiceFile
 from vultus.server.settings import ServerSettings
 from vultus.server.streams import Streams
@@ -28,6 +29,7 @@ class Background:
         webhooks: Where events are sent.
         dispatcher: What sends them.
         jobs: Long work.
+        retention: What is over.
         requests: How many requests are being worked on; who counts them says it.
 
     Raises:
@@ -56,15 +58,29 @@ class Background:
             keep_events=settings.keep_events,
         )
         self.jobs.worker.busy = lambda: self.requests
+        self.retention = Retention(
+            galleries,
+            jobs=self.jobs.store,
+            webhooks=self.webhooks,
+            idempotency=self.idempotency,
+            rules=RetentionRules(
+                every_s=settings.retention_every_h * _HOUR_S,
+                jobs_days=settings.keep_jobs_days,
+                deliveries_days=settings.keep_deliveries_days,
+                keep_events=settings.keep_events,
+            ),
+        )
 
     def start(self) -> None:
         """Begin what goes on by itself."""
         self.dispatcher.start()
         self.jobs.worker.start()
+        self.retention.start()
 
     def close(self) -> None:
         """End it; closing twice is fine."""
         self.streams.close()
         self.jobs.worker.stop()
+        self.retention.stop()
         self.dispatcher.stop()
         self._file.close()

@@ -31,6 +31,10 @@ class ServerSettings(BaseSettings):
             ``anybody`` (where a proxy or the address it listens on keeps others away), ``nobody``.
         metrics_by_gallery: Whether ids of galleries are labels there.
         keep_answers_h: How long answers to requests with an ``Idempotency-Key`` are kept, in hours.
+        retention_every_h: How often people, faces, events, jobs whose time is over are erased, in
+            hours.
+        keep_jobs_days: How long jobs that ended are kept, with their results.
+        keep_deliveries_days: How long it is kept what was sent to webhooks.
         most_upload_bytes: Of a zip for a job.
         most_job_photos: Files in it.
         most_jobs: That wait or are worked on.
@@ -60,6 +64,9 @@ class ServerSettings(BaseSettings):
     metrics_for: Literal["nobody", "anybody", "reader", "operator", "admin"] = "operator"
     metrics_by_gallery: bool = False
     keep_answers_h: PositiveFloat = 24.0
+    retention_every_h: PositiveFloat = 1.0
+    keep_jobs_days: PositiveFloat = 30.0
+    keep_deliveries_days: PositiveFloat = 30.0
     most_upload_bytes: PositiveInt = 4096 * MIB
     most_job_photos: PositiveInt = 200_000
     most_jobs: PositiveInt = 20

@@ -217,6 +217,15 @@ class JobStore:
             self.remove(_job(row))
         return len(rows)
 
+    def people(self, gallery_id: str) -> list[str]:
+        """Of whom something is told, by uid."""
+        rows = self.file.rows(
+            "SELECT DISTINCT person FROM job_items JOIN jobs ON job = id"
+            " WHERE gallery = ? AND person IS NOT NULL",
+            gallery_id,
+        )
+        return [person for (person,) in rows]
+
     def forget(self, person: str) -> int:
         """Forget what is told of somebody who was erased, by uid; in how many places."""
         gone = self.file.change("DELETE FROM job_items WHERE person = ?", person)
