@@ -124,6 +124,38 @@ def test_answers_outlive_the_service_and_are_sealed(
         assert file.stat().st_mode & 0o077 == 0
 
 
+def test_what_was_done_before_a_kill_is_not_done_again(
+    admin: httpx.Client,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    hopper_jpeg: bytes,
+    rocket_jpeg: bytes,
+) -> None:
+    store = context.background.idempotency
+    data = {"name": "Grace"}
+    files = [("photos", ("1.jpg", rocket_jpeg)), ("photos", ("2.jpg", hopper_jpeg))]
+
+    def ask() -> httpx.Response:
+        return admin.post(PEOPLE, data=data, files=files, headers={HEADER: "k1"})
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("between the change and the answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish", killed)
+        assert ask().status_code == 500
+    monkeypatch.setattr(store, "_boot", "the next start")
+    again = ask()
+    assert again.status_code == 201
+    (person,) = admin.get(PEOPLE).json()["people"]
+    told = again.json()
+    assert (told["person"], told["added"]) == (person, 1)
+    assert [(photo["photo"], photo["code"]) for photo in told["refused"]] == [(1, "no-face")]
+    assert ask().json() == told
+    events = admin.get("/v1/galleries/people/events").json()["events"]
+    assert [event["type"] for event in events] == ["enrolled"]
+
+
 def test_answers_are_forgotten_in_time(admin: httpx.Client, context: Context) -> None:
     store = context.background.idempotency
     assert admin.post("/v1/keys", json={"role": "reader"}, headers={HEADER: "k"}).is_success

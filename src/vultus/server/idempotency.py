@@ -11,6 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Collection, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -44,6 +45,7 @@ _MAKING = (201, 202)
 _TABLE = """CREATE TABLE IF NOT EXISTS idempotency (
     tag BLOB PRIMARY KEY, asked BLOB NOT NULL, at REAL NOT NULL, boot TEXT, answer BLOB)"""
 
+_ATTEMPT: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 
@@ -172,7 +174,7 @@ def creates(methods: Collection[str] | None, status: int | None) -> bool:
 async def answered_once(request: Request, handle: Handler) -> Response:
     """The answer of an operation that makes something, after it is known who asks.
 
-    It finds its `Attempt` by `attempt_of`. Only what was done is remembered: a refused request
+    It finds its `Attempt` by `attempt_now`. Only what was done is remembered: a refused request
     changed nothing, and may be sent again.
 
     Args:
@@ -188,16 +190,18 @@ async def answered_once(request: Request, handle: Handler) -> Response:
         attempt = await run_in_threadpool(store.begin, request, request.state.key_id, key, asked)
         if attempt.answer is not None:
             return attempt.answer
-        request.state.attempt = attempt
-        return await _kept(store, attempt, handle(request))
+        token = _ATTEMPT.set(attempt)
+        try:
+            return await _kept(store, attempt, handle(request))
+        finally:
+            _ATTEMPT.reset(token)
     finally:
         await request.close()  # the files of a form that nobody else read
 
 
-def attempt_of(request: Request) -> Attempt | None:
-    """The attempt that a request is; None if it has no idempotency key."""
-    found: Attempt | None = getattr(request.state, "attempt", None)
-    return found
+def attempt_now() -> Attempt | None:
+    """The attempt that the request at hand is; None if it has no idempotency key."""
+    return _ATTEMPT.get()
 
 
 async def _kept(
@@ -205,17 +209,17 @@ async def _kept(
 ) -> Response:
     try:
         answer = await work
+        if answer.status_code < 300 and hasattr(answer, "body"):
+            # Kept though who asked went away meanwhile.
+            await asyncio.shield(run_in_threadpool(store.finish, attempt, answer))
+        else:
+            await run_in_threadpool(store.release, attempt)
     except _REFUSALS:
         await run_in_threadpool(store.release, attempt)
         raise
     except Exception:
         await run_in_threadpool(store.interrupt, attempt)
         raise
-    if answer.status_code < 300 and hasattr(answer, "body"):
-        # Kept though who asked went away meanwhile.
-        await asyncio.shield(run_in_threadpool(store.finish, attempt, answer))
-    else:
-        await run_in_threadpool(store.release, attempt)
     return answer
 
 

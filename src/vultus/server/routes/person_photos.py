@@ -16,6 +16,7 @@ from vultus.gallery.upkeep.photos import remove_photos
 from vultus.image.encode import encoded
 from vultus.server.context import Caller, Operator
 from vultus.server.fields import GalleryId, GroupName, Moment, Name, Number, PersonId, Purpose
+from vultus.server.idempotency import Attempt, attempt_now
 from vultus.server.people import PersonPhoto, PersonPhotos, by_id, by_name, check_external_id
 from vultus.server.photos import Photos, place_among, sources
 from vultus.server.problems import ProblemError, refused_photo
@@ -81,6 +82,8 @@ def enroll(
 ) -> Enrolled:
     """Enrol a new person; photos that cannot be used are told, with the reason."""
     known, identity = caller.gallery(gallery), normalise_identity(name)
+    if (done := _done_before(known)) is not None:
+        return done
     if by_name(known, identity) is not None:  # before any work, and again when it is done
         raise ProblemError(
             409, "person-exists", "somebody of this name is enrolled; send them more photos"
@@ -99,6 +102,8 @@ def add_photos(
 ) -> Enrolled:
     """Add photos of somebody who is enrolled."""
     known = caller.gallery(gallery)
+    if (done := _done_before(known)) is not None:
+        return done
     found = by_id(known, person)
     return _enroll(
         caller, known.expecting(person), found.identity, photos, details=None, force=force
@@ -177,8 +182,14 @@ def _enroll(
     def note(name: str, error: VultusError) -> None:
         refused.append(RefusedPhoto(**refused_photo(place_among(name), error)))
 
+    def keep(uid: str, photos: int) -> None:
+        # In the transaction of the enrolment: asked again after a kill, it is known by this.
+        if photos and caller.context.settings.keep_events:
+            log.append(_event(uid, photos, refused))
+
+    log = EventLog(known)
     added = caller.context.recognizer.enroll(
-        known,
+        known.acting(known.opened.actor, on_enrolled=keep),
         identity,
         sources(photos, caller.context.settings),
         on_error=note,
@@ -195,8 +206,39 @@ def _enroll(
             errors=[photo.model_dump() for photo in refused],
         )
     person = known.person(identity)
-    if caller.context.settings.keep_events:
-        EventLog(known).append(
-            NewEvent(type="enrolled", source="api", person=person.uid, data={"photos": added})
-        )
     return Enrolled(person=PersonTold.of(person), added=added, refused=refused)
+
+
+def _event(uid: str, photos: int, refused: list[RefusedPhoto]) -> NewEvent:
+    attempt, data = attempt_now(), {"photos": photos}
+    if attempt is None:
+        return NewEvent(type="enrolled", source="api", person=uid, data=data)
+    told = {str(photo.photo): photo.code for photo in refused}
+    return NewEvent(
+        type="enrolled",
+        id=_event_id(attempt),
+        source="api",
+        person=uid,
+        data={**data, "refused": told},
+    )
+
+
+def _event_id(attempt: Attempt) -> str:
+    return f"api/{attempt.id}"
+
+
+def _done_before(known: Gallery) -> Enrolled | None:
+    """What a request did before the service was killed; None if it did nothing, or is the first."""
+    attempt = attempt_now()
+    if attempt is None or not attempt.resumed:
+        return None
+    event = EventLog(known).find(_event_id(attempt))
+    if event is None or event.person is None:
+        return None
+    detail = "it was refused; the reason in words was lost when the service was stopped"
+    refused = [
+        RefusedPhoto(photo=int(place), code=code, detail=detail)
+        for place, code in event.data["refused"].items()
+    ]
+    person = PersonTold.of(by_id(known, event.person))
+    return Enrolled(person=person, added=event.data["photos"], refused=refused)
