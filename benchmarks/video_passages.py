@@ -248,11 +248,11 @@ def _line(
     except CalibrationError:
         return "cannot be kept | - | - | - | -"
     known = {person.identity for person in gallery.identities()}
-    named = [_names(judging, looks) for looks in passages["stranger"].values()]
+    named = [passage_names(judging, looks) for looks in passages["stranger"].values()]
     hits, n = sum(map(bool, named)), len(named)
     ends = rate_interval(hits, n)
     mates = {f"person {k}": looks for k, looks in passages["mate"].items()}
-    found = {who: _names(judging, looks) for who, looks in mates.items() if who in known}
+    found = {who: passage_names(judging, looks) for who, looks in mates.items() if who in known}
     right = sum(who in names for who, names in found.items())
     wrong = sum(bool(names - {who}) for who, names in found.items())
     limit = judging.rule(5, 0.5).similarity
@@ -262,7 +262,8 @@ def _line(
     )
 
 
-def _names(judging: PassageJudge, looks: list[tuple[int, Embeddings]]) -> set[str]:
+def passage_names(judging: PassageJudge, looks: list[tuple[int, Embeddings]]) -> set[str]:
+    """Whom any of the looks names."""
     answers = []
     for look, shots in looks:
         try:
