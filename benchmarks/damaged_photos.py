@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus import Recognizer
+from vultus.core.choices import RIGHTING_WAYS
 from vultus.core.faces import Faces, Image
 from vultus.data.base import FaceDataset, open_dataset
 from vultus.data.damage import CLEAN, find_damage
@@ -87,8 +88,9 @@ class Model:
     enrolled: dict[int, Vectors] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, name: str, detector: Detector, fmr: float) -> "Model":
-        recognizer = Recognizer(detector=detector, embedder=name)
+    def open(cls, name: str, detector: Detector, fmr: float, *, righting: bool) -> "Model":
+        ways = RIGHTING_WAYS if righting else ()
+        recognizer = Recognizer(detector=detector, embedder=name, righting=ways)
         before = QualityGate(min_norm=NORMS_BEFORE.get(name, 0.0), min_trust=0)
         return cls(recognizer, before, recognizer.embedder.thresholds.at_fmr(fmr).similarity)
 
@@ -112,7 +114,10 @@ def main() -> None:
     dataset = open_dataset(options.photos)
     probes, mates = _chosen(dataset, options.people)
     detector = Remembering(open_detector(options.detector, threads=options.threads))
-    models = {name: Model.open(name, detector, options.fmr) for name in options.model}
+    models = {
+        name: Model.open(name, detector, options.fmr, righting=not options.no_righting)
+        for name in options.model
+    }
     _print_head(options, models, len(probes), len(mates))
     for person, index in mates.items():
         for model in models.values():
@@ -250,6 +255,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", action="append", required=True, help="repeat to compare")
     parser.add_argument("--damage", action="append", help="repeat for some; else all")
     parser.add_argument("--people", type=int, default=200)
+    parser.add_argument(
+        "--no-righting",
+        action="store_true",
+        help="judge as stored alone: two to three times faster",
+    )
     parser.add_argument("--detector", default="mtcnn")
     parser.add_argument("--fmr", type=float, default=1e-3)
     parser.add_argument("--threads", type=int)
