@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from vultus.core.errors import InputError
+from vultus.gallery.gallery import Gallery
 from vultus.server.context import Context
 from vultus.server.galleries import Galleries
 from vultus.server.problems import ProblemError
@@ -31,3 +32,12 @@ def test_a_file_of_the_folder_may_be_given_by_name_too(context: Context, tmp_pat
     again.close()
     with pytest.raises(InputError, match="two galleries are called"):
         Galleries(context.recognizer, (tmp_path / "staff.db",), data=folder)
+
+
+def test_a_gallery_is_warm_before_anybody_asks(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed = []
+    monkeypatch.setattr(Gallery, "warm", lambda gallery: warmed.append(gallery.path.stem))
+    context.galleries.make("staff")
+    assert warmed == ["staff"]

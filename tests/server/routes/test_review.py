@@ -91,8 +91,9 @@ def test_faces_page_by_page(admin: httpx.Client, waiting: list[int]) -> None:
 
 
 def test_two_people_are_made_one_and_two_again(
-    admin: httpx.Client, enrol: Enrol, hopper_jpeg: bytes, collins_jpeg: bytes
+    admin: httpx.Client, enrol: Enrol, hopper: Image, hopper_jpeg: bytes, collins_jpeg: bytes
 ) -> None:
+    photo = jpeg(np.ascontiguousarray(hopper[:, ::-1]))
     merges, people = f"{GALLERY}/merges", f"{GALLERY}/people"
     grace, other = enrol("Grace", hopper_jpeg), enrol("Grace H.", collins_jpeg)
     same = {"person": other["id"], "into": other["id"]}
@@ -110,4 +111,11 @@ def test_two_people_are_made_one_and_two_again(
     assert back.status_code == 200, back.text
     assert (back.json()["name"], back.json()["photos"]) == ("Grace H.", 1)
     assert admin.post(undo, json={}).json()["code"] == "merge-not-found"
-    assert admin.get(merges).json() == {"merges": []}
+    assert admin.get(merges).json() == {"merges": [], "next": None}
+    for one, into in ((back.json()["id"], grace["id"]), (grace["id"], enrol("Eve", photo)["id"])):
+        assert admin.post(merges, json={"person": one, "into": into}).status_code == 201
+    every = admin.get(merges).json()["merges"]
+    first = admin.get(merges, params={"limit": 1}).json()
+    rest = admin.get(merges, params={"limit": 1, "cursor": first["next"]}).json()
+    assert first["merges"] + rest["merges"] == every
+    assert (len(every), rest["next"]) == (2, None)

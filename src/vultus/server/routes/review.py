@@ -154,6 +154,7 @@ class Merges(BaseModel):
     """Merges that can be undone, the oldest first."""
 
     merges: list[MergeTold]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 class UndoWanted(BaseModel):
@@ -255,13 +256,18 @@ def dismiss(caller: Operator, gallery: GalleryId, wanted: Dismissed) -> Deleted:
 
 
 @router.get("/merges")
-def list_merges(caller: Operator, gallery: GalleryId) -> Merges:
-    """The merges that can be undone."""
+def list_merges(
+    caller: Operator, gallery: GalleryId, cursor: Cursor = "", limit: Limit = 100
+) -> Merges:
+    """The merges that can be undone, page by page."""
+    after = place_of("m", cursor)
+    found = [done for done in merges(caller.gallery(gallery)) if done.number > after]
     told = [
         MergeTold(photos=done.n_photos, **_without(done.to_dict(), "n_photos"))
-        for done in merges(caller.gallery(gallery))
+        for done in found[:limit]
     ]
-    return Merges(merges=told)
+    more = len(found) > limit
+    return Merges(merges=told, next=cursor_after("m", told[-1].number if more else None))
 
 
 @router.post("/merges", status_code=201)
