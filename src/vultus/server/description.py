@@ -26,12 +26,6 @@ _SESSION = {
     "description": "A log-in of the page, in the same browser; what changes something takes "
     "X-CSRF-Token, too.",
 }
-_THRESHOLD = {
-    "similarity": 0.41,
-    "fmr": 0.001,
-    "n_impostor": 2_990_000,
-    "origin": "impostor pairs of this site",
-}
 _EXAMPLES: Mapping[str, Any] = {
     "at": _TIME,
     "box_xyxy": [212.4, 96.0, 301.7, 214.2],
@@ -45,6 +39,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "expires_at": _TIME,
     "external_id": "e-1017",
     "enrolled_by": "key 1a2b3c4d",
+    "fmr": 0.001,
     "fnir": 0.02,
     "fpir": 0.01,
     "fpir_high": 0.013,
@@ -60,7 +55,9 @@ _EXAMPLES: Mapping[str, Any] = {
     "measures": {"sharpness": 0.72, "yaw_deg": -4.1},
     "merged_at": _TIME,
     "metadata": {"desk": 7},
+    "n_impostor": 2_990_000,
     "name": "Ada Lovelace",
+    "origin": "impostor pairs of this site",
     "person": _ID,
     "quality": 0.83,
     "request_id": "f3a1c09be2d74b65",
@@ -69,8 +66,6 @@ _EXAMPLES: Mapping[str, Any] = {
     "similarity": 0.63,
     "source": None,
     "subject": _ID,
-    "threshold": _THRESHOLD,
-    "thresholds": [_THRESHOLD],
     "until": _TIME,
 }
 """Of fields by name; what is not here is made up by its schema."""

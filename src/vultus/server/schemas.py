@@ -13,6 +13,7 @@ from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import Person
 from vultus.server.fields import Name
 from vultus.server.galleries import GALLERY_ID
+from vultus.server.rules import ThresholdTold
 
 Box = tuple[float, float, float, float]
 
@@ -110,7 +111,7 @@ class Verified(BaseModel):
 
     same_person: bool
     similarity: float = Field(description="Cosine, [-1, 1]; no confidence.")
-    threshold: dict[str, Any] = Field(description="The rule, with what its rate stands on.")
+    threshold: ThresholdTold = Field(description="The rule, with what its rate stands on.")
     probability: float | None
     log_likelihood_ratio: float | None
     prior: float | None
@@ -131,7 +132,7 @@ class Decision(BaseModel):
     identity: str | None = Field(description="The name; null is unknown.")
     person: str | None = Field(description="The id of who it is; null is unknown.")
     candidates: list[RankedPerson] = Field(description="Whom it resembles, best first.")
-    threshold: dict[str, Any] = Field(description="The rule, with what its rates stand on.")
+    threshold: ThresholdTold = Field(description="The rule, with what its rates stand on.")
     fpir: float | None = Field(description="The chance that a stranger is given a name.")
     fpir_high: float | None = Field(description="The upper end of its interval.")
     fnir: float | None = Field(description="The share of the enrolled that is missed.")

@@ -1,7 +1,5 @@
 """Faces of photos by person, without knowing who they are."""
 
-from typing import Any
-
 from pydantic import BaseModel, Field
 
 from vultus.core.choices import DEFAULT_FMR
@@ -14,6 +12,7 @@ from vultus.server.photos import Photos, place_among, sources
 from vultus.server.problems import refused_photo
 from vultus.server.routes.faces import found
 from vultus.server.routing import make_router
+from vultus.server.rules import ThresholdTold, threshold_told
 from vultus.server.schemas import FoundFace, RefusedPhoto
 
 router = make_router("/v1", "photos", 411, 413, 415)
@@ -30,7 +29,7 @@ class ClusteredFaces(BaseModel):
 
     people: list[list[FaceOfPhoto]]
     not_judged: list[FaceOfPhoto] = Field(description="Too poor to be compared.")
-    threshold: dict[str, Any] = Field(description="The rule between people.")
+    threshold: ThresholdTold = Field(description="The rule between people.")
     refused: list[RefusedPhoto]
 
 
@@ -60,6 +59,6 @@ def cluster_photos(caller: Reader, photos: Photos, fmr: Fmr = DEFAULT_FMR) -> Cl
     return ClusteredFaces(
         people=people,
         not_judged=[face for face in faces if face.refusal],
-        threshold=grouping.threshold.to_dict(),
+        threshold=threshold_told(grouping.threshold),
         refused=sorted(refused, key=lambda photo: photo.photo),
     )

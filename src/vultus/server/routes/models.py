@@ -12,6 +12,7 @@ from vultus.models.store import ModelStore
 from vultus.server.context import Reader, WholeAdmin
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
+from vultus.server.rules import ThresholdTold, threshold_told
 
 router = make_router("/v1", "models", 404, 409, 411, 413, 415)
 
@@ -48,7 +49,7 @@ class CalibrationTold(BaseModel):
     """What decisions stand on."""
 
     model: str
-    thresholds: list[dict[str, Any]] = Field(
+    thresholds: list[ThresholdTold] = Field(
         description="At several false match rates: of the site, else of the model's card."
     )
     calibration: dict[str, Any] | None = Field(
@@ -88,7 +89,7 @@ def calibration_told(caller: Reader) -> CalibrationTold:
     site = recognizer.calibration
     return CalibrationTold(
         model=recognizer.embedder.card.name,
-        thresholds=[point.to_dict() for point in recognizer.thresholds.points],
+        thresholds=[threshold_told(point) for point in recognizer.thresholds.points],
         calibration=None if site is None else site.to_dict(),
     )
 

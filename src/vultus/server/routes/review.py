@@ -26,6 +26,7 @@ from vultus.server.fields import (
 from vultus.server.people import by_id, by_name
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
+from vultus.server.rules import ThresholdTold, threshold_told
 from vultus.server.schemas import Deleted, PersonTold, RankedPerson, ranked
 
 router = make_router("/v1/galleries/{gallery}", "review", 404, 409, 411, 413)
@@ -76,7 +77,7 @@ class FaceGroups(BaseModel):
     """Faces that wait, by likeness; the largest group first."""
 
     groups: list[list[int]]
-    threshold: dict[str, Any]
+    threshold: ThresholdTold
 
 
 class Assigned(BaseModel):
@@ -207,7 +208,7 @@ def group_waiting(caller: Operator, gallery: GalleryId, fmr: Fmr = DEFAULT_FMR) 
         )
     threshold = caller.context.recognizer.threshold(fmr)
     groups = [list(numbers) for numbers in queue.groups(threshold)]
-    return FaceGroups(groups=groups, threshold=threshold.to_dict())
+    return FaceGroups(groups=groups, threshold=threshold_told(threshold))
 
 
 @router.post("/review/assign")
