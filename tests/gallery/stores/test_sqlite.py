@@ -595,3 +595,14 @@ def test_items_that_are_not_as_many_as_were_counted_are_told(tmp_path: Path) -> 
             with pytest.raises(GalleryError, match="misses rows"):
                 store.items(**asked)
         assert store.check()
+
+
+def test_a_position_of_changes_that_is_no_number_is_told(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "g.db", create=True)) as store:
+        add(store)
+        with store.transaction(write=True):
+            store.prune_changes(1)
+        with closing(sqlite3.connect(store.path)) as connection, connection:
+            connection.execute("UPDATE meta SET value = x'2d31' WHERE key = 'changes_from'")
+        with pytest.raises(GalleryError, match="a position of changes"):
+            store.changes(0)
