@@ -9,7 +9,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from vultus.core.errors import IdentityNotFoundError, InputError
+from vultus.core.errors import (
+    AlreadyEnrolledError,
+    GallerySpaceError,
+    IdentityNotFoundError,
+    InputError,
+)
 from vultus.core.faces import Image
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.moving.crops import KeptCrops
@@ -133,3 +138,74 @@ def test_without_a_migration_nobody_is_photographed_again(
     (folder / EILEEN / "b.png").unlink()
     with pytest.raises(InputError, match="is not being brought to another model"):
         photograph_again(coming, gallery, folder)
+
+
+@pytest.fixture
+def mixed_up(
+    gallery: Gallery, present: Recognizer, hopper: Image, collins: Image, folder: Path
+) -> Path:
+    """Photos of both people again, the one of Grace in Eileen's folder, and of neither."""
+    present.enroll(gallery, EILEEN, [collins])
+    (folder / EILEEN / "b.png").unlink()
+    write_image(folder / EILEEN / "grace.png", recoloured(hopper))
+    return folder
+
+
+def test_a_photo_of_somebody_else_who_is_enrolled_is_refused_with_the_reason(
+    present: Recognizer, coming: Recognizer, gallery: Gallery, mixed_up: Path
+) -> None:
+    migrate_gallery(coming, gallery)
+    skipped = Skipped()
+    told = photograph_again(coming, gallery, mixed_up, present=present, on_error=skipped)
+    assert told == {EILEEN: 1}
+    (refused,) = skipped.photos
+    assert refused["photo"].endswith("grace.png")
+    assert "this face is already 'Grace Hopper' (similarity 0.9" in refused["error"]
+    assert "FMR 0.0001" in refused["error"]
+    with pytest.raises(AlreadyEnrolledError, match="already 'Grace Hopper'"):
+        photograph_again(coming, gallery, mixed_up, present=present)
+
+
+def test_a_photo_that_is_unlike_the_persons_is_refused_with_the_error_rate(
+    present: Recognizer, coming: Recognizer, gallery: Gallery, mixed_up: Path
+) -> None:
+    gallery.remove(GRACE)  # so that it is like nobody
+    migrate_gallery(coming, gallery)
+    skipped = Skipped()
+    told = photograph_again(coming, gallery, mixed_up, present=present, on_error=skipped)
+    assert told == {EILEEN: 1}
+    (refused,) = skipped.photos
+    assert refused["error"].startswith("unlike the photos of 'Eileen Collins' (similarity 0.")
+    assert "below 0.8000, which a stranger reaches with FMR 0.01" in refused["error"]
+
+
+def test_who_insists_enrols_them_all_the_same(
+    present: Recognizer, coming: Recognizer, gallery: Gallery, mixed_up: Path
+) -> None:
+    migrate_gallery(coming, gallery)
+    told = photograph_again(coming, gallery, mixed_up, present=present, force=True)
+    assert told == {EILEEN: 2}
+
+
+def test_without_the_present_model_a_note_says_that_nothing_was_compared(
+    coming: Recognizer, gallery: Gallery, mixed_up: Path
+) -> None:
+    migrate_gallery(coming, gallery)
+    (mixed_up / EILEEN / "grace.png").unlink()
+    skipped = Skipped()
+    assert photograph_again(coming, gallery, mixed_up, on_error=skipped) == {EILEEN: 1}
+    assert [note.kind for note in skipped.notes] == ["not compared"]
+    with pytest.raises(GallerySpaceError, match="holds embeddings of"):
+        photograph_again(coming, gallery, mixed_up, present=coming)
+
+
+def test_a_photo_that_is_there_already_is_told(
+    present: Recognizer, coming: Recognizer, gallery: Gallery, mixed_up: Path
+) -> None:
+    migrate_gallery(coming, gallery)
+    (mixed_up / EILEEN / "grace.png").unlink()
+    skipped = Skipped()
+    for expected in (1, 0):
+        told = photograph_again(coming, gallery, mixed_up, present=present, on_error=skipped)
+        assert told == {EILEEN: expected}
+    assert [photo["error"] for photo in skipped.photos] == ["enrolled already"]

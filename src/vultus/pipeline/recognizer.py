@@ -325,7 +325,7 @@ class Recognizer(Deciding):
         if found is None:
             return 0
         files = [PhotoFile(name, digests.get(name)) for name in names]
-        alike = None if force == "doubles" else self._somebody_else(gallery)
+        alike = None if force == "doubles" else self.another_person(gallery)
         try:
             noted = self._resemblances(gallery, identity, found) if alike is None else ()
             taken = force is True
@@ -341,7 +341,7 @@ class Recognizer(Deciding):
             for name in names:
                 on_error(name, error)
             return 0
-        _tell_left_out(enrolment, names, on_error)
+        tell_left_out(enrolment, names, on_error)
         for like in (*noted, *enrolment.resemblances):
             if not enrolment.reasons[like.place]:
                 tell_note(on_error, _resemblance_note(names[like.place], enrolment.identity, like))
@@ -375,7 +375,7 @@ class Recognizer(Deciding):
         joined = AlignedCrops.concatenate(aligned) if crops else None
         return Embeddings.concatenate(faces), joined, names
 
-    def _somebody_else(self, gallery: Gallery) -> Threshold | None:
+    def another_person(self, gallery: Gallery) -> Threshold | None:
         """From which similarity on a photo shows one of a gallery; None where nobody can say.
 
         At a fixed FMR, a stranger would be like somebody in every large gallery.
@@ -396,9 +396,10 @@ class Recognizer(Deciding):
         return resemblances(normalise_identity(identity), gallery.search(photos, rank=2), alike)
 
 
-def _tell_left_out(
+def tell_left_out(
     enrolment: Enrolment, names: Sequence[str], on_error: ErrorHandler | None
 ) -> None:
+    """Tell which photos an enrolment left out, and why; without who is told, count them."""
     left_out = sum(map(bool, enrolment.reasons))
     if on_error is None:
         if left_out:  # without names, which would outlive an erasure in a log

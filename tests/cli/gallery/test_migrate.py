@@ -43,8 +43,13 @@ def test_who_is_missing_is_written_and_photographed_again(
     assert (refused.code, "photographed again" in refused.err) == (2, True)
     again.mkdir(parents=True)
     (again / original.name).write_bytes(original.read_bytes())
+    alone = run("gallery", "migrate", file, "--force")
+    assert (alone.code, "--force is for --folder" in alone.err) == (2, True)
     told = run("gallery", "migrate", file, "--folder", again.parent, "--json")
     assert told.json["complete"] is True
+    assert "nobody asked tiny whether the photos show whom they are said to" in told.err
+    forced = run("gallery", "migrate", file, "--folder", again.parent, "--force")
+    assert (forced.code, "enrolled already" in forced.err) == (0, True)
     assert run("gallery", "migrate", file, "--finish").code == 0
     named = run("gallery", "identify", file, original, "--threshold", 0.9, "--json")
     assert named.json["faces"][0]["identity"] == "G"

@@ -1,5 +1,6 @@
 """`vultus gallery migrate` and `vultus gallery crops`: bringing a gallery to another model."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from vultus.core.errors import InputError
 if TYPE_CHECKING:
     from vultus.gallery.gallery import Gallery
     from vultus.gallery.moving.status import MissingPerson
+    from vultus.pipeline.recognizer import Recognizer
 
 _SHOWN = 20
 
@@ -41,6 +43,14 @@ class MigrationOptions:
             show_default=False,
         ),
     ] = None
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="With --folder: take photos that are unlike the person's others or like somebody "
+            "else, too.",
+        ),
+    ] = False
     status: Annotated[
         bool, typer.Option("--status", help="Only say how far it has come and who is missing.")
     ] = False
@@ -67,6 +77,8 @@ class MigrationOptions:
         chosen = [self.status, self.finish, self.cancel]
         if sum(chosen) > 1 or (self.folder is not None and any(chosen)):
             raise InputError("--folder, --status, --finish and --cancel are for one each; give one")
+        if self.force and self.folder is None:
+            raise InputError("--force is for --folder; give both")
         if self.without_missing and not self.finish:
             raise InputError("--without-missing is for --finish; give both")
 
@@ -85,7 +97,7 @@ def migrate(
         if what.cancel:
             return _cancel(gallery, json=json)
         if not what.status:
-            _go_on(gallery, models, what.folder)
+            _go_on(gallery, models, what)
         return _tell(gallery, what.missing, json=json)
 
 
@@ -108,16 +120,35 @@ def forbid_crops(file: FileArgument, opener: KeyOptions, json: JsonOption = Fals
     return _done(json, told, f"{file} keeps no crops; {erased} erased")
 
 
-def _go_on(gallery: "Gallery", models: RecognizerOptions, folder: Path | None) -> None:
+def _go_on(gallery: "Gallery", models: RecognizerOptions, what: MigrationOptions) -> None:
     from vultus.pipeline.migrating import migrate_gallery, photograph_again
     from vultus.pipeline.photos import Skipped
 
     recognizer, skipped = models.open(), Skipped(on_note=report_note)
     with progress_bar() as progress:
         migrate_gallery(recognizer, gallery, progress=progress)
-        if folder is not None:
-            photograph_again(recognizer, gallery, folder, on_error=skipped, progress=progress)
+        if what.folder is not None:
+            photograph_again(
+                recognizer,
+                gallery,
+                what.folder,
+                present=None if what.force else _present(gallery, models),
+                force=what.force,
+                on_error=skipped,
+                progress=progress,
+            )
     report_skipped(skipped.photos)
+
+
+def _present(gallery: "Gallery", models: RecognizerOptions) -> "Recognizer | None":
+    """A recogniser of the model that the gallery has; None where that is not here."""
+    from vultus.core.errors import VultusError
+
+    try:
+        present = dataclasses.replace(models, model=gallery.space.model, calibration=None).open()
+        return present if present.embedder.space == gallery.space else None
+    except VultusError:
+        return None
 
 
 def _finish(gallery: "Gallery", what: MigrationOptions, *, json: bool) -> int:

@@ -156,6 +156,7 @@ class Migration:
         *,
         sources: Sequence[str] | None = None,
         crops: AlignedCrops | None = None,
+        force: bool = False,
     ) -> Enrolment:
         """Add photos of somebody enrolled for the next model, who was photographed again.
 
@@ -163,7 +164,8 @@ class Migration:
             identity: The name.
             photos: At least one, of the next model's space.
             sources: A label per photo, or None.
-            crops: One per photo, to be kept if the gallery allows it; None keeps none.
+            crops: One per photo, kept if the gallery allows it; or None.
+            force: Take photos unlike each other or those that are there.
 
         Raises:
             IdentityNotFoundError: If nobody of that name is enrolled.
@@ -182,7 +184,7 @@ class Migration:
                 self._gallery.person(name)
                 raise IdentityNotFoundError(f"nobody named {name!r} is enrolled")
             faces = to_faces(photos, sources, when=now(), by=self._opened.actor)
-            reasons = self._judged(member, target, photos)
+            reasons = self._judged(member, target, photos, force=force)
             fit = [place for place, why in enumerate(reasons) if not why]
             self._add_extra(member, target, {place: faces[place] for place in fit}, crops)
             self._log("enroll again", target, member=member, photos=len(fit))
@@ -313,16 +315,17 @@ class Migration:
         return True
 
     def _judged(
-        self, member: Member, target: Target, photos: Embeddings
+        self, member: Member, target: Target, photos: Embeddings, *, force: bool
     ) -> tuple[tuple[str, ...], ...]:
-        kept = NextFaces(self._opened, dim=target.space.dim).of(member)
-        known = [seen.face for seen in kept.values()]
+        kept = NextFaces(self._opened, dim=target.space.dim).of(member).values()
+        known = [seen.face for seen in kept]
+        least = None if force else least_similarity(known, target.outlier_similarity)
         try:
             return judge_photos(
                 photos,
                 to_embeddings(known, target.space),
                 identity=member.record.name,
-                outlier_similarity=least_similarity(known, target.outlier_similarity),
+                outlier_similarity=least,
             )
         except InputError as error:
             raise InputError(f"nothing was enrolled: {error}") from None
@@ -381,14 +384,9 @@ class Migration:
         self, action: str, target: Target, *, member: Member | None = None, **counts: int
     ) -> None:
         subject = None if member is None else self._opened.vault.pseudonym(member.row.uid)
+        actor, model = self._opened.actor, target.space.model
         self._opened.audit.append(
-            AuditEntry(
-                actor=self._opened.actor,
-                action=action,
-                subject=subject,
-                model=target.space.model,
-                counts=counts,
-            )
+            AuditEntry(actor=actor, action=action, subject=subject, model=model, counts=counts)
         )
 
 
