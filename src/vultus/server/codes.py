@@ -15,6 +15,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "crop-not-found": (404, "No aligned face of this photo is kept."),
     "face-not-found": (404, "No face of this number waits for review."),
     "merge-not-found": (404, "There is no such merge, or it was undone."),
+    "job-not-found": (404, "There is no such job."),
     "key-not-found": (404, "There is no such key, or it lies in the administrator's file."),
     "webhook-not-found": (404, "There is no such webhook."),
     "method-not-allowed": (405, "The address takes other methods: the header Allow lists them."),
@@ -23,6 +24,8 @@ CODES: Mapping[str, tuple[int, str]] = {
     "fixed-galleries": (409, "The service was started with its galleries; none can be made."),
     "gallery-exists": (409, "There is a gallery of this id."),
     "idempotency-in-flight": (409, "The request with this Idempotency-Key is being worked on."),
+    "job-ended": (409, "The job has ended already."),
+    "job-goes-on": (409, "The job has not ended; cancel it first."),
     "last-photo": (409, "It is the person's last photo; erase the person instead."),
     "not-undoable": (409, "What was done since stands in the way of undoing the merge."),
     "other-model": (409, "Gallery, calibration and model do not go together."),
@@ -48,8 +51,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "unreadable-photo": (422, "The photo is none, is damaged, or has too many pixels."),
     "precondition-required": (428, "If-Match is missing: it says which state is to be changed."),
     "too-many-requests": (429, "This key, or address, asked too often; Retry-After says when."),
+    "too-many-jobs": (429, "As many jobs wait as may; Retry-After says when to come again."),
     "gallery-unusable": (500, "The gallery's file cannot be used; the operator's log says why."),
     "internal": (500, "The service failed; its log has the request's id."),
     "busy": (503, "As many requests are being worked on as can be; Retry-After says when."),
+    "no-room": (503, "There is no room to keep what was sent; come again later."),
 }
 """Code -> status and meaning; who raises a `ProblemError` with a new one adds it."""
