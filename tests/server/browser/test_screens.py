@@ -1,6 +1,7 @@
 """What people do on the page."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -352,3 +353,26 @@ def test_what_rates_mean(log_in: LogIn) -> None:
     page.sees("Of 1,000 strangers who are looked up, about 10 are given a name")
     page.sees("not promised: too little was measured")
     page.wait("document.querySelectorAll('.chart .curve').length >= 2")
+
+
+def test_many_are_enrolled_by_a_job(
+    log_in: LogIn, admin: httpx.Client, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    archive = tmp_path / "many.zip"
+    with zipfile.ZipFile(archive, "w") as many:
+        many.write(photos["hopper"], "Grace/1.jpg")
+        many.write(photos["nobody"], "Grace/2.jpg")
+        many.write(photos["collins"], "Eileen/1.jpg")
+    page = log_in(Role.operator)
+    _open(page, "Jobs")
+    page.sees("There is no job")
+    page.click("Enrol all")
+    page.sees("Choose a zip first")
+    page.upload("#zip", archive)
+    page.click("Enrol all")
+    page.sees("1 photo was refused", seconds=60)
+    page.sees("No face on this photo")
+    page.wait("document.querySelector('.tag.done')", seconds=60)
+    assert {one["name"] for one in admin.get(PEOPLE).json()["people"]} == {"Grace", "Eileen"}
+    page.click("Delete the job")
+    page.sees("There is no job")

@@ -64,7 +64,8 @@ export function similarity(value) {
 /** A small rate in words that can be read: 1 %, or 1 in 10,000. */
 export function rate(value) {
   if (value == null) return "–";
-  if (value >= 0.0095) return `${number(Number((100 * value).toPrecision(2)))} %`;
+  if (value === 0) return "0";
+  if (value >= 0.0095) return `${number(Number((100 * value).toPrecision(2)))}\u00a0%`;
   return t("rate.one_in", { n: Number((1 / value).toPrecision(2)) });
 }
 

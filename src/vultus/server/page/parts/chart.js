@@ -5,7 +5,7 @@ import { number, rate } from "../words.js";
 
 const WIDTH = 640;
 const HEIGHT = 300;
-const EDGE = { left: 76, right: 16, top: 14, bottom: 40 };
+const EDGE = { left: 118, right: 16, top: 14, bottom: 40 };
 
 /** A chart; `series` are `{name, kind, points: [[threshold, rate], ...]}`. */
 export function chart({ series, xLabel, yLabel, mark = null, label }) {

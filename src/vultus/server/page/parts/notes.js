@@ -58,6 +58,8 @@ export function working(text, action, where, props = {}) {
   return one;
 }
 
+const SHORT = 26;
+
 /** A table; each row is a list of texts and elements. */
 export function table(heads, rows, caption) {
   return h(
@@ -67,7 +69,7 @@ export function table(heads, rows, caption) {
       "table",
       null,
       h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head)))),
-      h("tbody", null, rows.map((cells) => h("tr", null, cells.map((cell) => h("td", null, cell))))),
+      h("tbody", null, rows.map((cells) => h("tr", null, cells.map((cell) => h("td", { class: typeof cell === "string" && cell.length <= SHORT ? "short" : null }, cell))))),
     ),
   );
 }

@@ -5,18 +5,18 @@ import { t } from "../words.js";
 
 const NUMBERS = "([\\d.,]+)(?: px| degrees|%)?, (?:needs|at most) ([\\d.,]+)";
 const KINDS = [
-  [`^inter-eye distance ${NUMBERS}`, "reason.small"],
-  [`^sharpness ${NUMBERS}`, "reason.blurred"],
-  [`^contrast ${NUMBERS}`, "reason.flat"],
-  [`^under-exposed ${NUMBERS}`, "reason.dark"],
-  [`^over-exposed ${NUMBERS}`, "reason.bright"],
-  [`^turned to the side by about ${NUMBERS}`, "reason.turned"],
-  [`^turned up or down by about ${NUMBERS}`, "reason.tilted"],
-  [`^probably covered: occlusion ${NUMBERS}`, "reason.covered"],
-  [`^beyond the photo's edge ${NUMBERS}`, "reason.cut_off"],
-  [`^quality score ${NUMBERS}`, "reason.poor"],
-  [`^embedding norm ${NUMBERS}`, "reason.faint"],
-  [`^probably .*trust ${NUMBERS}`, "reason.altered"],
+  [`(?:^|: |; )inter-eye distance ${NUMBERS}`, "reason.small"],
+  [`(?:^|: |; )sharpness ${NUMBERS}`, "reason.blurred"],
+  [`(?:^|: |; )contrast ${NUMBERS}`, "reason.flat"],
+  [`(?:^|: |; )under-exposed ${NUMBERS}`, "reason.dark"],
+  [`(?:^|: |; )over-exposed ${NUMBERS}`, "reason.bright"],
+  [`(?:^|: |; )turned to the side by about ${NUMBERS}`, "reason.turned"],
+  [`(?:^|: |; )turned up or down by about ${NUMBERS}`, "reason.tilted"],
+  [`(?:^|: |; )probably covered: occlusion ${NUMBERS}`, "reason.covered"],
+  [`(?:^|: |; )beyond the photo's edge ${NUMBERS}`, "reason.cut_off"],
+  [`(?:^|: |; )quality score ${NUMBERS}`, "reason.poor"],
+  [`(?:^|: |; )embedding norm ${NUMBERS}`, "reason.faint"],
+  [`(?:^|: |; )probably .*trust ${NUMBERS}`, "reason.altered"],
 ].map(([pattern, key]) => [new RegExp(pattern), key]);
 
 /** A reason in the reader's words, or as the service says it. */

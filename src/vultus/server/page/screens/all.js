@@ -4,6 +4,7 @@ import { openAudit } from "./audit.js";
 import { openCompare } from "./compare.js";
 import { openEvents } from "./events.js";
 import { openIdentify } from "./identify.js";
+import { openJobs } from "./jobs.js";
 import { openOverview } from "./overview.js";
 import { openPeople } from "./people.js";
 import { openReview } from "./review.js";
@@ -17,6 +18,7 @@ export const SCREENS = [
   { name: "compare", role: "reader", open: openCompare },
   { name: "review", role: "operator", open: openReview },
   { name: "events", role: "operator", open: openEvents },
+  { name: "jobs", role: "operator", open: openJobs },
   { name: "thresholds", role: "reader", open: openThresholds },
   { name: "audit", role: "admin", open: openAudit },
   { name: "settings", role: "admin", all: true, open: openSettings },

@@ -51,7 +51,7 @@ function meaning(told, known) {
   };
   choice.addEventListener("change", tell);
   tell();
-  return h("div", null, field(t("identify.fpir"), choice), said);
+  return h("div", null, h("div", { class: "tools" }, field(t("identify.fpir"), choice)), said);
 }
 
 function rulesTable(rules, name, search) {
