@@ -197,6 +197,22 @@ def test_cancelled_it_ends_and_what_was_done_stays(
     assert not list(_folder(context).iterdir())
 
 
+def test_one_that_waits_is_cancelled_at_once_and_one_without_a_gallery_keeps_nobody(
+    client: Client, context: Context, archive: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator, jobs = client(Role.operator), context.background.jobs
+    monkeypatch.setattr(jobs.store, "next", lambda *_: None)
+    waiting = operator.post(f"{JOBS}/enrolment", content=archive, headers=ZIP).json()
+    told = operator.post(f"{JOBS}/{waiting['id']}/cancel").json()
+    assert (told["state"], told["detail"]) == ("cancelled", None)
+    assert not list(_folder(context).iterdir())
+    lost = operator.post(f"{JOBS}/enrolment", content=archive, headers=ZIP).json()
+    jobs.store.file.change("UPDATE jobs SET gallery = 'gone' WHERE id = ?", lost["id"])
+    monkeypatch.undo()
+    made = operator.post(f"{JOBS}/enrolment", content=archive, headers=ZIP).json()
+    assert ended(operator, made)["state"] == "done"
+
+
 def test_progress_is_told_until_the_end(client: Client, archive: bytes) -> None:
     operator = client(Role.operator)
     job = operator.post(f"{JOBS}/enrolment", content=archive, headers=ZIP).json()

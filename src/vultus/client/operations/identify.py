@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vultus.client.call import UNSET, Call, Unset, quoted
-from vultus.client.operations.photos import RefusedPhoto
+from vultus.client.operations.photos import RefusedPhoto, ThresholdTold
 from vultus.client.photos import Photo
 
 
@@ -46,7 +45,7 @@ class IdentifiedFace:
     identity: str | None
     person: str | None
     candidates: tuple[RankedPerson, ...]
-    threshold: dict[str, Any]
+    threshold: ThresholdTold
     fpir: float | None
     fpir_high: float | None
     fnir: float | None
@@ -116,7 +115,7 @@ class IdentifiedPerson:
     identity: str | None
     person: str | None
     candidates: tuple[RankedPerson, ...]
-    threshold: dict[str, Any]
+    threshold: ThresholdTold
     fpir: float | None
     fpir_high: float | None
     fnir: float | None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vultus.client.call import Call
+from vultus.client.operations.photos import ThresholdTold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class CalibrationTold:
     """
 
     model: str
-    thresholds: tuple[dict[str, Any], ...]
+    thresholds: tuple[ThresholdTold, ...]
     calibration: dict[str, Any] | None
 
 

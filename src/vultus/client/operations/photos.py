@@ -165,6 +165,27 @@ class EmbeddedFaces:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdTold:
+    """A decision rule, with what its rate stands on.
+
+    Attributes:
+        similarity: From this cosine on.
+        fmr: False match rate; null if nobody knows it.
+        n_impostor: Comparisons it was measured on.
+        origin: Where the number comes from, in words.
+        n_false: How many of these comparisons reached it.
+        fmr_by_tail: By a fitted tail, beyond what was counted.
+    """
+
+    similarity: float
+    fmr: float | None
+    n_impostor: int | None
+    origin: str
+    n_false: int | None = None
+    fmr_by_tail: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """Whether two faces are of one person.
 
@@ -180,7 +201,7 @@ class Verified:
 
     same_person: bool
     similarity: float
-    threshold: dict[str, Any]
+    threshold: ThresholdTold
     probability: float | None
     log_likelihood_ratio: float | None
     prior: float | None
@@ -217,7 +238,7 @@ class ClusteredFaces:
 
     people: tuple[tuple[FaceOfPhoto, ...], ...]
     not_judged: tuple[FaceOfPhoto, ...]
-    threshold: dict[str, Any]
+    threshold: ThresholdTold
     refused: tuple[RefusedPhoto, ...]
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vultus.client.call import UNSET, Call, Unset, quoted
 from vultus.client.operations.galleries import Deleted
 from vultus.client.operations.identify import RankedPerson
 from vultus.client.operations.people import PersonTold
+from vultus.client.operations.photos import ThresholdTold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class FaceGroups:
     """
 
     groups: tuple[tuple[int, ...], ...]
-    threshold: dict[str, Any]
+    threshold: ThresholdTold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +125,11 @@ class Merges:
 
     Attributes:
         merges: Merges.
+        next: The cursor of the next page; null at the end.
     """
 
     merges: tuple[MergeTold, ...]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,13 +261,23 @@ def dismiss(gallery: str, *, faces: Sequence[int]) -> Call[Deleted]:
     )
 
 
-def list_merges(gallery: str) -> Call[Merges]:
-    """The merges that can be undone.
+def list_merges(
+    gallery: str, *, cursor: str | Unset = UNSET, limit: int | Unset = UNSET
+) -> Call[Merges]:
+    """The merges that can be undone, page by page.
 
     Args:
         gallery: The gallery's id.
+        cursor: `next` of the page before; empty for the first.
+        limit: So many at most.
     """
-    return Call("GET", f"/v1/galleries/{quoted(gallery)}/merges", Merges, repeatable=True)
+    return Call(
+        "GET",
+        f"/v1/galleries/{quoted(gallery)}/merges",
+        Merges,
+        query={"cursor": cursor, "limit": limit},
+        repeatable=True,
+    )
 
 
 def merge_people(

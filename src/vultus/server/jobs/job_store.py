@@ -188,6 +188,16 @@ class JobStore:
         columns = ", ".join(f"{name} = ?" for name in values)
         self.file.change(f"UPDATE jobs SET {columns} WHERE id = ?", *values.values(), job.id)  # noqa: S608
 
+    def begin(self, job: Job) -> bool:
+        """Note that a job is begun; False if it ended meanwhile."""
+        changed = self.file.change(
+            "UPDATE jobs SET state = 'running', starts = starts + 1,"
+            " started_at = coalesce(started_at, ?)"
+            " WHERE id = ? AND state IN ('waiting', 'running')",
+            *(time.time(), job.id),
+        )
+        return changed == 1
+
     def end(self, gallery: Gallery, job: Job, state: JobState, **told: Any) -> None:
         """End a job: ``error``, ``detail`` and ``result`` are told, what was uploaded goes."""
         values: dict[str, Any] = {"state": state, "ended_at": time.time(), "upload_key": None}

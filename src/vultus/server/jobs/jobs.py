@@ -1,5 +1,6 @@
 """`Jobs`: the jobs of a service, and how many it takes."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,7 +105,13 @@ class Jobs:
         self.worker.wake()
         return job
 
-    def cancel(self, job: Job) -> None:
-        """Let a job end."""
-        self.store.update(job, cancelled=1)
+    def cancel(self, gallery: Gallery, job: Job) -> None:
+        """Let a job end: at once if it waits, else after the piece at hand."""
+        with self.store.file.transaction():
+            job = self.store.get(job.gallery, job.id)
+            self.store.update(job, cancelled=1)
+            if job.state == "waiting":
+                self.store.update(job, state="cancelled", ended_at=time.time(), upload_key=None)
+        if job.state == "waiting":
+            self.store.end(gallery, job, "cancelled")
         self.worker.wake()

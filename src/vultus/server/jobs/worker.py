@@ -66,6 +66,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._live: dict[str, tuple[str, int, int]] = {}
         self._changes = 0
+        self._left: set[str] = set()
 
     def start(self) -> None:
         """Begin to work."""
@@ -96,7 +97,7 @@ class Worker:
         _let_others_first()
         while not self._end.is_set():
             self._wake.clear()
-            job = self._store.next()
+            job = self._store.next(tuple(self._left))
             if job is None:
                 self._wake.wait(_POLL_S)
                 continue
@@ -104,9 +105,9 @@ class Worker:
                 self._work(job)
             except StoppedError:
                 return
-            except Exception:  # noqa: BLE001 - the thread must live; the job is begun again
-                logger.error("a job could not be worked on", exc_info=False)
-                self._end.wait(1.0)
+            except Exception as error:  # noqa: BLE001 - the thread must live, others have their turn
+                logger.error("a job is left for the next start: %s", type(error).__name__)
+                self._left.add(job.id)
 
     def _work(self, job: Job) -> None:
         self._changes += 1
@@ -118,8 +119,8 @@ class Worker:
             detail = "it was begun again and again, and never went on"
             self._store.end(gallery, job, "failed", error="internal", detail=detail)
             return
-        started = time.time() if job.started_at is None else job.started_at
-        self._store.update(job, state="running", started_at=started, starts=job.starts + 1)
+        if not self._store.begin(job):
+            return
         run = Run(
             job=job,
             store=self._store,

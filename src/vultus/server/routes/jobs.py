@@ -184,7 +184,7 @@ def cancel_job(caller: Operator, gallery: GalleryId, job: JobId) -> JobTold:
     found = _job(caller, gallery, job)
     if found.state in ENDED:
         raise ProblemError(409, "job-ended", "the job has ended already")
-    _jobs(caller).cancel(found)
+    _jobs(caller).cancel(caller.gallery(gallery), found)
     return _told(caller, caller.gallery(gallery), _job(caller, gallery, job))
 
 

@@ -10,12 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from vultus.core.errors import GalleryError
 from vultus.gallery.events.event import Event, time_now
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.server.galleries import Galleries
-from vultus.server.problems import ProblemError
 from vultus.server.webhooks.addresses import Network
 from vultus.server.webhooks.hooks import Webhook, Webhooks
 from vultus.server.webhooks.sending import Sent, send
@@ -27,6 +25,7 @@ _POLL_S = 0.5
 _SENDERS = 8
 _AT_ONCE = 50
 _NOTE_EVERY_S = 1.0
+_LATER_S = 60.0
 _LET_PASS = 1000
 _ACTOR = "service"
 
@@ -80,6 +79,7 @@ class Dispatcher:
         self.patience = Patience() if patience is None else patience
         self._busy: set[str] = set()
         self._passed: dict[str, int] = {}
+        self._later: dict[str, float] = {}
         self._end = threading.Event()
         self._senders: ThreadPoolExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -118,23 +118,24 @@ class Dispatcher:
         while not self._end.wait(_POLL_S):
             try:
                 self._round()
-            except Exception:
-                logger.exception("webhooks cannot be sent")
+            except Exception as error:  # noqa: BLE001 - the thread must live; it is tried again
+                logger.error("webhooks cannot be sent: %s", type(error).__name__)
 
     def _round(self) -> None:
         assert self._senders is not None  # noqa: S101 - as `start` made it
         for hook in self._hooks.active():
-            if hook.id not in self._busy and hook.due_at <= time.time():
+            due_at = max(hook.due_at, self._later.get(hook.id, 0.0))
+            if hook.id not in self._busy and due_at <= time.time():
                 self._busy.add(hook.id)
                 self._senders.submit(self._deliver_safely, hook)
 
     def _deliver_safely(self, hook: Webhook) -> None:
         try:
             self._deliver(hook)
-        except (GalleryError, ProblemError) as error:
+        except Exception as error:  # noqa: BLE001 - one webhook must not end the others
+            # Its gallery is not served any more, or cannot be read: not asked twice a second.
+            self._later[hook.id] = time.time() + _LATER_S
             logger.error("a webhook cannot be sent to: %s", type(error).__name__)
-        except Exception:
-            logger.exception("a webhook cannot be sent to")
         finally:
             self._busy.discard(hook.id)
 
