@@ -369,7 +369,10 @@ class Gallery(SearchedGallery):
         return (member.person() for member in self._roster.members())
 
     def identities(self) -> list[EnrolledPerson]:
-        """Who is enrolled, in the order of enrolment."""
+        """Who is enrolled, in the order of enrolment; each record is opened, in linear time.
+
+        `people_page` gives some, `people` all without keeping them.
+        """
         return [
             EnrolledPerson(person.identity, person.n_photos, person.enrolled_at)
             for person in self.people()
