@@ -247,13 +247,14 @@ async def _uploaded(
     *,
     options: Mapping[str, Any],
 ) -> Response:
-    known, jobs = caller.gallery(gallery), _jobs(caller)
+    caller.gallery(gallery)  # one that is not there is said to be so, before all is sent
+    jobs = _jobs(caller)
     jobs.check_room()
     with jobs.uploading():
         async with received(request, jobs.store) as upload:
             await run_in_threadpool(_check, jobs, kind, upload)
             return await run_in_threadpool(
-                _keep, request, caller, gallery, known, kind=kind, options=options, upload=upload
+                _keep, request, caller, gallery, kind=kind, options=options, upload=upload
             )
 
 
@@ -268,13 +269,12 @@ def _keep(
     request: Request,
     caller: Caller,
     gallery: str,
-    known: Gallery,
     *,
     kind: JobKind,
     options: Mapping[str, Any],
     upload: NewUpload,
 ) -> Response:
-    jobs, key = _jobs(caller), request.headers.get(HEADER)
+    known, jobs, key = caller.gallery(gallery), _jobs(caller), request.headers.get(HEADER)
     store: Idempotency = caller.context.background.idempotency
     # The job and the answer stand or fall together: asked again, it is not made twice.
     with jobs.store.file.transaction():
