@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,8 @@ def rows(recognizer: Recognizer, photos: list[Image], rounds: int) -> list[str]:
             for _ in range(rounds + 1):  # the first warms up
                 found = {}
                 for way in (apart, together):
-                    wall, cpu, found[way.__name__] = timed(
-                        lambda way=way: way(recognizer, chosen, pool)  # type: ignore[misc]
-                    )
+                    task = partial(way, recognizer, chosen, pool)
+                    wall, cpu, found[way.__name__] = timed(task)
                     took[way.__name__].append((wall, cpu))
                 for a, b in zip(found["apart"], found["together"], strict=True):
                     worst = max(worst, float(np.abs(a - b).max(initial=0)))
