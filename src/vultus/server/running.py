@@ -45,6 +45,8 @@ def open_context(
         raise ConfigError(f"{settings.data} must be a folder that is there; make it first")
     recognizer.detector, recognizer.embedder, recognizer.trust_head  # noqa: B018 - loads them
     recognizer.most_faces = settings.most_faces
+    if settings.max_fnir is not None:
+        recognizer.max_fnir = settings.max_fnir
     keys = KeyRing(settings.keys_file)
     if settings.admin_key_file is not None:
         keys.admit(read_or_make_admin_key(settings.admin_key_file))

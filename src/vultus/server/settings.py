@@ -41,6 +41,8 @@ class ServerSettings(BaseSettings):
         most_streams: Who may listen to server-sent events at once.
         webhook_networks: Networks that webhooks may be sent to though they are not public; there
             by http, too.
+        max_fnir: A search whose threshold misses more of the enrolled is refused, in [0, 1]; None
+            leaves the recogniser's limit.
         keep_events: Whether decisions and enrolments are written to the gallery's log of events.
     """
 
@@ -72,6 +74,7 @@ class ServerSettings(BaseSettings):
     most_jobs: PositiveInt = 20
     most_streams: PositiveInt = 100
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    max_fnir: Annotated[float, Field(ge=0, le=1)] | None = None
     keep_events: bool = True
 
     @model_validator(mode="after")

@@ -55,6 +55,12 @@ class ServeOptions:
             show_default=False,
         ),
     ] = None
+    max_fnir: Annotated[
+        float | None,
+        typer.Option(
+            help="Refuse a threshold that misses more of the enrolled, [0, 1].", show_default=False
+        ),
+    ] = None
     log_format: Annotated[
         Literal["text", "json"] | None,
         typer.Option(help="The log: text, or json, an object a line.", show_default=False),
@@ -80,6 +86,7 @@ class ServeOptions:
             "data": self.data,
             "admin_key_file": self.admin_key_file,
             "log_format": self.log_format,
+            "max_fnir": self.max_fnir,
             "tls_certificate": self.tls_certificate,
             "tls_key": self.tls_key,
         }
