@@ -19,7 +19,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from benchmarks.service_load import Served, photos_of
+from benchmarks.service_load import Served
+
+from vultus.image.demo_photos import write_demo_photos
 
 FORM = {"model_name": "Dlib", "detector_backend": "yunet", "align": "true"}
 APP = "deepface.api.src.app:create_app()"
@@ -87,7 +89,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         data.mkdir()
-        photos = [path.read_bytes() for pair in photos_of(Path(folder), 8) for path in pair]
+        people = write_demo_photos(Path(folder) / "photos").values()
+        photos = [path.read_bytes() for paths in people for path in paths[:2]] * 3
         peer = Peer(asked.python, asked.home, 16)
         options = "--model", "dlib-resnet", "--detector", "yunet:yunet-n-dynamic"
         try:
@@ -112,7 +115,7 @@ def main() -> None:
         f"that the clients share, 1-minute load {os.getloadavg()[0]:.0f}; Python "
         f"{platform.python_version()}, deepface 0.0.103 (gunicorn, one worker, 16 threads), "
         f"{time.strftime('%Y-%m-%d', time.gmtime())}. dlib's network and YuNet, from the same "
-        "files; photos a second, medians of rounds in turn.",
+        "files, two portraits; photos a second, medians of rounds in turn.",
         "",
         "| clients | `vultus serve` | deepface | ratio |",
         "|---:|---:|---:|---:|",
