@@ -28,19 +28,20 @@ APP = "deepface.api.src.app:create_app()"
 
 
 class Peer:
-    """deepface's API as its own image runs it: gunicorn, one worker; here with as many threads.
+    """deepface's API as its own image runs it: gunicorn, one worker that does one at a time.
+
+    With several threads it answers some photos by 400: its detector is shared among them.
 
     Args:
         python: Of its environment.
         home: Where its weights are.
-        threads: At once.
     """
 
-    def __init__(self, python: Path, home: Path, threads: int) -> None:
+    def __init__(self, python: Path, home: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        command = [str(python), "-m", "gunicorn", "--workers=1", f"--threads={threads}"]
+        command = [str(python), "-m", "gunicorn", "--workers=1"]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         environment |= {"DEEPFACE_HOME": str(home), "CUDA_VISIBLE_DEVICES": "-1"}
         self.process = subprocess.Popen(
@@ -91,7 +92,7 @@ def main() -> None:
         data.mkdir()
         people = write_demo_photos(Path(folder) / "photos").values()
         photos = [path.read_bytes() for paths in people for path in paths[:2]] * 3
-        peer = Peer(asked.python, asked.home, 16)
+        peer = Peer(asked.python, asked.home)
         options = "--model", "dlib-resnet", "--detector", "yunet:yunet-n-dynamic"
         try:
             with Served(data, *options) as served:
@@ -113,7 +114,7 @@ def main() -> None:
         "",
         f"`python -m benchmarks.service_deepface --rounds {asked.rounds}`; {os.cpu_count()} cores "
         f"that the clients share, 1-minute load {os.getloadavg()[0]:.0f}; Python "
-        f"{platform.python_version()}, deepface 0.0.103 (gunicorn, one worker, 16 threads), "
+        f"{platform.python_version()}, deepface 0.0.103 (gunicorn, one worker), "
         f"{time.strftime('%Y-%m-%d', time.gmtime())}. dlib's network and YuNet, from the same "
         "files, two portraits; photos a second, medians of rounds in turn.",
         "",
