@@ -37,7 +37,8 @@ from vultus.gallery.gallery import Gallery
 from vultus.gallery.review.merging import merge, unmerge
 from vultus.gallery.review.queue import ReviewQueue, ReviewRules
 from vultus.image.io import read_image
-from vultus.pipeline.recognizer import OUTLIER_FMR, Recognizer
+from vultus.pipeline.enrolling import OUTLIER_FMR
+from vultus.pipeline.recognizer import Recognizer
 
 FPIR, FEWEST, TWICE = 0.01, 2, " (again)"
 State = tuple[dict[str, bytes], list[tuple[tuple[float, str], ...]]]

@@ -29,6 +29,7 @@ from vultus.embedding.embedder import Embedder, open_embedder
 from vultus.liveness.passive import PassiveLiveness
 from vultus.models.cards import ModelCard
 from vultus.pipeline.face_cache import FaceCache, FileState, KnownPhoto, setting_key
+from vultus.pipeline.liveness import with_liveness
 from vultus.pipeline.photos import (
     AnalysedPhoto,
     DetectedPhoto,
@@ -405,17 +406,3 @@ class Analyser:
             graded,
             photo.place,
         )
-
-
-def with_liveness(photo: AnalysedPhoto, liveness: PassiveLiveness) -> AnalysedPhoto:
-    """A photo whose faces are refused, too, where a presentation attack is suspected.
-
-    Args:
-        photo: As `Analyser.analyse` gave it.
-        liveness: What looks.
-    """
-    signals = liveness.judge(photo.image, photo.faces)
-    refusals = tuple(
-        (*known, *signal.refusal) for known, signal in zip(photo.refusals, signals, strict=True)
-    )
-    return dataclasses.replace(photo, refusals=refusals)

@@ -25,9 +25,10 @@ from vultus.gallery.moving.migration import Migration
 from vultus.gallery.moving.status import MigrationStatus
 from vultus.gallery.people.names import normalise_identity
 from vultus.matching.person_threshold import threshold_for_person
+from vultus.pipeline.enrolling import OUTLIER_FMR, tell_left_out
 from vultus.pipeline.enrolment import people_of_folder
 from vultus.pipeline.photos import ErrorHandler, Note, tell, tell_note
-from vultus.pipeline.recognizer import OUTLIER_FMR, Recognizer, tell_left_out
+from vultus.pipeline.recognizer import Recognizer
 
 
 def migrate_gallery(
