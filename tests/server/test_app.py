@@ -75,6 +75,7 @@ OPERATIONS = [
     ("PUT", f"{_G}/review", Role.admin),
     ("DELETE", f"{_G}/review", Role.admin),
     ("GET", f"{_G}/review/groups", Role.operator),
+    ("GET", f"{_G}/review/{{number}}/crop", Role.operator),
     ("POST", f"{_G}/review/assign", Role.operator),
     ("POST", f"{_G}/review/deny", Role.operator),
     ("POST", f"{_G}/review/dismiss", Role.operator),

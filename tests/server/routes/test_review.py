@@ -119,3 +119,23 @@ def test_two_people_are_made_one_and_two_again(
     rest = admin.get(merges, params={"limit": 1, "cursor": first["next"]}).json()
     assert first["merges"] + rest["merges"] == every
     assert (len(every), rest["next"]) == (2, None)
+
+
+def test_the_aligned_face_of_one_that_waits_is_shown_where_crops_are_kept(
+    admin: httpx.Client, waiting: list[int], hopper: Image
+) -> None:
+    first = waiting[0]
+    assert admin.get(REVIEW).json()["faces"][0]["crop"] is False
+    none = admin.get(f"{REVIEW}/{first}/crop")
+    assert (none.status_code, none.json()["code"]) == (404, "crop-not-found")
+    assert admin.put(f"{GALLERY}/crops").status_code == 200
+    number = _wait(admin, jpeg(np.ascontiguousarray(hopper[:, ::-1])))
+    (told,) = (face for face in admin.get(REVIEW).json()["faces"] if face["number"] == number)
+    assert told["crop"] is True
+    shown = admin.get(f"{REVIEW}/{number}/crop")
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/png")
+    pixels = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    assert pixels.shape == (112, 112, 3)
+    assert admin.post(f"{REVIEW}/dismiss", json={"faces": [number]}).status_code == 200
+    assert admin.get(f"{REVIEW}/{number}/crop").status_code == 404

@@ -34,6 +34,7 @@ class WaitingFace:
         source: Source.
         quality: Quality.
         suggestions: Who it may be, best first.
+        crop: Whether the aligned face is kept.
     """
 
     number: int
@@ -42,6 +43,7 @@ class WaitingFace:
     source: str | None
     quality: float | None
     suggestions: tuple[RankedPerson, ...]
+    crop: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +206,21 @@ def group_waiting(gallery: str, *, fmr: float | Unset = UNSET) -> Call[FaceGroup
         f"/v1/galleries/{quoted(gallery)}/review/groups",
         FaceGroups,
         query={"fmr": fmr},
+        repeatable=True,
+    )
+
+
+def waiting_crop(gallery: str, number: int) -> Call[bytes]:
+    """The aligned face of one that waits, where the gallery keeps crops.
+
+    Args:
+        gallery: The gallery's id.
+        number: As lists tell it.
+    """
+    return Call(
+        "GET",
+        f"/v1/galleries/{quoted(gallery)}/review/{quoted(number)}/crop",
+        bytes,
         repeatable=True,
     )
 

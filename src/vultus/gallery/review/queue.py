@@ -69,6 +69,7 @@ class ReviewFace:
         quality: In [0, 1], or None.
         suggestions: Who of the people enrolled now is most like it, best first, without those of
             whom somebody said that it is not them.
+        has_crop: Whether its aligned face is kept (`ReviewQueue.crop`).
     """
 
     number: int
@@ -77,6 +78,7 @@ class ReviewFace:
     source: str | None
     quality: float | None
     suggestions: tuple[Candidate, ...]
+    has_crop: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Fit for JSON."""
@@ -230,6 +232,7 @@ class ReviewQueue:
                 source=value["source"],
                 quality=value["quality"],
                 suggestions=found,
+                has_crop=value.get("crop") is not None,
             )
             for (row, value), found in zip(waiting, suggested, strict=True)
         ]

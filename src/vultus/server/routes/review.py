@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from vultus.core.choices import DEFAULT_FMR
@@ -11,6 +12,7 @@ from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.review.items import Items
 from vultus.gallery.review.merging import merge, merges, unmerge
 from vultus.gallery.review.queue import ReviewFace, ReviewQueue, ReviewRules
+from vultus.image.encode import encoded
 from vultus.server.context import Admin, Operator
 from vultus.server.fields import (
     Cursor,
@@ -63,6 +65,7 @@ class WaitingFace(BaseModel):
     source: str | None
     quality: float | None
     suggestions: list[RankedPerson] = Field(description="Who it may be, best first.")
+    crop: bool = Field(False, description="Whether the aligned face is kept.")
 
 
 class WaitingFaces(BaseModel):
@@ -211,6 +214,20 @@ def group_waiting(caller: Operator, gallery: GalleryId, fmr: Fmr = DEFAULT_FMR) 
     return FaceGroups(groups=groups, threshold=threshold_told(threshold))
 
 
+@router.get(
+    "/review/{number}/crop",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The aligned face."}},
+)
+def waiting_crop(caller: Operator, gallery: GalleryId, number: Number) -> Response:
+    """The aligned face of one that waits, where the gallery keeps crops."""
+    try:
+        kept = ReviewQueue(caller.gallery(gallery)).crop(number)
+    except InputError as error:
+        raise ProblemError(404, "crop-not-found", "no crop of such a face is kept") from error
+    return Response(encoded(kept.pixels, ".png"), media_type="image/png")
+
+
 @router.post("/review/assign")
 def assign(caller: Operator, gallery: GalleryId, wanted: Assigned) -> AssignmentDone:
     """Say who faces are: they become photos of that person."""
@@ -310,8 +327,9 @@ def _rules(rules: ReviewRules) -> Rules:
 
 
 def _waiting(known: Gallery, face: ReviewFace) -> WaitingFace:
-    told = _without(face.to_dict(), "suggestions")
-    return WaitingFace(suggestions=ranked(known, face.suggestions), **told)
+    told = {key: value for key, value in face.to_dict().items() if key in WaitingFace.model_fields}
+    told |= {"suggestions": ranked(known, face.suggestions), "crop": face.has_crop}
+    return WaitingFace(**told)
 
 
 def _check_waiting(known: Gallery, numbers: list[int]) -> None:

@@ -99,7 +99,7 @@ function tile(face, queue, choose) {
       "label",
       { class: "tile" },
       box,
-      pictureOf(queue.gallery, face.number) ?? avatar("?"),
+      pictureOf(queue.gallery, face.number) ?? cropOf(queue.gallery, face) ?? avatar("?"),
       h(
         "span",
         null,
@@ -110,6 +110,11 @@ function tile(face, queue, choose) {
       ),
     ),
   );
+}
+
+/** The aligned face, where the gallery keeps crops; else null. */
+function cropOf(gallery, face) {
+  return face.crop ? h("img", { class: "cut", src: at(gallery, "review", face.number, "crop"), alt: "", loading: "lazy" }) : null;
 }
 
 function drawTools(place, queue, draw) {
