@@ -1,6 +1,7 @@
 """Running a service: keys, galleries and models opened, then served until it is stopped."""
 
 import asyncio
+import contextvars
 import logging
 import socket
 from collections.abc import Callable
@@ -91,7 +92,8 @@ def serve(context: Context, *, on_ready: Callable[[str], None] | None = None) ->
     scheme = "https" if settings.tls_certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     server = _Told(config, f"{scheme}://{host}:{listener.getsockname()[1]}", on_ready)
-    asyncio.run(server.serve(sockets=[listener]))
+    # In a context of its own: who asks over HTTP is not told of the command line's options.
+    contextvars.Context().run(asyncio.run, server.serve(sockets=[listener]))
 
 
 def server_config(context: Context) -> uvicorn.Config:

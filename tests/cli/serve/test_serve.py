@@ -5,11 +5,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.server.conftest import jpeg
 
 from vultus.cli.main import main
+from vultus.core.faces import Image
 
 
-def test_served_until_it_is_stopped(tmp_path: Path, tiny_model: Path) -> None:
+def test_served_until_it_is_stopped(tmp_path: Path, tiny_model: Path, hopper: Image) -> None:
     arguments = [
         "--gallery",
         str(tmp_path / "people.db"),
@@ -32,6 +34,13 @@ def test_served_until_it_is_stopped(tmp_path: Path, tiny_model: Path) -> None:
         assert httpx.get(f"{address}/health/ready").json()["galleries"] == 1
         headers = {"Authorization": f"Bearer {key}"}
         assert httpx.get(f"{address}/v1/galleries/people", headers=headers).is_success
+        files = {name: jpeg(hopper) for name in ("a", "b")}
+        refused = httpx.post(
+            f"{address}/v1/verify?fmr=1e-9", files=files, headers=headers, timeout=60
+        )
+        # Who asks over HTTP did not type the command's options.
+        assert "threshold=" in refused.json()["detail"]
+        assert "--" not in refused.json()["detail"]
         process.send_signal(signal.SIGINT)
         assert process.wait(30) in (0, 130)
     finally:
