@@ -8,7 +8,9 @@ import httpx
 import pytest
 from tests.server.browser.chromium import Page
 from tests.server.browser.conftest import LogIn
+from tests.server.conftest import jpeg
 
+from vultus.core.faces import Image
 from vultus.server.access import Role
 from vultus.server.context import Context
 
@@ -376,3 +378,80 @@ def test_many_are_enrolled_by_a_job(
     assert {one["name"] for one in admin.get(PEOPLE).json()["people"]} == {"Grace", "Eileen"}
     page.click("Delete the job")
     page.sees("There is no job")
+
+
+def test_a_calibration_that_was_measured_is_taken_into_use(
+    log_in: LogIn,
+    admin: httpx.Client,
+    hopper: Image,
+    collins: Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path / "home"))
+    archive = tmp_path / "site.zip"
+    with zipfile.ZipFile(archive, "w") as people:
+        for person in range(16):
+            face = hopper if person % 2 else collins
+            for shot in range(2):
+                cut = face[person : 240 + 8 * person + shot]
+                people.writestr(f"p{person}/{shot}.jpg", jpeg(cut))
+    assert log_in(Role.operator).run("!document.querySelector('#zip-measured')")
+    page = log_in(Role.admin)
+    _open(page, "Jobs")
+    page.upload("#zip-measured", archive)
+    page.click("Measure")
+    page.wait("document.querySelector('.tag.failed')", seconds=120)
+    page.sees("people")  # the usual rates take more of them
+    job = admin.post(
+        "/v1/galleries/people/jobs/calibration?fmr=0.2&select=largest",
+        content=archive.read_bytes(),
+        headers={"Content-Type": "application/zip"},
+    ).json()
+    page.go(f"/#/people/jobs/{job['id']}")
+    page.sees("Thresholds of this site are measured", seconds=120)
+    before = admin.get("/v1/calibration").json()["calibration"]
+    page.click("Judge by them from now on")
+    page.sees("Thresholds of this site are in use")
+    after = admin.get("/v1/calibration").json()["calibration"]
+    assert after["data"]["name"] == "upload"
+    assert after != before
+
+
+def test_aligned_faces_are_kept_shown_and_erased(
+    log_in: LogIn, admin: httpx.Client, photos: dict[str, Path]
+) -> None:
+    gallery = "/v1/galleries/people"
+    admin.put(f"{gallery}/review", json={"days": 7})
+    page = log_in(Role.admin)
+    _open(page, "Settings")
+    page.sees("None is kept: another model")
+    page.click("Keep aligned faces")
+    page.sees("Erase them and keep none")
+    admin.post(f"{gallery}/identify", files={"photo": photos["hopper"].read_bytes()})
+    _open(page, "Review")  # a face that this page did not send
+    page.wait("document.querySelector('.tile img')?.naturalWidth === 112")
+    _open(page, "Settings")
+    page.click("Erase them and keep none")
+    page.click("Erase them and keep none", within="dialog")
+    page.sees("1 aligned face was erased")
+    page.sees("None is kept: another model")
+
+
+def test_all_that_is_held_is_given_out(
+    log_in: LogIn, admin: httpx.Client, photos: dict[str, Path]
+) -> None:
+    person = _enrol(admin, "Grace Hopper", photos["hopper"])
+    page = log_in(Role.admin)
+    page.go(f"/#/people/people/{person}")
+    link = "document.querySelector('a[href$=export]')"
+    page.wait(link)
+    asked = f"fetch({link}.href).then(async (got) => got.status + ' ' + (await got.blob()).type)"
+    assert page.run(asked) == "200 application/zip"
+    _open(page, "Settings")
+    page.wait(link)
+    assert page.run(asked) == "200 application/vnd.sqlite3"
+    other = log_in(Role.operator)
+    other.go(f"/#/people/people/{person}")
+    other.sees("History")
+    assert other.run(f"{link} === null")

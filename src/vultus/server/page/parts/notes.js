@@ -108,3 +108,10 @@ export function until(text) {
 }
 
 let counter = 0;
+
+/** Let the browser save a value as a file of JSON. */
+export function saveJson(value, name) {
+  const address = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: "application/json" }));
+  h("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}

@@ -1,8 +1,8 @@
 // Long work: many people enrolled from a zip, with how far it is and what was refused.
 
-import { ask, at } from "../api.js";
+import { ask, at, may, mayAll } from "../api.js";
 import { h, show } from "../dom.js";
-import { empty, field, say, table, working } from "../parts/notes.js";
+import { button, empty, field, saveJson, say, table, working } from "../parts/notes.js";
 import { reason } from "../parts/reasons.js";
 import { link } from "../shell.js";
 import { number, t, time, told } from "../words.js";
@@ -16,27 +16,31 @@ export async function openJobs(page, given) {
 }
 
 async function openList(page, given) {
-  const { gallery, go } = given;
-  const file = h("input", { id: "zip", type: "file", accept: ".zip,application/zip" });
-  const trouble = h("div");
+  const { gallery } = given;
   const list = h("div");
-  const enrol = async () => {
-    const [zip] = file.files;
-    if (!zip) throw new Error(t("jobs.no_file"));
-    // As the body: what the file is called may be a name.
-    const headers = { "Content-Type": "application/zip", "Idempotency-Key": key() };
-    const job = await ask("POST", at(gallery, "jobs", "enrolment"), { form: zip, headers });
-    go("jobs", job.id);
-  };
-  page.append(
-    h("section", null, h("h2", null, t("jobs.enrol")), h("p", null, t("jobs.enrol_what")), h("div", { class: "tools" }, field(t("jobs.file"), file), working(t("jobs.begin"), enrol, trouble, { class: "main" })), trouble),
-    h("section", null, h("h2", null, t("jobs.all")), list),
-  );
+  page.append(begun(given, "enrolment", { id: "zip", head: "jobs.enrol", what: "jobs.enrol_what", act: "jobs.begin" }));
+  if (may("admin")) page.append(begun(given, "calibration", { id: "zip-measured", head: "jobs.calibrate", what: "jobs.calibrate_what", act: "jobs.measure" }));
+  page.append(h("section", null, h("h2", null, t("jobs.all")), list));
   await repeated(given, async () => {
     const { jobs } = await ask("GET", at(gallery, "jobs"));
     show(list, jobs.length ? jobTable(jobs, gallery) : empty(t("jobs.none")));
     return jobs.every((job) => ENDED.includes(job.state));
   });
+}
+
+/** Where a job of a kind is begun, by a zip. */
+function begun({ gallery, go }, kind, { id, head, what, act }) {
+  const file = h("input", { id, type: "file", accept: ".zip,application/zip" });
+  const trouble = h("div");
+  const begin = async () => {
+    const [zip] = file.files;
+    if (!zip) throw new Error(t("jobs.no_file"));
+    // As the body: what the file is called may be a name.
+    const headers = { "Content-Type": "application/zip", "Idempotency-Key": key() };
+    const job = await ask("POST", at(gallery, "jobs", kind), { form: zip, headers });
+    go("jobs", job.id);
+  };
+  return h("section", null, h("h2", null, t(head)), h("p", null, t(what)), h("div", { class: "tools" }, field(t("jobs.file"), file), working(t(act), begin, trouble, { class: "main" })), trouble);
 }
 
 /** A new idempotency key: what is sent twice by mistake is done once. */
@@ -100,8 +104,18 @@ function jobShown(job, gallery, trouble, go) {
     job.doing && !ended && h("p", { class: "small" }, job.doing),
     job.detail && h("p", { class: "warning" }, job.detail),
     job.result && job.kind === "enrolment" && counts(job.result),
+    job.result && job.kind === "calibration" && measured(job.result.calibration, trouble),
     h("div", { class: "actions" }, ended ? working(t("jobs.remove"), remove, trouble, { class: "plain" }) : working(t("jobs.cancel"), cancel, trouble)),
   ];
+}
+
+/** A calibration that was measured: kept as a file, or taken into use. */
+function measured(calibration, trouble) {
+  const use = async () => {
+    await ask("PUT", "/v1/calibration", { json: calibration });
+    say(t("jobs.used"));
+  };
+  return [h("p", null, t("jobs.measured")), h("div", { class: "actions" }, mayAll("admin") && working(t("jobs.use"), use, trouble, { class: "main" }), button(t("jobs.save"), () => saveJson(calibration, "calibration.json")))];
 }
 
 function counts(result) {

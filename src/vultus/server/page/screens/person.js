@@ -4,7 +4,7 @@ import { ask, at, may, photoForm } from "../api.js";
 import { h, show } from "../dom.js";
 import { askFirst } from "../parts/ask_first.js";
 import { chooser } from "../parts/chooser.js";
-import { avatar, button, chips, facts, failure, say, table, until, working } from "../parts/notes.js";
+import { avatar, button, chips, facts, failure, saveJson, say, table, until, working } from "../parts/notes.js";
 import { reason } from "../parts/reasons.js";
 import { link } from "../shell.js";
 import { similarity, t, time } from "../words.js";
@@ -25,7 +25,7 @@ export async function openPerson(page, { gallery, rest, title, go }) {
   );
   if (may("operator")) page.append(await kept(person, gallery, reload), morePhotos(person, gallery, reload));
   if (may("operator")) await history(page, gallery, person);
-  if (may("admin")) page.append(erasure(page, person, gallery));
+  if (may("admin")) page.append(disclosure(person, gallery), erasure(page, person, gallery));
 }
 
 function noted(person, edit) {
@@ -127,6 +127,12 @@ async function history(page, gallery, person) {
   page.append(h("section", null, h("h2", null, t("person.history")), rows));
 }
 
+/** All that is held, for the person to have. */
+function disclosure(person, gallery) {
+  const file = h("a", { class: "button", href: at(gallery, "people", person.id, "export"), download: "" }, t("person.export_save"));
+  return h("section", null, h("h2", null, t("person.export")), h("p", null, t("person.export_what")), h("div", { class: "actions" }, file));
+}
+
 function erasure(page, person, gallery) {
   const told = h("div");
   const erase = async () => {
@@ -146,11 +152,7 @@ function erasure(page, person, gallery) {
 
 function receiptShown(receipt, gallery) {
   const text = JSON.stringify(receipt, null, 2);
-  const save = () => {
-    const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    h("a", { href: address, download: "erasure-receipt.json" }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
-  };
+  const save = () => saveJson(receipt, "erasure-receipt.json");
   return h(
     "section",
     null,

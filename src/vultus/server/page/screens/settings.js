@@ -16,7 +16,7 @@ export async function openSettings(page, { gallery }) {
   const draw = async () => show(list, keyTable((await ask("GET", "/v1/keys")).keys, draw));
   page.append(h("section", null, h("h2", null, t("settings.keys")), h("p", null, t("settings.keys_what")), list, newKey(galleries, made, draw), made));
   await draw();
-  const sections = [reviewRules(gallery), webhooks(gallery), modelList()].map((section) => section.catch(failure));
+  const sections = [reviewRules(gallery), alignedFaces(gallery), backup(gallery), webhooks(gallery), modelList()].map((section) => section.catch(failure));
   page.append(...(await Promise.all(sections)));
 }
 
@@ -81,4 +81,34 @@ async function reviewRules(gallery) {
     h("div", { class: "tools" }, field(t("settings.days"), days), working(t("review.allow"), allow, told), rules && working(t("settings.forbid"), forbid, told, { class: "danger" })),
     told,
   );
+}
+
+/** Whether aligned faces of photos are kept, for another model and for who reviews. */
+async function alignedFaces(gallery) {
+  const place = h("section");
+  const told = h("div");
+  const keep = async () => {
+    await ask("PUT", at(gallery, "crops"));
+    say(t("person.saved"));
+    await draw();
+  };
+  const forget = async () => {
+    const yes = await askFirst({ title: t("settings.crops_forget_title"), text: t("settings.crops_forget_text"), yes: t("settings.crops_forget"), danger: true });
+    if (!yes) return;
+    say(t("settings.crops_forgotten", { n: (await ask("DELETE", at(gallery, "crops"))).deleted }));
+    await draw();
+  };
+  const draw = async () => {
+    const { keeps_crops: kept } = await ask("GET", at(gallery));
+    const act = kept ? working(t("settings.crops_forget"), forget, told, { class: "danger" }) : working(t("settings.crops_keep"), keep, told);
+    show(place, h("h2", null, t("settings.crops")), h("p", null, t(kept ? "settings.crops_kept" : "settings.crops_not_kept")), h("div", { class: "actions" }, act), told);
+  };
+  await draw();
+  return place;
+}
+
+/** The whole gallery as a file. */
+async function backup(gallery) {
+  const file = h("a", { class: "button", href: at(gallery, "export"), download: "" }, t("settings.backup_save"));
+  return h("section", null, h("h2", null, t("settings.backup")), h("p", null, t("settings.backup_what")), h("div", { class: "actions" }, file));
 }
