@@ -11,18 +11,21 @@ from typing import Any, Generic, Self, TypeVar
 
 import httpx
 
-from vultus.client.call import Call, read
+from vultus.client.call import Call, quoted, read
 from vultus.client.errors import FailedError
 from vultus.client.operations import events as event_log
 from vultus.client.operations import identify as identifying
+from vultus.client.operations import jobs as work
 from vultus.client.operations import people, photos
 from vultus.client.photos import Photo
 from vultus.client.retries import PATIENT, Retries, problem, unreachable
+from vultus.client.streams import Stream, Told
 from vultus.core.errors import InputError
 
 T = TypeVar("T")
 
 _PAGE = 100
+_ENDED = ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,26 @@ class Answer(Generic[T]):
 class _Base:
     """What both clients are: an address, a key, patience."""
 
-    def __init__(self, address: str, key: str | None, retries: Retries) -> None:
+    def __init__(
+        self, address: str, key: str | None, retries: Retries, *, timeout_s: float
+    ) -> None:
         if not address.startswith(("http://", "https://")):
             raise InputError(f"address must begin with http:// or https://, got {address!r}")
         self.address = address.rstrip("/")
         self.retries = retries
+        self.timeout_s = timeout_s
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r})"
+
+    def _events_of(self, gallery: str, after: int, types: Sequence[str]) -> Stream:
+        params = {"after": after, "types": list(types)}
+        return Stream(f"/v1/galleries/{quoted(gallery)}/events/stream", params, self.retries)
+
+    def _job_of(self, gallery: str, job: str) -> Stream:
+        path = f"/v1/galleries/{quoted(gallery)}/jobs/{quoted(job)}/stream"
+        return Stream(path, {}, self.retries)
 
     def _prepared(self, call: Call[Any]) -> tuple[dict[str, Any], bool]:
         """What is sent, and whether it may be sent twice."""
@@ -109,7 +123,7 @@ class Client(_Base):
         tls: SSLContext | bool = True,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(address, key, retries)
+        super().__init__(address, key, retries, timeout_s=timeout_s)
         self._http = httpx.Client(
             base_url=self.address,
             headers=self._headers,
@@ -186,6 +200,57 @@ class Client(_Base):
             yield from found.events
             after = found.next
 
+    def follow(
+        self, gallery: str, *, after: int | None = None, types: Sequence[str] = ()
+    ) -> Iterator[event_log.EventTold]:
+        """What happens in a gallery, as it happens, without an end.
+
+        Lost connections are made anew, and each event comes once. Who gives the ``position`` of
+        the last one that was dealt with as ``after`` goes on there, in another process, too.
+
+        Args:
+            gallery: The gallery's id.
+            after: Begin after this position; None with what comes from now on.
+            types: Only these types; none for all.
+
+        Raises:
+            ServiceError: If the service refuses, or does not answer for longer than ``retries``
+                have patience.
+        """
+        if after is None:
+            after = self.send(event_log.read_events(gallery, last=1, limit=1)).next
+        for told in self._streamed(self._events_of(gallery, after, types)):
+            yield read(event_log.EventTold, told.data)
+
+    def watch_job(self, gallery: str, job: str) -> Iterator[work.JobTold]:
+        """How far a job is, whenever that changes; the last one has ended, with its result.
+
+        Raises:
+            ServiceError: As `follow`.
+        """
+        for told in self._streamed(self._job_of(gallery, job)):
+            if told.data["state"] in _ENDED:
+                break
+            yield read(work.JobTold, told.data)
+        yield self.send(work.job_told(gallery, job))
+
+    def _streamed(self, stream: Stream) -> Iterator[Told]:
+        while True:
+            error: Any = None
+            try:
+                request = stream.request(self.timeout_s)
+                with self._http.stream(**request) as got:
+                    if got.status_code >= 300:
+                        got.read()
+                        error = problem(got)
+                    else:
+                        for line in got.iter_lines():
+                            if (told := stream.take(line)) is not None:
+                                yield told
+            except httpx.TransportError as lost:
+                error = unreachable(lost, self.address)
+            time.sleep(stream.wait_s(error))
+
     def close(self) -> None:
         """Let go of connections; closing twice is fine."""
         self._http.close()
@@ -224,7 +289,7 @@ class AsyncClient(_Base):
         tls: SSLContext | bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(address, key, retries)
+        super().__init__(address, key, retries, timeout_s=timeout_s)
         self._http = httpx.AsyncClient(
             base_url=self.address,
             headers=self._headers,
@@ -300,6 +365,39 @@ class AsyncClient(_Base):
             if not found.events:
                 return
             after = found.next
+
+    async def follow(
+        self, gallery: str, *, after: int | None = None, types: Sequence[str] = ()
+    ) -> AsyncIterator[event_log.EventTold]:
+        """As `Client.follow`."""
+        if after is None:
+            after = (await self.send(event_log.read_events(gallery, last=1, limit=1))).next
+        async for told in self._streamed(self._events_of(gallery, after, types)):
+            yield read(event_log.EventTold, told.data)
+
+    async def watch_job(self, gallery: str, job: str) -> AsyncIterator[work.JobTold]:
+        """As `Client.watch_job`."""
+        async for told in self._streamed(self._job_of(gallery, job)):
+            if told.data["state"] in _ENDED:
+                break
+            yield read(work.JobTold, told.data)
+        yield await self.send(work.job_told(gallery, job))
+
+    async def _streamed(self, stream: Stream) -> AsyncIterator[Told]:
+        while True:
+            error: Any = None
+            try:
+                async with self._http.stream(**stream.request(self.timeout_s)) as got:
+                    if got.status_code >= 300:
+                        await got.aread()
+                        error = problem(got)
+                    else:
+                        async for line in got.aiter_lines():
+                            if (told := stream.take(line)) is not None:
+                                yield told
+            except httpx.TransportError as lost:
+                error = unreachable(lost, self.address)
+            await asyncio.sleep(stream.wait_s(error))
 
     async def close(self) -> None:
         """As `Client.close`."""
