@@ -1,6 +1,8 @@
 """A client of the service: typed, in one thread or among tasks; it needs httpx and no model."""
 
-from vultus.client.client import Answer, AsyncClient, Client
+from vultus.client.async_client import AsyncClient
+from vultus.client.base import Answer
+from vultus.client.client import Client
 from vultus.client.errors import (
     BusyError,
     ConflictError,
