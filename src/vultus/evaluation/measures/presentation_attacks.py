@@ -187,20 +187,23 @@ def threshold_for_apcer(attacks: Mapping[str, Scores], *, apcer: float) -> float
     return float(max(lowest))
 
 
-def riapar(apcer: float, fnmr: float) -> float:
+def riapar(iapar: float, fnmr: float) -> float:
     """Relative impostor attack presentation accept rate, in [0, 2]: IAPAR + FNMR of the system.
 
     Args:
-        apcer: The share of attacks that the whole system (detector of attacks and matcher) accepts
-            as the person who is imitated (IAPAR), in [0, 1].
+        iapar: The share of attacks that the whole system (detector of attacks and matcher) accepts
+            as the person who is imitated, in [0, 1].
         fnmr: The share of genuine comparisons that it refuses, in [0, 1].
+
+    Raises:
+        InputError: If a share is out of range.
 
     Source:
         ISO/IEC 30107-3:2023, 13.4: RIAPAR = 1 + (IAPAR - (1 - FNMR)).
     """
-    check_range("apcer", apcer, low=0, high=1)
+    check_range("iapar", iapar, low=0, high=1)
     check_range("fnmr", fnmr, low=0, high=1)
-    return 1 + (apcer - (1 - fnmr))
+    return 1 + (iapar - (1 - fnmr))
 
 
 def _counted(wrong: Sequence[bool] | npt.NDArray[np.bool_]) -> CountedRate | None:
