@@ -13,12 +13,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/.demo  ## Find, compare, identify and cluster faces on real photos; PHOTOS=dir for your own
 	$(BIN)/vultus demo --output $(OUT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.dev  ## The tests (five to ten minutes on two cores)
+test: $(VENV)/.dev  ## The tests (some twenty minutes on two cores)
 	$(BIN)/python -m pytest
-	@echo "not run: slow tests, those of the page (a browser), of PostgreSQL and of a GPU; make test-all"
+	@echo "not run: slow tests (also those of PostgreSQL), those of the page (a browser) and of a GPU; make test-all"
 
 # What a suite needs and is not here is named, and is no failure. Or SUITES='slow models'.
-test-all: $(VENV)/.dev  ## Every suite that can run here, with its minutes (half an hour on two cores)
+test-all: $(VENV)/.dev  ## Every suite that can run here, with its minutes
 	$(BIN)/python scripts/suites.py $(SUITES)
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter

@@ -97,11 +97,11 @@ def _measured(
     embedders: Sequence[Embedder],
     fmrs: Sequence[float],
 ) -> Iterator[Row]:
-    clean = _crops(dataset, chosen, (), template=embedders[0].card.template)
+    clean = altered_crops(dataset, chosen, (), template=embedders[0].card.template)
     gallery = [embedder.embed(clean).vectors for embedder in embedders]
     labels = dataset.labels[chosen]
     for name, tables in ALTERATIONS.items():
-        altered = _crops(dataset, chosen, tables, template=embedders[0].card.template)
+        altered = altered_crops(dataset, chosen, tables, template=embedders[0].card.template)
         for embedder, vectors in zip(embedders, gallery, strict=True):
             scores = embedder.embed(altered).vectors @ vectors.T
             tars, intervals = _rates(scores, labels, fmrs)
@@ -127,13 +127,14 @@ def _rates(
     return tuple(point.tar for point in points), tuple(intervals)
 
 
-def _crops(
+def altered_crops(
     dataset: FaceDataset,
     chosen: npt.NDArray[np.int64],
     tables: Sequence[Mapping[str, Any]],
     *,
     template: str,
 ) -> AlignedCrops:
+    """Crops as the augmentations of these tables alter them, with a seed for each."""
     augmentation = Augmentation.from_tables(tables)
     pixels = [
         augmentation(dataset.image(int(index)), np.random.default_rng([0, int(index)]))

@@ -3,35 +3,53 @@
 Whole photos are damaged, then faces are found, aligned, judged and compared at the threshold of
 the model's card for the stated false match rate. Three gates judge the same faces: the measures
 with the least norm that was on the card before trust heads came, today's gate, and that with
-righting. A genuine match is a damaged photo beside an undamaged other photo of the same person.
+righting. With today's, two doubtful faces need more similarity (`QualityGate.raised_by`), as
+`Recognizer.verify` asks for; the rate at the threshold as it is stands beside. A genuine match is
+a damaged photo beside an undamaged other photo of the same person.
 
-    python -m benchmarks.damaged_photos --photos lfw.zip --model vultus-s2
+    python -m benchmarks.damaged_photos --photos lfw.zip --model vultus-s2 --kept FOLDER
+
+Righting takes the longest, and is measured with the first ``--righted`` people. See
+`benchmarks.damaged_found` for what is kept.
 """
 
 import argparse
 import platform
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.damaged_found import (
+    FINDING,
+    MATES,
+    RIGHTING,
+    Photos,
+    Remembering,
+    Righted,
+    Stored,
+    Way,
+    digest_of,
+    find_righted,
+    find_stored,
+    keep,
+    kept,
+)
 
 from vultus import Recognizer
 from vultus.core.choices import RIGHTING_WAYS
-from vultus.core.faces import Faces, Image
 from vultus.data.base import FaceDataset, open_dataset
 from vultus.data.damage import CLEAN, find_damage
-from vultus.detection.base import Detector, open_detector
+from vultus.detection.base import open_detector
 from vultus.evaluation.measures.intervals import mean_rate_interval
-from vultus.pipeline.photos import AnalysedPhoto, DetectedPhoto
 from vultus.quality.gate import QualityGate
+from vultus.quality.trust import Trust, TrustHead
 
-Vectors = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 
-DAMAGE: tuple[tuple[str, float], ...] = (
+DAMAGE: tuple[Way, ...] = (
     (CLEAN, 0),
     ("turn-90", 1), ("turn-180", 1), ("turn-270", 1),
     ("stretch-wide", 1.33), ("stretch-wide", 1.78), ("stretch-tall", 1.33), ("stretch-tall", 1.6),
@@ -45,167 +63,184 @@ DAMAGE: tuple[tuple[str, float], ...] = (
 )  # fmt: skip
 
 NORMS_BEFORE = {"vultus-s2": 8.0}
-GATES = ("before", "gate", "gate and righting")
-
-
-class Remembering:
-    """A detector that looks at each photo once, for all models and gates."""
-
-    def __init__(self, detector: Detector) -> None:
-        self.name = detector.name
-        self._detector = detector
-        self._known: dict[bytes, Faces] = {}
-
-    def detect(self, image: Image) -> Faces:
-        key = image.tobytes()[:: max(1, image.size // 4096)] + repr(image.shape).encode()
-        if key not in self._known:
-            self._known[key] = self._detector.detect(image)
-        return self._known[key]
-
-    def detect_batch(self, images: Sequence[Image]) -> list[Faces]:
-        return [self.detect(image) for image in images]
-
-    def forget(self) -> None:
-        self._known.clear()
-
-
-@dataclass
-class Judged:
-    """The accepted faces of one gate."""
-
-    vectors: list[Vectors] = field(default_factory=list)
-    people: list[int] = field(default_factory=list)
-    genuine: int = 0
+LEAST_PAIRS = 600
+"""So many pairs must have been compared for a rate of 0.5 % to be measurable: three of them."""
 
 
 @dataclass
 class Model:
-    """One embedder behind the chain, and the people enrolled with an undamaged photo."""
+    """One embedder behind the chain."""
 
+    name: str
     recognizer: Recognizer
-    before: QualityGate
     threshold: float
-    enrolled: dict[int, Vectors] = field(default_factory=dict)
 
-    @classmethod
-    def open(cls, name: str, detector: Detector, fmr: float, *, righting: bool) -> "Model":
-        ways = RIGHTING_WAYS if righting else ()
-        recognizer = Recognizer(detector=detector, embedder=name, righting=ways)
-        before = QualityGate(min_norm=NORMS_BEFORE.get(name, 0.0), min_trust=0)
-        return cls(recognizer, before, recognizer.embedder.thresholds.at_fmr(fmr).similarity)
+    @property
+    def limits(self) -> QualityGate:
+        """Today's gate."""
+        return self.recognizer.limits or QualityGate()
 
-    def read(self, image: Image) -> AnalysedPhoto:
-        """The photo as stored."""
-        faces = self.recognizer.detector.detect(image)
-        return self.recognizer.read([DetectedPhoto("photo", image, faces, 0)])[0]
+    @property
+    def head(self) -> TrustHead:
+        """Which must be one model's own."""
+        head = self.recognizer.trust_head
+        if not isinstance(head, TrustHead):
+            raise SystemExit(f"{self.name} has no trust head of its own")
+        return head
 
-    def righted(self, photo: AnalysedPhoto) -> AnalysedPhoto:
-        reader = self.recognizer.reader()
-        return photo if reader is None else reader.righted(photo)
+    def judged(self, stored: Stored, *, before: bool = False) -> "Judged":
+        """The accepted faces of those as stored, by today's gate or that of before."""
+        trust = self._trust(stored)
+        least = NORMS_BEFORE.get(self.name, 0.0) if before else self.limits.min_norm or 0.0
+        accepted = ~stored.refused & (stored.norms >= least)
+        if not before:
+            accepted &= trust.score >= (self.limits.min_trust or 0.0)
+        rows = np.flatnonzero(accepted)
+        return Judged(
+            stored.person[rows], stored.vectors[rows], trust.score[rows],
+            None if before else self.limits,
+        )  # fmt: skip
 
-    def enroll(self, person: int, image: Image) -> None:
-        photo = self.read(image)
-        if len(photo.faces) and not photo.refusals[face := photo.faces.largest()]:
-            self.enrolled[person] = photo.embeddings.vectors[face]
+    def _trust(self, stored: Stored) -> Trust:
+        pools = stored.pools if len(stored.person) else np.zeros((0, self.head.n_pools), np.float32)
+        return self.head.judge_norms(pools, stored.norms)
+
+    def reasons(self, stored: Stored) -> Counter[str]:
+        """What the refusals by trust call the damage."""
+        trust = self._trust(stored)
+        return Counter(trust.damage[trust.score < (self.limits.min_trust or 0.0)].tolist())
+
+
+@dataclass
+class Judged:
+    """The accepted faces of one gate; it asks the same of all where ``limits`` is None."""
+
+    people: npt.NDArray[np.int64]
+    vectors: Floats
+    trust: Floats
+    limits: QualityGate | None = None
+
+    def raised(self, other: Floats) -> Floats:
+        """(n, m) float32: how much more similarity each face needs with each of others."""
+        if self.limits is None:
+            return np.zeros((len(self.trust), len(other)), np.float32)
+        rows = [[self.limits.raised_by(a, b) for b in other.tolist()] for a in self.trust.tolist()]
+        return np.array(rows, np.float32).reshape(len(self.trust), len(other))
+
+    def genuine(self, mates: "Judged", threshold: float) -> int:
+        """How many match their own undamaged photo."""
+        if not len(self.people):
+            return 0
+        own = self.people[:, None] == mates.people
+        alike = self.vectors @ mates.vectors.T >= threshold + self.raised(mates.trust)
+        return int((own & alike).sum())
 
 
 def main() -> None:
     options = _options()
     dataset = open_dataset(options.photos)
-    probes, mates = _chosen(dataset, options.people)
-    detector = Remembering(open_detector(options.detector, threads=options.threads))
-    models = {
-        name: Model.open(name, detector, options.fmr, righting=not options.no_righting)
-        for name in options.model
-    }
-    _print_head(options, models, len(probes), len(mates))
-    for person, index in mates.items():
-        for model in models.values():
-            model.enroll(person, dataset.image(index))
+    photos = Photos(dataset, *_chosen(dataset, options.people), _detector(options))
+    models = {name: _opened(name, photos.detector, options.fmr) for name in options.model}
+    _print_head(options, models, photos)
+    study = Study(photos, models, options.kept, options.righted)
+    mates = {name: models[name].judged(own) for name, own in study.stored(MATES).items()}
     told: Counter[tuple[str, str]] = Counter()
-    wanted = [way for way in DAMAGE if not options.damage or way[0] in options.damage]
-    for name, strength in wanted:
-        detector.forget()
-        _measure_damage(dataset, probes, (name, strength), models, told)
+    for way in DAMAGE:
+        if options.damage and way[0] not in options.damage:
+            continue
+        stored = study.stored(way)
+        righted = study.righted(way) if options.righted else {}
+        label = way[0] if way[0] == CLEAN else f"{way[0]} {way[1]:g}"
+        for name, model in models.items():
+            told.update({(way[0], kind): n for kind, n in model.reasons(stored[name]).items()})
+            gates = [model.judged(stored[name], before=True), model.judged(stored[name])]
+            cells = [_cell(own, mates[name], model.threshold) for own in gates]
+            cells.append(_righted_cell(righted.get(name), mates[name], model))
+            print(f"| {label} | {name} | {' | '.join(cells)} |", flush=True)
     _print_confusion(told)
 
 
-def _measure_damage(
-    dataset: FaceDataset,
-    probes: dict[int, int],
-    way: tuple[str, float],
-    models: dict[str, Model],
-    told: Counter[tuple[str, str]],
-) -> None:
-    judged = {(model, gate): Judged() for model in models for gate in GATES}
-    for person, index in probes.items():
-        image = _damaged(dataset, index, way, models)
-        for name, model in models.items():
-            stored = model.read(image)
-            righted = model.righted(stored)
-            refusals = model.before.judge(stored.quality)
-            _enter(judged[name, GATES[0]], model, person, stored, refusals)
-            _enter(judged[name, GATES[1]], model, person, stored, stored.refusals)
-            _enter(judged[name, GATES[2]], model, person, righted, righted.refusals)
-            _note_reason(told, way[0], stored)
-    for name, model in models.items():
-        cells = [_cell(judged[name, gate], model.threshold) for gate in GATES]
-        label = way[0] if way[0] == CLEAN else f"{way[0]} {way[1]:g}"
-        print(f"| {label} | {name} | {' | '.join(cells)} |", flush=True)
+@dataclass
+class Study:
+    """Finds what was not found before."""
+
+    photos: Photos
+    models: dict[str, Model]
+    folder: Path | None
+    n_righted: int
+
+    def stored(self, way: Way) -> dict[str, Stored]:
+        """Of all people."""
+        told = [self._names(), [m.recognizer.embedder.card.sha256 for m in self.models.values()]]
+        file = self._file("stored", way, digest_of(told, FINDING))
+        found = kept(file, Stored, self.models)
+        if found is None:
+            self.photos.detector.forget()
+            found = find_stored(self.photos, way, self._recognizers())
+            keep(file, found)
+        return found
+
+    def righted(self, way: Way) -> dict[str, Righted]:
+        """Of the first people."""
+        told = [(m.head.digest, m.limits) for m in self.models.values()]
+        digest = digest_of([self._names(), told, self.n_righted], (*FINDING, *RIGHTING))
+        file = self._file("righted", way, digest)
+        found = kept(file, Righted, self.models)
+        if found is None:
+            self.photos.detector.forget()
+            found = find_righted(self.photos, way, self._recognizers(), people=self.n_righted)
+            keep(file, found)
+        return found
+
+    def _recognizers(self) -> dict[str, Recognizer]:
+        return {name: model.recognizer for name, model in self.models.items()}
+
+    def _names(self) -> list[str]:
+        names = list(self.photos.dataset.names)
+        places = (*self.photos.places.values(), *self.photos.mates.values())
+        return [self.photos.detector.name, *(names[place] for place in places)]
+
+    def _file(self, part: str, way: Way, digest: str) -> Path | None:
+        return self.folder and self.folder / f"{part}-{digest}" / f"{way[0]}_{way[1]:g}.npz"
 
 
-def _damaged(
-    dataset: FaceDataset, index: int, way: tuple[str, float], models: dict[str, Model]
-) -> Image:
-    image = dataset.image(index)
-    if way[0] == CLEAN:
-        return image
-    faces = next(iter(models.values())).recognizer.detector.detect(image)
-    if not len(faces):
-        return image
-    generator = np.random.default_rng([11, index])
-    landmarks = faces.landmarks[faces.largest()]
-    return find_damage(way[0])(image, landmarks, strength=way[1], generator=generator)
+def _detector(options: argparse.Namespace) -> Remembering:
+    return Remembering(open_detector(options.detector, threads=options.threads))
 
 
-def _enter(
-    judged: Judged,
-    model: Model,
-    person: int,
-    photo: AnalysedPhoto,
-    refusals: Sequence[tuple[str, ...]],
-) -> None:
-    if not len(photo.faces) or refusals[face := photo.faces.largest()]:
-        return
-    vector = photo.embeddings.vectors[face]
-    judged.vectors.append(vector)
-    judged.people.append(person)
-    mate = model.enrolled.get(person)
-    judged.genuine += mate is not None and float(vector @ mate) >= model.threshold
+def _opened(name: str, detector: Remembering, fmr: float) -> Model:
+    recognizer = Recognizer(detector=detector, embedder=name, righting=RIGHTING_WAYS)
+    return Model(name, recognizer, recognizer.embedder.thresholds.at_fmr(fmr).similarity)
 
 
-def _note_reason(told: Counter[tuple[str, str]], name: str, photo: AnalysedPhoto) -> None:
-    if not len(photo.faces) or photo.quality.damage is None:
-        return
-    reasons = photo.refusals[face := photo.faces.largest()]
-    if reasons and reasons[0].startswith("probably "):
-        told[name, str(photo.quality.damage[face])] += 1
+def _righted_cell(righted: Righted | None, mates: Judged, model: Model) -> str:
+    if righted is None:
+        return " |  |  | "
+    rows = np.flatnonzero(~righted.refused)
+    own = Judged(righted.person[rows], righted.vectors[rows], righted.trust[rows], model.limits)
+    return _cell(own, mates, model.threshold)
 
 
-def _cell(judged: Judged, threshold: float) -> str:
-    n = len(judged.vectors)
-    if n < 2:
-        return f"{n} | - | {judged.genuine}"
-    vectors, people = np.stack(judged.vectors), np.array(judged.people)
-    strangers = people[:, None] != people
-    alike = ((vectors @ vectors.T >= threshold) & strangers).sum(axis=1)
-    trials = strangers.sum(axis=1)
+def _cell(judged: Judged, mates: Judged, threshold: float) -> str:
+    n, genuine = len(judged.people), judged.genuine(mates, threshold)
+    stated = "" if judged.limits is None else "- | "
+    strangers = judged.people[:, None] != judged.people
+    pairs = int(strangers.sum()) // 2
+    if not pairs:
+        return f"{n} | - | {stated}{genuine}"
+    similarity = judged.vectors @ judged.vectors.T
+    alike = ((similarity >= threshold + judged.raised(judged.trust)) & strangers).sum(axis=1)
     bounds = mean_rate_interval(
-        alike[None].astype(np.int64), trials[None].astype(np.int64),
+        alike[None].astype(np.int64), strangers.sum(axis=1)[None].astype(np.int64),
         generator=np.random.default_rng(0),
     )  # fmt: skip
-    rate = alike.sum() / trials.sum()
-    return f"{n} | {rate:.2%} ({bounds.low:.2%} to {bounds.high:.2%}) | {judged.genuine}"
+    if pairs < LEAST_PAIRS:
+        few = f"{int(alike.sum()) // 2} of {pairs} pairs (up to {bounds.high:.1%})"
+        return f"{n} | {few} | {stated}{genuine}"
+    if judged.limits is not None:
+        stated = f"{((similarity >= threshold) & strangers).sum() / strangers.sum():.2%} | "
+    rate = alike.sum() / strangers.sum()
+    return f"{n} | {rate:.2%} ({bounds.low:.2%} to {bounds.high:.2%}) | {stated}{genuine}"
 
 
 def _chosen(dataset: FaceDataset, people: int) -> tuple[dict[int, int], dict[int, int]]:
@@ -218,17 +253,16 @@ def _chosen(dataset: FaceDataset, people: int) -> tuple[dict[int, int], dict[int
     return probes, mates
 
 
-def _print_head(
-    options: argparse.Namespace, models: dict[str, Model], n: int, n_mates: int
-) -> None:
+def _print_head(options: argparse.Namespace, models: dict[str, Model], photos: Photos) -> None:
     first = next(iter(models.values())).recognizer.embedder
     print(
-        f"{n} people of {options.photos.name}, {n_mates} with an enrolled second photo; "
-        f"{options.detector}; FMR stated {options.fmr:g}; {first.description}; "
-        f"Python {platform.python_version()}"
+        f"{len(photos.places)} people of {options.photos.name}, {len(photos.mates)} with a second "
+        f"photo, the first {options.righted} righted; {options.detector}; FMR stated "
+        f"{options.fmr:g}; {first.description}; Python {platform.python_version()}"
     )
-    columns = " | ".join(f"{gate}: accepted | FMR | genuine" for gate in GATES)
-    print(f"\n| damage | model | {columns} |\n|---|---|{'---:|' * 9}")
+    others = [f"{gate}: accepted | FMR | not raised | genuine" for gate in ("gate", "righted")]
+    print(f"\n| damage | model | {' | '.join(['before: accepted | FMR | genuine', *others])} |")
+    print(f"|---|---|{'---:|' * 11}")
 
 
 def _print_confusion(told: Counter[tuple[str, str]]) -> None:
@@ -255,11 +289,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", action="append", required=True, help="repeat to compare")
     parser.add_argument("--damage", action="append", help="repeat for some; else all")
     parser.add_argument("--people", type=int, default=200)
-    parser.add_argument(
-        "--no-righting",
-        action="store_true",
-        help="judge as stored alone: two to three times faster",
-    )
+    parser.add_argument("--righted", type=int, default=100, help="people; 0 leaves righting out")
+    parser.add_argument("--kept", type=Path, help="folder in which what is found is kept")
     parser.add_argument("--detector", default="mtcnn")
     parser.add_argument("--fmr", type=float, default=1e-3)
     parser.add_argument("--threads", type=int)

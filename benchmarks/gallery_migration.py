@@ -2,10 +2,10 @@
 
 Each person has two random embeddings of 128 numbers and two kept crops of 112 x 112, PNGs of some
 20 kB. The next model is a product with a random matrix, so that what is measured is the gallery's
-work alone; a real model adds its own time for each crop. The switch is one writing transaction: a
-second process searches all the while, a third one notes something of somebody, and what they waited
-is told. What must hold is checked: afterwards everybody is there with all photos, and probes find
-their mates.
+work alone; a real model adds its own time for each crop. The switch is prepared while others go on,
+and is one writing transaction then ("others wait"): a second process searches all the while, a
+third one notes something of somebody, and what they waited is told. What must hold is checked:
+afterwards everybody is there with all photos, and probes find their mates.
 
     python benchmarks/gallery_migration.py [--people 20000] [--folder DIR]
 """
@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -33,6 +35,7 @@ from vultus.core.errors import VultusError
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.moving.crops import KeptCrops
 from vultus.gallery.moving.migration import Migration
+from vultus.gallery.moving.preparation import Preparation
 from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.security.master_key import MasterKey
 
@@ -74,9 +77,16 @@ def _measure(path: Path, people: int) -> None:
             raise AssertionError(f"{done} crops were embedded, not {people * PHOTOS}")
         with _timed("status"):
             migration.status()
+    _finish(path, people, before)
+
+
+def _finish(path: Path, people: int, before: int) -> None:
+    """Switch a gallery of so many people, ready for it, whose file had so many bytes."""
+    with Gallery.open(path, key=KEY) as gallery:
+        migration = Migration(gallery)
         waited = [_started("search", path), _started("note something", path)]
         log = _Largest(Path(f"{path}-wal"))
-        with log, _timed("finish"):
+        with log, _timed("finish"), _locked("finish, others wait"):
             switched = migration.finish()
     told = [json.loads(process.communicate()[0]) for process in waited]
     if (switched.people, switched.photos) != (people, people * PHOTOS):
@@ -172,6 +182,22 @@ def _timed(what: str) -> Iterator[None]:
     yield
     spent = time.process_time() - cpu, time.perf_counter() - wall
     print(f"| {what} | {spent[0]:.1f} | {spent[1]:.1f} |", flush=True)
+
+
+@contextmanager
+def _locked(what: str) -> Iterator[None]:
+    """Tell the seconds from the end of the preparation on."""
+    prepare, prepared = Preparation.prepare, list[tuple[float, float]]()
+
+    def noted(self: Preparation, **named: Any) -> None:
+        prepare(self, **named)
+        prepared.append((time.process_time(), time.perf_counter()))
+
+    with patch.object(Preparation, "prepare", noted):
+        yield
+    (cpu, wall), *_ = prepared
+    spent = time.process_time() - cpu, time.perf_counter() - wall
+    print(f"| {what} | {spent[0]:.2f} | {spent[1]:.2f} |", flush=True)
 
 
 def _seen(person: int, first: int, n: int) -> np.ndarray:

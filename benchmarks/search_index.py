@@ -5,10 +5,11 @@ threads) and wall time are medians over the probes. The vectors lie in the file 
 "in the file" searches where it is; the others hold their own copy. "equal" counts the probes whose
 whole top 10, order included, is that of brute force in float64; "found" those whose mate comes
 first; "added FNIR" is the share of mates that brute force puts first and above the threshold (which
-10 % of the probes reach with somebody else) and that the way misses. The floor is the time that
-reading the way's bytes takes at the bandwidth measured in the same run (a sum over 512 MB). Memory
-is what the process grew by. NumPy and faiss are held to one thread, since threads that wait for
-each other burn CPU time.
+10 % of the probes reach with somebody else) and that the way misses. The floor is the CPU time that
+reading the way's bytes takes on one core, at the bandwidth that is measured in alternation with the
+ways (the median of sums over 512 MB): others' work, which shares the memory, slows both. Memory is
+what the process grew by. NumPy and faiss are held to one thread, since threads that wait for each
+other burn CPU time.
 
     python benchmarks/search_index.py [--sizes 10000 100000 1000000] [--dims 128 512]
 
@@ -162,7 +163,7 @@ def _compare(source: Any, size: int, path: Path, before: Any, options: argparse.
     probes, mates = source.probes(vectors, max(options.batch, options.probes, options.judged))
     truth = _brute_force(vectors, probes, mates)
     ways = _ways(path, vectors, before, options.most_hnsw)
-    bandwidth = _bandwidth()
+    times, batches, found, bandwidth = _measure(ways, probes, options)
     kind = "random" if isinstance(source, _Random) else "real, extended"
     print(f"{size:,} x {source.dim}, {kind}: {bandwidth / 1e9:.1f} GB/s read on one core; ", end="")
     print(f"file made and written in {written:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
@@ -173,14 +174,14 @@ def _compare(source: Any, size: int, path: Path, before: Any, options: argparse.
         f"equal | found | added FNIR | batch of {options.batch}: CPU ms | wall ms |"
     )
     print("|---|" + "---:|" * 12)
-    times, batches, found = _measure(ways, probes, options)
     for name, way in ways.items():
         print(_line(name, way, times[name], batches[name], found[name], truth, bandwidth))
     print(flush=True)
 
 
 def _measure(ways: dict[str, Way], probes: Vectors, options: argparse.Namespace) -> tuple[Any, ...]:
-    """CPU and wall seconds of single probes and of batches, and what was found, by way."""
+    """CPU and wall seconds of single probes and batches, what was found, by way; bytes a second."""
+    array, read = np.ones(1 << 26, np.int64), list[float]()
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     batches: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     found: dict[str, list[Ids]] = {name: [] for name in ways}
@@ -188,12 +189,14 @@ def _measure(ways: dict[str, Way], probes: Vectors, options: argparse.Namespace)
         way.search(probes[:1])
         found[name] = [way.search(probes[i : i + 64]) for i in range(0, len(probes), 64)]
     for number in range(options.probes):
+        read.append(_timed(np.sum, array)[1])
         for name in ways if number % 2 == 0 else reversed(ways):
             times[name].append(_timed(ways[name].search, probes[number : number + 1])[1:])
     for number in range(options.batches):
         for name in ways if number % 2 == 0 else reversed(ways):
             batches[name].append(_timed(ways[name].search, probes[: options.batch])[1:])
-    return times, batches, {name: np.concatenate(found[name]) for name in ways}
+    answers = {name: np.concatenate(found[name]) for name in ways}
+    return times, batches, answers, array.nbytes / statistics.median(read)
 
 
 def _line(
@@ -341,13 +344,6 @@ def _brute_force(vectors: Vectors, probes: Vectors, mates: Ids) -> Truth:
     stranger = np.where(first, best[:, 1], best[:, 0])
     threshold = np.sort(stranger)[int(0.9 * len(stranger))]
     return Truth(rows[:, :RANK], mates, first & (best[:, 0] >= threshold))
-
-
-def _bandwidth() -> float:
-    """Bytes a second of CPU time that one core reads; the best of five."""
-    array = np.ones(1 << 26, np.int64)
-    spent = [_timed(np.sum, array)[1] for _ in range(5)]
-    return array.nbytes / min(spent)
 
 
 def _timed(run: Callable[..., Any], argument: Any) -> tuple[Any, float, float]:

@@ -120,7 +120,7 @@ def record(options: argparse.Namespace) -> None:
     several = [name for name in names if len(people[name]) >= 3][: options.enrolled]
     strangers = [name for name in names if name not in set(several)][: options.strangers]
     recognizer = Recognizer(righting=(), threads=1)
-    done = _Kept(options.cache)
+    done = _Kept(options.cache, enrolled=options.enrolled)
     with tempfile.TemporaryDirectory() as folder:
         gallery = recognizer.open_gallery(Path(folder) / "nobody.db")
         for kind, chosen in (("mate", several), ("stranger", strangers)):
@@ -153,13 +153,19 @@ def _enrolled(recognizer: Recognizer, photos: Sequence[Any]) -> list[Embeddings]
 class _Kept:
     """Looks on disk, saved now and then, so that a second run costs nothing."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, enrolled: int) -> None:
         self._path = path
         self.rows: dict[str, list[Any]] = defaultdict(list)
         self._done: set[tuple[str, int]] = set()
         self._saved = time.monotonic()
+        self.rows["enrolled_people"] = [enrolled]
         if path.exists():
             stored = np.load(path, allow_pickle=False)
+            # Who is stranger number n follows from how many are enrolled: with another number
+            # somebody enrolled would be taken for a stranger.
+            begun = stored["enrolled_people"].tolist() if "enrolled_people" in stored else None
+            if begun != [enrolled]:
+                raise SystemExit(f"{path} was begun with another --enrolled; give that, or another")
             self.rows = defaultdict(list, {name: list(stored[name]) for name in stored.files})
             told = [str(one).split() for one in self.rows["done"]]
             self._done = {(kind, int(number)) for kind, number in told}

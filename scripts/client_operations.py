@@ -5,6 +5,7 @@ A module for each tag: the answers as dataclasses, and for each operation a func
 """
 
 import json
+import keyword
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ CHANGES_NOTHING = re.compile(
     r"detect|quality|embeddings|/verify$|/crop$|/cluster$|/identify|/search$|audit/verify"
 )
 """Addresses of POST that may be asked twice: of decisions two events are the worst."""
+CARRIED = "Vultus-Position"
+"""A header that clients carry from answer to request by themselves."""
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
 
@@ -122,7 +125,7 @@ class Writer:
     def _function(self, method: str, path: str, operation: dict[str, Any]) -> str:
         name = self._names[method.upper(), path]
         gives = _answer_ref(operation) or _plain_answer(operation)
-        parameters = operation.get("parameters", [])
+        parameters = [p for p in operation.get("parameters", []) if p["name"] != CARRIED]
         in_path = [p["name"] for p in parameters if p["in"] == "path"]
         kinds = {p["name"]: self._kind(p["schema"], given=True) for p in parameters}
         told = {p["name"]: _sentence(p, p["name"]) for p in parameters}
@@ -209,7 +212,8 @@ def _header(name: str, place: str) -> str:
 
 
 def _variable(name: str) -> str:
-    return name.lower().replace("-", "_")
+    plain = name.lower().replace("-", "_")
+    return f"{plain}_" if keyword.iskeyword(plain) else plain
 
 
 def _sentence(schema: dict[str, Any], name: str) -> str:

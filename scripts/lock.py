@@ -29,9 +29,7 @@ def main() -> None:
         python = str(Path(folder) / "bin" / "python")
         install = [python, "-m", "pip", "install", "--quiet"]
         subprocess.run([*install, "--upgrade", "pip", "hatchling", "editables"], check=True)
-        subprocess.run(
-            [*install, "--no-build-isolation", TORCH, f"{ROOT}[dev,server,postgres]"], check=True
-        )
+        subprocess.run([*install, "--no-build-isolation", TORCH, f"{ROOT}[dev]"], check=True)
         frozen = subprocess.run(
             [python, "-m", "pip", "freeze", "--all", "--exclude", "vultus"],
             check=True, capture_output=True, text=True,

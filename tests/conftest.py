@@ -1,13 +1,16 @@
 """What the tests of several folders share: public-domain portraits and a tiny embedder."""
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
+from tests.gallery.stores.postgres.server import OWNER, PASSWORD, SERVICE, Server, running_server
 
 from vultus.core.faces import Image
 from vultus.core.thresholds import Threshold, ThresholdTable
@@ -18,6 +21,9 @@ from vultus.matching.fpir_curves import FpirCurves
 from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
+
+settings.register_profile("vultus", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("vultus")
 
 TINY_DIM = 32
 
@@ -54,6 +60,36 @@ def mirror() -> Path:
     if not folder:
         pytest.skip("needs public model files: set VULTUS_MODELS_MIRROR to their folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A real PostgreSQL server, with a database for galleries; skips the test where none starts."""
+    running = running_server()
+    try:
+        server = running.__enter__()
+    except RuntimeError as error:
+        pytest.skip(f"needs a PostgreSQL server: {error}")
+    try:
+        server.sql(f"CREATE DATABASE faces OWNER {OWNER}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PGPASSWORD", PASSWORD)
+            from vultus.gallery.stores.places import DatabasePlace
+            from vultus.gallery.stores.postgres.schema import upgrade
+
+            place = DatabasePlace(user=OWNER, hosts=server.address, database="faces", gallery=None)
+            upgrade(place, grant=(SERVICE,))
+        yield server
+    finally:
+        running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of a database with tables for galleries, without the gallery's name."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    monkeypatch.setenv("VULTUS_POSTGRES_CONNECTIONS", "6")
+    return f"postgresql://{SERVICE}@{postgres_server.address}/faces"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What can be said of the container without building it."""
+"""What can be said of the container without building it; the guide says how it was run."""
 
 import json
 import re
@@ -60,6 +60,8 @@ def test_the_command_and_its_settings_are_known(
 def test_the_check_of_health_says_whether_it_answers(context: Context) -> None:
     (words,) = re.findall(r"HEALTHCHECK .+? CMD (\[.+?\])\n", _joined())
     _, flag, code = json.loads(words)
+    (composed,) = re.findall(r"test: (\[.+\])$", COMPOSE, re.MULTILINE)
+    assert json.loads(composed) == ["CMD", *json.loads(words)]
     with running(context) as address:
         assert urllib.request.urlopen(f"{address}/health/ready").status == 200
         there = [sys.executable, flag, code.replace("http://127.0.0.1:8000", address)]

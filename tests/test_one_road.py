@@ -58,7 +58,7 @@ def _crops(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["small", pytest.param("arcface-tiny", marks=pytest.mark.slow)])
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(7200)  # of training, on a machine with much else to do
 def test_from_a_recipe_to_an_erased_person(
     recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

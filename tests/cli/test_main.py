@@ -3,13 +3,14 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vultus import __version__
+from vultus.cli.lazy import CommandWithMore
 from vultus.cli.main import commands
 from vultus.cli.output import ExitCode
 from vultus.core.errors import (
@@ -23,6 +24,7 @@ from vultus.core.errors import (
 )
 
 Run = Callable[..., Any]
+ROOT = Path(__file__).parents[2]
 
 
 def test_version(run: Run) -> None:
@@ -121,10 +123,9 @@ def test_output_that_nobody_reads_ends_quietly(arguments: list[str]) -> None:
 
 
 def test_the_exit_codes_are_those_of_the_documentation() -> None:
-    root = Path(__file__).resolve().parents[2]
-    page = (root / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d+) \| \w", page, re.MULTILINE) == [str(int(c)) for c in ExitCode]
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = readme.partition("Exit codes: ")[2].partition("\n\n")[0].partition("<!--")[0]
     assert sorted(map(int, re.findall(r"\b\d+\b", named))) == sorted(ExitCode)
 
@@ -157,6 +158,41 @@ def test_every_command_has_help_and_all_that_answer_once_have_json() -> None:
         options = {flag for parameter in command.params for flag in parameter.opts}
         no_answer = path.startswith("vultus plot ") or path == "vultus serve"
         assert "--json" in options or no_answer, path
+
+
+def _told(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Commands between backticks, with their words; what is filled in later ends them."""
+    for told in re.findall(r"`(vultus [^`]+)`", re.sub(r'"\n\s*f?"', "", text)):
+        yield told, told.split("{")[0].split()[1:]
+
+
+def _wrong(words: list[str]) -> str:
+    """The first of them that is no command or option of the program; empty if all are."""
+    command: Any = commands
+    for word in words:
+        children = getattr(command, "commands", {})
+        own = command.own if isinstance(command, CommandWithMore) else command
+        if word in children:
+            command = children[word]
+        elif word in ("|", ">&-"):  # the shell's
+            return ""
+        elif word.startswith("--"):
+            known = {flag for one in own.params for flag in (*one.opts, *one.secondary_opts)}
+            if word.split("=")[0] not in known | {"--help", "--debug"}:
+                return word
+        elif children and word != "..." and own is command:
+            return word
+    return ""
+
+
+def test_commands_that_are_told_are_there() -> None:
+    n_told = 0
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.*")]:
+        if path.suffix in (".md", ".py", ".json", ".js", ".j2") and path.name != "CHANGELOG.md":
+            for told, words in _told(path.read_text()):
+                assert not (wrong := _wrong(words)), f"{path}: `{told}`: {wrong}"
+                n_told += 1
+    assert n_told > 200
 
 
 HEAVY = ("numpy", "cv2", "PIL", "onnxruntime", "openvino", "onnx", "torch", "scipy", "jinja2")
@@ -227,7 +263,7 @@ def test_the_lazy_names_are_those_of_all() -> None:
 
 
 def test_select_has_one_default_and_the_guide_names_every_command_with_it() -> None:
-    reference = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+    reference = ROOT / "docs" / "reference" / "cli.md"
     guide = reference.parents[1] / "guide" / "detection.md"
     section = guide.read_text(encoding="utf-8").partition("Which face of a photo is meant")[2]
     found = 0

@@ -11,6 +11,7 @@ import pytest
 
 from vultus.client import (
     AsyncClient,
+    BusyError,
     Client,
     ConflictError,
     ForbiddenError,
@@ -18,9 +19,11 @@ from vultus.client import (
     RefusedError,
     Retries,
     UnauthorisedError,
+    UnchangedError,
     UnreachableError,
 )
-from vultus.client.operations import galleries, identify, keys, people, photos
+from vultus.client.operations import events as event_log
+from vultus.client.operations import galleries, identify, keys, people, photos, records
 from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.server.access import Role
@@ -115,6 +118,24 @@ def test_people_page_by_page(client: Client, hopper_jpeg: bytes, collins_jpeg: b
         client.enroll("people", name, [photo], force=True)
     assert [person.name for person in client.people("people", page=1)] == ["Grace", "Eileen"]
     assert client.send(galleries.gallery_told("people")).people == 2
+    pages = list(client.pages(event_log.read_events("people", limit=1)))
+    assert [event.type for page in pages for event in page.events] == ["enrolled", "enrolled"]
+    kept = [
+        entry
+        for page in client.pages(records.read_audit("people", limit=1))
+        for entry in page.entries
+    ]
+    assert [entry.position for entry in kept] == list(range(1, len(kept) + 1))
+    assert len(kept) >= 3
+    with pytest.raises(InputError, match="is none"):
+        list(client.pages(galleries.gallery_told("people")))
+
+
+def test_what_is_known_is_not_sent_again(client: Client) -> None:
+    seen = client.ask(galleries.gallery_told("people"))
+    with pytest.raises(UnchangedError):
+        client.send(galleries.gallery_told("people", if_none_match=seen.etag or ""))
+    assert client.send(galleries.gallery_told("people", if_none_match='"x"')) == seen.value
 
 
 def test_problems_are_errors_of_their_kind(
@@ -192,3 +213,55 @@ def test_it_loads_neither_numpy_nor_a_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def told_positions(*positions: str | None) -> tuple[httpx.MockTransport, list[str | None]]:
+    """Answers with these positions, one after the other; what was asked for with each."""
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("Vultus-Position"))
+        if (told := positions[len(asked) - 1]) is None:
+            code = {"code": "position-not-reached", "detail": "not yet"}
+            return httpx.Response(503, json=code, headers={"Retry-After": "0"})
+        return httpx.Response(200, json={"faces": []}, headers={"Vultus-Position": told})
+
+    return httpx.MockTransport(answer), asked
+
+
+def test_the_position_of_an_answer_goes_with_what_is_asked_next(hopper_jpeg: bytes) -> None:
+    transport, asked = told_positions("7", "5", "9", "3")
+    with Client("http://s", transport=transport) as client:
+        assert client.ask(identify.identify("people", photo=hopper_jpeg)).position == 7
+        client.identify("people", hopper_jpeg)  # another service, that names less
+        client.identify("people", hopper_jpeg)
+        client.identify("others", hopper_jpeg)
+        assert (client.position("people"), client.position("others")) == (9, 3)
+        client.see("others", 8)
+        client.see("others", 2)
+        assert client.position("others") == 8
+    assert asked == [None, "7", "7", None]
+
+
+def test_a_position_that_is_never_reached_is_told_once(hopper_jpeg: bytes) -> None:
+    transport, asked = told_positions("7", None, "8", None, None, "2")
+    with Client("http://s", transport=transport, retries=Retries(most=1)) as client:
+        client.identify("people", hopper_jpeg)
+        client.identify("people", hopper_jpeg)  # asked again, it is there
+        with pytest.raises(BusyError) as told:
+            client.identify("people", hopper_jpeg)
+        assert told.value.code == "position-not-reached"
+        client.identify("people", hopper_jpeg)
+        assert client.position("people") == 2
+    assert asked == [None, "7", "7", "8", "8", None]
+
+
+def test_among_tasks_it_goes_along_too(hopper_jpeg: bytes) -> None:
+    async def work() -> None:
+        async with AsyncClient("http://s", transport=transport) as client:
+            await client.identify("people", hopper_jpeg)
+            await client.identify("people", hopper_jpeg)
+
+    transport, asked = told_positions("7", "8")
+    asyncio.run(work())
+    assert asked == [None, "7"]

@@ -66,7 +66,10 @@ class _Breaking(httpx.BaseTransport):
 
         def lines() -> Iterator[bytes]:
             for position in (first + 1, first + 2):
-                told = {"position": position, "id": "x", "type": "left", "at": "", "data": {}}
+                told = {
+                    "position": position, "id": "x", "type": "left", "at": "", "data": {},
+                    "picture": False,
+                }  # fmt: skip
                 told |= {"source": None, "person": None}
                 yield f"id: {position}\ndata: {json.dumps(told)}\n\n".encode()
             yield b"id: 99\ndata: {"

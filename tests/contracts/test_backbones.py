@@ -19,6 +19,8 @@ NAMES = sorted(BACKBONES)
 
 QUICK: dict[str, dict[str, Any]] = {
     "attention56": {"input_hw": (32, 32)},
+    "edgeface-xs": {"input_hw": (40, 40), "widths": (8, 16, 20, 24), "depths": (1, 2, 2, 2)},
+    "facelivtv2-xs": {"input_hw": (40, 40), "depths": (1, 1, 1, 1), "head_width": 32},
     "facenet-nn1": {"input_hw": (32, 32)},
     "facenet-nn2": {"input_hw": (64, 64)},
     "ghostfacenetv1-2": {"input_hw": (32, 32), "width": 0.5},

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,23 @@ from vultus.gallery.stores.base import (
     GalleryStore,
     ItemRow,
     KeyRow,
+    NextRows,
     PersonRow,
 )
 from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
+from vultus.gallery.stores.glances import By, Glance, glance, keyed_page, keyed_people
+from vultus.gallery.stores.postgres import store as postgres  # noqa: F401 -- registers itself
 
 NOW = "2026-11-30T00:00:00+00:00"
-PLACES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: str(folder / "g.db")}
+PLACES: dict[str, Callable[[Path, pytest.FixtureRequest], str]] = {
+    "sqlite": lambda folder, request: str(folder / "g.db"),
+    "postgres": lambda folder, request: (
+        f"{request.getfixturevalue('postgres_url')}/g{secrets.token_hex(8)}"
+    ),
+}
 """Where a store of that name may make galleries; another store says here where."""
+COPIES = {"sqlite": "sqlite", "postgres": "sqlite"}
+"""Which store opens a backup of one."""
 
 Opener = Callable[[], GalleryStore]
 
@@ -33,7 +43,7 @@ Opener = Callable[[], GalleryStore]
 @pytest.fixture(params=list(GALLERY_STORES))
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens one gallery, made at the first call, as often as it is called."""
-    place = PLACES[request.param](tmp_path)
+    place = PLACES[request.param](tmp_path, request)
     opened: list[GalleryStore] = []
 
     def another() -> GalleryStore:
@@ -107,6 +117,45 @@ def test_people_are_found_by_number_and_tags_after_reopening(opener: Opener) -> 
     assert store.templates(after=bob.id) == []
 
 
+def test_what_is_asked_at_once_is_what_is_asked_one_by_one(store: GalleryStore) -> None:
+    ann = added(store, "ann", external_tag=tag_of("7"), expires_at="2027-01-01", n_faces=2)
+    bob, cid = added(store, "bob"), added(store, "cid", n_faces=1)
+    with store.transaction(write=True):
+        store.set_meta("fact", b"kept")
+        store.set_groups(ann.id, ["day", "night"])
+        store.set_groups(cid.id, ["night"])
+        store.destroy_key(bob.id)
+    seen = glance(store, "fact", when="2027-01-01", groups=["day", "night", "nobody"])
+    assert seen == Glance(
+        position=store.position(),
+        expired=frozenset([ann.id]),
+        fact=b"kept",
+        people_by_faces={0: 1, 1: 1, 2: 1},
+        members=frozenset([ann.id, cid.id]),
+        members_by_faces={1: 1, 2: 1},
+    )
+    assert glance(store, "other", groups=[]).members == frozenset()
+    plain = glance(store, "other", when="2026-12-31")
+    assert (plain.fact, plain.expired, plain.members) == (None, frozenset(), None)
+    people = {row.id: (row, store.key(row.id)) for row in store.people()}
+    assert people[bob.id][1] is None
+    assert [one[0].id for one in keyed_page(store, after=ann.id, limit=5)] == [bob.id, cid.id]
+    assert keyed_page(store, after=0, limit=2) == [people[ann.id], people[bob.id]]
+    assert keyed_page(store, after=cid.id, limit=2) == []
+    ways: tuple[tuple[By, Sequence[int] | Sequence[bytes]], ...] = (
+        ("id", [cid.id, 99, ann.id, bob.id]),
+        ("uid", [ann.uid, bytes(16), bob.uid, cid.uid]),
+        ("name", [tag_of("cid"), tag_of("eve"), tag_of("ann"), tag_of("bob")]),
+    )
+    for by, values in ways:
+        assert {row.id: (row, key) for row, key in keyed_people(store, by, values)} == people
+        assert keyed_people(store, by, []) == []
+    assert keyed_people(store, "external", [tag_of("8"), tag_of("7")]) == [people[ann.id]]
+    with store.transaction(write=True):  # and of what is not kept yet
+        store.erase_person(ann.id, before=b"")
+        assert glance(store, "fact", when="2027-01-01").expired == frozenset()
+
+
 def test_a_tag_belongs_to_one_person(store: GalleryStore) -> None:
     added(store, "ann", external_tag=tag_of("7"))
     with pytest.raises(GalleryError):
@@ -173,6 +222,70 @@ def test_faces_are_counted_by_whom_they_belong_to(store: GalleryStore) -> None:
         with pytest.raises((GalleryError, InputError)), store.transaction(write=True):
             fails()
     assert store.people_by_faces() == {3: 1}
+    assert store.check() == []
+
+
+def test_many_are_taken_over_at_once(store: GalleryStore) -> None:
+    ann, bob, cid = (added(store, name, n_faces=2) for name in ("ann", "bob", "cid"))
+    start = store.position()
+    with store.transaction(write=True):
+        store.take_over([])
+        store.take_over(
+            [
+                NextRows(
+                    person_id=ann.id,
+                    record=b"new",
+                    faces={1: b"one", 4: b"four", 5: b"five"},
+                    gone=[0],
+                    template=b"other",
+                    before=b"was",
+                ),
+                NextRows(
+                    person_id=bob.id, record=b"b", faces={}, gone=[0, 1], template=None, before=b"x"
+                ),
+            ]
+        )
+    assert [(face.number, face.body) for face in store.faces(ann.id)] == [
+        (1, b"one"),
+        (4, b"four"),
+        (5, b"five"),
+    ]
+    assert store.person(ann.id) == dataclasses.replace(ann, record=b"new", n_faces=3)
+    assert store.person(bob.id) == dataclasses.replace(bob, record=b"b", n_faces=0)
+    assert store.person(cid.id) == cid
+    row = store.template(ann.id)
+    assert row is not None
+    assert row.body == b"other"
+    assert store.template(bob.id) is None
+    assert store.people_by_faces() == {0: 1, 2: 1, 3: 1}
+    told = store.changes(start) or []
+    assert [(change.person_id, change.before) for change in told] == [
+        (ann.id, b"was"),
+        (bob.id, b"x"),
+    ]
+    assert store.check() == []
+    nobody = NextRows(person_id=99, record=b"", faces={}, gone=[], template=None, before=b"")
+    with pytest.raises(InputError, match="no person"), store.transaction(write=True):
+        store.take_over([nobody])
+
+
+def test_all_items_of_a_kind_are_deleted_at_once(store: GalleryStore) -> None:
+    ann = added(store, "ann")
+    with store.transaction(write=True):
+        own = store.add_key(b"o" * 16, secrets.token_bytes(60))
+        stranger = store.add_item(item(own, "review"))
+        store.add_item(item(ann.id, "review"))
+        crop = store.add_item(item(ann.id, "crop"))
+        store.add_event(event(1, stranger))
+        store.add_event(event(2, crop))
+    with store.transaction(write=True):
+        assert store.delete_items("review") == 2
+        assert store.delete_items("review") == 0
+    assert [row.id for row in store.items()] == [row.id for row in store.items("crop")] == [crop]
+    assert [row.position for row in store.events()] == [2]
+    assert store.key(own) is None
+    assert store.key(ann.id) is not None
+    assert store.scrub()
     assert store.check() == []
 
 
@@ -491,7 +604,7 @@ def test_a_backup_holds_what_was_there_and_is_for_its_owner_only(
     with pytest.raises(OSError, match="exists"):
         store.backup(place)
     name = next(name for name in GALLERY_STORES if type(store) is GALLERY_STORES.get(name))
-    copy = GALLERY_STORES.create(name, location=str(place))
+    copy = GALLERY_STORES.create(COPIES[name], location=str(place))
     assert copy.people() == [ann]
     assert copy.faces(ann.id) == store.faces(ann.id)
     assert copy.check() == []

@@ -21,6 +21,19 @@ def test_at_fmr_never_exceeds_what_was_asked() -> None:
     assert TABLE.at_fmr(1).similarity == 0.3
 
 
+def test_a_decade_is_the_mean_step_to_a_tenth_of_the_rate() -> None:
+    assert TABLE.per_decade() == pytest.approx(0.1)
+    wider = (
+        Threshold(0.1, fmr=0.1, n_impostor=100_000),  # steep where rates are high: left out
+        Threshold(0.3, fmr=1e-2, n_impostor=100_000),
+        Threshold(0.36, fmr=1e-3, n_impostor=100_000),
+        Threshold(0.9, fmr=1e-6, n_impostor=1_000_000, n_false=0, fmr_by_tail=1e-7, origin="tail"),
+    )
+    assert ThresholdTable(wider).per_decade() == pytest.approx(0.06)
+    assert ThresholdTable(wider[:2]).per_decade() is None
+    assert ThresholdTable().per_decade() is None
+
+
 def test_what_was_not_measured_is_refused_with_a_way_out() -> None:
     with pytest.raises(CalibrationError, match=r"fmr=0\.0001.*calibrate"):
         TABLE.at_fmr(1e-5)
@@ -116,3 +129,13 @@ def test_what_a_search_gives_is_told_in_words() -> None:
         str(rates)
         == "FPIR 0.01 (at most 0.018); misses 19% (up to 46%) of the enrolled, people of a set"
     )
+
+
+def test_a_raised_threshold_states_what_it_stated_and_ends_at_one() -> None:
+    rule = Threshold(0.4, fmr=1e-3, n_impostor=10_000)
+    raised = rule.raised(0.25)
+    assert (raised.similarity, raised.fmr, raised.n_impostor) == (0.65, 1e-3, 10_000)
+    assert rule.raised(0.9).similarity == 1.0
+    assert rule.raised(0) == rule
+    with pytest.raises(InputError, match="by must be"):
+        rule.raised(-0.1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.liveness.conftest import prepared, recipe, site, trained  # noqa: F401
 
 from vultus.export import parity
 from vultus.training.recipe.recipe import Recipe

@@ -157,6 +157,20 @@ def test_an_erasure_that_was_noted_and_not_done_is_done_at_the_next_opening(
         assert gallery.check() == []
 
 
+def test_an_erasure_that_was_noted_and_not_done_is_done_by_the_next_who_erases(
+    tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    path = tmp_path / "people.db"
+    with Gallery.open(path, space=space) as gallery:
+        for person, name in enumerate(("Ann", "Bob", "Cid")):
+            gallery.enroll(name, photos_of(person))
+        noted = bytes.fromhex(gallery.person("Bob").uid)
+        gallery.opened.erasures.append(noted, at=AT, digest=DIGEST)  # and its process is killed
+        gallery.remove("Ann")
+        assert [person.identity for person in gallery.people()] == ["Cid"]
+        assert gallery.check() == []
+
+
 def test_nobody_is_erased_when_it_cannot_be_noted(
     tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
 ) -> None:

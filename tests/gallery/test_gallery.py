@@ -188,6 +188,10 @@ def test_fpir_is_turned_into_a_threshold_for_the_gallerys_size(
         assert (by_hand.threshold.similarity, by_hand.fpir) == (0.0, None)
         with pytest.raises(InputError, match="fpir must be"):
             gallery.identify(photos_of(0), threshold=Threshold(0.0), fpir=1.0)
+        by_rule = gallery.identify(
+            photos_of(0), threshold=lambda people: Threshold(0.1 * people[1])
+        )[0]
+        assert (by_rule.threshold, by_rule.gallery_size) == (Threshold(0.1 * 6), 6)
 
 
 def test_among_some_groups_others_are_not_found_and_the_threshold_follows_their_number(
@@ -210,6 +214,18 @@ def test_among_some_groups_others_are_not_found_and_the_threshold_follows_their_
         assert len(gallery.search(photos_of(1), rank=9)[0]) == 6  # the other view stays
         with pytest.raises(InputError, match=r"is in a group 'staf'.*staff"):
             gallery.among(["staf"])
+
+
+def test_people_are_told_apart_by_ids_that_are_asked_for_at_once(
+    path: Path, space: EmbeddingSpace, photos_of: PhotosOf
+) -> None:
+    with Gallery.open(path, space=space) as gallery:
+        for person in range(3):
+            gallery.enroll(f"person {person}", photos_of(person))
+        known = {person.identity: person.uid for person in gallery.people()}
+        assert gallery.uids([*known, "nobody"]) == known
+        gallery.remove("person 1")
+        assert set(gallery.uids(list(known))) == {"person 0", "person 2"}
 
 
 def test_another_space_is_refused_with_a_way_out(
@@ -334,7 +350,7 @@ def test_altered_rows_are_noticed(
 def test_what_stands_beside_a_sealed_record_must_say_the_same(
     path: Path, space: EmbeddingSpace, photos_of: PhotosOf, damage: str
 ) -> None:
-    details = PersonDetails(external_id="7", retain_until="2027-01-01")
+    details = PersonDetails(external_id="7", retain_until="2097-01-01")
     with Gallery.open(path, space=space) as gallery:
         gallery.enroll("Ann", photos_of(1), details=details)
         gallery.enroll("Bob", photos_of(2))
@@ -437,7 +453,7 @@ def test_the_same_photo_but_for_rounding_adds_nothing(
 def test_what_is_noted_of_a_person_is_told_and_found_by(
     path: Path, space: EmbeddingSpace, photos_of: PhotosOf
 ) -> None:
-    consent = Consent(given_at="2026-11-30", purpose="access", until="2027-11-30")
+    consent = Consent(given_at="2026-11-30", purpose="access", until="2097-11-30")
     details = PersonDetails(external_id="4711", groups=["staff", "night"], consent=consent)
     with Gallery.open(path, space=space, actor="door 3") as gallery:
         gallery.enroll("Ann", photos_of(1, 2), details=details)
@@ -459,7 +475,7 @@ def test_what_is_noted_of_a_person_is_told_and_found_by(
             "groups": ("staff",),
             "consent": dataclasses.asdict(consent),
             "retain_until": None,
-            "expires_at": "2027-11-30T00:00:00+00:00",
+            "expires_at": "2097-11-30T00:00:00+00:00",
         }
         entries = [(e.entry.actor, e.entry.action) for e in gallery.audit.entries()]
         actions = ["create", "enroll", "enroll", "note", "rename"]
@@ -617,9 +633,9 @@ def test_who_is_expected_is_enrolled_and_nobody_else(
 def test_what_was_noted_can_be_taken_back(
     tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf
 ) -> None:
-    consent = Consent(given_at="2026-01-01", purpose="door", until="2027-01-01")
+    consent = Consent(given_at="2026-01-01", purpose="door", until="2097-01-01")
     with Gallery.open(tmp_path / "people.db", space=space) as gallery:
-        details = PersonDetails(external_id="1", consent=consent, retain_until="2027-01-01")
+        details = PersonDetails(external_id="1", consent=consent, retain_until="2097-01-01")
         gallery.enroll("Ann", photos_of(0, 1), details=details)
         gallery.note("Ann", PersonDetails(external_id="", consent="", retain_until=""))
         ann = gallery.person("Ann")
@@ -635,8 +651,9 @@ def test_metadata_that_is_no_text_is_refused_where_it_is_given() -> None:
     deep: dict[str, object] = {}
     for _ in range(5000):
         deep = {"a": deep}
-    with pytest.raises(InputError, match="must be a dict that is JSON"):
-        PersonDetails(metadata=deep)
+    for far in (deep, {"a": (deep,)}):
+        with pytest.raises(InputError, match="must be nested 32 deep at most"):
+            PersonDetails(metadata=far)
     nested: dict[str, object] = {"a": [1]}
     for _ in range(30):
         nested = {"a": [], "b": nested}

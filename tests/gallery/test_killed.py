@@ -1,15 +1,14 @@
 """Nothing acknowledged is lost, and nothing is half done, when a process is killed."""
 
-import multiprocessing
 import os
 import shutil
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.gallery.killing import killed_at
 from tests.gallery.rounds import rounds
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
@@ -46,27 +45,9 @@ def kill(
     work: Work, path: Path, first: int, key: MasterKey | None, rng: np.random.Generator
 ) -> int:
     """Let a process work from a person on, and kill it; gives the last person acknowledged."""
-    # Started of a process that has imported everything: a thousand rounds take minutes.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vultus.gallery.gallery", "numpy"])
-    here, there = context.Pipe(duplex=False)
-    child = context.Process(target=work, args=(str(path), first, key, there))
-    child.start()
-    there.close()
-    last = first - 1
-    try:
-        for _ in range(int(rng.integers(1, 8))):
-            last = here.recv()
-        time.sleep(float(rng.uniform(0, 0.02)))
-        child.kill()
-        while True:
-            last = here.recv()  # what was told before the kill
-    except EOFError:
-        pass
-    child.join()
-    here.close()
-    assert child.exitcode == -9
-    return last
+    preload = "vultus.gallery.gallery"
+    given = (str(path), first, key)
+    return killed_at(work, *given, start=first - 1, most=7, preload=preload, rng=rng)
 
 
 def people_of(path: Path, key: MasterKey | None) -> list[tuple[str, int]]:

@@ -99,11 +99,26 @@ def test_a_caption_longer_than_the_photo_and_several_lines_are_cut() -> None:
 
 
 def test_without_a_system_font_accents_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "_system_font", lambda size_px: None)
+    monkeypatch.setattr(draw, "_system_fonts", lambda size_px: ())
+    draw._set_in.cache_clear()
     face = faces_at((50, 50, 90, 90))
     accented = draw_faces(GROUNDS["white"], face, captions=["Zoë Müller 日"])
     plain = draw_faces(GROUNDS["white"], face, captions=["Zoe Muller ?"])
     np.testing.assert_array_equal(accented, plain)
+
+
+def test_a_name_is_set_in_a_font_that_has_its_letters() -> None:
+    fonts = draw._system_fonts(14)
+    if not fonts:
+        pytest.skip("no usual font of the system is installed")
+    draw._set_in.cache_clear()
+    font, line = draw._set_in("Ada 0.93", 14)
+    assert (font, line) == (fonts[0], "Ada 0.93")
+    # A letter that no font has becomes a mark that can be read, never an empty box.
+    assert draw._set_in("Ada \U0010fffe", 14)[1] == "Ada ?"
+    _, chinese = draw._set_in("祖冲之 0.93", 14)
+    has = [bytes(one.getmask("祖")) != bytes(one.getmask(draw._NO_GLYPH)) for one in fonts]
+    assert chinese == ("祖冲之 0.93" if any(has) else "??? 0.93")
 
 
 def test_a_wrong_number_of_captions_and_a_wrong_image_are_refused() -> None:

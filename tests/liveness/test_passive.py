@@ -5,20 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.liveness.fakes import ByBrightness, by_brightness
+from tests.liveness.fakes import ByBrightness, by_brightness, write_network
 
-from vultus.core.errors import ConfigError, InputError, ModelNotFoundError
+from vultus.core.errors import ConfigError, InputError, ModelError, ModelNotFoundError
 from vultus.core.faces import Faces, Image
+from vultus.core.liveness_threshold import LivenessThreshold, SpeciesRate
 from vultus.detection.base import open_detector
 from vultus.export.minifasnet import import_weights
 from vultus.liveness.passive import (
     UNMEASURED,
     PassiveLiveness,
     context_of,
+    network_digests,
     open_passive_liveness,
     site_threshold_path,
 )
-from vultus.liveness.signal import LivenessFile, LivenessThreshold
+from vultus.liveness.signal import LivenessFile
 from vultus.models.store import ModelStore
 
 
@@ -128,3 +130,48 @@ def test_the_published_networks_judge_by_a_sites_own_threshold(
     with pytest.raises(ConfigError, match="measure it anew"):
         open_passive_liveness(store=store)
     assert open_passive_liveness(store=store, threshold=0.2).threshold.score == 0.2
+
+
+def test_a_file_with_its_card_judges_by_the_cards_threshold(tmp_path: Path) -> None:
+    rule = LivenessThreshold(
+        score=0.6,
+        apcer=0.1,
+        species="print",
+        n_attacks=10,
+        by_species=(SpeciesRate(name="print", n_passed=1, n=10, low=0.02, high=0.4),),
+    )
+    file = write_network(tmp_path / "mine.onnx", threshold=rule)
+    for named in ([file], [str(file)]):
+        assert open_passive_liveness(named).threshold == rule
+    dark, bright = open_passive_liveness([file]).judge(
+        two_halves(), faces((10.0, 10, 110, 110), (290.0, 10, 390, 110))
+    )
+    assert (dark.verdict, bright.verdict) == ("attack suspected", "no attack seen")
+    assert set(bright.networks) == {"mine"}
+
+
+def test_the_sites_threshold_of_a_file_lies_beside_it(tmp_path: Path) -> None:
+    file = write_network(tmp_path / "mine.onnx", threshold=LivenessThreshold(score=0.6))
+    store = ModelStore(tmp_path / "store", mirror=[])
+    place = site_threshold_path(store, [file])
+    assert place == tmp_path / "mine.liveness.json"
+    own = LivenessThreshold(score=0.9, origin="here")
+    LivenessFile(networks=network_digests(store, [file]), threshold=own, created="now").save(place)
+    assert open_passive_liveness([file], store=store).threshold == own
+    write_network(file, size=32)
+    with pytest.raises(ConfigError, match="measure it anew"):
+        open_passive_liveness([file], store=store)
+
+
+def test_files_that_are_no_passive_look_are_refused(tmp_path: Path) -> None:
+    file = write_network(tmp_path / "mine.onnx")
+    assert open_passive_liveness([file]).threshold == UNMEASURED
+    with pytest.raises(InputError, match="must differ, got 'mine' twice"):
+        open_passive_liveness([file, file])
+    with pytest.raises(ModelError, match=r"probabilities \(b, 2\) or \(b, 3\)"):
+        open_passive_liveness([write_network(tmp_path / "five.onnx", classes=5)])
+    with pytest.raises(ModelNotFoundError, match="no model file at"):
+        open_passive_liveness([tmp_path / "none.onnx"])
+    file.with_suffix(".toml").unlink()
+    with pytest.raises(ModelError, match="no model card is known"):
+        open_passive_liveness([file])

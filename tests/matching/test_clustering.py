@@ -193,3 +193,30 @@ def test_five_thousand_faces_take_seconds() -> None:
     faces = people(600, 5000, spread=0.5, seed=1)
     labels = cluster(faces, threshold=Threshold(0.4)).labels
     assert 400 < labels.max() < 1200
+
+
+def raised(*values: float) -> npt.NDArray[np.float32]:
+    return np.array(values, np.float32)
+
+
+def test_two_doubtful_faces_need_more_and_a_sure_one_needs_no_more() -> None:
+    faces, rule = on_circle(0, 40, 80), Threshold(0.7)  # neighbours at 0.77
+    assert partition(cluster(faces[:2], threshold=rule).labels) == {frozenset({0, 1})}
+    apart = cluster(faces[:2], threshold=rule, raised=raised(0.2, 0.1))
+    assert partition(apart.labels) == {frozenset({0}), frozenset({1})}
+    for less in (raised(0.2, 0), raised(0.05, 0.2), raised(0, 0)):
+        found = cluster(faces[:2], threshold=rule, raised=less)
+        assert partition(found.labels) == {frozenset({0, 1})}
+    found = cluster(faces, threshold=rule, raised=raised(0.2, 0.2, 0))
+    assert partition(found.labels) == {frozenset({0}), frozenset({1, 2})}
+
+
+def test_doubt_is_that_of_the_surest_face_of_those_tied() -> None:
+    faces, rule = on_circle(0, 1, 40), Threshold(0.7)
+    tied: list[tuple[int, int]] = [(0, 1)]
+    one_sure = cluster(faces, threshold=rule, must_link=tied, raised=raised(0, 0.2, 0.2))
+    assert one_sure.n_clusters == 1
+    none_sure = cluster(faces, threshold=rule, must_link=tied, raised=raised(0.2, 0.2, 0.2))
+    assert none_sure.n_clusters == 2
+    with pytest.raises(InputError, match="raised"):
+        cluster(faces, threshold=rule, raised=raised(0.1))

@@ -149,6 +149,11 @@ def test_a_followed_tail_carries_thirty_times_more_and_no_more() -> None:
         RATES.threshold(0.01, people_by_photos={1: 1_000_000})
     with pytest.raises(CalibrationError, match="takes a calibration on 4,473 people"):
         followed.threshold(0.01, people_by_photos={1: 1_000_000})
+    # To give three of four strangers a name is no advice.
+    for size, advised in ((5_000_000, True), (15_000_000, False)):
+        with pytest.raises(CalibrationError, match="takes a calibration on") as refused:
+            followed.threshold(0.01, people_by_photos={1: size})
+        assert ("ask for that" in str(refused.value)) == advised
 
 
 @pytest.mark.parametrize("fpir", [5e-324, 1e-310, 1e-300, 1e-160, 1e-17])

@@ -42,7 +42,8 @@ def known(cache: FaceCache, *names: str, space: EmbeddingSpace = SPACE) -> list[
 def gallery(tmp_path: Path) -> Gallery:
     opened = Gallery.open(tmp_path / "g.db", space=SPACE)
     opened.enroll("Ann", Embeddings.concatenate([photo(1), photo(1)]))
-    opened.enroll("Bob", photo(2), details=PersonDetails(retain_until="2020-01-01"))
+    opened.enroll("Bob", photo(2))
+    opened.note("Bob", PersonDetails(retain_until="2020-01-01"))
     return opened
 
 

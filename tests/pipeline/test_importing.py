@@ -14,7 +14,7 @@ from vultus.core.errors import InputError
 from vultus.core.faces import Image
 from vultus.gallery.gallery import Gallery
 from vultus.image.io import write_image
-from vultus.pipeline.importing import import_people, read_table
+from vultus.pipeline.importing import import_people
 from vultus.pipeline.recognizer import Recognizer
 
 GRACE, EILEEN = "Grace Hopper", "Eileen Collins"
@@ -94,7 +94,7 @@ def test_a_table_brings_notes_and_metadata(
     table = tmp_path / "staff.csv"
     table.write_text(
         "photo,name,external_id,groups,consent,consent_until,desk\n"
-        f"{photo},{GRACE},17,navy;board,access,2030-01-01,4\n"
+        f"{photo},{GRACE},17,navy;board,access,2090-01-01,4\n"
         f"{photo},{GRACE},,,,,\n"
         f'"{other}","{EILEEN}",,,,,\n'
         f"missing.jpg,Ada,,,,,\n",
@@ -109,9 +109,11 @@ def test_a_table_brings_notes_and_metadata(
             *("17", ("board", "navy")),
             {"desk": "4"},
         )
-        assert grace.expires_at == "2030-01-01T00:00:00+00:00"
+        assert grace.expires_at == "2090-01-01T00:00:00+00:00"
         # Run again on another day, it does not say that the consent was given then.
-        monkeypatch.setattr("vultus.pipeline.importing.now", lambda: "2031-01-01T00:00:00+00:00")
+        monkeypatch.setattr(
+            "vultus.pipeline.people_source.now", lambda: "2029-01-01T00:00:00+00:00"
+        )
         import_people(recognizer, gallery, table)
         assert gallery.person(GRACE).consent == grace.consent
         # Notes that were changed in the table are noted, though no photo is new.
@@ -121,26 +123,23 @@ def test_a_table_brings_notes_and_metadata(
         assert gallery.person(GRACE).groups == ("retired",)
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("foto,name\na.jpg,A\n", "must have a column 'photo'"),
-        ("", "it has none"),
-        ("photo,name\na.jpg\n", "line 2: a line must have as many fields"),
-        ("photo,name\na.jpg,A,B\n", "line 2: a line must have as many fields"),
-        ("photo,name\n,A\n", "line 2: photo must name a file"),
-        ("photo,name\na.jpg,\n", "line 2: identity must have 1 to 200"),
-        ("photo,name,desk\na.jpg,A,1\nb.jpg,A,2\n", "line 3: desk of 'A' must be the same"),
-        ("photo,name,retain_until\na.jpg,A,soon\n", "'A': retain_until must be a time"),
-        ("photo,name,consent_until\na.jpg,A,2030-01-01\n", "consent must say"),
-        ('photo,name\n"a.jpg,A\n', "cannot be read as CSV"),
-    ],
-)
-def test_what_is_wrong_with_a_table_is_said_by_line(tmp_path: Path, text: str, why: str) -> None:
+def test_whose_consent_is_over_is_left_out_and_others_come(
+    recognizer: Recognizer, staff: Path, tmp_path: Path
+) -> None:
     table = tmp_path / "staff.csv"
-    table.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=why.replace("(", r"\(")):
-        read_table(table)
+    table.write_text(
+        "photo,name,consent,consent_until,retain_until\n"
+        f"staff/{GRACE}/0.png,{GRACE},door,,2019-06-01\n"
+        f"staff/{EILEEN}/0.png,{EILEEN},door,,\n"
+        f"staff/{GRACE}/0.png,Ada,door,2019-06-01,\n",
+        encoding="utf-8",
+    )
+    with recognizer.open_gallery(tmp_path / "g.db") as gallery:
+        done = import_people(recognizer, gallery, table)
+        assert [(p.identity, p.added) for p in done.people] == [(GRACE, 0), (EILEEN, 1), ("Ada", 0)]
+        over = "of somebody whose consent or time is over"
+        assert [photo["reason"] for photo in done.left_out] == [over, over]
+        assert [person.identity for person in gallery.people()] == [EILEEN]
 
 
 def test_a_source_that_is_none_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:

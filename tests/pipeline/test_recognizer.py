@@ -15,6 +15,7 @@ from vultus.core.errors import (
     GallerySpaceError,
     ImageError,
     InputError,
+    LivenessError,
     ModelNotFoundError,
     NoFaceError,
     QualityError,
@@ -27,6 +28,7 @@ from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.embedding.embedder import Committee, Embedder, open_embedder
 from vultus.gallery.gallery import Gallery
 from vultus.image.io import write_image
+from vultus.liveness.session.proof import LiveProof, make_token
 from vultus.matching.calibration import Calibration
 from vultus.models.committee import Member
 from vultus.models.store import ModelStore
@@ -338,6 +340,7 @@ def test_a_gallery_alone_decides_as_the_recognizer_does(
     for fpir in (0.0075, 0.007, 0.005):  # measured, by formula, of the card
         rule = gallery.threshold(table, calibration=site, fpir=fpir)
         assert rule == recognizer.gallery_threshold(gallery, fpir=fpir)
+        assert rule == recognizer.gallery_rule(fpir=fpir)(gallery.people_by_photos)
         [answer] = gallery.identify(probe, threshold=rule, fpir=fpir)
         assert (answer.threshold, answer.fpir) == (rule, fpir)
     rule = gallery.threshold(ThresholdTable(), calibration=site, fpir=0.0075)
@@ -482,16 +485,19 @@ def test_a_face_suspected_of_an_attack_is_refused_wherever_photos_are_judged(
 ) -> None:
     recognizer = Recognizer(embedder=tiny_embedder, liveness=by_brightness(0.25))
     dim = np.asarray(hopper * 0.3, np.uint8)
-    assert recognizer.verify(hopper, hopper, threshold=0.5, require_live=True).same_person
-    with pytest.raises(QualityError, match="a presentation attack is suspected"):
+    answer = recognizer.verify(hopper, hopper, threshold=0.5, require_live=True)
+    assert answer.same_person
+    assert [signal.verdict for signal in answer.liveness] == ["no attack seen"] * 2
+    assert answer.to_dict()["liveness"][0]["threshold"]["score"] == 0.25
+    with pytest.raises(LivenessError, match="a presentation attack is suspected"):
         recognizer.verify(hopper, dim, threshold=0.5)
-    with pytest.raises(QualityError, match="a presentation attack is suspected"):
+    with pytest.raises(LivenessError, match="a presentation attack is suspected"):
         recognizer.embed_face(dim)
     with Gallery.open(tmp_path / "people.db", space=tiny_embedder.space) as gallery:
         recognizer.enroll(gallery, "Grace", [hopper])
-        (answer,) = recognizer.identify(dim, gallery, threshold=0.5)
-        assert answer.identity is None
-        assert "a presentation attack is suspected" in answer.refusal[-1]
+        (found,) = recognizer.identify(dim, gallery, threshold=0.5)
+        assert found.identity is None
+        assert "a presentation attack is suspected" in found.refusal[-1]
         with pytest.raises(QualityError, match="a presentation attack is suspected"):
             recognizer.enroll(gallery, "Grace", [dim])
 
@@ -511,3 +517,29 @@ def test_require_live_asks_for_the_usual_networks(
     with pytest.raises(QualityError, match="a presentation attack is suspected"):
         fresh.verify(hopper, hopper // 4, threshold=0.5, require_live=True)
     assert fresh.verify(hopper, hopper // 4, threshold=-1).same_person  # not asked, not looked
+
+
+def test_a_decision_may_demand_the_person_of_an_accepted_session(
+    tiny_embedder: Embedder, hopper: Image, collins: Image, tmp_path: Path
+) -> None:
+    recognizer = Recognizer(embedder=tiny_embedder, threads=1)
+    key = b"k" * 32
+
+    def proof(face: Embeddings, *, now_s: float | None = None) -> LiveProof:
+        token = make_token(face, key=key, session="s1", now_s=now_s)
+        return LiveProof(token=token, embeddings=face, key=key)
+
+    grace, other = recognizer.embed_face(hopper), recognizer.embed_face(collins)
+    mine, theirs = proof(grace), proof(other)
+    assert recognizer.verify(hopper, hopper, threshold=0.5, live_session=mine).same_person
+    with pytest.raises(QualityError, match="not the person of the liveness session"):
+        recognizer.verify(hopper, hopper, threshold=0.5, live_session=theirs)
+    with pytest.raises(QualityError, match="expired"):
+        recognizer.verify(hopper, hopper, live_session=proof(grace, now_s=0))
+    with Gallery.open(tmp_path / "people.db", space=tiny_embedder.space) as gallery:
+        recognizer.enroll(gallery, "Grace", [hopper])
+        (found,) = recognizer.identify(hopper, gallery, threshold=0.5, live_session=mine)
+        assert found.identity == "Grace"
+        (found,) = recognizer.identify(hopper, gallery, threshold=0.5, live_session=theirs)
+        assert found.identity is None
+        assert "not the person of the liveness session" in found.refusal[-1]

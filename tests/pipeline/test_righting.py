@@ -27,7 +27,7 @@ def upright(recognizer: Recognizer, hopper: Image) -> AnalysedPhoto:
 
 
 def reader(
-    recognizer: Recognizer, trusted: Callable[[Image], float], **options: bool
+    recognizer: Recognizer, trusted: Callable[[Image], float], **options: Any
 ) -> tuple[Reader, list[int]]:
     """One that trusts photos by their pixels, and counts what it was asked for."""
     detections: list[int] = []
@@ -130,6 +130,27 @@ def test_nothing_is_tried_on_a_photo_that_is_trusted(
     one, detections = reader(recognizer, lambda _: 0.5)
     assert one.righted(upright) is upright
     assert detections == []
+
+
+@pytest.mark.parametrize(("there", "righted"), [(0.9, True), (0.3, False), (0.2, False)])
+def test_a_doubtful_photo_that_seems_stretched_is_tried_at_other_widths_alone(
+    recognizer: Recognizer, hopper: Image, there: float, righted: bool
+) -> None:
+    high, wide = hopper.shape[:2]
+    image = np.asarray(cv2.resize(hopper, (round(wide * 1.5), high)), np.uint8)
+
+    def trusted(seen: Image) -> float:
+        return there if abs(seen.shape[1] - wide) < 2 else 0.3 * float(seen is image)
+
+    one, detections = reader(recognizer, trusted, doubtful=0.6)
+    before = seeming(stored(recognizer, image), "stretched wide", 1.5)
+    found = one.righted(before)
+    assert found.righting == (Righting(width=1.5) if righted else Righting())
+    assert (found is before) != righted
+    assert detections == []  # no turn is tried
+    assert one.righted(seeming(before, "noise")).righting == Righting()
+    surely, _ = reader(recognizer, lambda _: 0.6, doubtful=0.6)
+    assert surely.righted(before) is before
 
 
 def test_a_photo_that_nothing_helps_stays_as_it_is_after_a_bounded_search(

@@ -8,11 +8,14 @@ import pytest
 
 from vultus.core.errors import ConfigError, ModelError, ModelNotFoundError
 from vultus.core.faces import Image
+from vultus.core.thresholds import Threshold
 from vultus.data.damage import KINDS
+from vultus.image.io import write_image
 from vultus.models.built_in import built_in_cards
 from vultus.models.cards import ModelCard, TrustFile
 from vultus.models.digest import sha256_file
 from vultus.models.store import ModelStore
+from vultus.pipeline.grouping import group_photos
 from vultus.pipeline.photos import Righting
 from vultus.pipeline.recognizer import Recognizer
 from vultus.pipeline.trust_head import (
@@ -180,6 +183,54 @@ def test_a_recogniser_refuses_with_the_reason_and_rights_what_it_can(
     assert trusted.righting == Righting()
 
 
+def test_two_doubtful_photos_need_more_similarity_to_be_one_person(
+    tiny_model: Path, hopper: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path))
+    card = ModelCard.from_file(tiny_model.with_suffix(".toml"))
+    path = ModelStore().trust_path(card.name)
+    path.parent.mkdir(parents=True)
+    save_trust_head(path, head(card, midpoint=50.0, min_trust=0.2))
+    good = Recognizer(embedder=tiny_model, threads=1).verify(hopper, hopper, threshold=0.6)
+    assert (good.threshold.similarity, good.notes) == (0.6, ())
+
+    save_trust_head(path, head(card, midpoint=0.0, width=10.0, min_trust=0.2))
+    doubtful = Recognizer(embedder=tiny_model, threads=1)
+    found = next(doubtful.analyse([hopper])).quality.trust
+    assert found is not None
+    trust = float(found[0])
+    assert 0.2 < trust < 0.71
+    answer = doubtful.verify(hopper, hopper, threshold=0.6)
+    step = 0.15 * 0.075 / 0.09  # its thresholds of FMR 1e-2 to 1e-4 lie closer than usual
+    raised = step * np.log(10 * 0.25 / (trust / (1 - trust)))
+    assert answer.threshold.similarity == pytest.approx(0.6 + raised, abs=1e-4)
+    assert answer.notes[0].startswith(f"both faces are doubtful (trust {trust:.2f} and {trust:.2f}")
+    off = Recognizer(embedder=tiny_model, threads=1, gate=QualityGate(doubt_step=0))
+    assert off.verify(hopper, hopper, threshold=0.6).threshold.similarity == 0.6
+
+
+def test_two_doubtful_photos_are_not_grouped_by_what_spoiled_them(
+    tiny_model: Path, hopper: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path / "home"))
+    card = ModelCard.from_file(tiny_model.with_suffix(".toml"))
+    path = ModelStore().trust_path(card.name)
+    path.parent.mkdir(parents=True)
+    photos = [tmp_path / "a.png", tmp_path / "b.png"]
+    for photo, image in zip(photos, (hopper, hopper[:, ::-1]), strict=True):
+        write_image(photo, image)
+    pair = Recognizer(embedder=tiny_model, threads=1, gate=None).verify(*photos, threshold=0.5)
+    between = Threshold(pair.similarity - 0.02)
+    counts = {}
+    for midpoint in (50.0, 0.0):
+        save_trust_head(path, head(card, midpoint=midpoint, width=10.0, min_trust=0.2))
+        recognizer = Recognizer(embedder=tiny_model, threads=1)
+        counts[midpoint] = len(group_photos(recognizer, photos, threshold=between).people)
+    assert counts == {50.0: 1, 0.0: 2}
+    off = Recognizer(embedder=tiny_model, threads=1, gate=QualityGate(doubt_step=0))
+    assert len(group_photos(off, photos, threshold=between).people) == 1
+
+
 def altered(image: Image, way: str) -> Image:
     high, wide = image.shape[:2]
     if way == "turned 180 degrees":
@@ -187,8 +238,8 @@ def altered(image: Image, way: str) -> Image:
     if way == "turned onto its side":
         return np.ascontiguousarray(np.rot90(image, -1))
     if way == "stretched wide":
-        return np.asarray(cv2.resize(image, (round(1.5 * wide), high)), np.uint8)
-    noise = np.random.default_rng(0).normal(0, 110, image.shape)
+        return np.asarray(cv2.resize(image, (round(1.8 * wide), high)), np.uint8)
+    noise = np.random.default_rng(0).normal(0, 150, image.shape)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
@@ -214,7 +265,7 @@ def test_the_heads_that_come_along_are_their_models(name: str, tmp_path: Path) -
     [
         ("turned 180 degrees", Righting(turned_deg=180)),
         ("turned onto its side", Righting(turned_deg=90)),
-        ("stretched wide", Righting(width=1.5)),
+        ("stretched wide", Righting(width=1.8)),
     ],
 )
 def test_the_built_in_model_rights_turned_and_stretched_photos(

@@ -54,7 +54,8 @@ def test_each_default_limit_has_its_reason(measure: str, value: float, reason: s
 
 
 @pytest.mark.parametrize(
-    "limit", [limit for limit in QualityGate.__slots__ if limit != "max_both_occlusion"]
+    "limit",
+    [limit for limit in QualityGate.__slots__ if limit not in ("max_both_occlusion", "doubt_step")],
 )
 def test_each_limit_alone_refuses_just_beyond_itself_and_can_be_switched_off(limit: str) -> None:
     measure = {"min_inter_eye_px": "inter_eye_distance"}.get(limit, limit.split("_", 1)[1])
@@ -150,9 +151,38 @@ def test_two_covered_faces_are_not_compared_though_each_may_be() -> None:
     assert gate.judge_pair(quality(1, occlusion=0.3), masked) == ()
 
 
+def test_two_doubtful_faces_need_more_similarity_and_the_better_one_counts() -> None:
+    gate = QualityGate().for_model(0, 0.2)
+    # Odds of 1/4 at the limit, 10/4 where a face is sure, 1 at one half.
+    assert gate.raised_by(0.5, 0.2) == pytest.approx(0.15 * np.log(10 / 4))
+    assert gate.raised_by(0.2, 0.5) == gate.raised_by(0.5, 0.5) == gate.raised_by(0.5, 0.2)
+    assert gate.raised_by(0.2, 0.2) == pytest.approx(0.15 * np.log(10))
+    assert gate.raised_by(0.72, 0.2) == gate.raised_by(1.0, 0.0) == 0
+    assert gate.raised_by(None, 0.2) == gate.raised_by(0.2, None) == 0
+    assert gate.raised_by(0, 0) == pytest.approx(0.15 * np.log(10 / 4 * 1e6), rel=1e-4)  # finite
+    strict = QualityGate(min_trust=0.5).for_model(0, 0.2)
+    assert strict.raised_by(0.5, 0.5) == pytest.approx(gate.raised_by(0.2, 0.2), rel=1e-12)
+    for off in (QualityGate(doubt_step=0), QualityGate(doubt_step=None), QualityGate(min_trust=0)):
+        assert off.for_model(0, 0.2).raised_by(0.2, 0.2) == 0
+    assert QualityGate().raised_by(0.2, 0.2) == 0  # of a model without a head
+
+
+def test_a_step_of_doubt_is_smaller_where_similarities_lie_closer_together() -> None:
+    usual = QualityGate().for_model(0, 0.2)
+    for per_decade, share in ((0.045, 0.5), (0.09, 1), (0.2, 1), (None, 1)):
+        gate = QualityGate().for_model(0, 0.2, per_decade=per_decade)
+        assert gate.raised_by(0.2, 0.2) == pytest.approx(share * usual.raised_by(0.2, 0.2))
+        assert gate.sure_trust == usual.sure_trust
+    for off in (None, 0):
+        gate = QualityGate(doubt_step=off).for_model(0, 0.2, per_decade=0.045)
+        assert gate.raised_by(0.2, 0.2) == 0
+
+
 def test_a_kind_of_refusal_is_one_of_few_words() -> None:
     trusted = "probably blurred: trust 0.10, needs 0.20"
     assert kind_of_refusal(trusted) == "trust"
     both = "the face and every enrolled photo of 'Ada' are probably covered: occlusion 0.50 and"
     assert kind_of_refusal(both) == "both_covered"
+    doubtful = "the face and every enrolled photo of 'Ada' are doubtful: trust 0.30 and at most"
+    assert kind_of_refusal(doubtful) == "both_doubtful"
     assert kind_of_refusal("who knows") == "other"

@@ -19,11 +19,16 @@ def test_rows_come_back_as_they_were_added() -> None:
     assert array.nbytes == 25 * 12
 
 
-def test_few_of_many_calls_copy() -> None:
+@pytest.mark.parametrize("one", [False, True])
+def test_few_of_many_calls_copy(one: bool) -> None:
     array = GrowingArray(dtype=np.int64)
     places = set()
     for i in range(1000):
-        array.append(np.array([i]))
+        if one:
+            array.append_one(i)
+        else:
+            array.append(np.array([i]))
+        assert array.rows[-1] == i
         places.add(array.rows.__array_interface__["data"][0])
     assert len(places) < 40
 

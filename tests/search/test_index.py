@@ -431,3 +431,31 @@ def test_threads_search_while_one_changes() -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_by_one_is_all_at_once(way: Literal["exact", "coded"]) -> None:
+    """Also where numbers do not ascend, and some go in between."""
+    rng = np.random.default_rng(3)
+    vectors = random(rng, 300)
+    numbers, groups = rng.permutation(1000)[:300], rng.integers(0, 3, 300).tolist()
+    single, together = VectorIndex(DIM, way=way), VectorIndex(DIM, way=way)
+    together.add(vectors, ids=numbers, groups=groups)
+    for place in range(300):
+        row = slice(place, place + 1)
+        given = single.add(vectors[row], ids=numbers[row], groups=groups[place])
+        assert given.tolist() == numbers[row].tolist()
+        if place % 50 == 49:
+            for index in (single, together):
+                index.remove(numbers[place - 1 : place])
+    probes = random(rng, 5)
+    for wanted in (None, [1], [0, 2]):
+        ours, theirs = (index.search(probes, rank=7, groups=wanted) for index in (single, together))
+        assert [a.ids.tolist() for a in ours] == [a.ids.tolist() for a in theirs]
+    assert single.add(vectors[:1]) == together.add(vectors[:1]) == [int(numbers.max()) + 1]
+    with pytest.raises(InputError, match="already"):
+        single.add(vectors[:1], ids=numbers[:1])
+    with pytest.raises(InputError, match="length 1"):
+        single.add(vectors[:1] * 2)
+    with pytest.raises(InputError, match="finite"):
+        single.add(np.full((1, DIM), np.nan, np.float32))

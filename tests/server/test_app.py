@@ -2,6 +2,7 @@ import json
 import logging
 import re
 import socket
+from typing import Any
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from fastapi.routing import APIRoute
 from tests.server.conftest import Client
 
 from vultus.server.access import Role
-from vultus.server.app import ROUTERS
+from vultus.server.app import ROUTERS, make_app
 from vultus.server.context import Context
 from vultus.server.routing import checks_of
 
@@ -23,7 +24,11 @@ OPERATIONS = [
     ("POST", "/v1/quality", Role.reader),
     ("POST", "/v1/embeddings", Role.operator),
     ("POST", "/v1/verify", Role.reader),
+    ("POST", "/v1/liveness", Role.reader),
     ("POST", "/v1/crop", Role.reader),
+    ("POST", "/v1/liveness/sessions", Role.reader),
+    ("GET", "/v1/liveness/sessions/{session}", Role.reader),
+    ("POST", "/v1/liveness/sessions/{session}/frames", Role.reader),
     ("POST", "/v1/cluster", Role.reader),
     ("GET", "/v1/models", Role.reader),
     ("GET", "/v1/calibration", Role.reader),
@@ -31,6 +36,7 @@ OPERATIONS = [
     ("GET", "/v1/galleries", Role.reader),
     ("POST", "/v1/galleries", Role.admin),
     ("GET", _G, Role.reader),
+    ("DELETE", _G, Role.admin),
     ("PUT", f"{_G}/crops", Role.admin),
     ("DELETE", f"{_G}/crops", Role.admin),
     ("GET", f"{_G}/thresholds", Role.reader),
@@ -40,12 +46,14 @@ OPERATIONS = [
     ("POST", f"{_G}/search", Role.reader),
     ("GET", f"{_G}/events", Role.operator),
     ("GET", f"{_G}/events/stream", Role.operator),
+    ("GET", f"{_G}/events/{{position}}/picture", Role.operator),
     ("GET", f"{_G}/jobs", Role.operator),
     ("POST", f"{_G}/jobs/enrolment", Role.operator),
     ("POST", f"{_G}/jobs/clustering", Role.operator),
     ("POST", f"{_G}/jobs/review-clustering", Role.operator),
     ("POST", f"{_G}/jobs/calibration", Role.admin),
     ("POST", f"{_G}/jobs/migration", Role.admin),
+    ("POST", f"{_G}/jobs/film", Role.operator),
     ("GET", f"{_G}/jobs/{{job}}", Role.operator),
     ("DELETE", f"{_G}/jobs/{{job}}", Role.operator),
     ("GET", f"{_G}/jobs/{{job}}/stream", Role.operator),
@@ -59,6 +67,16 @@ OPERATIONS = [
     ("POST", f"{_G}/webhooks/{{webhook}}/rotate", Role.admin),
     ("POST", f"{_G}/webhooks/{{webhook}}/enable", Role.admin),
     ("GET", f"{_G}/webhooks/{{webhook}}/deliveries", Role.admin),
+    ("GET", f"{_G}/attendance", Role.operator),
+    ("GET", f"{_G}/monitors", Role.reader),
+    ("POST", f"{_G}/monitors", Role.admin),
+    ("GET", f"{_G}/monitors/{{monitor}}", Role.reader),
+    ("PATCH", f"{_G}/monitors/{{monitor}}", Role.admin),
+    ("DELETE", f"{_G}/monitors/{{monitor}}", Role.admin),
+    ("POST", f"{_G}/monitors/{{monitor}}/start", Role.operator),
+    ("POST", f"{_G}/monitors/{{monitor}}/stop", Role.operator),
+    ("GET", f"{_G}/monitors/{{monitor}}/present", Role.operator),
+    ("GET", f"{_G}/monitors/{{monitor}}/preview", Role.operator),
     ("GET", f"{_G}/people", Role.reader),
     ("POST", f"{_G}/people", Role.operator),
     ("GET", f"{_G}/people/{{person}}", Role.reader),
@@ -85,11 +103,26 @@ OPERATIONS = [
     ("GET", f"{_G}/audit", Role.admin),
     ("POST", f"{_G}/audit/verify", Role.admin),
     ("GET", f"{_G}/export", Role.admin),
+    ("GET", f"{_G}/retention", Role.operator),
+    ("PUT", f"{_G}/retention", Role.admin),
+    ("GET", "/v1/retention", Role.admin),
+    ("PUT", "/v1/retention", Role.admin),
+    ("DELETE", "/v1/retention", Role.admin),
     ("GET", "/v1/keys", Role.admin),
     ("POST", "/v1/keys", Role.admin),
     ("DELETE", "/v1/keys/{key_id}", Role.admin),
 ]
 """Every operation that takes a key, as the service describes it, with the least role."""
+
+
+WHOLE_SERVICE = {("POST", "/v1/galleries"), ("DELETE", _G), ("PUT", "/v1/calibration")} | {
+    (method, path)
+    for method, path, _ in OPERATIONS
+    if path.startswith(("/v1/keys", "/v1/retention", "/metrics"))
+}
+"""What concerns all galleries, and so takes a key for all of them."""
+SCOPES: dict[str, list[str] | None] = {"all": None, "own": ["people"], "foreign": ["others"]}
+"""Galleries that a key may touch, where the gallery `people` is asked of."""
 
 
 def filled(path: str) -> str:
@@ -98,29 +131,30 @@ def filled(path: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], "x"), path)
 
 
-def test_each_operation_takes_its_role(client: Client) -> None:
-    clients = {role: client(role) for role in Role}
+def _may(operation: tuple[str, str, Role], role: Role, scope: str) -> bool:
+    method, path, needed = operation
+    touches = scope != "foreign" or "{gallery}" not in path
+    return role >= needed and touches and (scope == "all" or (method, path) not in WHOLE_SERVICE)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("role", Role)
+def test_every_operation_by_role_and_gallery(client: Client, role: Role, scope: str) -> None:
+    one = client(role, SCOPES[scope])
+    for operation in OPERATIONS:
+        method, path, _ = operation
+        body = {"id": "new", "role": "reader"} if method == "POST" else None
+        with one.stream(method, filled(path), json=body) as answer:  # some go on for ever
+            assert answer.status_code != 401, operation
+            assert (answer.status_code != 403) == _may(operation, role, scope), operation
+    galleries = [told["id"] for told in one.get("/v1/galleries").json()["galleries"]]
+    assert set(galleries) - {"new"} == ({"people"} if scope != "foreign" else set())
+
+
+def test_a_stranger_may_do_nothing_of_it(client: Client) -> None:
     stranger = client(None)
-    for method, path, needed in OPERATIONS:
-        address = filled(path)
-        assert stranger.request(method, address).status_code == 401, path
-        for role, one in clients.items():
-            with one.stream(method, address) as answer:  # some go on for ever
-                assert (answer.status_code == 403) == (role < needed), (method, path, role)
-
-
-def test_a_key_touches_its_galleries_alone(client: Client) -> None:
-    other = client(Role.admin, ["others"])
-    for method, template, _ in OPERATIONS:
-        path = filled(template)
-        whole_service = path.startswith(("/v1/keys", "/metrics")) or (method, path) in (
-            ("POST", "/v1/galleries"),
-            ("PUT", "/v1/calibration"),
-        )
-        if path.startswith("/v1/galleries/") or whole_service:
-            body = {"id": "new", "role": "admin"} if whole_service and method == "POST" else None
-            assert other.request(method, path, json=body).status_code == 403, (method, path)
-    assert other.get("/v1/galleries").json() == {"galleries": []}
+    for method, path, _ in OPERATIONS:
+        assert stranger.request(method, filled(path)).status_code == 401, path
 
 
 def test_a_stranger_is_refused_before_the_body_is_read(address: str) -> None:
@@ -183,9 +217,9 @@ def test_errors_are_problems(admin: httpx.Client, client: Client) -> None:
 
 
 def test_an_address_tells_all_its_methods(admin: httpx.Client) -> None:
-    assert admin.put("/v1/galleries").headers["allow"] == "GET, POST"
+    assert admin.put("/v1/galleries").headers["allow"] == "GET, HEAD, POST"
     person = f"/v1/galleries/people/people/{'0' * 32}"
-    assert admin.post(person).headers["allow"] == "DELETE, GET, PATCH"
+    assert admin.post(person).headers["allow"] == "DELETE, GET, HEAD, PATCH"
 
 
 def test_a_body_has_a_length_and_is_not_too_large(admin: httpx.Client, context: Context) -> None:
@@ -239,3 +273,89 @@ def test_the_log_has_no_name_photo_or_key(
     text = "\n".join(record.getMessage() for record in others)
     assert "arker" not in text
     assert admin.headers["authorization"].removeprefix("Bearer ") not in text
+
+
+def test_head_is_answered_as_get_without_the_body(admin: httpx.Client, client: Client) -> None:
+    known, stranger = "/v1/galleries/people", client(None)
+    for path in ("/", "/health/ready", known, "/page/main.js", "/v1/openapi.json", "/metrics"):
+        got, head = admin.get(path), admin.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert head.headers.get("etag") == got.headers.get("etag")
+    stream = admin.head(f"{known}/events/stream")  # does not go on without an end
+    assert stream.status_code == 200
+    assert admin.head(f"{known}x").status_code == 404
+    assert admin.head("/v1/detect").status_code == 405
+    assert stranger.head(known).status_code == 401
+    assert admin.get(known).json()["id"] == "people"  # the connection is still in step
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("GET", "/v1/galleries/people/people?groups=staff", {}),
+        ("GET", "/v1/galleries/people/events?type=unknown", {}),
+        ("POST", "/v1/galleries/people/identify?threshold=0.5", {"files": {"photo": b"x"}}),
+        (
+            "POST",
+            "/v1/galleries/people/identify",
+            {"files": {"photo": b"x"}, "data": {"fpir": "0.001"}},
+        ),
+        ("POST", "/v1/verify", {"files": {"a": b"x", "b": b"x", "c": b"x"}}),
+        (
+            "POST",
+            "/v1/galleries/people/people",
+            {"files": {"photos": b"x"}, "data": {"name": "A", "external-id": "1"}},
+        ),
+        ("POST", "/v1/keys", {"json": {"role": "reader", "gallery": ["people"]}}),
+        ("POST", "/v1/galleries", {"json": {"id": "staff", "people": 3}}),
+        (
+            "POST",
+            "/v1/galleries/people/webhooks",
+            {"json": {"url": "https://93.184.215.14", "type": ["left"]}},
+        ),
+    ],
+)
+def test_what_nobody_reads_is_refused(
+    admin: httpx.Client, method: str, path: str, sent: dict[str, Any]
+) -> None:
+    answer = admin.request(method, path, **sent)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-input"), answer.text
+    assert answer.json()["errors"]
+
+
+def test_an_address_is_no_other_with_a_slash(admin: httpx.Client) -> None:
+    assert admin.get("/v1/galleries/").status_code == 404
+    assert admin.get("/v1/galleries/people/").status_code == 404
+
+
+def test_a_body_that_stalls_gives_its_place_back(
+    address: str, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vultus.server.guard._STALLED_S", 0.3)
+    host, port = address.removeprefix("http://").split(":")
+    key = context.keys.add(Role.admin)[1]
+    for path, kind in (
+        ("/v1/detect", "image/jpeg"),
+        ("/v1/keys", "application/json"),
+        ("/v1/galleries/people/people", "multipart/form-data; boundary=x"),
+        ("/v1/galleries/people/jobs/enrolment", "application/zip"),
+    ):
+        with socket.create_connection((host, int(port)), timeout=30) as line:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            head += f"Authorization: Bearer {key}\r\nContent-Length: 100\r\n\r\n--x"
+            line.sendall(head.encode())
+            got = b"".join(iter(lambda: line.recv(4000), b""))
+            assert b" 408 " in got, (path, got)
+            assert b"request-timeout" in got, (path, got)
+
+
+@pytest.mark.anyio
+async def test_by_tls_browsers_are_to_stay_there(context: Context) -> None:
+    told = {}
+    for scheme in ("http", "https"):
+        transport = httpx.ASGITransport(make_app(context))
+        async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://x") as one:
+            answer = await one.get("/health/live")
+            told[scheme] = answer.headers.get("strict-transport-security")
+    assert told == {"http": None, "https": "max-age=31536000"}

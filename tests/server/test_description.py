@@ -80,6 +80,6 @@ def _check_length(schema: dict[str, Any], where: str) -> None:
     if schema.get("type") == "array":
         assert "maxItems" in schema, where
         _check_length(schema["items"], f"{where}[]")
-    if schema.get("type") == "string" and schema.get("format") != "binary":
+    if schema.get("type") == "string" and schema.get("format") not in ("binary", "date"):
         bounded = {"maxLength", "enum", "const", "contentMediaType"} & set(schema)
         assert bounded, where

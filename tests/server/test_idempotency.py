@@ -3,16 +3,20 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from tests.server.conftest import Client, running
+from tests.server.conftest import Client, jpeg, running
+from tests.server.jobs.test_killed import Killed
 
+from vultus.core.faces import Image
 from vultus.pipeline.recognizer import Recognizer
 from vultus.server.access import Role
 from vultus.server.context import Context
-from vultus.server.idempotency import HEADER, REPLAYED
+from vultus.server.idempotency import HEADER, REPLAYED, Idempotency
 from vultus.server.running import open_context
+from vultus.server.service_file import ServiceFile
 from vultus.server.settings import ServerSettings
 
 PEOPLE = "/v1/galleries/people/people"
@@ -124,13 +128,16 @@ def test_answers_outlive_the_service_and_are_sealed(
         assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("keep_events", [True, False])
 def test_what_was_done_before_a_kill_is_not_done_again(
     admin: httpx.Client,
     context: Context,
     monkeypatch: pytest.MonkeyPatch,
     hopper_jpeg: bytes,
     rocket_jpeg: bytes,
+    keep_events: bool,
 ) -> None:
+    monkeypatch.setitem(context.settings.__dict__, "keep_events", keep_events)
     store = context.background.idempotency
     data = {"name": "Grace"}
     files = [("photos", ("1.jpg", rocket_jpeg)), ("photos", ("2.jpg", hopper_jpeg))]
@@ -144,7 +151,7 @@ def test_what_was_done_before_a_kill_is_not_done_again(
     with monkeypatch.context() as patch:
         patch.setattr(store, "finish", killed)
         assert ask().status_code == 500
-    monkeypatch.setattr(store, "_boot", "the next start")
+    monkeypatch.setattr(context.background.state, "boot", "the next start")
     again = ask()
     assert again.status_code == 201
     (person,) = admin.get(PEOPLE).json()["people"]
@@ -153,7 +160,184 @@ def test_what_was_done_before_a_kill_is_not_done_again(
     assert [(photo["photo"], photo["code"]) for photo in told["refused"]] == [(1, "no-face")]
     assert ask().json() == told
     events = admin.get("/v1/galleries/people/events").json()["events"]
-    assert [event["type"] for event in events] == ["enrolled"]
+    assert [event["type"] for event in events] == ["enrolled"] * keep_events
+
+
+@pytest.mark.parametrize("keep_events", [True, False])
+def test_photos_that_were_added_before_a_kill_are_not_added_again(
+    admin: httpx.Client,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    hopper_jpeg: bytes,
+    hopper: Image,
+    enrol: Callable[..., dict[str, Any]],
+    keep_events: bool,
+) -> None:
+    monkeypatch.setitem(context.settings.__dict__, "keep_events", keep_events)
+    store, person = context.background.idempotency, enrol("Grace", hopper_jpeg)["id"]
+    more = {"photos": ("2.jpg", jpeg(hopper[:590]))}
+
+    def ask() -> httpx.Response:
+        return admin.post(f"{PEOPLE}/{person}/photos", files=more, headers={HEADER: "k1"})
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("between the change and the answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish", killed)
+        assert ask().status_code == 500
+    monkeypatch.setattr(context.background.state, "boot", "the next start")
+    again = ask()
+    assert again.status_code == 201, again.text
+    assert again.json()["added"] == 1
+    assert admin.get(f"{PEOPLE}/{person}").json()["photos"] == 2
+    assert ask().json() == again.json()
+
+
+G = "/v1/galleries/people"
+MADE = [
+    ("/v1/galleries", {"id": "staff"}, "/v1/galleries", "galleries", 2),
+    ("/v1/keys", {"role": "reader"}, "/v1/keys", "keys", 3),
+    (f"{G}/webhooks", {"url": "https://93.184.215.14/x"}, f"{G}/webhooks", "webhooks", 1),
+    (f"{G}/jobs/review-clustering", None, f"{G}/jobs", "jobs", 1),
+    (f"{G}/jobs/migration", {"model": "facenet-casia"}, f"{G}/jobs", "jobs", 1),
+    (f"{G}/merges", {}, f"{G}/merges", "merges", 1),
+]
+
+
+@pytest.mark.parametrize("point", ["begin", "finish"])
+@pytest.mark.parametrize(("path", "body", "listed", "field", "there"), MADE)
+def test_a_kill_between_making_and_answer_makes_no_two(
+    admin: httpx.Client,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    enrol: Callable[..., dict[str, Any]],
+    hopper_jpeg: bytes,
+    collins_jpeg: bytes,
+    path: str,
+    body: dict[str, str] | None,
+    listed: str,
+    field: str,
+    there: int,
+    point: str,
+) -> None:
+    store = context.background.idempotency
+    if field == "merges":
+        gone, stays = enrol("Grace", hopper_jpeg), enrol("Eileen", collins_jpeg)
+        body = {"person": gone["id"], "into": stays["id"]}
+    headers = {HEADER: "k1"}
+    if body is None:
+        headers["Content-Length"] = "0"
+
+    def ask() -> httpx.Response:
+        return admin.post(path, json=body, headers=headers)
+
+    begin = store.begin
+
+    def killed(*arguments: Any) -> None:
+        if point == "begin":
+            begin(*arguments)
+        raise RuntimeError("the service is killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, point, killed)
+        assert ask().status_code == 500
+    monkeypatch.setattr(context.background.state, "boot", "the next start")
+    again = ask()
+    assert again.is_success, again.text
+    assert len(admin.get(listed).json()[field]) == there
+    assert ask().json() == again.json()
+    told = again.json()
+    if field == "keys":
+        bearer = {"Authorization": f"Bearer {told['key']}"}
+        assert admin.get("/v1/galleries/people", headers=bearer).status_code == 200
+    if field == "webhooks":
+        hook = context.background.webhooks.get("people", told["id"])
+        known = context.galleries.get("people", actor="test")
+        assert context.background.webhooks.secrets(known, hook) == [told["secret"]]
+    # Another request with another key is another one.
+    other = admin.post(path, json=body, headers={**headers, HEADER: "k2"})
+    if field in ("keys", "webhooks", "jobs"):
+        assert other.json()["id"] != told["id"]
+    else:
+        assert other.status_code in (404, 409)
+
+
+def test_a_secret_is_changed_once(
+    admin: httpx.Client, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, hooks = context.background.idempotency, context.background.webhooks
+    made = admin.post(f"{G}/webhooks", json={"url": "https://93.184.215.14/x"}).json()
+    path, headers = f"{G}/webhooks/{made['id']}/rotate", {HEADER: "k1", "Content-Length": "0"}
+
+    def killed(*_: Any) -> None:
+        raise RuntimeError("the service is killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish", killed)
+        assert admin.post(path, headers=headers).status_code == 500
+    monkeypatch.setattr(context.background.state, "boot", "the next start")
+    told = admin.post(path, headers=headers).json()
+    known = context.galleries.get("people", actor="test")
+    secrets = hooks.secrets(known, hooks.get("people", made["id"]))
+    assert secrets == [told["secret"], made["secret"]]
+
+
+def test_what_a_key_is_made_of_goes_when_the_answer_is_kept(
+    admin: httpx.Client, context: Context
+) -> None:
+    admin.post("/v1/keys", json={"role": "reader"}, headers={HEADER: "k1"}).raise_for_status()
+    file = context.background.jobs.store.file
+    assert file.rows("SELECT seed FROM idempotency") == [(None,)]
+
+
+def test_a_file_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = ServiceFile(tmp_path / "service.sqlite")
+    file.define(
+        "CREATE TABLE idempotency (tag BLOB PRIMARY KEY, asked BLOB NOT NULL, at REAL NOT NULL,"
+        " boot TEXT, answer BLOB)"
+    )
+    for _ in range(2):
+        Idempotency(file, keep_s=10)
+    assert [row[1] for row in file.rows("PRAGMA table_info(idempotency)")][-1] == "seed"
+    file.close()
+
+
+KILLED = """
+import os, sys
+from vultus.server import access, idempotency
+
+def end(*_, **__):
+    os._exit(9)
+
+if sys.argv.pop(1) == "made":
+    idempotency.Idempotency.finish = end
+else:
+    access.KeyRing.add = end
+from vultus.cli.main import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["begun", "made"])
+def test_a_service_that_is_killed_makes_one_key(tmp_path: Path, point: str) -> None:
+    service = Killed(tmp_path)
+    ask: dict[str, Any] = {"json": {"role": "reader"}, "headers": {HEADER: "k1"}}
+    with service.start("-c", KILLED, point) as client:
+        keys = str(client.base_url.copy_with(path="/v1/keys"))
+        with pytest.raises(httpx.TransportError):
+            client.post(keys, **ask)
+    assert service.process is not None
+    assert service.process.wait(30) == 9
+    with service.start() as client:
+        try:
+            told = [client.post(keys, **ask).json() for _ in range(2)]
+            listed = client.get(keys).json()["keys"]
+        finally:
+            service.kill()
+    assert told[0] == told[1]
+    assert [key["id"] for key in listed if key["id"] != "admin"] == [told[0]["id"]]
 
 
 def test_answers_are_forgotten_in_time(admin: httpx.Client, context: Context) -> None:

@@ -1,12 +1,14 @@
 """Markers are sent through every operation of the service's own description, and looked for."""
 
 import asyncio
+import dataclasses
 import io
 import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from typing import Any, NoReturn
 
 import httpx
@@ -17,6 +19,7 @@ from vultus.core.errors import GalleryError
 from vultus.server.access import Role
 from vultus.server.context import Context
 from vultus.server.logs import log_to
+from vultus.server.monitors.addresses import Allowed
 
 MARK = "zqmarker"
 NAMED = {"name": f"Ada {MARK}", "external_id": MARK, "metadata": json.dumps({MARK: MARK})}
@@ -144,9 +147,22 @@ def _send(client: httpx.Client, request: dict[str, Any]) -> tuple[int, list[str]
         if answer.headers.get("content-type", "").startswith(UNREAD):
             return answer.status_code, []
         text = answer.read()
-        if "json" not in answer.headers.get("content-type", ""):
+        if not text or "json" not in answer.headers.get("content-type", ""):
             return answer.status_code, []
         return answer.status_code, list(_secrets(json.loads(text)))
+
+
+def _monitor(admin: httpx.Client, context: Context) -> str:
+    """A monitor of a camera that is not there, whose address is full of secrets."""
+    monitors = context.background.monitors
+    allowed = Allowed(networks=(IPv4Network("127.0.0.0/8"),))
+    monitors.means = dataclasses.replace(monitors.means, allowed=allowed)
+    address = f"http://{MARK}:{MARK}@127.0.0.1:9/{MARK}?{MARK}={MARK}"
+    made = admin.post(
+        "/v1/galleries/people/monitors", json={"name": f"a {MARK}", "address": address}
+    )
+    assert MARK not in made.json()["address"]
+    return str(made.json()["id"])
 
 
 def _written(log: io.StringIO, *, until: httpx.Response) -> str:
@@ -171,6 +187,7 @@ def test_no_operation_leaves_a_trace_of_what_it_was_sent(
     people = "/v1/galleries/people/people"
     made = admin.post(people, data=NAMED, files={"photos": (f"{MARK}.jpg", hopper_jpeg)})
     known = {"gallery": "people", "person": made.json()["person"]["id"]}
+    known["monitor"] = _monitor(admin, context)
     secrets = [admin.headers["authorization"].removeprefix("Bearer ")]
     answered = set()
     operations = _operations(admin)

@@ -68,7 +68,7 @@ def test_another_key_of_the_same_id_does_not_take_a_session_over(keys: KeyRing) 
 def test_the_session_that_waited_longest_gives_way(
     keys: KeyRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vultus.server.sessions._MOST", 2)
+    monkeypatch.setattr("vultus.server.sessions.MOST_SESSIONS", 2)
     clock = Clock()
     sessions, (key, _) = Sessions(keys, clock=clock), keys.add(Role.reader)
     tokens = []

@@ -66,7 +66,9 @@ def test_it_needs_data_of_the_user_and_names_a_small_twin(name: str) -> None:
 
 
 def test_the_recipe_of_the_built_in_model_is_what_its_card_says() -> None:
-    assert TAUGHT == ["distil-tiny", "vultus-s1", "vultus-s2", "vultus-s2-named"]
+    assert TAUGHT == [
+        "distil-tiny", "vultus-s1", "vultus-s2", "vultus-s2-named", "vultus-s3", "vultus-s3-named",
+    ]  # fmt: skip
     recipe, card = RECIPES["vultus-s2"], built_in_cards()["vultus-s2"]
     assert RECIPES[recipe.about.tiny].stages[-1].distillation is not None
     assert recipe.backbone.settings["dim"] == card.embedding_dim
@@ -76,6 +78,21 @@ def test_the_recipe_of_the_built_in_model_is_what_its_card_says() -> None:
     with torch.device("meta"):
         backbone = build_backbone(recipe)
     assert backbone.input_hw == recipe.input.size_hw
+
+
+def test_the_next_one_goes_on_from_the_built_in_model_with_a_unit_more() -> None:
+    before, after = RECIPES["vultus-s2"], RECIPES["vultus-s3"]
+    assert after.initial.weights == "vultus-s2"
+    own = dict(before.backbone.settings)
+    assert {**own, "units": [2, 4, 3]} == dict(after.backbone.settings)
+    named = RECIPES["vultus-s3-named"]
+    assert named.backbone.settings == after.backbone.settings
+    for recipe in (after, named):
+        taught = recipe.stages[-1].distillation
+        assert taught is not None
+        assert (taught.teacher, taught.centre) == ("mobilefacenet-y1@2+dlib-resnet@3", True)
+        assert {"stretch", "noise", "posterise"} <= {table["name"] for table in recipe.augment}
+    assert [stage.frozen for stage in named.stages] == [("*",), ()]
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
-from collections.abc import Iterator
-from datetime import UTC
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,13 @@ from vultus.core.errors import InputError
 from vultus.gallery.events.event import NewEvent
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
-from vultus.video.attendance import attendance, write_attendance_page, zone
+from vultus.video.attendance import (
+    Span,
+    attendance,
+    attendance_csv,
+    write_attendance_page,
+    zone,
+)
 
 
 @pytest.fixture
@@ -31,8 +37,14 @@ def visit(gallery: Gallery, who: int, event_id: str, came: str, left: str, laste
     tell(gallery, "left", who, f"{event_id}/left", left, start_s=1.0, end_s=1.0 + lasted_s)
 
 
-def rows(gallery: Gallery, **asked: str) -> list[tuple[str, ...]]:
-    found = attendance(EventLog(gallery), clock=UTC, **asked)
+def rows(
+    gallery: Gallery,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    here: Sequence[Span] = (),
+) -> list[tuple[str, ...]]:
+    found = attendance(EventLog(gallery), clock=UTC, since=since, until=until, here=here)
     return [one.row() for one in found]
 
 
@@ -52,6 +64,23 @@ def test_first_and_last_seen_by_day_and_person(gallery: Gallery) -> None:
 def test_who_is_here_still_was_seen_when_named(gallery: Gallery) -> None:
     tell(gallery, "recognised", 1, "a", "2026-03-02T09:00:00", start_s=3.0, end_s=5.0)
     assert rows(gallery) == [("2026-03-02", "person 1", "08:59:58", "09:00:00", "1", "0:00:02")]
+
+
+def test_who_is_known_to_be_here_still_is_counted_until_now(gallery: Gallery) -> None:
+    tell(gallery, "recognised", 1, "a", "2026-03-02T09:00:00", start_s=3.0, end_s=5.0)
+    came, now = (datetime(2026, 3, 2, hour, 0, tzinfo=UTC) for hour in (9, 11))
+    (row,) = rows(gallery, here=[Span("person 1", came, now)])
+    assert row == ("2026-03-02", "person 1", "08:59:58", "11:00:00", "1", "2:00:02")
+
+
+def test_a_table_for_spreadsheets_has_no_formula(gallery: Gallery) -> None:
+    gallery.rename("person 1", '=HYPERLINK("x")')
+    uid = gallery.person('=HYPERLINK("x")').uid
+    log = EventLog(gallery)
+    log.append(NewEvent(type="recognised", id="a", at="2026-03-02T09:00:00", person=uid, data={}))
+    head, line = attendance_csv(attendance(log, clock=UTC)).splitlines()
+    assert head == "day,person,first_seen,last_seen,visits,in_view"
+    assert line == """2026-03-02,"'=HYPERLINK(""x"")",09:00:00,09:00:00,1,0:00:00"""
 
 
 def test_a_name_that_was_taken_back_does_not_count(gallery: Gallery) -> None:

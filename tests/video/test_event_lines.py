@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,16 @@ def test_what_is_no_file_of_events_is_left_as_it_is(gallery: Gallery, tmp_path: 
     assert path.read_text() == "dear diary\nhalf a line"
     with pytest.raises(OutputError, match="cannot be written"):
         EventLines(tmp_path / "no" / "events.jsonl", EventLog(gallery))
+
+
+def test_a_full_disk_is_told_by_the_file_s_name(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    add(gallery, "one")
+    with EventLines(tmp_path / "e.jsonl", EventLog(gallery)) as lines:
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match=r"e\.jsonl cannot be written: No space left"):
+            lines.catch_up()

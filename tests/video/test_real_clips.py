@@ -16,9 +16,12 @@ import pytest
 from vultus.gallery.events.event import Event
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
+from vultus.liveness.session.challenge import parse_challenge
+from vultus.liveness.session.session import Progress
 from vultus.pipeline.recognizer import Recognizer
 from vultus.video.enrolment import enroll_video
 from vultus.video.frame import Frame
+from vultus.video.liveness_session import run_session
 from vultus.video.passages.judge import JudgeSettings
 from vultus.video.sources.base import Source
 from vultus.video.sources.opening import open_source
@@ -165,3 +168,30 @@ def test_a_film_that_lies_on_its_side_is_read_upright(
         for f in clip(clips, "asl_help").frames()
     ]
     assert names(watch(recognizer, gallery, Part(frames, "turned"))) == ["A"]
+
+
+HEADS = "head-pose-face-detection-female-and-male.gif"
+
+
+def _session(clips: Path, recognizer: Recognizer, movements: str) -> Progress:
+    frames = open_source(clips / HEADS).frames()
+    challenge = parse_challenge(movements)
+    region = (0, 0, 240, 270)
+    return run_session(frames, recognizer, challenge, region_xyxy=region).progress
+
+
+def test_an_active_session_goes_by_the_order_of_movements(
+    clips: Path, recognizer: Recognizer
+) -> None:
+    made = _session(clips, recognizer, "tilt_right,look_up")
+    assert made.state == "accepted"
+    assert made.depth_deg > 4
+    for other in ("look_up,tilt_right", "turn_left,tilt_right", "tilt_left,nod", "closer,nod"):
+        (reason,) = _session(clips, recognizer, other).reasons
+        assert reason.code == "wrong-movement"
+
+
+def test_two_people_are_no_session(clips: Path, recognizer: Recognizer) -> None:
+    frames = open_source(clips / HEADS).frames()
+    (reason,) = run_session(frames, recognizer, parse_challenge("tilt_right")).progress.reasons
+    assert reason.code == "several-faces"

@@ -10,6 +10,7 @@ from tests.video.world import FRAME_S, SPACE, Script, Walk, enrolled
 from vultus.core.errors import VideoError
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
+from vultus.quality.gate import QualityGate
 from vultus.video.frame import Frame
 from vultus.video.passages.judge import JudgeSettings
 from vultus.video.shown import Shown, WatchCounts
@@ -174,3 +175,23 @@ def test_a_live_source_that_breaks_tells_who_was_here(gallery: Gallery) -> None:
     assert [line[0] for line in told if line[1]] == ["recognised"]  # and is here still
     unknown = [line[3] for line in told if line[0] == "unknown"]
     assert unknown[-1] >= 5.2  # seconds since the camera was watched first
+
+
+DOUBTS = replace(
+    QualityGate(**dict.fromkeys(QualityGate.__slots__, None)), min_trust=0.2, doubt_step=1.0
+)
+
+
+@pytest.mark.parametrize(("trust", "kept", "is_named"), [(0.2, 0.2, False), (0.2, 0.9, True)])
+def test_who_is_doubtful_and_known_by_doubtful_photos_alone_needs_more(
+    tmp_path: Path, trust: float, kept: float, is_named: bool
+) -> None:
+    with Gallery.open(tmp_path / "people.db", space=SPACE, outlier_similarity=0.5) as gallery:
+        enrolled(gallery, 1, trust=kept)
+        watch(gallery, Script([Walk(1, 10, 60)], 120, limits=DOUBTS, trust=trust))
+        events = EventLog(gallery).read()
+        kinds = [event.type for event in events]
+        assert kinds == ["appeared", "recognised" if is_named else "refused", "left"]
+        if not is_named:  # not even early, and not as a stranger
+            assert "doubtful: trust 0.20" in events[1].data["reasons"][0]
+            assert events[1].person is None

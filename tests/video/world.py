@@ -14,6 +14,7 @@ from vultus.core.errors import CalibrationError
 from vultus.core.faces import Faces
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.recognizer import Recognizer
+from vultus.quality.gate import QualityGate
 from vultus.video.frame import Frame
 
 SIZE_HW = (480, 640)
@@ -85,6 +86,8 @@ class Script:
         walks: Who walks where.
         n_frames: How long it goes.
         is_live: Whether it is a live source.
+        limits: What is asked of faces.
+        trust: How far every face in view is trusted.
         begin: The first frame's number, for live sources that begin late.
         opened: How many frames were handed out.
     """
@@ -99,6 +102,8 @@ class Script:
     detections: int = 0
     embedded: list[tuple[int, int]] = field(default_factory=list)
     fingerprint: str = "f00d"
+    limits: QualityGate | None = None
+    trust: float | None = None
 
     def frames(self, *, after: int = -1) -> Iterator[Frame]:
         for number in range(max(self.begin, after + 1), self.n_frames):
@@ -134,6 +139,7 @@ class Script:
             SimpleNamespace(
                 detector=self,
                 embedder=SimpleNamespace(space=SPACE),
+                limits=self.limits,
                 gate=None,
                 calibration=None,
                 watcher=None,
@@ -156,15 +162,18 @@ class Script:
         self.embedded.append((number, walk.who(number)))
         found = vector(walk.who(number), number)[None]
         one = np.ones(1, np.float32)
-        embeddings = Embeddings(found, one, SPACE, quality=0.9 * one)
+        trust = None if self.trust is None else self.trust * one
+        embeddings = Embeddings(found, one, SPACE, quality=0.9 * one, trust=trust)
         refusal = ("too poor",) if walk.poor else ()
         quality = SimpleNamespace(damage=None, trust=None)
         read = SimpleNamespace(embeddings=embeddings, refusals=(refusal,), quality=quality)
         return [read]
 
 
-def enrolled(gallery: Gallery, *people: int) -> None:
-    """Enrol people, as ``person 1`` and so on."""
+def enrolled(gallery: Gallery, *people: int, trust: float | None = None) -> None:
+    """Enrol people, as ``person 1`` and so on, of photos that are trusted so far."""
     for person in people:
         one = np.ones(1, np.float32)
-        gallery.enroll(f"person {person}", Embeddings(vector(person)[None], one, SPACE))
+        trusts = None if trust is None else trust * one
+        faces = Embeddings(vector(person)[None], one, SPACE, trust=trusts)
+        gallery.enroll(f"person {person}", faces)

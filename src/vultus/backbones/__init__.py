@@ -1,6 +1,8 @@
 """Backbones: ``(b, 3, h, w)`` normalised images to ``(b, dim)`` features."""
 
 from vultus.backbones import attention as _attention  # noqa: F401 - each import registers its networks
+from vultus.backbones import edgeface as _edgeface  # noqa: F401
+from vultus.backbones import facelivt as _facelivt  # noqa: F401
 from vultus.backbones import facenet as _facenet  # noqa: F401
 from vultus.backbones import ghostfacenet as _ghostfacenet  # noqa: F401
 from vultus.backbones import inception_resnet as _inception_resnet  # noqa: F401

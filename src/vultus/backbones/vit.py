@@ -64,8 +64,7 @@ class FaceViT(Backbone):
 
     The sizes are those of the arcface_torch project: patches of 9 pixels (so a 112x112 crop has
     12x12 of them and its last 4 rows and columns are not seen), 8 heads, ReLU6 in the MLP, a head
-    of two linear layers each with batch normalisation. Its masking of random tokens in training is
-    not here.
+    of two linear layers each with batch normalisation.
 
     Args:
         width: Length of a token.
@@ -76,6 +75,12 @@ class FaceViT(Backbone):
         patch: Height and width of a patch, in pixels. What is left over at the lower and right
             edge is not seen.
         drop_path: Probability of skipping a branch in the last block; grows linearly from 0.
+        mask_share: Share of the tokens, in [0, 1), that the blocks do not see in training: other
+            ones for every image and step. A learnt token stands in their places behind the blocks.
+            Steps take less time, and no place alone decides who somebody is.
+
+    Raises:
+        InputError: If a setting does not fit.
     """
 
     def __init__(
@@ -88,15 +93,20 @@ class FaceViT(Backbone):
         input_hw: tuple[int, int] = (112, 112),
         patch: int = 9,
         drop_path: float = 0.05,
+        mask_share: float = 0.0,
     ) -> None:
         check_positive_int("patch", patch)
         super().__init__(dim=dim, input_hw=check_input_hw(input_hw, minimum=patch))
         check_range("drop_path", drop_path, low=0, high=1, high_open=True)
         if check_positive_int("width", width) % check_positive_int("heads", heads):
             raise InputError(f"heads must divide width, got heads {heads} and width {width}")
+        check_range("mask_share", mask_share, low=0, high=1, high_open=True)
         count = (self.input_hw[0] // patch) * (self.input_hw[1] // patch)
         self.patches = nn.Conv2d(3, width, patch, patch)
         self.positions = nn.Parameter(torch.zeros(1, count, width))
+        self.kept = max(1, int(count * (1 - mask_share)))
+        # Only where it is needed: a state dict without masking has no such entry.
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, width)) if self.kept < count else None
         last = check_positive_int("depth", depth) - 1
         self.blocks = nn.Sequential(
             *(
@@ -116,11 +126,24 @@ class FaceViT(Backbone):
     def compute(self, images: Tensor) -> Tensor:
         """(b, 3, h, w) -> (b, dim)."""
         tokens = self.patches(images).flatten(2).transpose(1, 2) + self.positions
-        features: Tensor = self.head(self.norm(self.blocks(tokens)).flatten(1))
+        if self.training and self.mask_token is not None:
+            seen = self._seen_by_some(tokens, self.mask_token)
+        else:
+            seen = self.norm(self.blocks(tokens))
+        features: Tensor = self.head(seen.flatten(1))
         return features
+
+    def _seen_by_some(self, tokens: Tensor, mask_token: Tensor) -> Tensor:
+        """(b, n, width) -> (b, n, width): the blocks see some tokens of each image only."""
+        order = torch.rand(tokens.shape[:2], device=tokens.device).argsort(dim=1)
+        kept = order[:, : self.kept, None].expand(-1, -1, tokens.shape[2])
+        seen = self.norm(self.blocks(tokens.gather(1, kept)))
+        return mask_token.to(seen.dtype).expand_as(tokens).scatter(1, kept, seen)
 
     def _initialise(self) -> None:
         nn.init.trunc_normal_(self.positions, std=0.02)
+        if self.mask_token is not None:
+            nn.init.trunc_normal_(self.mask_token, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)

@@ -51,7 +51,7 @@ _DATA = command_group(
     },
 )
 _GALLERY = command_group(
-    "Enrolled people in one local file.",
+    "Enrolled people in one local file, or in a database.",
     {
         "enroll": "vultus.cli.recognise.gallery:enroll",
         "enroll-video": "vultus.cli.video.enroll_video:enroll_video",
@@ -109,9 +109,27 @@ _GALLERY = command_group(
         "rekey": "vultus.cli.gallery.keys:rekey",
     },
 )
+_DATABASE = command_group(
+    "A PostgreSQL database whose galleries several machines share.",
+    {
+        "upgrade": "vultus.cli.gallery.database:upgrade",
+        "list": "vultus.cli.gallery.database:list_galleries",
+        "scrub": "vultus.cli.gallery.database:scrub",
+        "remove": "vultus.cli.gallery.database:remove",
+    },
+)
 _ATTENDANCE = command_group(
     "Who was here when, by the events of cameras.",
     {"report": "vultus.cli.video.attendance:report"},
+)
+_BULK = command_group(
+    "Very many photos, by many processes of this machine or of a Dask cluster.",
+    {
+        "embed": "vultus.cli.bulk.embed:embed",
+        "cluster": "vultus.cli.bulk.cluster:cluster",
+        "enroll": "vultus.cli.bulk.enroll:enroll",
+        "audit": "vultus.cli.bulk.audit:audit",
+    },
 )
 _CACHE = command_group(
     "What is kept of photos that were searched, so that they need not be looked at again.",
@@ -137,7 +155,9 @@ _LIVENESS = command_with_more(
     "vultus.cli.liveness.liveness:liveness",
     {
         "evaluate": "vultus.cli.liveness.evaluate:evaluate",
+        "train": "vultus.cli.liveness.train:train",
         "convert": "vultus.cli.liveness.convert:convert",
+        "session": "vultus.cli.liveness.session:session",
     },
 )
 _MODELS = command_group(
@@ -170,7 +190,9 @@ _COMMANDS = {
     "find": "vultus.cli.recognise.find:find",
     "cache": _CACHE,
     "cluster": "vultus.cli.recognise.cluster:cluster",
+    "bulk": _BULK,
     "gallery": _GALLERY,
+    "database": _DATABASE,
     "watch": "vultus.cli.video.watch:watch",
     "attendance": _ATTENDANCE,
     "liveness": _LIVENESS,

@@ -23,6 +23,7 @@ from vultus.core.choices import (
 from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
+    from vultus.pipeline.analyser import Analyser
     from vultus.pipeline.recognizer import Recognizer
 
 PhotosArgument = Annotated[
@@ -75,6 +76,14 @@ CacheOption = Annotated[
         show_default=False,
     ),
 ]
+RecipeArgument = Annotated[
+    str | None,
+    typer.Argument(help="A name of --list, or a .toml file.", show_default=False),
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in the run folder, if any.")
+]
+ListRecipesOption = Annotated[bool, typer.Option("--list", help="List the recipes.")]
 SelectOption = Annotated[
     Selection,
     typer.Option(help="Which face of a photo is meant when it shows several that can be judged."),
@@ -145,8 +154,8 @@ class EmbedderOptions(ModelOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecognizerOptions(EmbedderOptions):
-    """A recogniser that decides."""
+class JudgingOptions(EmbedderOptions):
+    """Models that find and embed faces, and what judges these."""
 
     gate: Annotated[
         bool,
@@ -154,7 +163,6 @@ class RecognizerOptions(EmbedderOptions):
             "--gate/--no-gate", help="Refuse faces that are too poor to compare, with the reason."
         ),
     ] = True
-    calibration: CalibrationOption = None
     turns: Annotated[
         bool,
         typer.Option(
@@ -175,6 +183,31 @@ class RecognizerOptions(EmbedderOptions):
         """What may be tried on a photo."""
         wanted = {"turns": self.turns, "widths": self.widths}
         return tuple(way for way in RIGHTING_WAYS if wanted[way])
+
+    def analyser(self, *, threads: int | None = None) -> "Analyser":
+        """What finds, judges and embeds; its models are loaded when first needed.
+
+        Args:
+            threads: Of each model.
+        """
+        from vultus.pipeline.analyser import Analyser
+        from vultus.quality.gate import QualityGate
+
+        return Analyser(
+            detector=self.detector,
+            embedder=self.model,
+            precision=self.precision,
+            gate=QualityGate() if self.gate else None,
+            righting=self.ways,
+            threads=threads,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognizerOptions(JudgingOptions):
+    """A recogniser that decides."""
+
+    calibration: CalibrationOption = None
 
     def open(self, *, cache: str = "none") -> "Recognizer":
         """The recogniser; its models are loaded when first needed.

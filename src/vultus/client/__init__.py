@@ -12,6 +12,7 @@ from vultus.client.errors import (
     RefusedError,
     ServiceError,
     UnauthorisedError,
+    UnchangedError,
     UnreachableError,
 )
 from vultus.client.retries import Retries
@@ -29,5 +30,6 @@ __all__ = [
     "Retries",
     "ServiceError",
     "UnauthorisedError",
+    "UnchangedError",
     "UnreachableError",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from vultus.client.base import ENDED, PAGE, Answer, Base, answer_of
+from vultus.client.base import ENDED, PAGE, Answer, Base, answer_of, next_page
 from vultus.client.call import Call, read
 from vultus.client.operations import events as event_log
 from vultus.client.operations import identify as identifying
@@ -67,11 +67,13 @@ class AsyncClient(Base):
             except httpx.TransportError as lost:
                 error: Any = unreachable(lost, self.address)
             else:
+                self.got(call, got)
                 if got.status_code < 300:
                     return answer_of(call, got)
                 error = problem(got)
             wait_s = self.retries.wait_s(attempt, error, repeatable=repeatable)
             if wait_s is None:
+                self.gave_up(call, error)
                 raise error
             await asyncio.sleep(wait_s)
 
@@ -79,15 +81,18 @@ class AsyncClient(Base):
         """As `Client.detect`."""
         return await self.send(photos.detect(photo=photo))
 
-    async def verify(self, a: Photo, b: Photo, *, fmr: float = 1e-3) -> photos.Verified:
+    async def verify(
+        self, a: Photo, b: Photo, *, fmr: float = 1e-3, require_live: bool = False
+    ) -> photos.Verified:
         """As `Client.verify`."""
-        return await self.send(photos.verify(a=a, b=b, fmr=fmr))
+        return await self.send(photos.verify(a=a, b=b, fmr=fmr, require_live=require_live))
 
     async def identify(
-        self, gallery: str, photo: Photo, *, fpir: float = 0.01
+        self, gallery: str, photo: Photo, *, fpir: float = 0.01, require_live: bool = False
     ) -> identifying.IdentifiedFaces:
         """As `Client.identify`."""
-        return await self.send(identifying.identify(gallery, photo=photo, fpir=fpir))
+        asked = identifying.identify(gallery, photo=photo, fpir=fpir, require_live=require_live)
+        return await self.send(asked)
 
     async def enroll(
         self, gallery: str, name: str, photos: Sequence[Photo], **details: Any
@@ -99,34 +104,37 @@ class AsyncClient(Base):
         """As `Client.erase`."""
         return await self.send(people.erase(gallery, person))
 
+    async def pages(self, call: Call[T]) -> AsyncIterator[T]:
+        """As `Client.pages`."""
+        asked: Call[T] | None = call
+        while asked is not None:
+            found = await self.send(asked)
+            yield found
+            asked = next_page(asked, found)
+
     async def people(self, gallery: str, *, page: int = PAGE) -> AsyncIterator[people.PersonTold]:
         """As `Client.people`."""
-        cursor: str | None = ""
-        while cursor is not None:
-            found = await self.send(people.list_people(gallery, cursor=cursor, limit=page))
+        async for found in self.pages(people.list_people(gallery, limit=page)):
             for person in found.people:
                 yield person
-            cursor = found.next
 
     async def events(
         self, gallery: str, *, after: int = 0, page: int = PAGE
     ) -> AsyncIterator[event_log.EventTold]:
         """As `Client.events`."""
-        while True:
-            found = await self.send(event_log.read_events(gallery, after=after, limit=page))
+        call = event_log.read_events(gallery, after=str(after), limit=page)
+        async for found in self.pages(call):
             for event in found.events:
                 yield event
-            if not found.events:
-                return
-            after = found.next
 
     async def follow(
         self, gallery: str, *, after: int | None = None, types: Sequence[str] = ()
     ) -> AsyncIterator[event_log.EventTold]:
         """As `Client.follow`."""
-        if after is None:
-            after = (await self.send(event_log.read_events(gallery, last=1, limit=1))).next
-        async for told in self._streamed(self.events_of(gallery, after, types)):
+        begin: int | str | None = after
+        if begin is None:
+            begin = (await self.send(event_log.read_events(gallery, last=1, limit=1))).next
+        async for told in self._streamed(self.events_of(gallery, begin, types)):
             yield read(event_log.EventTold, told.data)
 
     async def watch_job(self, gallery: str, job: str) -> AsyncIterator[work.JobTold]:

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from vultus.client.base import ENDED, PAGE, Answer, Base, answer_of
+from vultus.client.base import ENDED, PAGE, Answer, Base, answer_of, next_page
 from vultus.client.call import Call, read
 from vultus.client.operations import events as event_log
 from vultus.client.operations import identify as identifying
@@ -79,11 +79,13 @@ class Client(Base):
             except httpx.TransportError as lost:
                 error: Any = unreachable(lost, self.address)
             else:
+                self.got(call, got)
                 if got.status_code < 300:
                     return answer_of(call, got)
                 error = problem(got)
             wait_s = self.retries.wait_s(attempt, error, repeatable=repeatable)
             if wait_s is None:
+                self.gave_up(call, error)
                 raise error
             time.sleep(wait_s)
 
@@ -91,15 +93,18 @@ class Client(Base):
         """The faces of a photo."""
         return self.send(photos.detect(photo=photo))
 
-    def verify(self, a: Photo, b: Photo, *, fmr: float = 1e-3) -> photos.Verified:
-        """Whether two photos show one person."""
-        return self.send(photos.verify(a=a, b=b, fmr=fmr))
+    def verify(
+        self, a: Photo, b: Photo, *, fmr: float = 1e-3, require_live: bool = False
+    ) -> photos.Verified:
+        """Whether two photos show one person; ``require_live`` refuses prints and screens."""
+        return self.send(photos.verify(a=a, b=b, fmr=fmr, require_live=require_live))
 
     def identify(
-        self, gallery: str, photo: Photo, *, fpir: float = 0.01
+        self, gallery: str, photo: Photo, *, fpir: float = 0.01, require_live: bool = False
     ) -> identifying.IdentifiedFaces:
-        """Who is on a photo, among the people of a gallery."""
-        return self.send(identifying.identify(gallery, photo=photo, fpir=fpir))
+        """Who is on a photo, of the people of a gallery; ``require_live`` as for `verify`."""
+        asked = identifying.identify(gallery, photo=photo, fpir=fpir, require_live=require_live)
+        return self.send(asked)
 
     def enroll(
         self, gallery: str, name: str, photos: Sequence[Photo], **details: Any
@@ -111,21 +116,33 @@ class Client(Base):
         """Erase a person by their id; the receipt says what is gone."""
         return self.send(people.erase(gallery, person))
 
+    def pages(self, call: Call[T]) -> Iterator[T]:
+        """All pages of a list, one after the other, asked for as they are wanted.
+
+        Args:
+            call: Of an operation with a cursor, e.g. ``records.read_audit("people")``.
+
+        Raises:
+            ServiceError: As `send`.
+            InputError: If its answer is no page.
+        """
+        asked: Call[T] | None = call
+        while asked is not None:
+            found = self.send(asked)
+            yield found
+            asked = next_page(asked, found)
+
     def people(self, gallery: str, *, page: int = PAGE) -> Iterator[people.PersonTold]:
         """Everybody in a gallery, in the order of enrolment, asked for page by page."""
-        cursor: str | None = ""
-        while cursor is not None:
-            found = self.send(people.list_people(gallery, cursor=cursor, limit=page))
+        for found in self.pages(people.list_people(gallery, limit=page)):
             yield from found.people
-            cursor = found.next
 
     def events(
         self, gallery: str, *, after: int = 0, page: int = PAGE
     ) -> Iterator[event_log.EventTold]:
         """What happened in a gallery since a position, up to now."""
-        while (found := self.send(event_log.read_events(gallery, after=after, limit=page))).events:
+        for found in self.pages(event_log.read_events(gallery, after=str(after), limit=page)):
             yield from found.events
-            after = found.next
 
     def follow(
         self, gallery: str, *, after: int | None = None, types: Sequence[str] = ()
@@ -144,9 +161,10 @@ class Client(Base):
             ServiceError: If the service refuses, or does not answer for longer than ``retries``
                 have patience.
         """
-        if after is None:
-            after = self.send(event_log.read_events(gallery, last=1, limit=1)).next
-        for told in self._streamed(self.events_of(gallery, after, types)):
+        begin: int | str | None = after
+        if begin is None:
+            begin = self.send(event_log.read_events(gallery, last=1, limit=1)).next
+        for told in self._streamed(self.events_of(gallery, begin, types)):
             yield read(event_log.EventTold, told.data)
 
     def watch_job(self, gallery: str, job: str) -> Iterator[work.JobTold]:

@@ -2,6 +2,7 @@
 
 ServiceError
 ├── UnreachableError        nothing answered, or the connection was lost
+├── UnchangedError          304: it is as ``if_none_match`` knows it
 ├── UnauthorisedError       401: no key, or not one of this service
 ├── ForbiddenError          403: the key may not do that, or not in that gallery
 ├── NotFoundError           404
@@ -49,6 +50,10 @@ class UnreachableError(ServiceError, ConnectionError):
     """Nothing answered, or the connection was lost before the answer was there."""
 
 
+class UnchangedError(ServiceError):
+    """What was asked for is as ``if_none_match`` knows it; it is not sent again."""
+
+
 class UnauthorisedError(ServiceError):
     """The service wants a key, and this is none of its keys."""
 
@@ -78,6 +83,7 @@ class FailedError(ServiceError):
 
 
 _KINDS: Mapping[int, type[ServiceError]] = {
+    304: UnchangedError,
     401: UnauthorisedError,
     403: ForbiddenError,
     404: NotFoundError,

@@ -11,7 +11,8 @@ import httpx
 from vultus.client.errors import ServiceError, UnreachableError, error_of
 
 _NOT_BEGUN = (429, 503)
-_OF_OURS = ("busy", "too-many-requests")
+BEHIND = "position-not-reached"
+_OF_OURS = ("busy", "too-many-requests", BEHIND)
 """Codes of a service that refused before it did anything: whatever was asked may be sent again."""
 
 

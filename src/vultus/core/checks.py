@@ -48,10 +48,13 @@ def check_array(
         ...
         vultus.core.errors.InputError: boxes must be float64 of shape (n, 4), got float64 ...
     """
-    wanted = f"{name} must be {np.dtype(dtype)} of shape {_shape_text(shape)}"
+    # The words are put together only where they are needed: they take longer than the check.
+    kind = np.dtype(dtype)
     if not isinstance(value, np.ndarray):
+        wanted = f"{name} must be {kind} of shape {_shape_text(shape)}"
         raise InputError(f"{wanted}, got {type(value).__name__}")
-    if value.dtype != np.dtype(dtype) or not _shape_matches(value.shape, shape):
+    if value.dtype != kind or not _shape_matches(value.shape, shape):
+        wanted = f"{name} must be {kind} of shape {_shape_text(shape)}"
         raise InputError(f"{wanted}, got {value.dtype} of shape {_shape_text(value.shape)}")
     if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
         bad = int(value.size - np.isfinite(value).sum())

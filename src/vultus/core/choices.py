@@ -65,3 +65,12 @@ CROP_ENDINGS = (".png", ".webp", ".jpg")
 
 BaselineKind = Literal["joint-bayesian", "pca-svm"]
 """A classical head on embeddings: see `vultus.baselines`."""
+
+DEFAULT_PART_PHOTOS = 256
+"""Photos of one task and file of work in bulk; what a killed process loses."""
+
+DEFAULT_HANGS_AFTER_S = 600.0
+"""A process of work in bulk that gets through no photo for so long is taken to hang."""
+
+DEFAULT_MOST_FACES = 10_000
+"""Faces that work in bulk groups at once: their similarities take 400 MB in a worker."""

@@ -4,12 +4,14 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
 
     VultusError
     ├── InputError (ValueError)            an argument has the wrong type, shape or range
-    │   └── OutputError (OSError)          a file or folder cannot be written where it was asked for
+    │   ├── OutputError (OSError)          a file or folder cannot be written where it was asked for
+    │   └── PersonExpiredError             somebody's consent, or time to be kept, is over
     ├── ImageError (ValueError)            a file or buffer is no image that we accept
     ├── NoFaceError (LookupError)          a photo must show a face and shows none
     ├── SeveralFacesError (LookupError)    a photo must show one face and shows more
     │   └── TooManyFacesError              it shows more than are looked at in one photo
     ├── QualityError (ValueError)          a face is too poor for what was asked of it
+    │   ├── LivenessError                  it may be a print or a screen
     │   ├── OutlierError                   it is unlike the other photos of that person
     │   ├── AlreadyEnrolledError           it is of somebody who is enrolled under another name
     │   └── RepeatedPhotoError             that photo was taken before
@@ -29,6 +31,9 @@ Each is also a builtin kind, so that ``except ValueError`` works for who does no
     │   ├── NameTakenError                 somebody of that name is enrolled already
     │   ├── GalleryDamagedError            what it holds was changed, or is of another gallery
     │   ├── GalleryKeyError                its master key is missing, wrong or unsafe
+    │   ├── GalleryBusyError               others keep its database busy; nothing was changed
+    │   ├── GalleryUnreachableError        its database cannot be reached; nothing was changed
+    │   ├── GalleryUncertainError          a change was being kept when the connection was lost
     │   └── GallerySpaceError              the gallery holds embeddings of another space
     ├── VideoError (RuntimeError)          a video, camera or stream cannot be read
     ├── IndexFileError (RuntimeError)      the file of a search index is of no use; it is made again
@@ -49,6 +54,10 @@ class OutputError(InputError, OSError):
     """A file or folder cannot be written where it was asked for."""
 
 
+class PersonExpiredError(InputError):
+    """An enrolled person's consent, or time to be kept, is over: the face is not used any more."""
+
+
 class ImageError(VultusError, ValueError):
     """A file or buffer is not an image that Vultus accepts."""
 
@@ -67,6 +76,10 @@ class TooManyFacesError(SeveralFacesError):
 
 class QualityError(VultusError, ValueError):
     """A face is too poor for what was asked of it; the message lists the reasons."""
+
+
+class LivenessError(QualityError):
+    """A face is suspected of being a presentation attack, or that cannot be judged."""
 
 
 class OutlierError(QualityError):
@@ -145,12 +158,35 @@ class GalleryKeyError(GalleryError):
     """A gallery's master key is missing, is not the right one, or lies where others may read it."""
 
 
+class GalleryBusyError(GalleryError):
+    """Others keep a gallery's database busy; nothing was changed, and it may be tried again."""
+
+
+class GalleryUnreachableError(GalleryError):
+    """A gallery's database cannot be reached now; nothing was changed, it may be tried again."""
+
+
+class GalleryUncertainError(GalleryError):
+    """The connection was lost while a change was being kept: whether it was is to be looked up."""
+
+
 class GallerySpaceError(GalleryError, SpaceMismatchError):
     """The gallery holds embeddings of another embedding space."""
 
 
 class VideoError(VultusError, RuntimeError):
-    """A video, a camera or a stream cannot be read; the message holds no password."""
+    """A video, a camera or a stream cannot be read; the message holds no password.
+
+    Args:
+        message: What must be, what came, what to do.
+        code: The kind of trouble in a word, for programs and for other languages: ``"unreadable"``,
+            ``"unreachable"``, ``"timed-out"``, ``"unauthorised"``, ``"not-found"``, ``"refused"``,
+            ``"no-picture"``, ``"too-large"``, ``"broken-off"``, ``"ended"``, ``"silent"``.
+    """
+
+    def __init__(self, message: str = "", *, code: str = "unreadable") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class IndexFileError(VultusError, RuntimeError):

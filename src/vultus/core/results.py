@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vultus.core.checks import check_array
+from vultus.core.liveness_signal import LivenessSignal
 from vultus.core.rows import freeze_arrays
 from vultus.core.thresholds import Threshold
 
@@ -24,6 +25,7 @@ class Verification:
             person than for two; above 0 speaks for a match. It takes no prior. None likewise.
         prior: Probability of a match before looking that ``probability`` stands on; None likewise.
         notes: What else there is to know: faces that were passed over, and why.
+        liveness: What a passive look said of both faces; empty where nobody looked.
     """
 
     similarity: float
@@ -32,6 +34,7 @@ class Verification:
     log_likelihood_ratio: float | None = None
     prior: float | None = None
     notes: tuple[str, ...] = ()
+    liveness: tuple[LivenessSignal, ...] = ()
 
     @property
     def same_person(self) -> bool:
@@ -53,6 +56,7 @@ class Verification:
             "log_likelihood_ratio": self.log_likelihood_ratio,
             "prior": self.prior,
             "notes": list(self.notes),
+            "liveness": [signal.to_dict() for signal in self.liveness],
         }
 
 

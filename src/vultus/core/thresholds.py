@@ -1,5 +1,7 @@
 """Thresholds on similarity, each with the false match rate that it was measured at."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -108,6 +110,15 @@ class Threshold:
         """Whether ``fmr`` is read off a fitted tail, beyond what was counted."""
         return self.fmr_by_tail is not None
 
+    def raised(self, by: float) -> "Threshold":
+        """The same rule for faces that need more similarity: what is stated holds all the more.
+
+        Args:
+            by: How much, at least 0.
+        """
+        check_range("by", by, low=0, high=2)
+        return dataclasses.replace(self, similarity=min(1.0, self.similarity + by))
+
     def __str__(self) -> str:
         if self.fmr is None:
             return f"{self.similarity:.4f} (no false match rate known: {self.origin})"
@@ -197,6 +208,20 @@ class ThresholdTable:
             f"Ask for that ({least}), decide by {argument('threshold')}, set by hand, or calibrate "
             "on more people (`vultus calibrate`)"
         )
+
+    def per_decade(self) -> float | None:
+        """How much higher a threshold is for a tenth of the false match rate, on average.
+
+        Returns:
+            The mean step between the counted points of FMR 1e-2 to 1e-4, in cosine similarity,
+            above 0: how close together a model's similarities lie. None where there are not two.
+        """
+        usual = [p for p in self.points if not p.extrapolated and 9e-5 <= stated_rate(p) <= 1.1e-2]
+        if len(usual) < 2:
+            return None
+        first, last = usual[0], usual[-1]
+        decades = math.log10(stated_rate(first) / stated_rate(last))
+        return (last.similarity - first.similarity) / decades if decades > 0 else None
 
 
 def smallest_claim(n: int) -> float:

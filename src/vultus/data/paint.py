@@ -39,7 +39,16 @@ def face_points(image: Image, template: LandmarkTemplate) -> Points:
     Raises:
         InputError: If the crop has not the template's proportions.
     """
-    (height, width), (rows, columns) = image.shape[:2], template.size_hw
+    return points_at((image.shape[0], image.shape[1]), template)
+
+
+def points_at(size_hw: tuple[int, int], template: LandmarkTemplate) -> Points:
+    """(5, 2) ``x y`` of the template's landmarks in a crop of that height and width.
+
+    Raises:
+        InputError: If the crop has not the template's proportions.
+    """
+    (height, width), (rows, columns) = size_hw, template.size_hw
     if height * columns != width * rows:
         raise InputError(
             f"image must have the proportions of {template.name} ({rows} x {columns}), got "

@@ -24,7 +24,7 @@ def find_model(model: str | Path | ModelCard, *, store: ModelStore) -> tuple[Pat
     """
     if isinstance(model, ModelCard):
         return _file_of(model, store), model
-    if isinstance(model, str) and not _is_file_name(model, store):
+    if isinstance(model, str) and not is_file_name(model, store):
         return store.path(model), store.card(model)
     path = Path(model)
     if not path.is_file():
@@ -34,7 +34,8 @@ def find_model(model: str | Path | ModelCard, *, store: ModelStore) -> tuple[Pat
     return path, card
 
 
-def _is_file_name(model: str, store: ModelStore) -> bool:
+def is_file_name(model: str, store: ModelStore) -> bool:
+    """Whether a text that names a model means a file, and not a name in the store."""
     return model not in store.names() and (model.endswith(".onnx") or Path(model).is_file())
 
 

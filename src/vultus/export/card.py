@@ -13,9 +13,12 @@ from vultus import __version__
 from vultus.core.choices import Flip, Storage, Weights
 from vultus.export.parity import Parity
 from vultus.models.cards import Licence
+from vultus.models.committee import parse_committee
+from vultus.models.names import is_committee
 from vultus.models.store import ModelStore
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
+from vultus.training.run.exported_weights import is_exported
 from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -85,19 +88,34 @@ def card_values(folder: RunFolder, *, name: str, settings: ExportSettings) -> di
 
 
 def warn_of_teachers(recipe: Recipe, licence: Licence) -> None:
-    """Log a warning if terms allow commercial use of what a non-commercial teacher taught.
+    """Log a warning if terms allow commercial use of what a non-commercial model was the source of.
 
-    No error, because whether a student is bound by its teacher's terms is not ours to say.
+    That is a teacher, each member of a committee that taught, or the model that the run went on
+    from. No error, because whether a network is bound by such terms is not ours to say.
     """
+    if not licence.commercial_use:
+        return
     store = ModelStore()
-    for name in _teachers(recipe):
-        terms = store.card(name).licence if name in store.names() else licence
-        if licence.commercial_use and not terms.commercial_use:
+    known = set(store.names())
+    for name, what in _sources(recipe):
+        if name in known and not (terms := store.card(name).licence).commercial_use:
             logger.warning(
-                "the network was taught by %s, whose licence (%s) does not allow commercial use; "
+                "the network %s %s, whose licence (%s) does not allow commercial use; "
                 "the exported card says otherwise",
-                *(name, terms.name),
+                *(what, name, terms.name),
             )
+
+
+def _sources(recipe: Recipe) -> list[tuple[str, str]]:
+    """Models that a network has learnt from or begun as, each with what it was."""
+    found = []
+    for teacher in _teachers(recipe):
+        several = is_committee(teacher) and not Path(teacher).expanduser().exists()
+        names = [member.name for member in parse_committee(teacher)] if several else [teacher]
+        found += [(name, "was taught by") for name in names]
+    if recipe.initial.weights is not None:
+        found.append((recipe.initial.weights, "went on from"))
+    return found
 
 
 def _training_data(folder: RunFolder, recipe: Recipe) -> str:
@@ -110,6 +128,8 @@ def _training_data(folder: RunFolder, recipe: Recipe) -> str:
     teachers = _teachers(recipe)
     if teachers:
         what += f"; taught by {', '.join(Path(teacher).name for teacher in teachers)}"
+    if recipe.initial.weights is not None and is_exported(recipe.initial.weights):
+        what += f"; begun as {Path(recipe.initial.weights).stem}"
     return what
 
 

@@ -19,7 +19,7 @@ OPSET = 17
 _MATRICES = ("MatMul", "Gemm")
 
 
-def onnx_graph(backbone: Backbone) -> onnx.ModelProto:
+def onnx_graph(backbone: Backbone, *, output: str = "embedding") -> onnx.ModelProto:
     """The network for inference: float32 (b, 3, h, w) in, float32 (b, dim) out, b free.
 
     Normalisations behind a convolution or a matrix are folded into it; one before a padded
@@ -27,6 +27,7 @@ def onnx_graph(backbone: Backbone) -> onnx.ModelProto:
 
     Args:
         backbone: On the CPU; its mode is put back afterwards.
+        output: Name of what comes out.
 
     Raises:
         ModelError: If an operation of it has no counterpart in ONNX.
@@ -49,8 +50,8 @@ def onnx_graph(backbone: Backbone) -> onnx.ModelProto:
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=["crops"],
-                output_names=["embedding"],
-                dynamic_axes={"crops": {0: "b"}, "embedding": {0: "b"}},
+                output_names=[output],
+                dynamic_axes={"crops": {0: "b"}, output: {0: "b"}},
             )
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
         raise ModelError(f"{type(backbone).__name__} cannot be written as ONNX: {error}") from error

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from vultus.core.errors import ModelError, ModelNotFoundError
 from vultus.core.files import write_bytes
 from vultus.models.digest import sha256_file
+from vultus.models.graph_bytes import graph_bytes
 from vultus.models.store import ModelStore
 
 if TYPE_CHECKING:
     import onnx
 
-OPSET, _IR_VERSION = 17, 8
+OPSET = 17
 _SIZE = 80
 _EPS = 1e-5
 _PREFIX = "module."
@@ -160,24 +161,19 @@ class _GraphBuilder:
 
     def to_bytes(self) -> bytes:
         """Finish the graph: check it and serialise it."""
-        import onnx
-        from onnx import TensorProto, helper
-
         if self._left:
             raise ModelError(
                 f"a MiniFASNet has no weights called {', '.join(sorted(self._left)[:3])}: this is "
                 "another network"
             )
-        self._nodes[-1].output[0] = "probabilities"
-        crops = helper.make_tensor_value_info("crops", TensorProto.FLOAT, ("b", 3, _SIZE, _SIZE))
-        classes = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ("b", 3))
-        graph = helper.make_graph(self._nodes, "minifasnet", [crops], [classes], self._constants)
-        opsets = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
-        model.producer_name, model.producer_version = "vultus", ""
-        onnx.checker.check_model(model)
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
+        return graph_bytes(
+            self._nodes,
+            self._constants,
+            name="minifasnet",
+            crops=("crops", _SIZE),
+            output=("probabilities", 3),
+            opset=OPSET,
+        )
 
     def _squeeze(self, name: str) -> None:
         inside = self._current

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import GalleryDamagedError, InputError
+from vultus.core.errors import GalleryDamagedError, GalleryError, InputError
 from vultus.gallery.enrolment import judge_photos
 from vultus.gallery.erasure import ErasureReceipt
-from vultus.gallery.opening import ERASURES, OpenedGallery
-from vultus.gallery.people.details import PersonDetails, Record, now
+from vultus.gallery.opening import ERASURES, OpenedGallery, erase_again
+from vultus.gallery.people.details import PersonDetails, Record, check_kept, now
 from vultus.gallery.people.faces import (
     PhotoFile,
     PhotoRule,
@@ -77,6 +77,7 @@ class Changes:
             except InputError as error:
                 raise InputError(f"nothing was enrolled: {error}") from None
             member = self._noted(member, name, details)
+            check_kept(member.record, name)  # by what is noted now; else all is taken back
             if template is not None:
                 member = self._roster.add_faces(member, fit)
                 self._roster.set_template(member, template)
@@ -91,6 +92,9 @@ class Changes:
     def erase(self, name: str) -> ErasureReceipt | None:
         """Erase somebody; None if there is nobody of that name."""
         with self._store.transaction(write=True):
+            # Of whoever was killed before an erasure that they had noted: or this one's note would
+            # tell that all before it are done.
+            self._erase_again()
             member = self._roster.find(name)
             if member is None:
                 return None
@@ -109,6 +113,12 @@ class Changes:
             audit_digest=head.digest.hex(),
             scrubbed=self._store.scrub(),
         )
+
+    def _erase_again(self) -> None:
+        try:
+            erase_again(self._opened)
+        except GalleryError as error:
+            raise type(error)(f"nobody was erased: {error}") from error
 
     def rename(self, name: str, new: str) -> bool:
         """Give somebody another name; False if there is nobody of the old one.

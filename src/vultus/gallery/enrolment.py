@@ -139,9 +139,10 @@ def judge_photos(
             f"{outlier_similarity:.4f}); if it is somebody else, give another name, "
             f"else take them all the same ({argument('force', True)})"
         )
-    # What is stored must fuse without the photos left out, for whoever reads it later.
-    stored = Embeddings.concatenate([known, new[fit]])
-    fuse(stored, identity=identity, outlier_similarity=outlier_similarity)
+    if len(fit) < len(fresh):
+        # What is stored must fuse without the photos left out, for whoever reads it later.
+        stored = Embeddings.concatenate([known, new[fit]])
+        fuse(stored, identity=identity, outlier_similarity=outlier_similarity)
     return tuple(reasons)
 
 

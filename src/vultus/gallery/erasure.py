@@ -9,9 +9,10 @@ the audit log.
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vultus.core.errors import GalleryError
 from vultus.core.files import sync_folder
@@ -47,8 +48,36 @@ class ErasureReceipt:
         return asdict(self)
 
 
+class Erasures(Protocol):
+    """The notes of what was erased from one gallery, where they outlive it."""
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+
+    @property
+    def unit(self) -> str:
+        """What its size is counted in."""
+
+    def size(self) -> int:
+        """How much is noted: grows with each note; 0 where there is none."""
+
+    def append(self, uid: bytes, *, at: str, digest: bytes) -> int:
+        """Note an erasure; gives the size with it. See `ErasureLog.append`."""
+
+    def erased(self, *, within: int | None = None) -> tuple[list[bytes], int]:
+        """The 16 random bytes of everybody who was erased; the size of what was read.
+
+        Args:
+            within: Only what was noted up to this size; None for all.
+        """
+
+    def digests(self) -> frozenset[bytes]:
+        """Digests of the entries in the audit log of all erasures that are noted."""
+
+
 class ErasureLog:
-    """The notes of what was erased from one gallery.
+    """The notes of what was erased from one gallery, in a file beside it.
 
     Args:
         location: The gallery's file; the log lies beside what a link leads to.
@@ -58,6 +87,16 @@ class ErasureLog:
     def __init__(self, location: str | Path, *, gallery_id: bytes) -> None:
         self.path = Path(f"{os.path.realpath(location)}-erased")
         self._gallery_id = gallery_id.hex().encode()
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self.path)
+
+    @property
+    def unit(self) -> str:
+        """Bytes."""
+        return "bytes"
 
     def size(self) -> int:
         """Bytes of the log; 0 where there is none."""
@@ -108,13 +147,27 @@ class ErasureLog:
         Raises:
             GalleryError: If the log cannot be read, or a whole line of it was changed.
         """
+        data = self._read()[:within]
+        return [uid for uid, _ in self._notes(data)], len(data)
+
+    def digests(self) -> frozenset[bytes]:
+        """Digests of the entries in the audit log of all erasures that are noted.
+
+        Raises:
+            GalleryError: As `erased`.
+        """
+        return frozenset(digest for _, digest in self._notes(self._read()))
+
+    def _read(self) -> bytes:
         try:
-            data = self.path.read_bytes()[:within]
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return [], 0
+            return b""
         except OSError as error:
             raise GalleryError(f"{self.path} cannot be read: {error}") from error
-        uids = []
+
+    def _notes(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Whom and which entry of the audit log each note of this gallery tells."""
         for number, line in enumerate(data.split(b"\n")[:-1], 1):
             found = _LINE.fullmatch(line)
             if found is None or found[5] != _checksum(line[: found.start(5) - 1]):
@@ -123,8 +176,7 @@ class ErasureLog:
                     "erased comes back"
                 )
             if found[1] == self._gallery_id:
-                uids.append(bytes.fromhex(found[2].decode()))
-        return uids, len(data)
+                yield bytes.fromhex(found[2].decode()), bytes.fromhex(found[4].decode())
 
 
 def _checksum(body: bytes) -> bytes:

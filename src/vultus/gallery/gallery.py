@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from vultus.gallery.enrolment import (
 from vultus.gallery.erasure import ErasureReceipt
 from vultus.gallery.inspection import inspect
 from vultus.gallery.opening import OnEnrolled, OpenedGallery, open_gallery
-from vultus.gallery.people.details import Person, PersonDetails
+from vultus.gallery.people.details import Person, PersonDetails, check_kept
 from vultus.gallery.people.faces import PhotoFile
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.searching.searched import SearchedGallery
@@ -71,12 +70,13 @@ class Gallery(SearchedGallery):
         key: MasterKey | None = None,
         actor: str | None = None,
     ) -> "Gallery":
-        """Open a gallery file; make it when it does not exist and ``space`` is given.
+        """Open a gallery; make it when it does not exist and ``space`` is given.
 
         A file of an earlier format is brought to this one; whoever has it open must close it.
 
         Args:
-            path: The file; its folder must exist. A file that is no gallery is never touched.
+            path: The file; its folder must exist. A file that is no gallery is never touched. Or
+                ``postgresql://[USER@]HOST[:PORT]/DATABASE/NAME``, a gallery in a database.
             space: The space of the embeddings that will be enrolled. None opens only.
             outlier_similarity: In [-1, 1]; two photos less alike than this are not of one person
                 (see `vultus.matching.fusion.fuse`). Fixed when the file is made; None takes
@@ -95,7 +95,7 @@ class Gallery(SearchedGallery):
         if outlier_similarity is not None:
             check_range("outlier_similarity", outlier_similarity, low=-1, high=1)
         new = None if space is None else Description.of(space, outlier_similarity)
-        gallery = cls(open_gallery(Path(path), new, master=key, actor=actor))
+        gallery = cls(open_gallery(path, new, master=key, actor=actor))
         try:
             if space is not None:
                 gallery.check_space(space)
@@ -170,12 +170,7 @@ class Gallery(SearchedGallery):
     def __enter__(self) -> "Gallery":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -214,7 +209,8 @@ class Gallery(SearchedGallery):
         Raises:
             InputError: If the name, ``sources`` or ``details`` are not fit, there is no photo, the
                 photos disagree, or none of them is like those enrolled before. Nothing is added.
-            AlreadyEnrolledError: If all photos are like somebody else. Nothing is added.
+            AlreadyEnrolledError, PersonExpiredError: If all photos are like somebody else; if the
+                person's consent or time is over by what is noted now. Nothing is added.
             NameTakenError, IdentityNotFoundError: If it is not who `expecting` says.
             GallerySpaceError: If the embeddings are of another space.
             GalleryError: If the file cannot be written.
@@ -239,7 +235,7 @@ class Gallery(SearchedGallery):
             return
         member, (uid,) = self._roster.find(name), self._expected
         if uid is None and member is not None:
-            raise NameTakenError(f"somebody named {name!r} is enrolled in {self.path} already")
+            raise NameTakenError(f"somebody named {name!r} is enrolled in {self.location} already")
         if uid is not None and (member is None or member.person().uid != uid):
             raise self._nobody(name)
 
@@ -346,6 +342,7 @@ class Gallery(SearchedGallery):
 
         Raises:
             IdentityNotFoundError: If nobody of that name is enrolled.
+            PersonExpiredError: If the person's consent, or time to be kept, is over.
             GallerySpaceError: If the probe is of another space.
         """
         self.check_space(probe.space)
@@ -354,6 +351,7 @@ class Gallery(SearchedGallery):
             member = self._roster.find(name)
             if member is None:
                 raise self._nobody(name)
+            check_kept(member.record, name)
             row = self._store.template(member.id)
             if row is None:
                 raise InputError(
@@ -399,4 +397,4 @@ class Gallery(SearchedGallery):
     def _nobody(self, name: str) -> IdentityNotFoundError:
         known = [person.identity for person in self.people()] if len(self) < _SUGGEST_AMONG else []
         hint = did_you_mean(name, known, most=3)
-        return IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.path}{hint}")
+        return IdentityNotFoundError(f"nobody named {name!r} is enrolled in {self.location}{hint}")

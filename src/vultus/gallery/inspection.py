@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -149,10 +149,28 @@ def _log_of_erasures(opened: OpenedGallery) -> list[str]:
     # A copy elsewhere has none; what was cut off is noted again by nobody.
     if 0 < size < done:
         problems.append(
-            f"{log.path} was {done} bytes long and has {size}: backups could bring back who was "
-            "erased; put the whole log back"
+            f"{log.place} was {done} {log.unit} long and has {size}: backups could bring back "
+            "who was erased; put the whole log back"
         )
     return problems
+
+
+def _unnoted(opened: OpenedGallery, erased: Sequence[bytes]) -> list[str]:
+    """Erasures that the audit log tells of and the log of erasures does not: it was cut.
+
+    Its length does not say so any more, once somebody else was erased.
+    """
+    log = opened.erasures
+    if not log.size():  # a copy elsewhere has none
+        return []
+    missing = len(set(erased) - log.digests())
+    if not missing:
+        return []
+    return [
+        f"{log.place} lacks {missing} of {len(erased)} erasures that the audit log tells of; it "
+        "was cut, or this gallery is a copy: backups could bring back who was erased, put the "
+        "whole log back"
+    ]
 
 
 def _settings(opened: OpenedGallery) -> list[str]:
@@ -173,14 +191,19 @@ def _audit(opened: OpenedGallery) -> list[str]:
     if not verdict.sound:
         return [f"the audit log: {verdict.message}"]
     last: dict[str, bool] = {}
+    erased: list[bytes] = []
     after = 0
     while rows := opened.store.audit(after=after):
         # Not parsed: there may be millions, and these words stand in no other place of an entry.
         for row in rows:
             for word in _ACTION.findall(row.entry):
                 last.update([_SWITCHES[word]] if word in _SWITCHES else ())
+                if word == b"restore":
+                    erased.clear()  # in a place where perhaps nothing was noted before
+                elif word == b"erase":
+                    erased.append(row.digest)
         after = rows[-1].position
-    return [
+    return _unnoted(opened, erased) + [
         f"the setting {key!r} is {'missing' if on else 'there'}, the audit log tells otherwise"
         for key, on in last.items()
         if (opened.store.meta(key) is not None) is not on

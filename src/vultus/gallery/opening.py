@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vultus.core.errors import GalleryDamagedError, GalleryError
@@ -14,15 +14,18 @@ from vultus.gallery.description import (
     open_vault,
     read_description,
 )
-from vultus.gallery.erasure import ErasureLog
+from vultus.gallery.erasure import ErasureLog, Erasures
 from vultus.gallery.migration import migrate
 from vultus.gallery.people.details import Person
 from vultus.gallery.people.roster import Roster
+from vultus.gallery.people.summary import write_summary
 from vultus.gallery.security.audit import AuditEntry, AuditLog
 from vultus.gallery.security.crypto import Vault
 from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.stores.base import GalleryStore
-from vultus.gallery.stores.sqlite import SqliteStore
+from vultus.gallery.stores.bound_counts import BoundStore
+from vultus.gallery.stores.opening import open_store
+from vultus.gallery.stores.places import is_database
 
 ERASURES = "erasures"
 """Key of the fact how much of the log of erasures this gallery has done."""
@@ -52,7 +55,7 @@ class OpenedGallery:
     description: Description
     roster: Roster
     audit: AuditLog
-    erasures: ErasureLog
+    erasures: Erasures
     actor: str
     on_enrolled: OnEnrolled | None = None
 
@@ -62,12 +65,12 @@ class OpenedGallery:
 
 
 def open_gallery(
-    path: Path, new: Description | None, *, master: MasterKey | None, actor: str | None
+    path: str | Path, new: Description | None, *, master: MasterKey | None, actor: str | None
 ) -> OpenedGallery:
-    """Open a gallery file; one of the format before is brought to this one.
+    """Open a gallery; a file of the format before is brought to this one.
 
     Args:
-        path: The file.
+        path: The file, or the URL of a gallery in a database.
         new: What to fix where a gallery is made; None opens only.
         master: The master key, or None.
         actor: Who acts, for the audit log; None takes the user's name.
@@ -77,8 +80,9 @@ def open_gallery(
         GalleryKeyError: If a key is needed and missing or wrong, or given and not needed.
     """
     actor = default_actor() if actor is None else actor
-    migrate(path, master=master, actor=actor)
-    store = SqliteStore(path, create=new is not None)
+    if not is_database(path):
+        migrate(Path(path), master=master, actor=actor)
+    store = open_store(path, create=new is not None)
     try:
         vault = _vault(store, new, master, actor)
         description = read_description(store, vault)
@@ -88,14 +92,25 @@ def open_gallery(
             description,
             Roster(store, vault, dim=description.space.dim, generation=description.generation),
             AuditLog(store, vault),
-            ErasureLog(path, gallery_id=vault.gallery_id),
+            _erasures(store, path, vault.gallery_id),
             actor,
         )
-        _erase_again(opened)
+        _bind_counts(opened)
+        erase_again(opened)
     except BaseException:
         store.close()
         raise
     return opened
+
+
+def _erasures(store: GalleryStore, path: str | Path, gallery_id: bytes) -> Erasures:
+    if is_database(path):
+        from vultus.gallery.stores.postgres.erasures import DatabaseErasures
+        from vultus.gallery.stores.postgres.store import PostgresStore
+
+        if isinstance(store, PostgresStore):
+            return DatabaseErasures(store, gallery_id=gallery_id)
+    return ErasureLog(path, gallery_id=gallery_id)
 
 
 def default_actor() -> str:
@@ -121,8 +136,30 @@ def _vault(
         return found(store, new, master=master, actor=actor)
 
 
-def _erase_again(opened: OpenedGallery) -> None:
-    """Erase who was erased after this file was copied, if it is an older copy."""
+def _bind_counts(opened: OpenedGallery) -> None:
+    """Let the store's counts be what only who can open the gallery can write."""
+    store, vault = opened.store, opened.vault
+    can = isinstance(store, BoundStore)
+    try:
+        bound = opened.roster.summary().bound
+    except GalleryDamagedError:
+        return  # whoever asks for people is told, and `check` opens it to say what else is wrong
+    if bound is not can and not store.read_only:
+        with store.transaction(write=True):
+            summary = opened.roster.summary()  # another process may have been faster
+            if isinstance(store, BoundStore):
+                store.bind_counts(vault.audit_digest, bound=summary.bound)
+            write_summary(store, vault, replace(summary, bound=can))
+    elif bound and isinstance(store, BoundStore):
+        store.bind_counts(vault.audit_digest, bound=True)
+
+
+def erase_again(opened: OpenedGallery) -> None:
+    """Erase who is noted as erased and is still there.
+
+    They were erased after this file was copied, if it is an older copy; or their erasing was noted,
+    and whoever did it was killed before it was done.
+    """
     store, log = opened.store, opened.erasures
     done = erasures_done(store)
     if done == log.size():

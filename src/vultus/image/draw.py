@@ -30,7 +30,13 @@ _DARK: Colour = (0, 0, 0)
 _LINE_SHARE = 1 / 300
 _TEXT_SHARE = 1 / 40
 _MIN_TEXT_PX = 12
-_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")
+_FONTS = (
+    *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf"),
+    # Of Chinese, Japanese and Korean names: on Linux, macOS and Windows.
+    *("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf"),
+    *("PingFang.ttc", "Hiragino Sans GB.ttc", "Arial Unicode.ttf", "msyh.ttc", "malgun.ttf"),
+)
+_NO_GLYPH = "\U0010ffff"
 
 
 def draw_faces(image: Image, faces: Faces, *, captions: Sequence[str] | None = None) -> Image:
@@ -38,8 +44,9 @@ def draw_faces(image: Image, faces: Faces, *, captions: Sequence[str] | None = N
 
     Lines and text grow with the photo. Every line lies on a wider dark one and every caption on a
     filled label, so that both can be read on any ground. Colours repeat after six faces. Text is
-    set in a font of the system where a usual one is installed, else in Pillow's own, which has
-    ASCII only: accents are then left out and other scripts become "?".
+    set in the first usual font of the system that has all its letters, else in the one that has
+    most of them, with "?" for the others. Pillow's own, taken where there is none, has ASCII only:
+    accents are then left out.
 
     Args:
         image: (h, w, 3) uint8, RGB; not changed.
@@ -120,9 +127,7 @@ def _draw_dot(
 def _draw_caption(
     pen: ImageDraw.ImageDraw, text: str, box: list[float], colour: Colour, font_px: int
 ) -> None:
-    system_font = _system_font(font_px)
-    line = text.splitlines()[0] if system_font is not None else _ascii(text.splitlines()[0])
-    font = system_font if system_font is not None else ImageFont.load_default(font_px)
+    font, line = _set_in(text.splitlines()[0], font_px)
     left, top, right, bottom = pen.textbbox((0, 0), line, font=font)
     pad = max(2, font_px // 5)
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
@@ -136,14 +141,32 @@ def _draw_caption(
     pen.text((x + pad - left, y + pad - top), line, fill=_DARK, font=font)
 
 
+@lru_cache(maxsize=256)
+def _set_in(line: str, size_px: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
+    """The font for a line, and the line as that font can show it."""
+    best, shown = None, ""
+    for font in _system_fonts(size_px):
+        missing = bytes(font.getmask(_NO_GLYPH))
+        known = [c.isspace() or bytes(font.getmask(c)) != missing for c in line]
+        readable = "".join(c if has else "?" for c, has in zip(line, known, strict=True))
+        if best is None or readable.count("?") < shown.count("?"):
+            best, shown = font, readable
+        if all(known):
+            break
+    if best is None:
+        return ImageFont.load_default(size_px), _ascii(line)
+    return best, shown
+
+
 @lru_cache(maxsize=8)
-def _system_font(size_px: int) -> ImageFont.FreeTypeFont | None:
+def _system_fonts(size_px: int) -> tuple[ImageFont.FreeTypeFont, ...]:
+    found = []
     for name in _FONTS:
         try:
-            return ImageFont.truetype(name, size_px)
+            found.append(ImageFont.truetype(name, size_px))
         except OSError:
             continue
-    return None
+    return tuple(found)
 
 
 def _ascii(text: str) -> str:

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.checks import check_array
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError
 from vultus.core.results import Clustering
@@ -46,6 +47,7 @@ def cluster(
     photo_ids: Sequence[Hashable] | None = None,
     must_link: Pairs = (),
     cannot_link: Pairs = (),
+    raised: npt.NDArray[np.float32] | None = None,
 ) -> Clustering:
     """Group faces by person; a face that is like no other is a group of its own.
 
@@ -60,19 +62,24 @@ def cluster(
     two large groups that share one photo by accident are hardly held apart.
 
     The result is deterministic, and does not depend on the order of the faces but for ties and
-    float32 rounding. Time and memory grow with n^2: 4 n^2 bytes.
+    float32 rounding. Time and memory grow with n^2: 4 n^2 bytes, n being the number of faces, those
+    tied by ``must_link`` counting as one.
 
     Args:
-        embeddings: The faces, at most `MAX_FACES`.
+        embeddings: The faces; at most `MAX_FACES` that are not tied.
         threshold: The rule between groups. Its false match rate was measured on pairs of faces,
             not on groups.
         photo_ids: The photo of each face (anything hashable), or None: no two share a photo.
         must_link: Pairs of face indices that are the same person; joined before all else.
         cannot_link: Pairs of face indices that are different people; never joined.
+        raised: (n,) float32, at least 0: how much more similarity each face needs with one as
+            doubtful as itself (`vultus.quality.gate.QualityGate.raised_by`); of a pair, and of
+            tied faces, the lower counts. It is taken off the pair's similarity. None asks the
+            same of all.
 
     Raises:
-        InputError: If constraints contradict each other or name no face, or there are too many
-            faces.
+        InputError: If constraints contradict each other or name no face, there are too many
+            faces, or ``raised`` is of another length.
 
     Example:
         >>> from vultus.core.embeddings import EmbeddingSpace
@@ -81,16 +88,20 @@ def cluster(
         >>> cluster(faces, threshold=Threshold(0.5)).labels.tolist()
         [0, 1, 0]
     """
-    if len(embeddings) > MAX_FACES:
-        raise InputError(
-            f"cluster takes at most {MAX_FACES:,} faces, got {len(embeddings):,}; split the folder"
-        )
     constraints = resolve_constraints(
         len(embeddings), photo_ids=photo_ids, must_link=must_link, cannot_link=cannot_link
     )
+    if constraints.n_groups > MAX_FACES:
+        raise InputError(
+            f"cluster takes at most {MAX_FACES:,} faces, got {constraints.n_groups:,}; split the "
+            "folder, or see `vultus bulk cluster`"
+        )
     agglomeration = _Agglomeration(embeddings.vectors, constraints, threshold.similarity)
+    if raised is not None:
+        check_array("raised", raised, dtype=np.float32, shape=(len(embeddings),))
+        agglomeration.hold_apart(raised, constraints)
     final = agglomeration.run()
-    return Clustering(_labels(final[constraints.groups]), threshold)
+    return Clustering(numbered(final[constraints.groups]), threshold)
 
 
 class _Agglomeration:
@@ -125,6 +136,15 @@ class _Agglomeration:
         self.best = np.full(n, -np.inf, np.float32)
         for row in range(n):
             self._find_partner(row)
+
+    def hold_apart(self, raised: npt.NDArray[np.float32], constraints: Constraints) -> None:
+        """Take off the similarity of two groups what the less doubtful one's doubt raises."""
+        least = np.full(len(self.best), np.inf, np.float32)
+        np.minimum.at(least, constraints.groups, raised)
+        rows = np.flatnonzero(least > 0)
+        self.mean[np.ix_(rows, rows)] -= np.minimum.outer(least[rows], least[rows])
+        for row in rows:
+            self._find_partner(int(row))
 
     def run(self) -> npt.NDArray[np.int64]:
         """Join until nothing reaches the cut; gives the final row of each starting group."""
@@ -183,8 +203,12 @@ class _Agglomeration:
             self._find_partner(int(row))
 
 
-def _labels(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Number groups by size, largest first; equal sizes in the order of their first face."""
+def numbered(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Number groups by size, largest first; equal sizes in the order of their first face.
+
+    Args:
+        rows: (n,) any number that the faces of a group share.
+    """
     _, first, inverse, counts = np.unique(
         rows, return_index=True, return_inverse=True, return_counts=True
     )

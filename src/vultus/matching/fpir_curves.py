@@ -17,6 +17,8 @@ from vultus.core.thresholds import COUNTED_PAIRS, SearchRates, Threshold
 from vultus.matching.fpir_levels import PhotoLevel, RateSpread
 from vultus.matching.stretch import Stretch, stretch_of, unmeasured
 
+_OF_USE = 0.5
+"""Where every second stranger is given a name, the rate is not offered."""
 _BISECTIONS = 60
 _ROUNDING = 1e-12
 """So that 3 / 49 is carried by 49 people."""
@@ -249,7 +251,8 @@ class FpirCurves:
         n = self.levels[0].n_people
         reach = smallest_fpir(n, gallery_size=size, least_pairs=self.least_pairs)
         carried = ""
-        if reach < 1 and float(said := rounded_up(reach)) < 1:
+        if reach < _OF_USE:
+            said = rounded_up(reach)
             carried = f"They carry FPIR {said}: ask for that ({argument('fpir', float(said))}), "
         return CalibrationError(
             f"FPIR {fpir:.3g} among {size:,} people takes a calibration on "

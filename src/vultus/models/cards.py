@@ -12,6 +12,7 @@ import tomli_w
 
 from vultus.core.choices import Colour, Flip, Task
 from vultus.core.errors import ConfigError
+from vultus.core.liveness_threshold import LivenessThreshold
 from vultus.core.plain_values import parse_toml, read_text
 from vultus.core.settings_reader import read
 from vultus.core.thresholds import Threshold, ThresholdTable, stated_rate
@@ -105,6 +106,8 @@ class ModelCard:
         cautious: Thresholds whose rate holds inside the worst group of people that was measured
             (`vultus evaluate groups`); empty where nobody has.
         trust: The trust head beside it; None where there is none.
+        liveness: What a network of the task ``antispoof`` judges by, with its errors as its maker
+            measured them; None where nobody has.
 
     Raises:
         ConfigError: If a field's value cannot be.
@@ -137,6 +140,7 @@ class ModelCard:
     thresholds: ThresholdTable = field(default_factory=ThresholdTable)
     cautious: ThresholdTable = field(default_factory=ThresholdTable)
     trust: TrustFile | None = None
+    liveness: LivenessThreshold | None = None
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -149,6 +153,8 @@ class ModelCard:
         if not 0 <= self.min_norm < math.inf:
             _refuse("min_norm", "at least 0 and finite", self.min_norm)
         self._check_cautious()
+        if self.liveness is not None and self.task != "antispoof":
+            _refuse("liveness", "absent on a card of another task than antispoof", self.task)
         for key in _NEEDED.get(self.task, ()):
             if getattr(self, key) in ("", 0) and key != "mean":
                 _refuse(key, f"given on a card of task {self.task}", getattr(self, key))
@@ -213,7 +219,8 @@ class ModelCard:
         }
         licence = Licence(**values.pop("licence"))
         trust = TrustFile(**values.pop("trust")) if "trust" in values else None
-        return cls(**values, **tables, licence=licence, trust=trust)
+        rule = LivenessThreshold(**values.pop("liveness")) if "liveness" in values else None
+        return cls(**values, **tables, licence=licence, trust=trust, liveness=rule)
 
     @classmethod
     def from_toml(cls, text: str) -> "ModelCard":
@@ -243,6 +250,9 @@ class ModelCard:
             plain[key] = [point.to_dict() for point in table.points]
         if self.trust is not None:
             plain["trust"] = {f.name: getattr(self.trust, f.name) for f in fields(self.trust)}
+        if self.liveness is not None:
+            known = self.liveness.to_dict()
+            plain["liveness"] = {key: value for key, value in known.items() if value is not None}
         return plain
 
     def to_toml(self) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,15 @@ from vultus.core.choices import (
 )
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
-from vultus.core.errors import NoFaceError, QualityError, TooManyFacesError
+from vultus.core.errors import LivenessError, NoFaceError, QualityError, TooManyFacesError
 from vultus.core.faces import Faces, Image
-from vultus.detection.base import Detector, open_detector, too_small_to_see
-from vultus.embedding.embedder import Embedder, open_embedder
-from vultus.liveness.passive import PassiveLiveness
+from vultus.detection.base import Detector, too_small_to_see
+from vultus.embedding.embedder import Embedder
+from vultus.liveness.passive import PassiveLiveness, open_passive_liveness
 from vultus.models.cards import ModelCard
 from vultus.pipeline.face_cache import FaceCache, FileState, KnownPhoto, setting_key
 from vultus.pipeline.liveness import with_liveness
+from vultus.pipeline.opened_models import OpenedModels
 from vultus.pipeline.photos import (
     AnalysedPhoto,
     DetectedPhoto,
@@ -42,32 +42,28 @@ from vultus.pipeline.photos import (
 )
 from vultus.pipeline.righting import Reader, check_ways
 from vultus.pipeline.selection import select_face
-from vultus.pipeline.trust_head import find_trust_head
 from vultus.pipeline.watcher import Watcher
-from vultus.quality.committee_trust import CommitteeHead
 from vultus.quality.gate import QualityGate
 from vultus.quality.measures import measure_quality
-from vultus.quality.trust import Trust, TrustHead
+from vultus.quality.trust import Trust
 
 _DEFAULT_GATE = QualityGate()
 _SURE = 0.35
 """How far a face of a righted photo must be trusted: of undamaged development faces 95 % are."""
 
-_OPENED = ("detector", "embedder", "_passive_liveness")
-
 _WINDOW = 256
 """So many photos are looked up, and kept, at once."""
 
 
-class Analyser:
+class Analyser(OpenedModels):
     """Finds the faces of photos and turns them into embeddings; what `Recognizer` stands on.
 
     Opening is cheap: models are loaded when first needed. One instance may serve several threads.
 
     Args:
         detector: A registered detector's name, with another model of the store or settings if
-            wanted (``yunet:yunet-n-dynamic``, ``mtcnn:min_face_px=60``; see `open_detector`), or an
-            object that detects.
+            wanted (``yunet:yunet-n-dynamic``, ``mtcnn:min_face_px=60``; see
+            `vultus.detection.base.open_detector`), or an object that detects.
         embedder: A model's name in the store, a path to an ONNX file known to it, a card, or an
             open `Embedder`.
         gate: What a face must satisfy to be compared; None compares whatever was found.
@@ -77,7 +73,8 @@ class Analyser:
         righting: What is tried on a photo of which no face can be trusted as stored: turns of the
             photo (three more detections at most), other widths where faces seem to be stretched
             (three more crops a face at most, no detection).
-        liveness: What looks for presentation attacks: a face that it suspects, or cannot judge, is
+        liveness: What looks for presentation attacks, or the name or file of a network of the task
+            antispoof, which is opened at once: a face that it suspects, or cannot judge, is
             refused like one that the gate refuses, wherever photos are compared or enrolled. None
             does not look.
 
@@ -87,6 +84,7 @@ class Analyser:
         most_faces: A photo with more faces is refused before any is embedded; None takes any
             number. For a service, where whoever sends photos sets how long they take.
         watcher: Is told of every photo and decision, for a service's metrics; None is nobody.
+        threads: As given.
     """
 
     def __init__(
@@ -99,67 +97,21 @@ class Analyser:
         precision: Precision = "f32",
         threads: int | None = None,
         righting: Sequence[RightingWay] = RIGHTING_WAYS,
-        liveness: PassiveLiveness | None = None,
+        liveness: PassiveLiveness | str | Path | None = None,
     ) -> None:
+        super().__init__(detector, embedder, runtime=runtime, precision=precision, threads=threads)
         self.righting = check_ways(righting)
+        if isinstance(liveness, (str, Path)):
+            liveness = open_passive_liveness([liveness], runtime=runtime, threads=threads)
         self.liveness = liveness
         self.gate = gate
-        self._detector = detector
-        self._embedder = embedder
-        self._runtime: Runtime = runtime
-        self._precision: Precision = precision
-        self._threads = threads
         self.cache: FaceCache | None = None
         self.most_faces: int | None = None
         self.watcher: Watcher | None = None
 
-    @property
-    def detector_name(self) -> str:
-        """As it was asked for, with its model where one was named: ``yunet:yunet-n-dynamic``."""
-        return self._detector if isinstance(self._detector, str) else self._detector.name
-
     def __getstate__(self) -> dict[str, Any]:
         """For pickling, as other processes get it: models opened by name are opened there anew."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in _OPENED}
-        return kept | {"watcher": None}
-
-    @cached_property
-    def detector(self) -> Detector:
-        """The detector, opened on first use."""
-        if isinstance(self._detector, str):
-            return open_detector(self._detector, runtime=self._runtime, threads=self._threads)
-        return self._detector
-
-    @cached_property
-    def embedder(self) -> Embedder:
-        """The embedder, opened on first use.
-
-        Raises:
-            ModelNotFoundError: If its file is not on this machine; the message says how to get it.
-        """
-        if isinstance(self._embedder, Embedder):
-            return self._embedder
-        head = self.trust_head
-        return open_embedder(
-            self._embedder,
-            runtime=self._runtime,
-            precision=self._precision,
-            threads=self._threads,
-            taps=() if head is None else head.taps,
-        )
-
-    @cached_property
-    def trust_head(self) -> TrustHead | CommitteeHead | None:
-        """What judges how far the embedder's vectors can be trusted; None without one.
-
-        An `Embedder` that was opened elsewhere brings none: its maps are not pooled.
-
-        Raises:
-            ModelNotFoundError, ModelError: If there must be one and it cannot be read.
-        """
-        if isinstance(self._embedder, Embedder):
-            return None
-        return find_trust_head(self._embedder)
+        return super().__getstate__() | {"watcher": None}
 
     def detect(self, photo: PhotoSource) -> Faces:
         """Find the faces of one photo, best score first.
@@ -232,7 +184,7 @@ class Analyser:
             photos: Sources. Only paths can be known; with a cache they are all listed at first.
             on_error: As `analyse`.
         """
-        cache, setting = self.cache, self._setting()
+        cache, setting = self.cache, self.setting()
         if cache is None or setting is None:
             yield from self.analyse(photos, on_error=on_error)
             return
@@ -256,7 +208,7 @@ class Analyser:
             cache.keep(fresh, setting=setting)
             yield from (known for known in found if known is not None)
 
-    def _setting(self) -> str | None:
+    def setting(self) -> str | None:
         """What the cache must know of the models; None where nobody can say what they are.
 
         Nothing is kept of a look for attacks: whoever looks wants it looked at now.
@@ -312,13 +264,18 @@ class Analyser:
         """
         if not len(photo.faces):
             raise self.no_face(photo, f"no face found in {name}; it must show one")
-        index = select_face(
-            photo.faces, photo.size_hw, select=select, name=name, refusals=photo.refusals
-        )
-        if photo.refusals[index]:
-            raise QualityError(
-                f"the face in {name} cannot be judged: {'; '.join(photo.refusals[index])}"
+        signals = photo.liveness if isinstance(photo, AnalysedPhoto) else ()
+        try:
+            index = select_face(
+                photo.faces, photo.size_hw, select=select, name=name, refusals=photo.refusals
             )
+        except QualityError as error:
+            if any(signal.refusal for signal in signals):
+                raise LivenessError(str(error)) from error
+            raise
+        if photo.refusals[index]:
+            kind = LivenessError if signals and signals[index].refusal else QualityError
+            raise kind(f"the face in {name} cannot be judged: {'; '.join(photo.refusals[index])}")
         return index
 
     def no_face(self, photo: AnalysedPhoto | KnownPhoto, message: str) -> NoFaceError:
@@ -343,10 +300,19 @@ class Analyser:
             read.append(self._measured(photo, aligned, embedded[rows], own))
         return read
 
+    @property
+    def limits(self) -> QualityGate | None:
+        """The gate with what the model's card and its trust head ask for; None without a gate."""
+        return None if self.gate is None else self._limits(self.gate)
+
     def _limits(self, gate: QualityGate) -> QualityGate:
         """A gate with what the model's card and its trust head ask for."""
         head = self.trust_head
-        return gate.for_model(self.embedder.min_norm, 0.0 if head is None else head.min_trust)
+        return gate.for_model(
+            self.embedder.min_norm,
+            0.0 if head is None else head.min_trust,
+            per_decade=self.embedder.thresholds.per_decade(),
+        )
 
     def reader(self) -> Reader | None:
         """What rights photos; None where nobody wants it, or nothing is judged at all."""
@@ -369,6 +335,7 @@ class Analyser:
             self.read,
             trust,
             sure=_SURE if judged else 0.0,
+            doubtful=limits.sure_trust if judged else 0.0,
             turns="turns" in self.righting,
             widths="widths" in self.righting and judged,
         )
@@ -388,8 +355,8 @@ class Analyser:
     ) -> AnalysedPhoto:
         quality = measure_quality(photo.image, photo.faces, crops).with_norms(embeddings)
         quality = quality if trust is None else quality.with_trust(trust)
-        gate = None if self.gate is None else self._limits(self.gate)
-        reasons = [()] * len(crops) if gate is None else gate.judge(quality)
+        limits = self.limits
+        reasons = [()] * len(crops) if limits is None else limits.judge(quality)
         graded = dataclasses.replace(
             embeddings,
             quality=np.asarray(quality.score, np.float32),

@@ -1,6 +1,7 @@
 """What decisions stand on: this site's calibration, the model's card, and its search rates."""
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from vultus.core.checks import check_range
 from vultus.core.choices import DEFAULT_FPIR, DEFAULT_MAX_FNIR
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.searching.searched import ThresholdRule
 from vultus.matching.calibration import Calibration, load_calibration
 from vultus.matching.cautious import cautious_table
 from vultus.matching.model_rates import ModelRates, rates_from_package
-from vultus.matching.operating_point import threshold_for_fmr
+from vultus.matching.operating_point import threshold_for_fmr, threshold_for_gallery
 from vultus.models.built_in import built_in_rates
 from vultus.models.names import is_model_name
 from vultus.models.store import ModelStore
@@ -129,6 +131,22 @@ class Deciding(Analyser):
         return gallery.threshold(
             table, fpir=fpir, calibration=calibration, photos_per_probe=photos_per_probe
         )
+
+    def gallery_rule(self, *, fpir: float, cautious: bool = False) -> ThresholdRule:
+        """What `gallery_threshold` gives, of the people who are there when they are searched.
+
+        Args:
+            fpir: As `gallery_threshold`.
+            cautious: As `gallery_threshold`.
+        """
+        table, calibration = self.rules(cautious=cautious)
+
+        def rule(people_by_photos: Mapping[int, int]) -> Threshold:
+            return threshold_for_gallery(
+                table, fpir=fpir, people_by_photos=people_by_photos, calibration=calibration
+            )
+
+        return rule
 
     def _checked(self, calibration: Calibration) -> Calibration:
         calibration.check_space(self.embedder.space)

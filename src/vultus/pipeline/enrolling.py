@@ -28,6 +28,7 @@ from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.people.faces import PhotoFile
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.security.master_key import MasterKey
+from vultus.gallery.stores.opening import is_there
 from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import (
     AnalysedPhoto,
@@ -65,7 +66,7 @@ class Enrolling(Deciding):
         match rate of 0.01, if the model has one; `Gallery.open` lets one choose.
 
         Args:
-            path: The gallery's file.
+            path: The gallery's file, or the URL of one in a database.
             key: Its master key, if it has one or is to be made with one.
             actor: Who acts, for its audit log; None takes the name of the user.
 
@@ -75,7 +76,7 @@ class Enrolling(Deciding):
             GallerySpaceError: If it was made with another model or settings.
         """
         outlier_similarity = None
-        if not Path(path).exists():
+        if not is_there(path):
             with suppress(CalibrationError):
                 outlier_similarity = self.threshold(OUTLIER_FMR).similarity
         space = self.embedder.space

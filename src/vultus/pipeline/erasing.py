@@ -99,7 +99,7 @@ def _faces(gallery: Gallery, name: str) -> Embeddings:
         member = roster.find(name)
         if member is None:
             gallery.person(name)  # which says who is near
-            raise InputError(f"nobody named {name!r} is enrolled in {gallery.path}")
+            raise InputError(f"nobody named {name!r} is enrolled in {gallery.location}")
         faces = list(roster.faces(member).values())
         row = store.template(member.id)
         template = None if row is None else roster.template(row)

@@ -75,6 +75,8 @@ def group_photos(
 ) -> PhotoGroups:
     """Group the faces of many photos by person, without knowing who they are.
 
+    Two doubtful faces need more similarity to be one person, as `Recognizer.verify` asks for.
+
     Args:
         recognizer: Finds, judges and embeds the faces.
         photos: Paths of the photos.
@@ -92,7 +94,13 @@ def group_photos(
         parts.append(photo.embeddings[kept])
     space = recognizer.embedder.space
     embeddings = Embeddings.concatenate(parts) if parts else Embeddings.empty(space)
-    grouping = cluster(embeddings, threshold=threshold, photo_ids=[face.photo for face in faces])
+    gate = recognizer.limits
+    grouping = cluster(
+        embeddings,
+        threshold=threshold,
+        photo_ids=[face.photo for face in faces],
+        raised=None if gate is None else gate.raised_each(embeddings.trust),
+    )
     people = [
         tuple(faces[i] for i in grouping.members(person)) for person in range(grouping.n_clusters)
     ]

@@ -1,56 +1,24 @@
 """Many people enrolled at once: of a folder of people, or of a table with photos and notes."""
 
-import csv
 import dataclasses
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from vultus import __version__
 from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import IdentityNotFoundError, InputError
 from vultus.core.progress import Progress, tracked
-from vultus.core.text import did_you_mean
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.people.details import Consent, PersonDetails, now
-from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.people.details import PersonDetails, now
 from vultus.pages.blocks import Section, write_blocks
-from vultus.pipeline.enrolment import people_of_folder, size_note
+from vultus.pipeline.enrolment import size_note
+from vultus.pipeline.people_source import PersonToImport, people_to_import
 from vultus.pipeline.photos import Skipped, file_digest
 from vultus.pipeline.recognizer import Recognizer
 
-_NEEDED = ("photo", "name")
-_KNOWN = (
-    *_NEEDED,
-    "external_id",
-    "groups",
-    "consent",
-    "consent_given_at",
-    "consent_until",
-    "retain_until",
-)
-_PER_PERSON = _KNOWN[2:]
 _NAMES = "This page says who is, or was to be, enrolled. Show it only to those who may know."
-
-
-@dataclass(frozen=True, slots=True)
-class PersonToImport:
-    """Somebody who is to be enrolled.
-
-    Attributes:
-        identity: The name.
-        photos: Their files.
-        details: What else to note, or None.
-        consent_dated: Whether the source says when the consent was given; else it is taken as given
-            when it is first noted.
-    """
-
-    identity: str
-    photos: tuple[Path, ...]
-    details: PersonDetails | None = None
-    consent_dated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +130,8 @@ def import_people(
     Args:
         recognizer: Makes the embeddings.
         gallery: Where to.
-        source: A folder with one folder of photos per person, or a CSV file, see `read_table`.
+        source: A folder with one folder of photos per person, or a CSV file, see
+            `vultus.pipeline.people_source.read_table`.
         select: Which face of a photo is meant that shows several.
         progress: Told how many people are done.
 
@@ -172,7 +141,34 @@ def import_people(
         GalleryError: If the gallery cannot be written.
     """
     skipped = Skipped()
-    people = list(_people(Path(source), skipped))
+    people = people_to_import(source, skipped)
+    return import_listed(
+        recognizer, gallery, people, skipped=skipped, select=select, progress=progress
+    )
+
+
+def import_listed(
+    recognizer: Recognizer,
+    gallery: Gallery,
+    people: Sequence[PersonToImport],
+    *,
+    skipped: Skipped,
+    select: Selection = DEFAULT_SELECT,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """As `import_people`, of people who were listed before.
+
+    Args:
+        recognizer: Makes the embeddings.
+        gallery: Where to.
+        people: As `people_to_import` gives them.
+        skipped: Whose notes go into the report, too.
+        select: Which face of a photo is meant that shows several.
+        progress: Told how many people are done.
+
+    Raises:
+        GalleryError: If the gallery cannot be written.
+    """
     coming = {person.identity: len(person.photos) for person in people}
     if (crowd := size_note(recognizer, gallery, coming)) is not None:
         skipped.note(crowd)
@@ -189,6 +185,9 @@ def _imported(
     notes: Skipped,
 ) -> ImportedPerson:
     skipped = Skipped(on_note=notes.note)
+    if person.refusal is not None:
+        skipped(person.identity, person.refusal)
+        return ImportedPerson(person.identity, 0, 0, tuple(skipped.photos))
     known = _known(gallery, person.identity)
     details = details_now(
         gallery, person.identity, person.details, consent_dated=person.consent_dated
@@ -273,129 +272,3 @@ def details_now(
 def _source(path: Path) -> str:
     # As the gallery keeps it: a file name need not be valid text.
     return str(path).encode("utf-8", "backslashreplace").decode()
-
-
-def _people(source: Path, skipped: Skipped) -> Iterator[PersonToImport]:
-    if source.is_dir():
-        for name, photos in people_of_folder(source, on_error=skipped).items():
-            yield PersonToImport(normalise_identity(name), tuple(photos))
-    elif source.is_file():
-        yield from read_table(source)
-    else:
-        raise InputError(
-            f"there is no {source}; give a folder with one folder of photos per person, or a CSV "
-            f"file with the columns {', '.join(_NEEDED)}"
-        )
-
-
-def read_table(path: str | Path) -> list[PersonToImport]:
-    """Read a CSV file with one line per photo.
-
-    Columns: ``photo`` (a path; a relative one is beside the file), ``name``; and as needed
-    ``external_id``, ``groups`` (separated by ``;``), ``consent`` (what for), ``consent_given_at``,
-    ``consent_until``, ``retain_until``. A consent without ``consent_given_at`` counts as given when
-    it is first imported. Any other column is metadata. What is empty is not noted; lines of one
-    person must not contradict each other.
-
-    Args:
-        path: The file, UTF-8.
-
-    Raises:
-        InputError: If the file cannot be read, a column is missing, or a line is wrong; the message
-            names the line.
-    """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            return read_table_lines(stream, path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from None
-
-
-def read_table_lines(stream: TextIO, path: Path) -> list[PersonToImport]:
-    """As `read_table`, of a table that is no file of its own.
-
-    Args:
-        stream: The text, opened with ``newline=""``.
-        path: What messages call it, and beside what relative paths are.
-
-    Raises:
-        InputError: As `read_table`.
-    """
-    try:
-        reader = csv.DictReader(stream, strict=True)
-        columns = tuple(reader.fieldnames or ())
-        lines = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from None
-    for name in _NEEDED:
-        if name not in columns:
-            hint = did_you_mean(name, list(columns))
-            raise InputError(
-                f"{path} must have a column {name!r}{hint}; it has {', '.join(columns) or 'none'}"
-            )
-    people: dict[str, _Lines] = {}
-    for number, row in lines:
-        with _named(f"{path}, line {number}"):
-            _add(people, row, path.parent)
-    return [_person(path, name, told) for name, told in people.items()]
-
-
-@dataclass(slots=True)
-class _Lines:
-    """What the lines of one person say."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    photos: list[Path] = field(default_factory=list)
-
-
-@contextmanager
-def _named(where: str) -> Iterator[None]:
-    """Errors inside say where they are."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
-def _add(people: dict[str, _Lines], row: dict[str, Any], folder: Path) -> None:
-    if None in row or None in row.values():
-        raise InputError(f"a line must have as many fields as the first, got {list(row.values())}")
-    told = {name: value.strip() for name, value in row.items() if value.strip()}
-    if "photo" not in told:
-        raise InputError("photo must name a file, got nothing")
-    name, photo = normalise_identity(told.pop("name", "")), Path(told.pop("photo"))
-    person = people.setdefault(name, _Lines())
-    for column, value in told.items():
-        if person.values.setdefault(column, value) != value:
-            raise InputError(
-                f"{column} of {name!r} must be the same on all lines, got {value!r} after "
-                f"{person.values[column]!r}"
-            )
-    person.photos.append(folder / photo)
-
-
-def _person(path: Path, name: str, told: _Lines) -> PersonToImport:
-    with _named(f"{path}, {name!r}"):
-        details = _details(told.values)
-    photos = tuple(dict.fromkeys(told.photos))
-    return PersonToImport(name, photos, details, "consent_given_at" in told.values)
-
-
-def _details(values: Mapping[str, str]) -> PersonDetails | None:
-    consent = None
-    if "consent" in values:
-        given, until = values.get("consent_given_at", now()), values.get("consent_until")
-        consent = Consent(given_at=given, purpose=values["consent"], until=until)
-    elif {"consent_given_at", "consent_until"} & set(values):
-        raise InputError("consent must say what was agreed to where consent_until is given")
-    metadata = {name: value for name, value in values.items() if name not in _PER_PERSON}
-    groups = [name for name in values.get("groups", "").split(";") if name.strip()]
-    details = PersonDetails(
-        external_id=values.get("external_id"),
-        metadata=metadata or None,
-        groups=groups or None,
-        consent=consent,
-        retain_until=values.get("retain_until"),
-    )
-    return None if details == PersonDetails() else details

@@ -57,7 +57,7 @@ def migrate_gallery(
     migration.embed_crops(embedder.embed, progress=progress)
     status = migration.status()
     if status is None:
-        raise InputError(f"the migration of {gallery.path} was ended meanwhile")
+        raise InputError(f"the migration of {gallery.location} was ended meanwhile")
     return status
 
 

@@ -12,7 +12,7 @@ from vultus.core.results import Identification
 from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.matching.fusion import fuse
-from vultus.pipeline.covered import both_covered
+from vultus.pipeline.covered import unsure
 from vultus.pipeline.deciding import Deciding
 from vultus.pipeline.photos import ErrorHandler, PhotoSource
 
@@ -151,7 +151,7 @@ def identify_shots(
     refusal: tuple[str, ...] = ()
     if answer.identity is not None:
         used = kept[np.flatnonzero(fusion.weights > 0)]
-        refusal = both_covered(recognizer.gate, gallery, answer.identity, used)
+        refusal = unsure(recognizer.limits, gallery, answer, used)
     answer = dataclasses.replace(answer, notes=tuple(notes), n_photos=n_photos, refusal=refusal)
     if recognizer.watcher is not None:
         recognizer.watcher.identified(gallery, [answer])

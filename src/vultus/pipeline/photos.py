@@ -17,14 +17,17 @@ from vultus.core.errors import (
     AlreadyEnrolledError,
     ImageError,
     InputError,
+    LivenessError,
     NoFaceError,
     OutlierError,
+    PersonExpiredError,
     QualityError,
     RepeatedPhotoError,
     SeveralFacesError,
     VultusError,
 )
 from vultus.core.faces import Faces, Image
+from vultus.core.liveness_signal import LivenessSignal
 from vultus.image.io import read_image
 from vultus.quality.measures import FaceQuality
 
@@ -121,6 +124,7 @@ class AnalysedPhoto:
         embeddings: The faces as vectors, ``quality`` filled with the combined score.
         place: As in `DetectedPhoto`.
         righting: How it was read; faces and the crops' maps are in the stored photo's frame.
+        liveness: What a passive look said of each face; empty where nobody looked.
     """
 
     name: str
@@ -132,6 +136,7 @@ class AnalysedPhoto:
     embeddings: Embeddings
     place: int
     righting: Righting = AS_STORED
+    liveness: tuple[LivenessSignal, ...] = ()
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -271,6 +276,8 @@ _REASONS: dict[type[VultusError], str] = {
     OutlierError: "unlike the person's others",
     AlreadyEnrolledError: "of somebody who is enrolled",
     RepeatedPhotoError: "enrolled before",
+    LivenessError: "suspected of being an attack",
+    PersonExpiredError: "of somebody whose consent or time is over",
     QualityError: "too poor to judge",
 }
 """Kinds of errors in a word or two; the first that fits."""

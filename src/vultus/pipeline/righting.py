@@ -1,9 +1,9 @@
 """Photos that lie on their side or have the wrong shape: read as they should be.
 
-Nothing is tried on a photo of which a face is trusted as stored. Of another the other turns are
-tried, and then, where its faces seem to be stretched, other widths. Every try is another chance to
-be wrong, so what is righted must be trusted more than what is stored. Boxes, landmarks and the
-crops' maps are always those of the stored photo.
+Nothing is tried on a photo of which a face is surely trusted as stored. Where none is trusted at
+all the other turns are tried, and then, as for doubtful ones, other widths where its faces seem to
+be stretched. Every try is another chance to be wrong, so what is righted must be trusted more than
+what is stored. Boxes, landmarks and the crops' maps are always those of the stored photo.
 """
 
 import dataclasses
@@ -59,6 +59,7 @@ class Reader:
         sure: Of a righted photo at least one face must be trusted so far.
         turns: Try turns.
         widths: Try widths.
+        doubtful: Photos of which no face is trusted so far are tried at other widths.
     """
 
     detect: Callable[[Sequence[Image]], list[Faces]]
@@ -67,6 +68,7 @@ class Reader:
     sure: float = 0.0
     turns: bool = True
     widths: bool = True
+    doubtful: float = 0.0
 
     def righted(self, photo: AnalysedPhoto) -> AnalysedPhoto:
         """The photo as it is most trusted; as stored where nothing is gained.
@@ -79,11 +81,12 @@ class Reader:
             those of the righted photo, in the stored photo's coordinates, and ``righting`` says
             what was done. All faces of a photo are righted alike: their trust is added up.
         """
-        if self._vote(photo) > 0:
+        trust = self._best(photo)
+        if trust > 0 and trust >= self.doubtful:
             return photo
-        found = self._turned(photo) if self.turns else None
+        found = self._turned(photo) if self.turns and not trust else None
         if found is None and self.widths and _widths_for(photo):
-            found = self._resized(photo)
+            found = self._resized(photo, above=trust)
         return photo if found is None else found
 
     def read_as(self, image: Image, righting: Righting, *, name: str, place: int) -> AnalysedPhoto:
@@ -106,6 +109,9 @@ class Reader:
     def _vote(self, photo: AnalysedPhoto) -> float:
         return float(self.trust(photo).sum())
 
+    def _best(self, photo: AnalysedPhoto) -> float:
+        return float(self.trust(photo).max(initial=0))
+
     def _turned(self, photo: AnalysedPhoto) -> AnalysedPhoto | None:
         # np.rot90 turns anticlockwise, which undoes a clockwise turn.
         images = [np.ascontiguousarray(np.rot90(photo.image, turn // 90)) for turn in TURNS_DEG]
@@ -119,10 +125,14 @@ class Reader:
         way = Righting(turned_deg=TURNS_DEG[best])
         return _as_stored(read[best], photo.image, way) if self._is_sure(read[best]) else None
 
-    def _resized(self, photo: AnalysedPhoto) -> AnalysedPhoto | None:
+    def _resized(self, photo: AnalysedPhoto, *, above: float) -> AnalysedPhoto | None:
         read = self.read([_resized(photo, width) for width in _widths_for(photo)])
         ways = [Righting(width=width) for width in _widths_for(photo)]
-        sure = [place for place, one in enumerate(read) if self._is_sure(one)]
+        sure = [
+            place
+            for place, one in enumerate(read)
+            if self._is_sure(one) and self._best(one) > above
+        ]
         if not sure:
             return None
         # Trust is flat about the right width; the guess of what stretch is left is not.
@@ -130,8 +140,8 @@ class Reader:
         return _as_stored(read[best], photo.image, ways[best])
 
     def _is_sure(self, photo: AnalysedPhoto) -> bool:
-        trust = self.trust(photo)
-        return bool(len(trust)) and trust.max() > 0 and bool(trust.max() >= self.sure)
+        best = self._best(photo)
+        return best > 0 and best >= self.sure
 
 
 class SequenceReader:

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class QualityGate:
-    """Limits that a face must keep; None switches a limit off (the last two: 0 does).
+    """Limits that a face must keep; None switches a limit off (of norm and trust: 0 does).
 
     The defaults refuse what cannot be recognised, not what is merely less than ideal: among
     development faces as they are they refuse few, see the guide. Enrolment may ask for more.
@@ -36,6 +36,9 @@ class QualityGate:
         min_norm: Least norm of the embedding, on the scale of the model in use; None leaves it to
             the model's card (see `for_model`).
         min_trust: Least score of the model's trust head, in [0, 1]; None leaves it to the head.
+        doubt_step: How much higher a threshold is, in cosine similarity, for each step by which
+            both faces of a comparison are doubtful, see `raised_by`; None or 0 raises nothing.
+            Less for models whose similarities lie closer together, see `for_model`.
 
     Raises:
         InputError: If a limit is outside of its range.
@@ -59,6 +62,7 @@ class QualityGate:
     min_score: float | None = None
     min_norm: float | None = None
     min_trust: float | None = None
+    doubt_step: float | None = 0.15
 
     def __post_init__(self) -> None:
         highest = {"min_contrast": 0.5, "max_yaw_deg": 90.0, "max_pitch_deg": 180.0}
@@ -68,15 +72,23 @@ class QualityGate:
             if value is not None:
                 check_range(name, value, low=0, high={**highest, **free}.get(name, 1.0))
 
-    def for_model(self, min_norm: float, min_trust: float = 0.0) -> "QualityGate":
+    def for_model(
+        self, min_norm: float, min_trust: float = 0.0, *, per_decade: float | None = None
+    ) -> "QualityGate":
         """The gate with a model's least norm and trust, where it has none of its own.
 
         Args:
             min_norm: Of the model's card; 0 where it states none.
             min_trust: Of the model's trust head; 0 where there is none.
+            per_decade: How much higher the model's threshold is for a tenth of the false match
+                rate (`vultus.core.thresholds.ThresholdTable.per_decade`). The step of doubt is for
+                models with 0.09 and more; with less, as committees with vectors that are all
+                alike, it is as much smaller. None leaves it.
         """
+        scale = 1.0 if per_decade is None else min(1.0, per_decade / _USUAL_PER_DECADE)
         return replace(
             self,
+            doubt_step=self.doubt_step and scale * self.doubt_step,
             min_norm=(min_norm or None) if self.min_norm is None else self.min_norm,
             min_trust=(min_trust or None) if self.min_trust is None else self.min_trust,
         )
@@ -106,6 +118,51 @@ class QualityGate:
             f"most one of them above {limit:g}; what covers them alike makes strangers alike, and "
             "no error rate is known for that",
         )
+
+    def raised_by(self, first: float | None, second: float | None) -> float:
+        """How much more similarity two faces must have, both of which are doubtful.
+
+        A spoiled photo is hardly nearer to a stranger's good photo than a good one is, but it is to
+        strangers' photos that were spoiled alike. So the face that is trusted more counts: a step
+        is a factor e of its odds below those of a sure face, which are ten times those of
+        ``min_trust`` (0.71 where that is 0.2; two of three undamaged faces have more).
+
+        Args:
+            first: The trust of one face, in [0, 1]; None where nobody knows, which raises nothing.
+            second: Of the other.
+
+        Returns:
+            What is added to a threshold, at least 0; at most 0.35 for faces that a gate accepts
+            with the usual step.
+        """
+        if not self.doubt_step or not self.min_trust or first is None or second is None:
+            return 0.0
+        steps = _log_odds(self.sure_trust) - _log_odds(max(first, second))
+        return max(0.0, self.doubt_step * steps)
+
+    def raised_each(self, trust: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32] | None:
+        """How much more similarity each face must have with one as doubtful as itself.
+
+        Of a pair the lower counts, as in `raised_by`.
+
+        Args:
+            trust: (n,) float32 in [0, 1]; None where nobody knows.
+
+        Returns:
+            (n,) float32, at least 0; None without trust.
+        """
+        if trust is None:
+            return None
+        return np.array([self.raised_by(one, one) for one in trust.tolist()], np.float32)
+
+    @property
+    def sure_trust(self) -> float:
+        """The trust in [0, 1] below which a face is doubtful; 0 where trust is not asked for.
+
+        Its odds are ten times those of ``min_trust``.
+        """
+        least = self.min_trust or 0.0
+        return _SURE_ODDS * least / (1 + (_SURE_ODDS - 1) * least)
 
     def judge(self, quality: FaceQuality) -> list[tuple[str, ...]]:
         """Say for each face which limits it breaks.
@@ -152,18 +209,31 @@ def kind_of_refusal(reason: str) -> str:
             has it.
 
     Returns:
-        The measure (``"sharpness"``, ``"trust"``, ...), ``"both_covered"``, or ``"other"``.
+        The measure (``"sharpness"``, ``"trust"``, ...), ``"both_covered"``, ``"both_doubtful"``,
+        or ``"other"``.
 
     Example:
         >>> kind_of_refusal("inter-eye distance 14 px, needs 24")
         'inter_eye_distance'
     """
+    if " are doubtful: trust " in reason:
+        return "both_doubtful"
     for rule in _RULES:
         if reason.startswith(f"{rule.words} "):
             return rule.measure
     if f": {_TRUST.words} " in reason:
         return _TRUST.measure
     return "both_covered" if "are probably covered: occlusion " in reason else "other"
+
+
+_SURE_ODDS = 10.0
+_USUAL_PER_DECADE = 0.09
+"""Of the models for which the step of doubt was chosen: 0.093 and 0.101."""
+
+
+def _log_odds(trust: float) -> float:
+    inside = min(max(float(trust), 1e-6), 1 - 1e-6)
+    return float(np.log(inside / (1 - inside)))
 
 
 @dataclass(frozen=True, slots=True)

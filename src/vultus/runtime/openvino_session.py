@@ -21,6 +21,7 @@ from vultus.runtime.providers import (
 )
 from vultus.runtime.tensors import TensorSpec, check_feeds, spec_by_name
 
+_PINNING = "ENABLE_CPU_PINNING"
 _ROUNDING = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
 """0 keeps OpenVINO from rounding what a matrix is multiplied with to 8 bits where the matrix is
 stored in 8 bits, as it does on CPUs with instructions for it: there a file would mean something
@@ -59,10 +60,14 @@ class OpenVinoSession:
         device = PROVIDERS["openvino"][provider]
         _check_precision(core, device, precision)
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
-        if _ROUNDING in core.get_property(device, "SUPPORTED_PROPERTIES"):
+        supported = core.get_property(device, "SUPPORTED_PROPERTIES")
+        if _ROUNDING in supported:
             settings[_ROUNDING] = 0
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
+            # Else processes of few threads would all sit on the machine's first cores.
+            if _PINNING in supported:
+                settings[_PINNING] = False
         if streams > 1:
             settings["NUM_STREAMS"] = streams
         source = model if isinstance(model, bytes) else str(model)

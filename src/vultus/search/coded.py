@@ -97,16 +97,20 @@ def encode(vectors: npt.NDArray[np.float32]) -> CodedRows:
     coded = CodedRows(np.empty((n, dim), np.int8), np.empty(n, np.float32), np.empty(n, np.float32))
     for start in range(0, n, _ENCODED_AT_ONCE):
         part = slice(start, start + _ENCODED_AT_ONCE)
+        largest = np.abs(vectors[part]).max(axis=1, keepdims=True).astype(np.float64)
         x = vectors[part].astype(np.float64)
-        erased = ~x.any(axis=1)
-        x[erased] = 1
-        c = np.rint(x * (_LEVELS / np.abs(x).max(axis=1, keepdims=True)))
+        if (erased := largest[:, 0] == 0).any():
+            x[erased] = largest[erased] = 1
+        c = x * (_LEVELS / largest)
+        np.rint(c, out=c)
         coded.codes[part] = c
         coded.codes[part][erased] = 0
-        coded.scales[part] = (x * c).sum(axis=1) / (c * c).sum(axis=1)
+        coded.scales[part] = np.vecdot(x, c) / np.vecdot(c, c)
         # Products of float32 and int8 are exact in float64 and differences are rounded once, so the
         # length is off by some dim * 2^-53 of itself: the next float32 is above it.
-        left = np.linalg.norm(x - coded.scales[part, None].astype(np.float64) * c, axis=1)
+        c *= coded.scales[part, None].astype(np.float64)
+        x -= c
+        left = np.sqrt(np.vecdot(x, x))
         coded.radii[part] = np.nextafter(left.astype(np.float32), np.float32(np.inf))
         coded.radii[part][erased] = np.nan
     return coded
@@ -243,8 +247,10 @@ def _scan(dim: int) -> Callable[..., None]:
     rows_at_once = max(1, _BLOCK_BYTES // dim)
 
     def scan(coded: Any, probes: Any, kept: Any, span: Any, floor: float, found: Any) -> None:
-        for start in range(span[0], span[1], rows_at_once):
-            part = (start, min(start + rows_at_once, span[1]))
+        # One probe meets every row once: nothing is gained by going from block to block.
+        at_once = rows_at_once if len(probes.codes) > 1 else max(1, span[1] - span[0])
+        for start in range(span[0], span[1], at_once):
+            part = (start, min(start + at_once, span[1]))
             for p in range(len(probes.codes)):
                 if found.counts[p] >= 0:
                     numbers = (floor, probes.steps[p], probes.per_radius[p], probes.fixed[p])

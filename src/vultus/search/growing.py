@@ -48,6 +48,14 @@ class GrowingArray:
         self._memory[self._size : size] = rows
         self._size = size
 
+    def append_one(self, row: Any) -> None:
+        """Add one row at the end."""
+        if self._size == len(self._memory):
+            self.append(np.asarray(row, self._memory.dtype)[None])
+        else:
+            self._memory[self._size] = row
+            self._size += 1
+
     def _moved(self, size: int) -> bool:
         """Make room without a copy where that is possible: a million rows take as long as one."""
         if sys.platform != "linux" or self._memory.nbytes < _MOVED_FROM:

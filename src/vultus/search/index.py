@@ -183,9 +183,13 @@ class VectorIndex:
         own_groups = whole_numbers("groups", groups, len(vectors), one_for_all=True)
         with self._turns.writing():
             numbers = self._numbers(ids, len(vectors))
-            if len(numbers):
-                self._next_id = max(self._next_id, int(numbers.max()) + 1)
-            self._memory.append(vectors, numbers, own_groups)
+            if len(numbers) == 1:
+                last = int(numbers[0])
+                self._memory.append_one(vectors[0], last, int(own_groups[0]))
+            else:
+                last = int(numbers.max(initial=-1))
+                self._memory.append(vectors, numbers, own_groups)
+            self._next_id = max(self._next_id, last + 1)
         return numbers
 
     def update(
@@ -340,8 +344,10 @@ class VectorIndex:
 
     def _check(self, name: str, vectors: Vectors) -> None:
         check_array(name, vectors, dtype=np.float32, shape=("n", self.dim), finite=False)
-        off = np.abs(np.sqrt(np.vecdot(vectors, vectors)) - 1)
-        if not (off <= _TOLERANCE).all():  # nor is NaN
+        lengths = np.sqrt(np.vecdot(vectors, vectors))
+        # Of one, the rest is quicker without arrays.
+        off = abs(lengths[0] - 1) if len(lengths) == 1 else np.abs(lengths - 1).max(initial=0)
+        if not off <= _TOLERANCE:  # nor is NaN
             check_array(name, vectors, dtype=np.float32, shape=("n", self.dim))
             check_unit_rows(name, vectors)
 

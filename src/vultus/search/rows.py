@@ -179,11 +179,30 @@ class MemoryRows:
             self._n_ascending = len(self)
         else:
             self._later.update(zip(ids.tolist(), range(start, len(self)), strict=True))
-        if self._coded_from is not None and len(self) >= max(1, self._coded_from):
-            if not self.has_codes:
-                coded.warm(self.dim)
-            if not self.has_codes or len(self) - len(self._codes.radii) > _ENCODED_LATER:
-                self._encode()
+        self._keep_codes()
+
+    def append_one(self, vector: Vectors, number: int, group: int) -> None:
+        """Add one row under a number that no living row has."""
+        start = len(self)
+        ascends = self._n_ascending == start and (not start or self._ids.rows[-1] < number)
+        self._vectors.append_one(vector)
+        self._ids.append_one(number)
+        self._groups.append_one(group)
+        self._alive.append_one(True)
+        self.n_alive += 1
+        if ascends:
+            self._n_ascending = start + 1
+        else:
+            self._later[number] = start
+        self._keep_codes()
+
+    def _keep_codes(self) -> None:
+        if self._coded_from is None or len(self) < max(1, self._coded_from):
+            return
+        if not self.has_codes:
+            coded.warm(self.dim)
+        if not self.has_codes or len(self) - len(self._codes.radii) > _ENCODED_LATER:
+            self._encode()
 
     def overwrite(self, rows: Ids, vectors: Vectors) -> None:
         """Put other vectors in place of those of living rows."""
@@ -246,6 +265,8 @@ def whole_numbers(name: str, values: npt.ArrayLike, n: int, *, one_for_all: bool
     Raises:
         InputError: If they are not so many, no integers, or too large.
     """
+    if one_for_all and type(values) is int and 0 <= values <= GREATEST:
+        return np.full(n, values)
     array = np.asarray(values)
     shapes = {(), (n,)} if one_for_all else {(n,)}
     if (array.size and array.dtype.kind not in "iu") or array.shape not in shapes:

@@ -1,23 +1,25 @@
 """Who may do what: keys with a role, kept hashed, and how often each may ask."""
 
+import base64
 import hmac
 import json
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vultus.core.errors import ConfigError, InputError
 from vultus.core.files import write_text
 
 _PREFIX = "vultus_"
-_ADMIN = "admin"
+ADMIN = "admin"
+"""Id of the key that lies in a file of the operator's."""
 
 
 class Role(IntEnum):
@@ -56,8 +58,66 @@ class AccessKey:
         return Role[self.role] >= role and touches
 
 
+class Keys(Protocol):
+    """The keys of a service; threads may share them."""
+
+    def listed(self) -> list[AccessKey]:
+        """All keys, the oldest first."""
+
+    def add(
+        self,
+        role: Role,
+        galleries: Iterable[str] | None = None,
+        *,
+        material: bytes | None = None,
+    ) -> tuple[AccessKey, str]:
+        """Make a key.
+
+        Args:
+            role: What it may do.
+            galleries: Ids of those that it may touch; None for all.
+            material: 64 secret, random bytes that it is made of: of the same, the same key is made,
+                which is made once. None for others each time.
+
+        Returns:
+            The key as it is kept, and the text that is the key: nobody can tell it again.
+        """
+
+    def add_first(self) -> str | None:
+        """Make an administrator's key where there is none at all; its text, or None."""
+
+    def admit(self, text: str) -> None:
+        """Take a key of an administrator that lies elsewhere; it is not kept with the others.
+
+        Raises:
+            InputError: If it is too short to be a key.
+        """
+
+    def remove(self, key_id: str) -> bool:
+        """Take a key back; False if there is none of that id, or it lies in a file elsewhere."""
+
+    def forget_gallery(self, gallery_id: str) -> None:
+        """Let no key touch a gallery that is gone, nor another one that gets its id.
+
+        A key that was for that gallery alone is taken back.
+        """
+
+    def find(self, text: str) -> AccessKey | None:
+        """The key that a text is."""
+
+    def get(self, key_id: str) -> AccessKey | None:
+        """The key of an id; None if there is none (any more)."""
+
+
+class Rates(Protocol):
+    """How often each may ask."""
+
+    def wait_s(self, name: str) -> float:
+        """Count a request of somebody; 0 if it may go on, else seconds until it may come again."""
+
+
 class KeyRing:
-    """The keys of a service, in a file for its owner only.
+    """The keys of a service, in a file for its owner only; `Keys`.
 
     Args:
         path: The file; made when there is a key to keep.
@@ -78,45 +138,57 @@ class KeyRing:
         """All keys, the oldest first."""
         return list(self._keys.values())
 
-    def add(self, role: Role, galleries: Iterable[str] | None = None) -> tuple[AccessKey, str]:
-        """Make a key.
-
-        Returns:
-            The key as it is kept, and the text that is the key: nobody can tell it again.
-        """
+    def add(
+        self,
+        role: Role,
+        galleries: Iterable[str] | None = None,
+        *,
+        material: bytes | None = None,
+    ) -> tuple[AccessKey, str]:
+        """See `Keys`."""
         with self._lock:
-            key, text = _new(role, galleries, name=None)
+            key, text = new_key(role, galleries, material=material)
+            known = self._keys.get(key.id)
+            if known is not None and known.digest == key.digest:
+                return known, text
+            if known is not None:  # of another key, by chance
+                key, text = new_key(role, galleries)
             self._keys[key.id] = key
             self._write()
         return key, text
 
-    def admit(self, text: str) -> None:
-        """Take a key of an administrator that lies elsewhere; it is not written here.
+    def add_first(self) -> str | None:
+        """See `Keys`."""
+        return None if self._keys else self.add(Role.admin)[1]
 
-        Raises:
-            InputError: If it is too short to be a key.
-        """
-        if len(text) < 32:
-            raise InputError(
-                f"the administrator's key must have 32 characters or more, got {len(text)}; a new "
-                "file gets a good one"
-            )
+    def admit(self, text: str) -> None:
+        """See `Keys`."""
+        key = admitted(text)
         with self._lock:
-            self._keys[_ADMIN] = AccessKey(
-                id=_ADMIN, role="admin", galleries=None, digest=_digest(text), created_at=_now()
-            )
+            self._keys[key.id] = key
 
     def remove(self, key_id: str) -> bool:
-        """Take a key back; False if there is none of that id, or it lies in a file elsewhere."""
+        """See `Keys`."""
         with self._lock:
-            if key_id == _ADMIN or self._keys.pop(key_id, None) is None:
+            if key_id == ADMIN or self._keys.pop(key_id, None) is None:
                 return False
             self._write()
         return True
 
+    def forget_gallery(self, gallery_id: str) -> None:
+        """See `Keys`."""
+        with self._lock:
+            for key in list(self._keys.values()):
+                left = without_gallery(key, gallery_id)
+                if left is None:
+                    del self._keys[key.id]
+                else:
+                    self._keys[key.id] = left
+            self._write()
+
     def find(self, text: str) -> AccessKey | None:
         """The key that a text is; every key is compared, in the same time."""
-        digest, found = _digest(text), None
+        digest, found = digest_of(text), None
         for key in tuple(self._keys.values()):
             if hmac.compare_digest(key.digest, digest):
                 found = key
@@ -151,7 +223,7 @@ class KeyRing:
         return keys
 
     def _write(self) -> None:
-        kept = [asdict(key) for key in self._keys.values() if key.id != _ADMIN]
+        kept = [asdict(key) for key in self._keys.values() if key.id != ADMIN]
         write_text(self._path, json.dumps(kept, indent=1) + "\n", private=True)
 
 
@@ -186,7 +258,7 @@ def read_or_make_admin_key(path: Path) -> str:
         ConfigError: If the file cannot be read.
     """
     if not path.exists():
-        text = _new(Role.admin, None, name=_ADMIN)[1]
+        text = new_key(Role.admin, name=ADMIN)[1]
         write_text(path, text + "\n", private=True)
         return text
     try:
@@ -195,17 +267,58 @@ def read_or_make_admin_key(path: Path) -> str:
         raise ConfigError(f"{path} must be a text file with a key, and cannot be read") from error
 
 
-def _new(role: Role, galleries: Iterable[str] | None, *, name: str | None) -> tuple[AccessKey, str]:
-    key_id = name or secrets.token_hex(4)
-    text = f"{_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
+def new_key(
+    role: Role,
+    galleries: Iterable[str] | None = None,
+    *,
+    name: str | None = None,
+    material: bytes | None = None,
+) -> tuple[AccessKey, str]:
+    """A key as it is to be kept, and its text.
+
+    Args:
+        role: What it may do.
+        galleries: Ids of those that it may touch; None for all.
+        name: Its id; None for one that is drawn.
+        material: 64 secret, random bytes that it is made of; None for others each time.
+    """
+    made_of = secrets.token_bytes(64) if material is None else material
+    key_id = name or made_of[:4].hex()
+    secret = base64.urlsafe_b64encode(made_of[4:36]).decode().rstrip("=")
+    text = f"{_PREFIX}{key_id}_{secret}"
     touched = None if galleries is None else tuple(sorted(set(galleries)))
     key = AccessKey(
-        id=key_id, role=role.name, galleries=touched, digest=_digest(text), created_at=_now()
+        id=key_id, role=role.name, galleries=touched, digest=digest_of(text), created_at=_now()
     )
     return key, text
 
 
-def _digest(text: str) -> str:
+def admitted(text: str) -> AccessKey:
+    """The key of an administrator that lies elsewhere.
+
+    Raises:
+        InputError: If it is too short to be a key.
+    """
+    if len(text) < 32:
+        raise InputError(
+            f"the administrator's key must have 32 characters or more, got {len(text)}; a new "
+            "file gets a good one"
+        )
+    return AccessKey(
+        id=ADMIN, role="admin", galleries=None, digest=digest_of(text), created_at=_now()
+    )
+
+
+def without_gallery(key: AccessKey, gallery_id: str) -> AccessKey | None:
+    """The key when a gallery is gone; None if it was for that gallery alone."""
+    if key.galleries is None or gallery_id not in key.galleries:
+        return key
+    left = tuple(name for name in key.galleries if name != gallery_id)
+    return replace(key, galleries=left) if left else None
+
+
+def digest_of(text: str) -> str:
+    """What is kept of a key's text."""
     return sha256(text.encode()).hexdigest()
 
 

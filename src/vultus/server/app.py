@@ -11,6 +11,7 @@ from vultus.server import description, problems
 from vultus.server.context import Context
 from vultus.server.guard import Guard
 from vultus.server.routes import (
+    attendance,
     clusters,
     crops,
     events,
@@ -21,12 +22,17 @@ from vultus.server.routes import (
     jobs,
     keys,
     live,
+    liveness,
+    liveness_sessions,
     metrics,
     models,
+    monitor_live,
+    monitors,
     page,
     people,
     person_photos,
     records,
+    retention,
     review,
     session,
     thresholds,
@@ -34,13 +40,14 @@ from vultus.server.routes import (
 )
 
 _MODULES = (
-    *(health, session, faces, crops, clusters, models, galleries, thresholds, identifying),
-    *(people, person_photos, review, records, events, webhooks, jobs, keys, metrics),
+    *(health, session, faces, liveness, crops, clusters, models, galleries, thresholds),
+    *(identifying, people, person_photos, review, records, retention, events, webhooks),
+    *(liveness_sessions, monitors, attendance, jobs, keys, metrics),
 )
 ROUTERS = tuple(module.router for module in _MODULES)
 """All that the service answers; what is to be answered, too, is added here."""
 
-PAGE = (page.router, live.router)
+PAGE = (page.router, live.router, monitor_live.router)
 """What the browser loads; no part of the service's description."""
 
 
@@ -78,6 +85,7 @@ def make_app(context: Context) -> FastAPI:
         in_flight=context.settings.in_flight,
         metrics=context.metrics,
         background=context.background,
+        trusted_proxies=context.settings.trusted_proxies,
     )
     return app
 
@@ -96,6 +104,8 @@ def _routed(**settings: Any) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        # An address is one, or is none: nobody is sent on, to a host that whoever asks named.
+        redirect_slashes=False,
         **settings,
     )
     for router in (*ROUTERS, *PAGE):

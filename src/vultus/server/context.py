@@ -1,23 +1,30 @@
 """What operations share: the service's parts, and who asks for what."""
 
-from dataclasses import dataclass
-from typing import Annotated, cast
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from vultus.gallery.gallery import Gallery
+from vultus.liveness.passive import PassiveLiveness
+from vultus.liveness.session.proof import LiveProof
 from vultus.pipeline.recognizer import Recognizer
-from vultus.server.access import AccessKey, KeyRing, RateLimit, Role
+from vultus.server.access import AccessKey, Keys, Rates, Role
 from vultus.server.background import Background
 from vultus.server.galleries import Galleries
+from vultus.server.live_sessions import LivenessSessions, LiveSessions
 from vultus.server.metrics import Metrics
 from vultus.server.problems import ProblemError
 from vultus.server.sessions import Sessions, key_by_cookie
 from vultus.server.settings import ServerSettings
 
+_T = TypeVar("_T")
 _ROLES = ", ".join(role.name for role in Role)
 
 
@@ -34,16 +41,20 @@ class Context:
         sessions: Who is logged in on the page.
         metrics: What is counted of all that.
         background: What goes on beside requests.
+        liveness: What looks for presentation attacks; None where the operator gave nothing.
+        live_sessions: Active liveness sessions.
     """
 
     settings: ServerSettings
     recognizer: Recognizer
     galleries: Galleries
-    keys: KeyRing
-    rates: RateLimit
+    keys: Keys
+    rates: Rates
     sessions: Sessions
     metrics: Metrics
     background: Background
+    liveness: PassiveLiveness | None = None
+    live_sessions: LivenessSessions = field(default_factory=LiveSessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,35 @@ class Caller:
     key: AccessKey
     context: Context
 
+    def live_proof(self, token: str | None, *, audience: str = "") -> LiveProof | None:
+        """Spend the token of an accepted liveness session, if one is given.
+
+        Raises:
+            LivenessError: If it does not hold for this.
+        """
+        if token is None:
+            return None
+        return self.context.live_sessions.proof(token, self.key.id, audience=audience)
+
+    def check_session(self, token: str | None, *, audience: str = "") -> None:
+        """Raise where a decision takes the token of a liveness session and none is given.
+
+        Args:
+            token: What was given; None for operations that take none.
+            audience: The gallery; empty for a comparison of two photos.
+
+        Raises:
+            ProblemError: If so.
+        """
+        if token is None and self.context.settings.demands_session(audience):
+            where = f"of gallery {audience!a}" if audience else "about two photos"
+            raise ProblemError(
+                409,
+                "live-session-required",
+                f"decisions {where} take live_session, the token of an accepted liveness session "
+                "(POST /v1/liveness/sessions); whoever runs this service demands it",
+            )
+
     def gallery(self, gallery_id: str) -> Gallery:
         """An open gallery, in which the key is the actor.
 
@@ -65,6 +105,34 @@ class Caller:
             ProblemError: If there is none of that id.
         """
         return self.context.galleries.get(gallery_id, actor=f"key {self.key.id}")
+
+    def looking(self) -> PassiveLiveness:
+        """What looks for presentation attacks.
+
+        Raises:
+            ProblemError: If the service has nothing that does.
+        """
+        if self.context.liveness is None:
+            raise ProblemError(
+                409,
+                "no-liveness",
+                "this service has no model that looks for prints and screens; who runs it can "
+                "give it one",
+            )
+        return self.context.liveness
+
+    def recognizer(self, *, require_live: bool) -> Recognizer:
+        """What judges photos; if so asked, faces that may be a print or a screen are refused.
+
+        Raises:
+            ProblemError: If that is asked for and the service has nothing that looks.
+        """
+        known = self.context.recognizer
+        if not require_live or known.liveness is not None:  # else it looks at all photos anyway
+            return known
+        strict = copy.copy(known)
+        strict.liveness = self.looking()
+        return strict
 
 
 def who_asks(context: Context, asked: HTTPConnection) -> AccessKey | None:
@@ -81,6 +149,19 @@ def who_asks(context: Context, asked: HTTPConnection) -> AccessKey | None:
     if not scheme:
         return key_by_cookie(context.sessions, asked)
     return context.keys.find(text.strip()) if scheme.lower() == "bearer" else None
+
+
+async def who_asks_now(context: Context, asked: HTTPConnection) -> AccessKey | None:
+    """As `who_asks`, for who must not wait for a database.
+
+    Raises:
+        ProblemError: As `who_asks`.
+    """
+    return await _aside(context, lambda: who_asks(context, asked))
+
+
+async def _aside(context: Context, look: Callable[[], _T]) -> _T:
+    return await run_in_threadpool(look) if context.background.state.shared else look()
 
 
 class CallerWith(SecurityBase):
@@ -108,8 +189,16 @@ class CallerWith(SecurityBase):
         if (known := getattr(request.state, "caller", None)) is not None:
             return cast(Caller, known)
         context: Context = request.app.state.context
-        request.state.caller = caller = Caller(self.admitted(context, request), context)
+        request.state.caller = caller = Caller(await self.admit(context, request), context)
         return caller
+
+    async def admit(self, context: Context, asked: HTTPConnection) -> AccessKey:
+        """As `admitted`; a database is asked by a thread, not by who serves all others, too.
+
+        Raises:
+            ProblemError: As calling it.
+        """
+        return await _aside(context, lambda: self.admitted(context, asked))
 
     def admitted(self, context: Context, asked: HTTPConnection) -> AccessKey:
         """The key that may do this; the request counts among those of its minute.

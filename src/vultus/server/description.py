@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vultus.server.positions import ANSWER_HEADER, tells_position
+from vultus.server.positions import HEADER as POSITION
 from vultus.server.problems import MEDIA_TYPE
 from vultus.server.sessions import COOKIE
 
@@ -28,10 +30,14 @@ _SESSION = {
 }
 _EXAMPLES: Mapping[str, Any] = {
     "at": _TIME,
+    "audit": f"417:{'9f86d081884c7d65' * 4}",
+    "audit_file": "people-5f0c6f8d2d7e.audit.jsonl",
     "box_xyxy": [212.4, 96.0, 301.7, 214.2],
     "code": "no-face",
     "consent": {"purpose": "door", "given_at": _TIME, "until": None},
     "csrf": "Zk2rVb6w",
+    "deleted_at": _TIME,
+    "deleted_by": "key 1a2b3c4d",
     "detail": "no face found in the photo; it must show one",
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "embedder": "mobilefacenet-y1",
@@ -44,6 +50,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "fpir": 0.01,
     "fpir_high": 0.013,
     "galleries": ["people"],
+    "gallery": "5f0c6f8d2d7e4b1c9a3e8b7d6c5a4f3e",
     "gallery_size": 412,
     "groups": ["staff"],
     "head": f"417:{'9f86d081884c7d65' * 4}",
@@ -82,13 +89,14 @@ def complete(told: dict[str, Any]) -> None:
         schemas.pop(unused, None)
     told["components"]["securitySchemes"]["session"] = _SESSION
     errors = told["components"].setdefault("responses", {})
-    for operation in operations_of(told).values():
+    for (_, path), operation in operations_of(told).items():
+        own = {POSITION: ANSWER_HEADER} if tells_position(path) else {}
         for status, response in list(operation["responses"].items()):
             if status >= "4":
                 errors[f"Problem{status}"] = _error(status, response["description"])
                 operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
             else:
-                response["headers"] = {**response.get("headers", {}), **_REQUEST_ID}
+                response["headers"] = {**response.get("headers", {}), **own, **_REQUEST_ID}
                 _give_examples(response, schemas)
         _give_examples(operation.get("requestBody", {}), schemas)
         if "security" in operation:

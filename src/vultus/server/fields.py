@@ -13,6 +13,7 @@ from vultus.server.problems import ProblemError
 
 PERSON_ID = "^[0-9a-f]{32}$"
 _PLACE = re.compile(r"([a-z]{1,10})([0-9]{1,18})")
+_FARTHEST = 2**53
 _EXAMPLE = "5f0c6f8d2d7e4b1c9a3e8b7d6c5a4f3e"
 
 GalleryId = Annotated[
@@ -41,6 +42,21 @@ Fpir = Annotated[
         examples=[0.01],
     ),
 ]
+RequireLive = Annotated[
+    bool,
+    Query(
+        description="Refuse faces that may be a print or a screen, or of which that cannot be "
+        "judged; some attacks pass."
+    ),
+]
+LiveToken = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        pattern="^[A-Za-z0-9_.-]+$",
+        description="Token of an accepted liveness session: its person must be meant. Holds once.",
+    ),
+]
 Groups = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] | None,
     Query(max_length=20, description="Only people of this group; again for more."),
@@ -48,6 +64,15 @@ Groups = Annotated[
 Cursor = Annotated[
     str,
     Query(max_length=40, description="`next` of the page before; empty for the first."),
+]
+After = Annotated[
+    str,
+    Query(
+        max_length=40,
+        pattern="^[0-9A-Za-z_-]*$",
+        description="Begin after this: the position of one, or `next` of a page.",
+        examples=["417"],
+    ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="So many at most.", examples=[100])]
 
@@ -69,6 +94,24 @@ def cursor_after(kind: str, place: int | None) -> str | None:
     if place is None:
         return None
     return base64.urlsafe_b64encode(f"{kind}{place}".encode()).decode().rstrip("=")
+
+
+def place_after(kind: str, after: str, cursor: str = "") -> int:
+    """Where what comes after a position, or a page, begins.
+
+    Args:
+        kind: As of `cursor_after`.
+        after: A position, a cursor, or nothing.
+        cursor: A cursor, or nothing; it goes before.
+
+    Raises:
+        ProblemError: If one of them is none.
+    """
+    if cursor or not after.isdecimal():
+        return place_of(kind, cursor or after)
+    if int(after) > _FARTHEST:
+        raise ProblemError(422, "invalid-input", f"after must be up to {_FARTHEST}")
+    return int(after)
 
 
 def place_of(kind: str, cursor: str) -> int:

@@ -1,10 +1,11 @@
 """What stands before every operation: limits, headers, the request's id, the log."""
 
+import asyncio
 import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,10 +15,11 @@ from vultus.server.background import Background
 from vultus.server.logs import REQUEST_ID, told, where
 from vultus.server.metrics import Metrics
 from vultus.server.problems import ProblemError, answer
+from vultus.server.proxies import Network, believe_proxies
 
 logger = logging.getLogger("vultus.server")
 
-_HEADERS: Mapping[str, str] = {
+USUAL_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -25,6 +27,12 @@ _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+"""Of every answer."""
+_BY_TLS = "max-age=31536000"
+_STALLED_S = 30.0
+"""Whose body does not go on for so long is told so, and gives the place to others."""
+LEAST_BYTES_S = 4096
+"""Of a body, when that time is over: a byte now and then is no going on."""
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _FREE = ("/health/", "/page/")
 """Always answered: health, and the page's own files, of which a browser asks for many at once."""
@@ -32,7 +40,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Whoever asks may make up others: those are neither logged nor counted by name."""
 _STREAMS = "/stream"
 """Counted by `vultus.server.streams.Streams`; who listens keeps nobody from being answered."""
-_UPLOADS = re.compile("/v1/galleries/[^/]+/jobs/(enrolment|clustering|calibration)")
+_UPLOADS = re.compile("/v1/galleries/[^/]+/jobs/(enrolment|clustering|calibration|film)")
 """May be larger, and slow: `vultus.server.jobs.jobs.Jobs` says how many there may be."""
 
 
@@ -50,6 +58,7 @@ class Guard:
             and who listens to events, or uploads a zip, does not count.
         metrics: Where they are counted.
         background: What goes on beside them, and lets them go first.
+        trusted_proxies: Addresses of proxies whose word on who asks is taken.
     """
 
     def __init__(
@@ -61,14 +70,18 @@ class Guard:
         in_flight: int,
         metrics: Metrics,
         background: Background,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._app, self._most_bytes, self._in_flight = app, most_bytes, in_flight
         self._most_upload_bytes = most_upload_bytes
         self._metrics, self._background = metrics, background
+        self._trusted_proxies = tuple(trusted_proxies)
         self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        if self._trusted_proxies and scope["type"] in ("http", "websocket"):
+            believe_proxies(scope, self._trusted_proxies)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -76,7 +89,10 @@ class Guard:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         token = REQUEST_ID.set(request_id)
-        status = 0
+        status, method = 0, scope["method"]
+        if method == "HEAD":
+            scope["method"], receive, send = "GET", *_without_body(receive, send)
+        receive = _in_time(receive)
 
         async def headed(message: Message) -> None:
             nonlocal status
@@ -84,8 +100,10 @@ class Guard:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
-                for name, value in _HEADERS.items():
+                for name, value in USUAL_HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", _BY_TLS)
             await send(message)
 
         counted = _is_counted(scope["path"])
@@ -105,6 +123,7 @@ class Guard:
             await answer(problem, request_id)(scope, receive, headed)
         finally:
             self._count(-counted)
+            scope["method"] = method
             self._told(scope, state, status, time.perf_counter() - start)
             REQUEST_ID.reset(token)
 
@@ -163,3 +182,51 @@ class Guard:
 def _is_counted(path: str) -> bool:
     free = path == "/" or path.startswith(_FREE) or path.endswith(_STREAMS)
     return not (free or _UPLOADS.fullmatch(path))
+
+
+def _without_body(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """What answers HEAD as GET is answered, but for the body."""
+    begun = asyncio.Event()
+
+    async def bare(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b""})
+            begun.set()
+
+    async def until_begun() -> Message:
+        # What would go on without an end is told that nobody listens any more.
+        got, ended = asyncio.ensure_future(receive()), asyncio.ensure_future(begun.wait())
+        await asyncio.wait({got, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if got.done():
+            return got.result()
+        got.cancel()
+        return {"type": "http.disconnect"}
+
+    return until_begun, bare
+
+
+def _in_time(receive: Receive) -> Receive:
+    """As it receives, but nobody keeps a place by a body that does not come."""
+    more, came, begun = True, 0, time.monotonic()
+
+    async def timely() -> Message:
+        nonlocal more, came
+        if not more:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), _STALLED_S)
+        except TimeoutError:
+            raise _late(f"the body did not go on for {_STALLED_S:g} s") from None
+        came += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        if more and time.monotonic() - begun > _STALLED_S + came / LEAST_BYTES_S:
+            raise _late(f"the body comes by less than {LEAST_BYTES_S} bytes a second")
+        return message
+
+    return timely
+
+
+def _late(what: str) -> ProblemError:
+    return ProblemError(408, "request-timeout", what, headers={"Connection": "close"})

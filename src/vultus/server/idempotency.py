@@ -20,11 +20,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from vultus.core.errors import VultusError
+from vultus.core.errors import (
+    GalleryBusyError,
+    GalleryUncertainError,
+    GalleryUnreachableError,
+    VultusError,
+)
 from vultus.gallery.security.sealing import new_cipher, seal, unseal
 from vultus.server.problems import ProblemError
-from vultus.server.service_file import ServiceFile
 from vultus.server.sessions import COOKIE
+from vultus.server.state.base import ServiceState
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -41,9 +46,13 @@ _LONGEST = 255
 _KEPT_HEADERS = ("content-type", "location", "etag")
 _CHUNK = 1 << 20
 _REFUSALS = (VultusError, ProblemError, HTTPException, RequestValidationError)
+_PERHAPS_DONE = (GalleryBusyError, GalleryUncertainError, GalleryUnreachableError)
+"""What was to be made may be there, and only what was to be told of it could not be read."""
 _MAKING = (201, 202)
 _TABLE = """CREATE TABLE IF NOT EXISTS idempotency (
-    tag BLOB PRIMARY KEY, asked BLOB NOT NULL, at REAL NOT NULL, boot TEXT, answer BLOB)"""
+    tag BLOB PRIMARY KEY, asked BLOB NOT NULL, at REAL NOT NULL, boot TEXT, answer BLOB,
+    seed BLOB)"""
+_SEED_BYTES = 32
 
 _ATTEMPT: ContextVar["Attempt | None"] = ContextVar("attempt", default=None)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -57,6 +66,7 @@ class Attempt:
     Attributes:
         id: By which what it changes can be known again; 64 hexadecimal digits.
         secret: What seals its answer.
+        seed: Random, and the same when it is begun again.
         resumed: It was begun before, and nobody knows how far it came: the service was killed, or
             failed. What it was to make may be there.
         answer: The answer that it had; None if it is to be worked on.
@@ -64,8 +74,20 @@ class Attempt:
 
     id: str
     secret: bytes
+    seed: bytes
     resumed: bool = False
     answer: Response | None = None
+
+    def material(self, what: str) -> bytes:
+        """64 bytes for ids and keys that are made: random, and the same when it is begun again.
+
+        They cannot be told without both what the caller showed and this service's file, and not
+        by the file any more when the answer is kept.
+
+        Args:
+            what: What they are for.
+        """
+        return hmac.digest(self.secret, b"made " + self.seed + what.encode(), "sha512")
 
 
 class Idempotency:
@@ -76,10 +98,13 @@ class Idempotency:
         keep_s: How long, in seconds.
     """
 
-    def __init__(self, file: ServiceFile, *, keep_s: float) -> None:
+    def __init__(self, file: ServiceState, *, keep_s: float) -> None:
         self._file, self.keep_s = file, keep_s
-        self._boot = secrets.token_hex(8)
         file.define(_TABLE)
+        if not file.shared:
+            columns = {row[1] for row in file.rows("PRAGMA table_info(idempotency)")}
+            if "seed" not in columns:  # a file of before
+                file.define("ALTER TABLE idempotency ADD COLUMN seed BLOB")
 
     def begin(self, request: Request, who: str, key: str, asked: bytes) -> Attempt:
         """Begin a request, or find what was answered.
@@ -103,12 +128,14 @@ class Idempotency:
         sealed_ask = hmac.digest(secret, b"asked " + asked, "sha256")
         with self._file.transaction():
             self._forget_old()
-            row = self._file.row("SELECT asked, boot, answer FROM idempotency WHERE tag = ?", tag)
+            row = self._file.row(
+                "SELECT asked, boot, answer, seed FROM idempotency WHERE tag = ?", tag
+            )
             if row is not None and not hmac.compare_digest(row[0], sealed_ask):
                 raise ProblemError(
                     422, "idempotency-key-reused", f"this {HEADER} was given for something else"
                 )
-            if row is not None and row[1] == self._boot:
+            if row is not None and row[1] is not None and self._file.is_alive(row[1]):
                 raise ProblemError(
                     409,
                     "idempotency-in-flight",
@@ -116,12 +143,15 @@ class Idempotency:
                     headers={"Retry-After": "1"},
                 )
             if row is not None and row[2] is not None:
-                return Attempt(tag.hex(), secret, answer=_opened(secret, row[2]))
+                return Attempt(tag.hex(), secret, b"", answer=_opened(secret, row[2]))
+            seed = secrets.token_bytes(_SEED_BYTES) if row is None or row[3] is None else row[3]
+            self._file.change("DELETE FROM idempotency WHERE tag = ?", tag)
             self._file.change(
-                "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, NULL)",
-                *(tag, sealed_ask, time.time(), self._boot),
+                "INSERT INTO idempotency (tag, asked, at, boot, answer, seed)"
+                " VALUES (?, ?, ?, ?, NULL, ?)",
+                *(tag, sealed_ask, time.time(), self._file.boot, seed),
             )
-        return Attempt(tag.hex(), secret, resumed=row is not None)
+        return Attempt(tag.hex(), secret, seed, resumed=row is not None)
 
     def finish(self, attempt: Attempt, answer: Response) -> None:
         """Keep the answer; inside a transaction of the file it stands or falls with the rest."""
@@ -129,7 +159,7 @@ class Idempotency:
         told = json.dumps([answer.status_code, headers, bytes(answer.body).decode()])
         sealed = seal(_cipher(attempt.secret), told.encode(), b"answer")
         self._file.change(
-            "UPDATE idempotency SET boot = NULL, answer = ?, at = ? WHERE tag = ?",
+            "UPDATE idempotency SET boot = NULL, answer = ?, at = ?, seed = NULL WHERE tag = ?",
             *(sealed, time.time(), bytes.fromhex(attempt.id)),
         )
 
@@ -150,8 +180,8 @@ class Idempotency:
 
     def _forget_old(self) -> int:
         return self._file.change(
-            "DELETE FROM idempotency WHERE at < ? AND boot IS NOT ?",
-            *(time.time() - self.keep_s, self._boot),
+            "DELETE FROM idempotency WHERE at < ? AND (boot IS NULL OR boot <> ?)",
+            *(time.time() - self.keep_s, self._file.boot),
         )
 
 
@@ -199,6 +229,12 @@ async def answered_once(request: Request, handle: Handler) -> Response:
         await request.close()  # the files of a form that nobody else read
 
 
+def material_now(what: str) -> bytes:
+    """`Attempt.material` of the attempt at hand; random bytes where there is none."""
+    attempt = _ATTEMPT.get()
+    return secrets.token_bytes(64) if attempt is None else attempt.material(what)
+
+
 def attempt_now() -> Attempt | None:
     """The attempt that the request at hand is; None if it has no idempotency key."""
     return _ATTEMPT.get()
@@ -214,6 +250,9 @@ async def _kept(
             await asyncio.shield(run_in_threadpool(store.finish, attempt, answer))
         else:
             await run_in_threadpool(store.release, attempt)
+    except _PERHAPS_DONE:
+        await run_in_threadpool(store.interrupt, attempt)
+        raise
     except _REFUSALS:
         await run_in_threadpool(store.release, attempt)
         raise

@@ -4,6 +4,7 @@ No label holds the name or id of a person; ids of galleries are labels where the
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,8 +20,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from vultus import __version__
+from vultus.core.errors import GalleryError
 from vultus.core.results import Identification, Verification
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.stores.places import gallery_name
 from vultus.matching.live_rates import UnknownSearches
 from vultus.pipeline.photos import AnalysedPhoto
 from vultus.pipeline.recognizer import Recognizer
@@ -129,14 +132,15 @@ class Metrics:
         self._position.observe(position)
 
     def _label(self, gallery: Gallery) -> str:
-        return gallery.path.stem if self.by_gallery else _ALL
+        return gallery_name(gallery.location) if self.by_gallery else _ALL
 
     def people(self) -> dict[str, int]:
         """How many people are enrolled, by label."""
         counted: dict[str, int] = {}
         for gallery in self._galleries().values():
             label = self._label(gallery)
-            counted[label] = counted.get(label, 0) + len(gallery)
+            with suppress(GalleryError):  # it is being deleted, or cannot be read
+                counted[label] = counted.get(label, 0) + len(gallery)
         return counted
 
     def model(self) -> tuple[str, str, bool]:

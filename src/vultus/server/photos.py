@@ -11,6 +11,7 @@ from vultus.core.errors import ImageError
 from vultus.core.faces import Image
 from vultus.image.io import read_image
 from vultus.pipeline.photos import StoredPhoto
+from vultus.server.forms import refuse_unknown
 from vultus.server.problems import ProblemError
 from vultus.server.settings import ServerSettings
 
@@ -31,6 +32,7 @@ async def uploaded(request: Request, *fields: str) -> list[bytes]:
     kind = request.headers.get("content-type", "").lower()
     if kind.startswith(_FORM):
         async with request.form(max_files=len(fields) + 1, max_fields=16) as form:
+            refuse_unknown("form", form, fields)
             return [await _part(form.getlist(field), field) for field in fields]
     if len(fields) == 1 and kind.startswith(_RAW):
         return [_filled(await request.body(), "the body")]

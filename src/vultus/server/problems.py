@@ -14,14 +14,19 @@ from starlette.routing import Match
 from vultus.core.errors import (
     AlreadyEnrolledError,
     CalibrationError,
+    GalleryBusyError,
     GalleryError,
     GallerySpaceError,
+    GalleryUncertainError,
+    GalleryUnreachableError,
     IdentityNotFoundError,
     ImageError,
     InputError,
+    LivenessError,
     NameTakenError,
     NoFaceError,
     OutlierError,
+    PersonExpiredError,
     QualityError,
     RepeatedPhotoError,
     SeveralFacesError,
@@ -37,6 +42,8 @@ _CODES: dict[type[VultusError], tuple[int, str]] = {
     AlreadyEnrolledError: (409, "already-enrolled"),
     RepeatedPhotoError: (409, "repeated-photo"),
     OutlierError: (422, "unlike-the-others"),
+    PersonExpiredError: (422, "person-expired"),
+    LivenessError: (422, "liveness-refused"),
     QualityError: (422, "poor-quality"),
     ImageError: (422, "unreadable-photo"),
     NoFaceError: (422, "no-face"),
@@ -47,10 +54,26 @@ _CODES: dict[type[VultusError], tuple[int, str]] = {
     NameTakenError: (409, "person-exists"),
     GallerySpaceError: (409, "other-model"),
     SpaceMismatchError: (409, "other-model"),
+    GalleryBusyError: (503, "gallery-busy"),
+    GalleryUnreachableError: (503, "gallery-unreachable"),
+    GalleryUncertainError: (503, "gallery-uncertain"),
     GalleryError: (500, "gallery-unusable"),
     InputError: (422, "invalid-input"),
 }
+_PASSING = {
+    "gallery-busy": "others keep the gallery's database busy; come again",
+    "gallery-unreachable": "the gallery's database cannot be reached now; come again",
+    "gallery-uncertain": "the connection to the gallery's database was lost while a change was "
+    "being kept; look whether it was, or ask again with the same Idempotency-Key",
+}
 _HIDDEN = 500
+# What Python called these until 3.12.
+_PHRASES = {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
 """From here on what went wrong is the operator's; who asks is told that it did."""
 
 _STATUS_CODES = {
@@ -59,6 +82,7 @@ _STATUS_CODES = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "request-timeout",
     411: "length-required",
     412: "precondition-failed",
     413: "too-large",
@@ -129,7 +153,7 @@ def refused_photo(place: int, error: VultusError) -> dict[str, Any]:
 def answer(problem: ProblemError, request_id: str) -> JSONResponse:
     """The response that tells of a problem."""
     told = Problem(
-        title=HTTPStatus(problem.status).phrase,
+        title=_phrase(problem.status),
         status=problem.status,
         code=problem.code,
         detail=problem.detail,
@@ -147,6 +171,8 @@ def answer(problem: ProblemError, request_id: str) -> JSONResponse:
 def of_library(error: VultusError) -> ProblemError:
     """What is told of an error of the library: its words where who asked can mend it."""
     status, code = code_of(error)
+    if code in _PASSING:
+        return ProblemError(status, code, _PASSING[code], headers={"Retry-After": "1"})
     if status >= _HIDDEN:
         return ProblemError(status, code, "the service could not do this; its log says more")
     if isinstance(error, IdentityNotFoundError):  # whose message suggests names and tells a path
@@ -163,7 +189,9 @@ def install(app: FastAPI) -> None:
 
     def library(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, VultusError)  # noqa: S101 - as it was registered
-        problem = of_library(error)
+        asked_of = isinstance(error, GalleryError) and code_of(error)[1] not in _PASSING
+        problem = _gone(request) if asked_of else None
+        problem = of_library(error) if problem is None else problem
         request.state.failure = type(error).__name__
         if problem.status >= _HIDDEN:
             request.state.where = where(error.__traceback__)
@@ -206,18 +234,30 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, unfit)
 
 
+def _gone(request: Request) -> ProblemError | None:
+    """What is told of a gallery that was deleted while it was being worked with."""
+    asked = request.path_params.get("gallery")
+    try:
+        if asked is None or request.app.state.context.galleries.is_there(asked):
+            return None
+    except GalleryError:  # nor can its database be asked
+        return None
+    return ProblemError(404, "gallery-not-found", "the gallery was deleted meanwhile")
+
+
 def _methods(request: Request) -> list[str]:
     """Every method that an address takes."""
     told: set[str] = set()
     for route in request.app.state.operations:
         if route.matches(request.scope)[0] is not Match.NONE:
             told |= route.methods
-    return sorted(told)
+    return sorted(told | {"HEAD"} if "GET" in told else told)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the documentation of an operation: these errors, beside those that all have."""
-    return _described({400, 401, 403, 422, 429, 500, 503, *statuses})
+    with_body = {408} if 411 in statuses else set()
+    return _described({400, 401, 403, 422, 429, 500, 503, *with_body, *statuses})
 
 
 def failures() -> dict[int | str, dict[str, Any]]:
@@ -227,6 +267,10 @@ def failures() -> dict[int | str, dict[str, Any]]:
 
 def _described(statuses: set[int]) -> dict[int | str, dict[str, Any]]:
     return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase}
-        for status in sorted(statuses)
+        status: {"model": Problem, "description": _phrase(status)} for status in sorted(statuses)
     }
+
+
+def _phrase(status: int) -> str:
+    """What a status is called: the same whatever Python is at work, which renamed some in 3.13."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase

@@ -5,21 +5,37 @@ import contextvars
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from vultus.core.errors import ConfigError
 from vultus.gallery.security.master_key import MasterKey
+from vultus.liveness.passive import open_passive_liveness
 from vultus.pipeline.recognizer import Recognizer
-from vultus.server.access import KeyRing, RateLimit, Role, read_or_make_admin_key
+from vultus.server.access import KeyRing, Keys, RateLimit, Rates, read_or_make_admin_key
 from vultus.server.app import make_app
 from vultus.server.background import Background
+from vultus.server.connection import connections
 from vultus.server.context import Context
 from vultus.server.galleries import Galleries
+from vultus.server.guard import USUAL_HEADERS
+from vultus.server.live_sessions import LivenessSessions, LiveSessions
 from vultus.server.logs import log_to
 from vultus.server.metrics import Metrics
+from vultus.server.monitors.measures import MonitorMeasures
+from vultus.server.routes.records import remove_strays
+from vultus.server.service_file import ServiceFile
 from vultus.server.sessions import Sessions
 from vultus.server.settings import ServerSettings
+from vultus.server.state.access import SharedKeys, SharedRates
+from vultus.server.state.live_sessions import SharedLiveSessions
+from vultus.server.state.opening import open_state
+from vultus.server.state.sessions import SharedSessions
+
+if TYPE_CHECKING:
+    from vultus.server.state.database import ServiceDatabase
 
 
 def open_context(
@@ -46,33 +62,76 @@ def open_context(
         raise ConfigError(f"{settings.data} must be a folder that is there; make it first")
     recognizer.detector, recognizer.embedder, recognizer.trust_head  # noqa: B018 - loads them
     recognizer.most_faces = settings.most_faces
+    passive = recognizer.liveness
+    if settings.liveness:
+        passive = open_passive_liveness(settings.liveness)
+    if settings.require_live:
+        recognizer.liveness = passive
     if settings.max_fnir is not None:
         recognizer.max_fnir = settings.max_fnir
-    keys = KeyRing(settings.keys_file)
-    if settings.admin_key_file is not None:
-        keys.admit(read_or_make_admin_key(settings.admin_key_file))
-    elif not len(keys):
-        text = keys.add(Role.admin)[1]
-        if on_key is not None:
-            on_key(text)
-    galleries = Galleries(recognizer, settings.gallery, data=settings.data, key=key)
-    metrics = Metrics(recognizer, galleries.all, by_gallery=settings.metrics_by_gallery)
-    recognizer.watcher = metrics
+    state = open_state(settings)
     try:
-        background = Background(settings, galleries, recognizer)
-    except ConfigError:
-        galleries.close()
+        access = _access(settings, state)
+        if settings.admin_key_file is not None:
+            access.keys.admit(read_or_make_admin_key(settings.admin_key_file))
+        elif (text := access.keys.add_first()) is not None and on_key is not None:
+            on_key(text)
+        galleries = Galleries(
+            recognizer,
+            settings.gallery,
+            data=settings.data,
+            store=settings.store,
+            key=key,
+            shared=None if isinstance(state, ServiceFile) else state,
+        )
+        metrics = Metrics(recognizer, galleries.all, by_gallery=settings.metrics_by_gallery)
+        recognizer.watcher = metrics
+        background = Background(settings, galleries, recognizer, state=state)
+    except BaseException:
+        state.close()
         raise
+    keys = access.keys
+    live_sessions: LivenessSessions = LiveSessions()
+    if state.shared:
+        live_sessions = SharedLiveSessions(
+            state, recognizer.embedder.space, most_pixels=settings.most_pixels
+        )
+    galleries.on_deleted.append(keys.forget_gallery)
+    galleries.finish_deletions()
+    remove_strays(settings.service_file.parent)
+    metrics.registry.register(MonitorMeasures(background.monitors))
     return Context(
         settings=settings,
         metrics=metrics,
         recognizer=recognizer,
         galleries=galleries,
         keys=keys,
-        rates=RateLimit(settings.requests_per_minute),
-        sessions=Sessions(keys, hours=settings.session_hours),
+        rates=access.rates,
+        sessions=access.sessions,
         background=background,
+        liveness=passive,
+        live_sessions=live_sessions,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    keys: Keys
+    rates: Rates
+    sessions: Sessions
+
+
+def _access(settings: ServerSettings, state: "ServiceFile | ServiceDatabase") -> _Access:
+    """Who may do what, and how often: of this process, or of all that share a database."""
+    hours, per_minute = settings.session_hours, settings.requests_per_minute
+    if not state.shared:
+        ring = KeyRing(settings.keys_file)
+        return _Access(ring, RateLimit(per_minute), Sessions(ring, hours=hours))
+    keys = SharedKeys(state)
+    if settings.keys_file.exists():
+        keys.take_over(KeyRing(settings.keys_file).listed())
+    rates = SharedRates(state, per_minute, of="key")
+    return _Access(keys, rates, SharedSessions(keys, state, hours=hours))
 
 
 def serve(context: Context, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -107,7 +166,10 @@ def server_config(context: Context) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=connections(USUAL_HEADERS, most=_most_connections()),
         ws="websockets-sansio",
+        # A frame of a camera is no larger than a request; uvicorn's own limit is 16 MiB.
+        ws_max_size=settings.most_bytes,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=10,
@@ -115,6 +177,16 @@ def server_config(context: Context) -> uvicorn.Config:
         callback_notify=context.background.streams.tick,
         timeout_notify=1,
     )
+
+
+def _most_connections() -> int:
+    """Half of the files that the process may open: galleries must be opened, too."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 0 if soft == resource.RLIM_INFINITY else max(soft // 2, 16)
 
 
 class _Told(uvicorn.Server):

@@ -1,18 +1,13 @@
 """The answers of the service."""
 
-from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from vultus.core.errors import IdentityNotFoundError
-from vultus.core.faces import Faces
-from vultus.core.results import Candidate, Identification
-from vultus.gallery.gallery import Gallery
 from vultus.gallery.people.details import Person
 from vultus.server.fields import Name
 from vultus.server.galleries import GALLERY_ID
+from vultus.server.liveness import LivenessTold
 from vultus.server.rules import ThresholdTold
 
 Box = tuple[float, float, float, float]
@@ -31,6 +26,14 @@ class Version(BaseModel):
     vultus: str
     model: str = Field(description="The embedder.")
     detector: str
+    liveness: list[str] = Field(description="What looks for prints and screens; empty if nothing.")
+    require_live: bool = Field(description="Whether it looks at the faces of all requests.")
+    require_live_session: list[str] = Field(
+        description="Galleries whose decisions take the token of a liveness session; `*` is all."
+    )
+    liveness_lights: bool = Field(
+        description="Whether liveness sessions fill the screen with colours after the movements."
+    )
 
 
 class FoundFace(BaseModel):
@@ -116,6 +119,9 @@ class Verified(BaseModel):
     log_likelihood_ratio: float | None
     prior: float | None
     notes: list[str]
+    liveness: list[LivenessTold] = Field(
+        default_factory=list, description="What a look at both faces said; empty if none was taken."
+    )
 
 
 class RankedPerson(BaseModel):
@@ -147,6 +153,9 @@ class IdentifiedFace(Decision):
     box_xyxy: Box = Field(description="In pixels of the photo.")
     review: int | None = Field(
         None, description="The number under which it waits for review; null if it does not."
+    )
+    liveness: LivenessTold | None = Field(
+        None, description="What a look for prints and screens said; null if none was taken."
     )
 
 
@@ -206,6 +215,19 @@ class Deleted(BaseModel):
     deleted: int
 
 
+class GalleryDeleted(BaseModel):
+    """What was deleted with a gallery; the receipt of it."""
+
+    id: str
+    gallery: str = Field(description="What no other gallery is called by: 32 hexadecimal digits.")
+    deleted_at: str
+    deleted_by: str
+    people: int
+    photos: int
+    audit: str = Field(description="The end of its audit log, whose last entry is this.")
+    audit_file: str = Field(description="Where the log is kept, in the folder of the service.")
+
+
 class GalleryList(BaseModel):
     """Galleries that the key may touch."""
 
@@ -214,6 +236,8 @@ class GalleryList(BaseModel):
 
 class GalleryMade(BaseModel):
     """What a gallery that is to be made is called."""
+
+    model_config = ConfigDict(extra="forbid")
 
     id: str = Field(
         pattern=GALLERY_ID,
@@ -284,13 +308,17 @@ class EventTold(BaseModel):
     source: str | None
     person: str | None = Field(description="The id of who it is about, or null.")
     data: dict[str, Any]
+    picture: bool = Field(description="Whether a picture is kept: `.../events/{position}/picture`.")
 
 
 class Events(BaseModel):
     """Some events, the oldest first."""
 
     events: list[EventTold]
-    next: int = Field(description="`after` of the next page.")
+    next: str = Field(
+        description="The cursor of the next page; at the end, of what is to come.",
+        examples=["ZTQxNw"],
+    )
 
 
 class KeyTold(BaseModel):
@@ -311,6 +339,8 @@ class Keys(BaseModel):
 class KeyWanted(BaseModel):
     """What a key that is to be made may do."""
 
+    model_config = ConfigDict(extra="forbid")
+
     role: Literal["reader", "operator", "admin"]
     galleries: list[Name] | None = Field(None, max_length=1000, description="Ids; null for all.")
 
@@ -319,63 +349,3 @@ class KeyMade(KeyTold):
     """A key that was made."""
 
     key: str = Field(description="The key itself: it is never told again.")
-
-
-def boxes(faces: Faces) -> list[Box]:
-    """The box of each face in pixels."""
-    return [(x1, y1, x2, y2) for x1, y1, x2, y2 in faces.boxes.tolist()]
-
-
-def ranked(known: Gallery, candidates: Sequence[Candidate]) -> list[RankedPerson]:
-    """Candidates with their ids, which names alone do not tell."""
-    return [
-        RankedPerson(
-            identity=found.identity,
-            person=_uid(known, found.identity),
-            similarity=found.similarity,
-        )
-        for found in candidates
-    ]
-
-
-def decided(known: Gallery, answer: Identification, person: str | None) -> dict[str, Any]:
-    """The fields of a `Decision`.
-
-    Args:
-        known: The gallery that gave the answer.
-        answer: The answer.
-        person: The id of who was named.
-    """
-    plain = answer.to_dict()
-    fields = {name: plain[name] for name in Decision.model_fields if name in plain}
-    return {**fields, "candidates": ranked(known, answer.candidates), "person": person}
-
-
-def identified(
-    known: Gallery,
-    faces: Faces,
-    answers: Sequence[Identification],
-    people: Sequence[str | None],
-    waiting: Sequence[int | None] = (),
-) -> IdentifiedFaces:
-    """The answer to who is on a photo.
-
-    Args:
-        known: The gallery that gave the answers.
-        faces: The faces of the photo.
-        answers: Of each.
-        people: The id of who was named, of each.
-        waiting: Under which number each waits for review; empty where none does.
-    """
-    numbers = waiting or [None] * len(answers)
-    told = [
-        IdentifiedFace(**decided(known, answer, person), box_xyxy=box, review=number)
-        for box, answer, person, number in zip(boxes(faces), answers, people, numbers, strict=True)
-    ]
-    return IdentifiedFaces(faces=told)
-
-
-def _uid(known: Gallery, identity: str) -> str | None:
-    with suppress(IdentityNotFoundError):
-        return known.person(identity).uid
-    return None

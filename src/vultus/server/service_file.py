@@ -1,5 +1,6 @@
 """What a service must not forget beside its galleries: one private file of SQLite."""
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from vultus.core.errors import ConfigError
 from vultus.core.files import private_opener
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.security.sealing import new_cipher
+from vultus.server.state.pieces import FilePieces
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -34,7 +36,8 @@ class ServiceFile:
     """Jobs, webhooks and answers of one running service; threads may share it.
 
     Nothing in it names a person or shows a face in clear: what could is sealed, see
-    `gallery_cipher`.
+    `gallery_cipher`. Its methods are those of `vultus.server.state.base.ServiceState`; what is
+    uploaded lies in a folder beside it.
 
     Args:
         path: The file; made where there is none, for its owner only.
@@ -43,21 +46,19 @@ class ServiceFile:
         ConfigError: If it cannot be used, or another service that runs has it.
     """
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.boot = secrets.token_hex(8)
+        self._uploads = path.with_name(f"{path.name}-uploads")
         self._lock, self._depth = threading.RLock(), 0
-        self._mine = FileLock(f"{path}.lock", mode=0o600, thread_local=False)
+        self._mine = own_folder(path.with_name(f"{path.name}.lock"))
         try:
-            self._mine.acquire(timeout=0)
             with suppress(FileExistsError), open(path, "xb", opener=private_opener):
                 pass
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._prepare()
-        except Timeout as error:
-            raise ConfigError(
-                f"{path} is used by another service that runs; stop that one, or give this one a "
-                "folder of its own by --data"
-            ) from error
         except (OSError, sqlite3.Error) as error:
             self._mine.release()
             raise ConfigError(f"{path} cannot be used as the file of a service: {error}") from error
@@ -114,6 +115,28 @@ class ServiceFile:
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def hold(self, what: str) -> bool:
+        """See `ServiceState`: this process is the only one."""
+        return True
+
+    def release(self, what: str) -> None:
+        """See `ServiceState`."""
+
+    def is_alive(self, boot: str) -> bool:
+        """See `ServiceState`."""
+        return boot == self.boot
+
+    def pieces(self, job_id: str) -> FilePieces:
+        """See `ServiceState`."""
+        return FilePieces(self._uploads / job_id)
+
+    def remove_strays(self, known: set[str]) -> None:
+        """See `ServiceState`; also what was being uploaded when the service was killed."""
+        if self._uploads.is_dir():
+            for path in self._uploads.iterdir():
+                if path.name not in known:
+                    path.unlink()
+
     def _prepare(self) -> None:
         asked = (
             "PRAGMA application_id",
@@ -128,6 +151,25 @@ class ServiceFile:
             self._connection.execute(setting)
         self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def own_folder(lock_file: Path) -> FileLock:
+    """Have the folder of a service to oneself, until the lock is released or the process ends.
+
+    Raises:
+        ConfigError: If another service that runs has it, or the lock cannot be made.
+    """
+    lock = FileLock(lock_file, mode=0o600, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"{lock_file.with_suffix('')} is used by another service that runs; stop that one, or "
+            "give this one a folder of its own by --data"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{lock_file} cannot be made or locked: {error}") from error
+    return lock
 
 
 def gallery_cipher(gallery: Gallery, purpose: str) -> "AESGCM":

@@ -10,14 +10,14 @@ from hashlib import sha256
 
 from starlette.requests import HTTPConnection
 
-from vultus.server.access import AccessKey, KeyRing, RateLimit
+from vultus.server.access import AccessKey, Keys, RateLimit
 from vultus.server.problems import ProblemError
 
 COOKIE = "vultus_session"
 CSRF_HEADER = "X-CSRF-Token"
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_IDLE_S = 3600.0
-_MOST = 1000
+IDLE_S = 3600.0
+MOST_SESSIONS = 1000
 """Sessions at once; the one that has waited longest gives way to the next."""
 _MOST_ADDRESSES = 4096
 
@@ -53,7 +53,7 @@ class Sessions:
 
     def __init__(
         self,
-        keys: KeyRing,
+        keys: Keys,
         *,
         hours: float = 12,
         attempts_per_minute: int = 10,
@@ -74,11 +74,28 @@ class Sessions:
         """Count a log-in that an address tries; 0 if it may, else seconds until it may again."""
         with self._lock:
             if len(self._attempts) >= _MOST_ADDRESSES and address not in self._attempts:
-                self._attempts.clear()
+                del self._attempts[next(iter(self._attempts))]  # who came first
             limit = self._attempts.setdefault(
                 address, RateLimit(self._attempts_per_minute, clock=self._clock)
             )
         return limit.wait_s(address)
+
+    def new(self, key: AccessKey, now: float) -> Session:
+        """A session that begins now, by the clock."""
+        return Session(
+            key_id=key.id,
+            digest=key.digest,
+            csrf=secrets.token_urlsafe(24),
+            ends_s=now + self._lasts_s,
+            seen_s=now,
+        )
+
+    def key_of(self, session: Session, now: float) -> AccessKey | None:
+        """The key of a session; None if it ended, or the key was taken back."""
+        key = self._keys.get(session.key_id)
+        if _ended(session, now) or key is None or key.digest != session.digest:
+            return None
+        return key
 
     def begin(self, key: AccessKey) -> tuple[str, Session]:
         """Log in.
@@ -87,29 +104,23 @@ class Sessions:
             What the cookie holds, which nobody can tell again, and the session.
         """
         token, now = secrets.token_urlsafe(32), self._clock()
-        session = Session(
-            key_id=key.id,
-            digest=key.digest,
-            csrf=secrets.token_urlsafe(24),
-            ends_s=now + self._lasts_s,
-            seen_s=now,
-        )
+        session = self.new(key, now)
         with self._lock:
             self._drop_ended(now)
-            if len(self._open) >= _MOST:
+            if len(self._open) >= MOST_SESSIONS:
                 del self._open[min(self._open, key=lambda digest: self._open[digest].seen_s)]
-            self._open[_digest(token)] = session
+            self._open[token_digest(token)] = session
         return token, session
 
     def find(self, token: str) -> tuple[Session, AccessKey] | None:
         """The session of a cookie with its key; None if it ended, or its key was taken back."""
-        digest, now = _digest(token), self._clock()
+        digest, now = token_digest(token), self._clock()
         with self._lock:
             session = self._open.get(digest)
             if session is None:
                 return None
-            key = self._keys.get(session.key_id)
-            if _ended(session, now) or key is None or key.digest != session.digest:
+            key = self.key_of(session, now)
+            if key is None:
                 del self._open[digest]
                 return None
             self._open[digest] = session = replace(session, seen_s=now)
@@ -118,7 +129,7 @@ class Sessions:
     def end(self, token: str) -> None:
         """Log out; a cookie that stands for nothing is fine."""
         with self._lock:
-            self._open.pop(_digest(token), None)
+            self._open.pop(token_digest(token), None)
 
     def _drop_ended(self, now: float) -> None:
         for digest in [d for d, session in self._open.items() if _ended(session, now)]:
@@ -166,8 +177,9 @@ def same_origin(asked: HTTPConnection, *, needed: bool = False) -> bool:
 
 
 def _ended(session: Session, now: float) -> bool:
-    return now >= session.ends_s or now - session.seen_s >= _IDLE_S
+    return now >= session.ends_s or now - session.seen_s >= IDLE_S
 
 
-def _digest(token: str) -> str:
+def token_digest(token: str) -> str:
+    """What is kept of what a cookie holds."""
     return sha256(token.encode()).hexdigest()

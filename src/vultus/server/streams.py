@@ -20,7 +20,7 @@ from vultus.core.errors import VultusError
 from vultus.server.problems import ProblemError, answer
 
 _POLL_S = 0.2
-_STOPPED_S = 3.0
+_STOPPED_S = 6.0
 """Who serves tells every second that it goes on; after so long without, it is stopping."""
 
 
@@ -137,6 +137,14 @@ class Streams:
         """As `Source.read`, by a thread for it."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, source.read)
 
+    async def ask(self, question: Callable[[], bool]) -> bool:
+        """What may take a while to tell, by a thread for it; no, if it cannot be told."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._readers, question)
+        except ProblemError:
+            return False
+
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while self._topics and not self._closed:
@@ -179,20 +187,22 @@ class EventStream(Response):
             (b"x-accel-buffering", b"no"),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        gone = asyncio.create_task(_gone(receive))
+        left = asyncio.create_task(gone(receive))
         try:
             with self._streams.listening(self._source) as listener:
                 await self._send(send, b"retry: 2000\n\n")
-                while not gone.done() and not self._streams.stopping and self._allowed():
-                    if not await self._next(send, listener, gone):
+                while not left.done() and not self._streams.stopping:
+                    if not await self._streams.ask(self._allowed):
+                        break
+                    if not await self._next(send, listener, left):
                         break
             await self._send(send, b"", more=False)
         except TimeoutError:
             return  # who does not read is cut; what it missed it asks for by Last-Event-ID
         finally:
-            gone.cancel()
+            left.cancel()
 
-    async def _next(self, send: Send, listener: asyncio.Event, gone: asyncio.Task[None]) -> bool:
+    async def _next(self, send: Send, listener: asyncio.Event, left: asyncio.Task[None]) -> bool:
         """Send what is new, or wait for it; False at the end."""
         listener.clear()
         try:
@@ -205,13 +215,13 @@ class EventStream(Response):
             await self._send(send, b"".join(map(bytes, found)))
             return True
         quiet_until = time.monotonic() + self._streams.heartbeat_s
-        while not (listener.is_set() or gone.done() or self._streams.stopping):
-            left = quiet_until - time.monotonic()
-            if left <= 0:
+        while not (listener.is_set() or left.done() or self._streams.stopping):
+            rest_s = quiet_until - time.monotonic()
+            if rest_s <= 0:
                 await self._send(send, b": still here\n\n")
                 break
             try:
-                await asyncio.wait_for(listener.wait(), min(left, 1.0))
+                await asyncio.wait_for(listener.wait(), min(rest_s, 1.0))
             except TimeoutError:
                 continue
         return True
@@ -232,6 +242,7 @@ def _state(topic: _Topic) -> int | None:
         return None  # the readers find out why
 
 
-async def _gone(receive: Receive) -> None:
+async def gone(receive: Receive) -> None:
+    """Wait until who asked goes away."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -2,14 +2,16 @@
 
 import re
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Header
+from fastapi import Header, Response
 from pydantic import BaseModel
 
 from vultus.server.problems import ProblemError
 
 _TAG = re.compile(r'\s*(W/)?("[!#-~\x80-\xff]*")\s*')
+
+Told = TypeVar("Told", bound=BaseModel)
 
 IfMatch = Annotated[
     str | None,
@@ -19,6 +21,20 @@ IfMatch = Annotated[
         examples=['"2b1f8a6c5d3e4f70"'],
     ),
 ]
+
+
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        max_length=1000,
+        description="The ETag of what is known: if it is still so, the answer is 304, without it.",
+        examples=['"2b1f8a6c5d3e4f70"'],
+    ),
+]
+UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "It is as `If-None-Match` knows it."}
+}
+"""For the documentation of what takes `IfNoneMatch`."""
 
 
 def tag_of(told: BaseModel) -> str:
@@ -48,11 +64,38 @@ def check_match(if_match: str | None, told: BaseModel, *, needed: bool) -> None:
         return
     if if_match.strip() == "*":
         return
-    tags = [_TAG.fullmatch(part) for part in if_match.split(",")]
-    if not all(tags):
-        raise ProblemError(422, "invalid-input", "If-Match must be * or a list of entity tags")
     # A weak tag never matches here.
-    if tag_of(told) not in [tag[2] for tag in tags if tag is not None and not tag[1]]:
+    if tag_of(told) not in [tag[2] for tag in _tags(if_match, "If-Match") if not tag[1]]:
         raise ProblemError(
             412, "precondition-failed", "it was changed since; read it again and decide anew"
         )
+
+
+def told_or_304(told: Told, if_none_match: str | None, response: Response) -> Told | Response:
+    """What is told, with its tag; or that it is as the caller knows it.
+
+    Args:
+        told: What there is.
+        if_none_match: The header.
+        response: Gets the tag.
+
+    Raises:
+        ProblemError: If the header is no list of tags.
+    """
+    tag = tag_of(told)
+    response.headers["ETag"] = tag
+    if if_none_match is None:
+        return told
+    if if_none_match.strip() != "*":
+        known = [found[2] for found in _tags(if_none_match, "If-None-Match")]
+        if tag not in known:
+            return told
+    return Response(status_code=304, headers={"ETag": tag})
+
+
+def _tags(text: str, header: str) -> list[re.Match[str]]:
+    tags = [_TAG.fullmatch(part) for part in text.split(",")]
+    found = [tag for tag in tags if tag is not None]
+    if len(found) < len(tags):
+        raise ProblemError(422, "invalid-input", f"{header} must be * or a list of entity tags")
+    return found

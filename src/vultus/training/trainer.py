@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vultus.backbones.base import Backbone
 from vultus.backbones.cpu_layers import use_cpu_layers
-from vultus.core.errors import VultusError
+from vultus.core.errors import InputError, VultusError
 from vultus.data import FaceDataset
 from vultus.data.loading.batch import FaceBatch
+from vultus.data.loading.spread import spread_crops
 from vultus.training.checks.crop_alignment import alignment_notes
 from vultus.training.checks.doctor import settings_notes
 from vultus.training.checks.guard import NonFiniteGuard
@@ -43,6 +45,9 @@ from vultus.training.step import StepMaker
 from vultus.training.validation import EvaluationStoppedError
 
 logger = logging.getLogger(__name__)
+
+_MEASURED = 512
+"""Crops that tell how maps are spread where training goes on from an exported file."""
 
 
 class Trainer:
@@ -253,12 +258,19 @@ class Trainer:
 
     def _backbone(self) -> Backbone:
         backbone = build_backbone(self.recipe)
-        load_initial_weights(backbone, self.recipe.initial)
+        load_initial_weights(backbone, self.recipe, crops=self._some_crops)
         last = self.recipe.training.channels_last
         layout = torch.channels_last if last else torch.contiguous_format
         if self.world.device.type == "cpu" and not self.recipe.training.compile:
             use_cpu_layers(backbone)
         return backbone.to(self.world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+    def _some_crops(self) -> Tensor:
+        """(n, 3, h, w) uint8 of the training faces, evenly spread over them."""
+        found = [*spread_crops(self.dataset, self.recipe.input.size_hw, most=_MEASURED)]
+        if not found:
+            raise InputError("none of the training images that were tried can be read")
+        return torch.cat(found)
 
     def facts(self) -> dict[str, Any]:
         """What is trained on what, fit for JSON."""

@@ -1,5 +1,7 @@
 """Who was here when, by day: first and last seen, from a gallery's events."""
 
+import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from vultus.pages.blocks import Section, write_blocks
 
 _TYPES = ("recognised", "left", "revised")
 _AT_ONCE = 1000
+_FORMULA = "=+-@\t\r"
 HEAD = ("day", "person", "first seen", "last seen", "visits", "in view")
 """The columns of `Attendance.row`."""
 
@@ -59,6 +62,21 @@ class Attendance:
         return (self.day.isoformat(), self.identity, *clock, str(self.n_visits), in_view)
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Somebody was in view, or not away for longer than a window.
+
+    Attributes:
+        identity: Who.
+        began: From when, with its zone.
+        ended: Until when.
+    """
+
+    identity: str
+    began: datetime
+    ended: datetime
+
+
 def zone(name: str | None) -> tzinfo | None:
     """A place's clock by its name, as ``Europe/Berlin``; None for this machine's.
 
@@ -81,6 +99,7 @@ def attendance(
     since: str | None = None,
     until: str | None = None,
     clock: tzinfo | None = None,
+    here: Iterable[Span] = (),
 ) -> list[Attendance]:
     """Who was here when, by day and then by first sight.
 
@@ -92,15 +111,16 @@ def attendance(
         since: Only what happened at this time or later, ISO 8601.
         until: Only what happened before this time.
         clock: Of the place, for days and times; None takes this machine's.
+        here: Who is here still, so that no event tells how long; counted with what events tell.
 
     Raises:
         InputError: If a time is none.
     """
-    spans = _spans(_events(log, since, until))
+    spans = [*_spans(_events(log, since, until)), *here]
     by_day: dict[tuple[date, str], list[tuple[datetime, datetime]]] = defaultdict(list)
-    for identity, began, ended in spans:
-        for start, end in _days(began.astimezone(clock), ended.astimezone(clock)):
-            by_day[start.date(), identity].append((start, end))
+    for span in spans:
+        for start, end in _days(span.began.astimezone(clock), span.ended.astimezone(clock)):
+            by_day[start.date(), span.identity].append((start, end))
     found = [
         Attendance(
             day,
@@ -114,6 +134,24 @@ def attendance(
         for visits in [_merged(seen)]
     ]
     return sorted(found, key=lambda one: (one.day, one.first, one.identity))
+
+
+def attendance_csv(found: Iterable[Attendance]) -> str:
+    """The table as CSV (RFC 4180), with a line of heads.
+
+    A name that a spreadsheet would take for a formula has ``'`` before it.
+
+    Args:
+        found: As `attendance` gives it.
+    """
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(name.replace(" ", "_") for name in HEAD)
+    for one in found:
+        day, identity, *rest = one.row()
+        harmless = f"'{identity}" if identity[0] in _FORMULA else identity
+        lines.writerow((day, harmless, *rest))
+    return text.getvalue()
 
 
 def write_attendance_page(path: Path, found: Iterable[Attendance], *, title: str) -> None:
@@ -133,7 +171,8 @@ def write_attendance_page(path: Path, found: Iterable[Attendance], *, title: str
     sections = [
         Section(
             f"{day:%A}, {day.isoformat()}",
-            f"{len(people)} {'person' if len(people) == 1 else 'people'}",
+            f"{len(people)} {'person' if len(people) == 1 else 'people'}, by the clock of "
+            f"{people[0].first.tzname()}",
             rows=[HEAD[1:], *(one.row()[1:] for one in people)],
         )
         for day, people in sorted(by_day.items())
@@ -161,9 +200,9 @@ def _events(log: EventLog, since: str | None, until: str | None) -> Iterator[Eve
         after = page[-1].position
 
 
-def _spans(events: Iterable[Event]) -> Iterator[tuple[str, datetime, datetime]]:
+def _spans(events: Iterable[Event]) -> Iterator[Span]:
     """Who was in view from when to when."""
-    found: dict[str, tuple[str, datetime, datetime]] = {}
+    found: dict[str, Span] = {}
     for event in events:
         at = datetime.fromisoformat(event.at)
         if event.type == "revised":
@@ -174,8 +213,8 @@ def _spans(events: Iterable[Event]) -> Iterator[tuple[str, datetime, datetime]]:
             lasted_s = _number(event, "end_s") - _number(event, "start_s")
             began = at - timedelta(seconds=max(0.0, lasted_s))
             if key in found:
-                began = min(began, found[key][1])
-            found[key] = (event.identity, began, at)
+                began = min(began, found[key].began)
+            found[key] = Span(event.identity, began, at)
     yield from found.values()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vultus.core.errors import OutputError, VideoError
 from vultus.core.faces import Faces, Image
@@ -147,14 +148,23 @@ class Snapshots:
                 continue
             # The id, not the name: who is renamed or erased should not be told by a file's name.
             path = self._folder / (re.sub(r"[^0-9A-Za-z._-]+", "_", event.id) + ".jpg")
-            write_image(path, _cut_out(frame.image, face), private=True)
+            write_image(path, cut_out(frame.image, face.box), private=True)
             kept.append(path)
         return kept
 
 
-def _cut_out(image: Image, face: Shown) -> Image:
+def cut_out(image: Image, box: npt.NDArray[np.float32]) -> Image:
+    """A face with some of what is about it.
+
+    Args:
+        image: (h, w, 3) uint8, RGB.
+        box: (4,) of the face, ``x1 y1 x2 y2`` in pixels.
+
+    Returns:
+        (h', w', 3) uint8; the whole image where the box lies outside of it.
+    """
     height, width = image.shape[:2]
-    x1, y1, x2, y2 = face.box.astype(np.float64)
+    x1, y1, x2, y2 = box.astype(np.float64)
     margin = _MARGIN * max(x2 - x1, y2 - y1)
     left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
     right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)

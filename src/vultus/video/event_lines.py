@@ -92,17 +92,26 @@ class EventLines:
         self.close()
 
     def catch_up(self) -> list[Event]:
-        """Add what is new; the events that were."""
+        """Add what is new; the events that were.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
         new = self._events.new()
         if new:
-            self._file.write(b"".join(json_text(event_line(e)).encode() + b"\n" for e in new))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            try:
+                self._file.write(b"".join(json_text(event_line(e)).encode() + b"\n" for e in new))
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                # They are in the log; who opens the file again adds what it lacks.
+                raise OutputError(f"{self._path} cannot be written: {error.strerror}") from error
         return new
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
-        self._file.close()
+        with suppress(OSError):  # of a full disk, which was told when it was written to
+            self._file.close()
 
     def _go_to_end(self) -> int:
         """Remove half a line; the position of the last event that is there."""

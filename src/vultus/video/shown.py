@@ -1,7 +1,9 @@
 """What who looks on is shown of a watched source."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,27 @@ class Shown:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Somebody enrolled who is here: in view, or not away for longer than the window.
+
+    Attributes:
+        person: `Person.uid`.
+        since: When first seen, UTC.
+        last: When last seen.
+        similarity: The highest similarity of a passage.
+        threshold: Of that passage.
+        in_view: Whether a passage of theirs goes on.
+    """
+
+    person: str
+    since: datetime
+    last: datetime
+    similarity: float
+    threshold: float
+    in_view: bool
+
+
 @dataclass(slots=True)
 class WatchCounts:
     """What watching took.
@@ -45,6 +68,7 @@ class WatchCounts:
         shots: Faces that were embedded.
         passages: Faces that came and went.
         seconds: By the clock.
+        events: Type -> how many were written.
     """
 
     frames: int = 0
@@ -54,6 +78,7 @@ class WatchCounts:
     shots: int = 0
     passages: int = 0
     seconds: float = 0.0
+    events: Counter[str] = field(default_factory=Counter)
 
 
 OnFrame = Callable[[Frame, list[Shown], WatchCounts], None]

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from vultus.core.checks import check_range
 from vultus.core.errors import InputError
+from vultus.core.thresholds import Threshold
 from vultus.gallery.gallery import Gallery
 from vultus.pipeline.photos import AS_STORED
 from vultus.pipeline.recognizer import Recognizer
@@ -19,10 +21,16 @@ from vultus.video.following import Follower
 from vultus.video.frame import Frame
 from vultus.video.journal import Journal
 from vultus.video.looking import LookSettings
-from vultus.video.passages.judge import JudgeSettings, PassageJudge, shots_for_look
+from vultus.video.passages.judge import (
+    FINAL_SHARE,
+    JudgeSettings,
+    PassageJudge,
+    shots_for_look,
+)
 from vultus.video.passages.passage import Passage
 from vultus.video.passages.shots import ShotBudget, take_shot
-from vultus.video.shown import OnFrame, Shown, WatchCounts
+from vultus.video.pictures import Pictures
+from vultus.video.shown import OnFrame, Presence, Shown, WatchCounts
 from vultus.video.sources.base import Source
 from vultus.video.tracking.byte_tracker import TrackerSettings
 from vultus.video.tracking.track import Track
@@ -45,6 +53,8 @@ class WatchSettings:
         budget: How many shots are embedded.
         window_s: Who is seen again within so many seconds has not left.
         commit_s: How far the video was watched is noted with each event, and so often.
+        pictures: Whether the best shot of who is named, or unknown, is kept as a small picture in
+            the event, see `NewEvent.picture`.
     """
 
     judge: JudgeSettings = field(default_factory=JudgeSettings)
@@ -53,6 +63,7 @@ class WatchSettings:
     budget: ShotBudget = field(default_factory=ShotBudget)
     window_s: float = 30.0
     commit_s: float = 5.0
+    pictures: bool = False
 
     def __post_init__(self) -> None:
         check_range("window_s", self.window_s, low=0)
@@ -75,7 +86,10 @@ class Watcher:
     Attributes:
         counts: What it took so far.
         journal: What was written.
-        on_frame: Told each frame; may be set before `run`.
+        on_frame: Told each frame; may be set before `run`. What it raises ends `run`; a film goes
+            on from there the next time.
+        turn: Entered around the work on each frame, for who lets several take turns; may be set
+            before `run`.
 
     Raises:
         CalibrationError: If the FPIR cannot be kept for a gallery of this size.
@@ -95,6 +109,7 @@ class Watcher:
         self.counts = WatchCounts()
         self.journal = Journal(gallery, source)
         self._recognizer, self._source, self.on_frame = recognizer, source, on_frame
+        self.turn: AbstractContextManager[object] = nullcontext()
         self._judge = PassageJudge(recognizer, gallery, settings.judge)
         self._alike = self._judge.alike
         self._follower = Follower(
@@ -105,6 +120,7 @@ class Watcher:
         )
         self._passages: dict[int, Passage] = {}
         self._looks: dict[int, int] = {}
+        self._pictures = Pictures() if settings.pictures else None
         self._shift_s = 0.0
         self._committed_s = 0.0
         self._after = -1
@@ -126,7 +142,10 @@ class Watcher:
         self._restore()
         try:
             for frame in self._frames():
-                self._step(frame)
+                with self.turn:
+                    self._step(frame)
+                if self.on_frame is not None:
+                    self.on_frame(frame, self._shown(), self.counts)
                 self.counts.seconds = time.monotonic() - started
         except (Exception, KeyboardInterrupt):
             # A live source is gone for good: who was here is told. A file is gone on with later.
@@ -136,6 +155,40 @@ class Watcher:
         self._finish(is_over=not self._source.is_live)
         self.counts.seconds = time.monotonic() - started
         return self.counts
+
+    def leave(self) -> None:
+        """Tell of who is here that they left, as nobody watches on; after `run`.
+
+        Without, who is here still is when it is watched again within the window.
+        """
+        for track in self._follower.tracker.end_all():  # of a film that was broken off
+            self._end(track.number)
+        self._teller.close_visits(float("inf"))
+        self._write(self._note())
+
+    def threshold(self) -> Threshold:
+        """What names somebody when a passage with as many good shots as are kept ends.
+
+        Raises:
+            CalibrationError: If the FPIR cannot be kept for the gallery as it is now.
+        """
+        return self._judge.known_rule(self.settings.budget.n_best, FINAL_SHARE)[0]
+
+    @property
+    def present(self) -> list[Presence]:
+        """Who is here; to be asked where frames are told, not by another thread."""
+        began_at = self._teller.began_at
+        return [
+            Presence(
+                visit.person,
+                began_at + timedelta(seconds=visit.start_s),
+                began_at + timedelta(seconds=visit.last_s),
+                visit.similarity,
+                visit.threshold,
+                bool(visit.here),
+            )
+            for visit in self._teller.visits.values()
+        ]
 
     def begin_again(self) -> None:
         """Watch a film anew; the events of the run before stay."""
@@ -183,8 +236,6 @@ class Watcher:
         if self._follower.is_quiet:
             self._quiet = self._snapshot(frame.number)
         self._commit(now_s)
-        if self.on_frame is not None:
-            self.on_frame(frame, self._shown(), self.counts)
 
     def _see(self, track: Track, frame: Frame) -> None:
         passage = self._passages.get(track.number)
@@ -203,6 +254,8 @@ class Watcher:
                 self._end(was)
                 other.number = track.number
                 self._passages[track.number] = passage = other
+            if self._pictures is not None:
+                self._pictures.look(passage, shot, frame.image, track.box)
         there_s = passage.seen_s - passage.start_s
         if passage.best or (there_s >= _TOLD_FROM_S and passage.n_faces):
             self._teller.appeared(passage)
@@ -218,7 +271,7 @@ class Watcher:
             answer = self._judge.early(passage.shots, look=done + 1)
         except InputError:  # the shots contradict each other; more of them will tell
             return
-        if answer is None:
+        if answer is None or answer.refusal:  # which a better shot may mend; else the end says why
             return
         passage.answer = answer
         if answer.identity is not None:
@@ -262,9 +315,17 @@ class Watcher:
         pending = self._teller.pending
         if not pending and now_s - self._committed_s < self.settings.commit_s:
             return
-        self.journal.commit(pending, self._note())
-        pending.clear()
+        self._write(self._note())
         self._committed_s = now_s
+
+    def _write(self, note: dict[str, Any]) -> None:
+        pending = self._teller.pending
+        if self._pictures is not None:
+            pending[:] = self._pictures.added(pending)
+            self._pictures.forget_but(self._passages)
+        self.journal.commit(pending, note)
+        self.counts.events.update(event.type for event in pending)
+        pending.clear()
 
     def _note(self) -> dict[str, Any]:
         """From where to go on: a file since nobody was in view, a live source as it is."""
@@ -310,8 +371,7 @@ class Watcher:
         if is_over:
             self._teller.close_visits(float("inf"))
             note = {"finished": True}
-        self.journal.commit(self._teller.pending, note)
-        self._teller.pending.clear()
+        self._write(note)
 
     def _shown(self) -> list[Shown]:
         shown = []

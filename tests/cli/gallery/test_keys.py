@@ -186,6 +186,20 @@ def test_a_recovery_key_is_shown_once_and_opens(
     assert run("gallery", "check", file, "--passphrase").code == 2
 
 
+def test_the_gallerys_own_key_is_made_anew_with_the_key_that_it_has(
+    run: Run, make: Make, key_file: Path, typed: Callable[..., None]
+) -> None:
+    file = make()
+    done = run("gallery", "rekey", file, "--new-key", key_file, "--recovery", "--json")
+    typed(done.json["recovery_key"])
+    by_recovery = run("gallery", "rekey", file, "--passphrase", "--deep")
+    assert (by_recovery.code, "a recovery key" in by_recovery.err) == (2, True), by_recovery.err
+    deep = run("gallery", "rekey", file, "--key", key_file, "--deep")
+    assert (deep.code, "opened by the key it had" in deep.out) == (0, True), deep.err
+    assert "no recovery key opens the gallery" in deep.err
+    assert run("gallery", "check", file, "--key", key_file).code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

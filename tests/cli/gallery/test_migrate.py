@@ -53,3 +53,15 @@ def test_who_is_missing_is_written_and_photographed_again(
     assert run("gallery", "migrate", file, "--finish").code == 0
     named = run("gallery", "identify", file, original, "--threshold", 0.9, "--json")
     assert named.json["faces"][0]["identity"] == "G"
+
+
+def test_finish_embeds_who_was_enrolled_since(
+    run: Run, original: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.db"
+    assert run("gallery", "create", file, "--keep-crops", "--model", tiny_model).code == 0
+    assert run("gallery", "migrate", file).code == 0  # to the built-in model
+    assert run("gallery", "enroll", file, original, "--name", "G", "--model", tiny_model).code == 0
+    assert run("gallery", "migrate", file, "--status", "--json").json["pending"] == 1
+    done = run("gallery", "migrate", file, "--finish", "--json")
+    assert (done.json["people"], done.json["photos"], done.json["without"]) == (1, 1, [])

@@ -96,6 +96,7 @@ def test_list_shows_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert "commercial" in text
     assert "w600k" in text
     assert "vultus-s2+dlib-resnet" in text
+    assert "a predictor of 68 points that is not for products" in " ".join(text.split())
     run("list", "--task", "quality")
     assert "committee" not in capsys.readouterr().out
 

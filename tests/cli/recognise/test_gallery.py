@@ -70,6 +70,18 @@ def test_a_gallery_too_large_is_said_at_enrolment_and_before_identifying(
     assert run("gallery", "identify", crowd, original, *model, "--threshold", 0.9).code in (0, 1)
 
 
+def test_what_is_not_there_makes_no_gallery(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    file, missing = tmp_path / "people.db", tmp_path / "nowhere"
+    for command in (
+        ["enroll", file, missing, "--name", "Grace"],
+        ["enroll", file, missing],
+        ["import", file, missing],
+    ):
+        refused = run("gallery", *command, "--model", tiny_model)
+        assert (refused.code, "nowhere" in refused.err) == (2, True), refused.err
+        assert not file.exists()
+
+
 def test_the_summary_of_an_enrolment_counts_by_reason_and_the_flag_helps(
     run: Run, photos: Path, original: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -92,6 +92,35 @@ def test_what_is_drawn_and_kept_is_there(
     assert len(list(folder.iterdir())) == 1
 
 
+def test_ctrl_c_in_the_middle_keeps_what_was_drawn(
+    films: Path, run: Run, gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av", reason="films are written by PyAV (extra `video`)")
+    from vultus.video.watcher import Watcher
+
+    step, seen = Watcher._step, []
+
+    def stopped(watcher: Watcher, frame: Any) -> None:
+        seen.append(frame)
+        if len(seen) == 8:
+            raise KeyboardInterrupt
+        step(watcher, frame)
+
+    monkeypatch.setattr(Watcher, "_step", stopped)
+    lines, drawn = tmp_path / "events.jsonl", tmp_path / "drawn.mp4"
+    more = ("--events", lines, "--draw", drawn)
+    outcome = watch(run, films, gallery, "hopper", *more)
+    assert outcome.code == 130
+    assert "7 frames" in outcome.err
+    assert "stopped; the same command goes on, nothing twice" in outcome.err
+    with av.open(str(drawn)) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 7
+    monkeypatch.undo()
+    assert watch(run, films, gallery, "hopper", *more).code == 0
+    told = [json.loads(line)["type"] for line in lines.read_text().splitlines()]
+    assert told == ["appeared", "recognised", "left"]
+
+
 @pytest.mark.parametrize(
     ("source", "more", "why"),
     [

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
+from vultus.alignment.align import similarity_transforms
+from vultus.core.errors import InputError
 from vultus.core.faces import Image
-from vultus.data.augmentation import Affine, Crop
+from vultus.data.augmentation import Affine, Crop, Stretch
+from vultus.data.augmentation.geometric import aligned_scales
+from vultus.data.paint import landmark_template
 
 
 def ramp(height: int = 100, width: int = 100) -> Image:
@@ -72,3 +76,55 @@ def test_affine_moves_points_as_its_settings_say(settings: dict[str, float], rea
 def test_affine_without_jitter_is_the_identity() -> None:
     still = Affine(rotation_deg=0, scale=(1.0, 1.0), shift=0)
     np.testing.assert_array_equal(still(ramp(), np.random.default_rng(0)), ramp())
+
+
+@pytest.mark.parametrize("factor", [0.6, 0.9, 1.0, 1.35, 1.8])
+def test_a_stretched_face_is_scaled_as_alignment_scales_it(factor: float) -> None:
+    points = landmark_template("arcface-112").points
+    stretched = (points * (factor, 1)).astype(np.float32)
+    found = similarity_transforms(stretched[None], points)[0]
+    ((along_x, along_y),) = aligned_scales(points, np.array([factor]))
+    assert factor * found[0, 0] == pytest.approx(along_x, rel=1e-3)
+    assert found[1, 1] == pytest.approx(along_y, rel=1e-3)
+
+
+@pytest.mark.parametrize(("factor", "wider"), [(1.6, True), (0.625, False)])
+def test_a_stretch_moves_the_eyes_apart_or_together_about_the_landmarks_middle(
+    factor: float, wider: bool
+) -> None:
+    step = Stretch(factor=(factor, factor))
+    moved = step(ramp(112, 112), np.random.default_rng(0)).astype(float)
+    x, y = landmark_template("arcface-112").points.mean(axis=0)
+    middle = moved[round(y), round(x), :2]
+    np.testing.assert_allclose(middle, [round(x), round(y)], atol=1.01)
+    across = float(moved[round(y), round(x) + 20, 0] - middle[0])
+    down = float(moved[round(y) + 20, round(x), 1] - middle[1])
+    assert (across < 19) is wider
+    assert (down > 21) is wider
+    # The same stretch of both: width over height is what was asked for.
+    assert down / across == pytest.approx(factor, rel=0.1)
+
+
+def test_stretches_are_spread_evenly_over_the_logarithm() -> None:
+    wider = 0
+    for seed in range(200):
+        moved = Stretch()(ramp(112, 112), np.random.default_rng(seed)).astype(float)
+        wider += moved[72, 76, 0] < 76
+    # ln 1.6 of ln 1.6 + ln (1 / 0.6) are stretches to the width.
+    assert wider / 200 == pytest.approx(0.479, abs=0.08)
+
+
+def test_what_a_stretch_brings_from_beyond_the_edge_is_mirrored() -> None:
+    image = ramp(112, 112)
+    image[..., 2] = 255
+    moved = Stretch(factor=(0.3, 0.3))(image, np.random.default_rng(0))
+    assert (moved[..., 2] == 255).all()
+    row = moved[72, :, 0].astype(int)
+    assert row[0] > row[20]
+    assert row[-1] < row[-20]
+
+
+@pytest.mark.parametrize("factor", [(0.1, 1.0), (1.0, 6.0), (1.6, 0.6)])
+def test_a_stretch_beyond_measure_is_refused(factor: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="factor"):
+        Stretch(factor=factor)

@@ -2,12 +2,12 @@
 
 import multiprocessing
 import os
-import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.gallery.killing import killed_at
 from tests.gallery.rounds import rounds
 
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
@@ -64,26 +64,8 @@ def watch(path: Path, key: MasterKey | None, told: Connection) -> None:
 
 def kill(path: Path, key: MasterKey | None, rng: np.random.Generator) -> int:
     """Let a process watch, and kill it; gives the last frame acknowledged."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vultus.gallery.events.log", "numpy"])
-    here, there = context.Pipe(duplex=False)
-    child = context.Process(target=watch, args=(path, key, there))
-    child.start()
-    there.close()
-    last = -1
-    try:
-        for _ in range(int(rng.integers(1, 10))):
-            last = here.recv()
-        time.sleep(float(rng.uniform(0, 0.02)))
-        child.kill()
-        while True:
-            last = here.recv()  # what was told before the kill
-    except EOFError:
-        pass
-    child.join()
-    here.close()
-    assert child.exitcode == -9
-    return last
+    preload = "vultus.gallery.events.log"
+    return killed_at(watch, path, key, start=-1, most=9, preload=preload, rng=rng)
 
 
 def due(frames: int, people: list[str]) -> list[tuple[str, str | None]]:

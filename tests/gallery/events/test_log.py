@@ -443,3 +443,29 @@ def test_a_type_that_somebody_else_registered_is_read(
         patch.setitem(event_module.EVENT_TYPES, "door_opened", "the door was opened")
         log.append(NewEvent(type="door_opened"))
     assert [event.type for event in log.read(types=["door_opened"])] == ["door_opened"]
+
+
+JPEG = b"\xff\xd8 a picture of Ada that nobody else has \xff\xd9"
+
+
+def test_a_picture_is_sealed_with_its_event_and_goes_with_it(
+    gallery: Gallery, log: EventLog, tmp_path: Path
+) -> None:
+    position = log.append(about(gallery, "Ada", picture=JPEG))
+    (event,) = log.read()
+    assert event.picture == JPEG
+    assert event.to_dict()["picture"] is True
+    assert "picture of" not in str(event.to_dict()) + repr(event)
+    export_person(gallery, "Ada", tmp_path / "ada.zip")
+    with zipfile.ZipFile(tmp_path / "ada.zip") as archive:
+        assert archive.read(f"events/{position}.jpg") == JPEG
+    gallery.remove("Ada")
+    assert log.read() == []
+    for file in tmp_path.glob("g.db*"):
+        assert b"picture of Ada" not in file.read_bytes()
+        assert b"cGljdHVyZSBvZiBBZGE" not in file.read_bytes()  # as base64 has it
+
+
+def test_a_picture_that_is_too_large_is_refused() -> None:
+    with pytest.raises(InputError, match="65536 bytes, got 65537"):
+        NewEvent(type="unknown", picture=bytes(65537))

@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -25,15 +27,25 @@ from tests.gallery.rounds import rounds
 
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
-from vultus.core.errors import GallerySpaceError, InputError
+from vultus.core.errors import (
+    GalleryDamagedError,
+    GallerySpaceError,
+    InputError,
+    PersonExpiredError,
+)
+from vultus.core.faces import Image
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.moving import crops
 from vultus.gallery.moving.crops import KeptCrops
 from vultus.gallery.moving.migration import Migration
+from vultus.gallery.moving.preparation import Preparation
 from vultus.gallery.moving.status import people_without_photos
+from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.review.merging import merge, unmerge
 from vultus.gallery.review.queue import ReviewQueue
 from vultus.gallery.security.master_key import MasterKey
 from vultus.gallery.upkeep.disclosure import export_person
+from vultus.image.io import read_image
 
 KEY = MasterKey(bytes(range(32)))
 
@@ -117,6 +129,13 @@ def test_a_migration_that_is_cancelled_leaves_the_gallery_as_it_was(gallery: Gal
         migration.finish()
 
 
+def test_whose_consent_is_over_is_not_photographed_again(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    gallery.note("person 5", PersonDetails(retain_until="2020-01-01"))
+    with pytest.raises(PersonExpiredError, match="'person 5' is kept ended on 2020-01-01"):
+        migration.enroll("person 5", embed_new(crops_of(5)))
+
+
 def test_merging_and_undoing_in_the_middle_loses_no_photo(gallery: Gallery) -> None:
     migration = begun(gallery)
     migration.embed_crops(embed_new)
@@ -177,6 +196,95 @@ def test_faces_that_wait_for_review_hold_the_switch(gallery: Gallery) -> None:
     with pytest.raises(InputError, match="wait for review"):
         migration.finish()
     assert migration.finish(without_missing=True).deleted == 1
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_who_changes_while_the_switch_is_prepared_is_switched_as_they_are(
+    gallery: Gallery, forgotten: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in (4, 5):
+        gallery.remove(f"person {person}")
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    prepare = Preparation.prepare
+
+    def disturbed(self: Preparation, **named: object) -> None:
+        prepare(self, **named)  # type: ignore[arg-type]
+        monkeypatch.setattr(Preparation, "prepare", prepare)
+        gallery.remove("person 0")
+        merge(gallery, "person 1", "person 2")
+        gallery.rename("person 3", "Cid")
+        migration.enroll("Cid", embed_new(crops_of(3, 1, first=5)))
+        if forgotten:  # as it is after very many changes
+            store = gallery.opened.store
+            with store.transaction(write=True):
+                store.prune_changes(store.position())
+
+    monkeypatch.setattr(Preparation, "prepare", disturbed)
+    done = migration.finish()
+    assert (done.people, done.photos, done.without) == (2, 7, ())
+    gallery.close()
+    with Gallery.open(gallery.path) as opened:
+        told = [(person.identity, person.n_photos) for person in opened.people()]
+        assert told == [("person 2", 4), ("Cid", 3)]
+        assert opened.check() == []
+        for person, name in ((1, "person 2"), (2, "person 2"), (3, "Cid")):
+            (found,) = opened.search(embed(crops_of(person, 1, first=9), NEW), rank=1)
+            assert found[0].identity == name
+
+
+def test_a_switch_that_began_anew_meanwhile_is_not_finished_by_the_first(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in (4, 5):
+        gallery.remove(f"person {person}")
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    prepare = Preparation.prepare
+
+    def disturbed(self: Preparation, **named: object) -> None:
+        prepare(self, **named)  # type: ignore[arg-type]
+        migration.cancel()
+
+    monkeypatch.setattr(Preparation, "prepare", disturbed)
+    with pytest.raises(InputError, match="finished or cancelled meanwhile"):
+        migration.finish()
+    assert gallery.check() == []
+
+
+def test_a_person_who_is_missing_among_the_rows_is_not_passed_over(gallery: Gallery) -> None:
+    migration = begun(gallery)
+    migration.embed_crops(embed_new)
+    with closing(sqlite3.connect(gallery.path)) as raw:
+        for trigger in ("person_gone", "person_sized"):
+            raw.execute(f"DROP TRIGGER {trigger}")
+        raw.execute("DELETE FROM people WHERE id = 3")
+        raw.commit()
+    with pytest.raises(GalleryDamagedError, match="it has 5 people, and there must be 6"):
+        migration.finish(without_missing=True)
+
+
+def test_which_crops_are_kept_is_told_without_decoding_them(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, decoded = KeptCrops(gallery), list[bytes]()
+
+    def counted(data: bytes) -> Image:
+        decoded.append(data)
+        return read_image(data)
+
+    monkeypatch.setattr(crops, "read_image", counted)
+    ann, nobody = (gallery.opened.roster.find(f"person {person}") for person in (0, 5))
+    assert ann is not None
+    assert nobody is not None
+    assert kept.photos(ann) == frozenset((0, 1))
+    assert kept.photos(nobody) == frozenset()
+    assert kept.find(ann, 7) is None
+    assert not decoded
+    found = kept.find(ann, 1)
+    assert found is not None
+    assert np.array_equal(found.pixels, crops_of(0).pixels[1])
+    assert len(decoded) == 1
 
 
 def test_another_space_is_refused(gallery: Gallery) -> None:

@@ -1,7 +1,6 @@
 """Others enrol, erase and search while a gallery goes to another model; each is right all along."""
 
 import multiprocessing
-import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -155,13 +154,7 @@ def migrate_beside(path: Path, n_others: int, key: MasterKey | None) -> None:
         here.recv()  # all are at work
     with Gallery.open(path, key=key) as gallery:
         migration = begun(gallery)
-        while True:
-            migration.embed_crops(embed_new)
-            try:
-                migration.finish()
-                break
-            except InputError:  # somebody was enrolled in between
-                time.sleep(0.01)
+        migration.finish(embed=embed_new)  # also whoever is enrolled in between
     expected = {f"person {person}" for person in range(AT_FIRST)}
     for who, (here, child) in enumerate(others):
         steps = 1

@@ -60,6 +60,14 @@ def test_the_earlier_end_counts() -> None:
         ({"metadata": {"a": object()}}, "JSON"),
         ({"metadata": {"a": "x" * 70_000}}, "64 KiB"),
         ({"retain_until": "soon"}, "retain_until must be a time"),
+        (
+            {"consent": dataclasses.replace(CONSENT, until="2026-11-29")},
+            "must end after it",
+        ),
+        (
+            {"consent": dataclasses.replace(CONSENT, until="2026-11-30")},
+            "must end after it",
+        ),
     ],
 )
 def test_what_cannot_be_noted_is_refused(fields: dict[str, object], message: str) -> None:
@@ -72,6 +80,12 @@ def test_a_consent_says_when_and_what_for() -> None:
         Consent(given_at="2026-11-30", purpose=" ")
     with pytest.raises(InputError, match="given_at"):
         Consent(given_at="yesterday", purpose="access")
+
+
+def test_a_consent_that_ended_before_it_was_given_is_read_from_older_files() -> None:
+    over = dataclasses.replace(CONSENT, until="2019-01-01")
+    record = Record(name="Ann", enrolled_at=AT, consent=over)
+    assert Record.from_bytes(record.to_bytes()) == record
 
 
 def test_times_sort_as_text() -> None:

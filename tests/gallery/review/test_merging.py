@@ -20,7 +20,7 @@ def gallery(tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf) -> Galle
     gallery = Gallery.open(tmp_path / "people.db", space=space)
     details = PersonDetails(external_id="1", metadata={"desk": 4, "age": 30}, groups=["staff"])
     gallery.enroll("Ann", photos_of(0, 3), details=details)
-    consent = Consent(given_at="2026-01-01", purpose="entry", until="2027-01-01")
+    consent = Consent(given_at="2026-01-01", purpose="entry", until="2097-01-01")
     other = PersonDetails(
         external_id="2", metadata={"age": 31, "car": "B-7"}, groups=["guests"], consent=consent
     )
@@ -51,7 +51,7 @@ def test_who_remains_has_all_photos_and_what_was_lacking(
     assert [person.identity for person in gallery.people()] == ["Ann", "Bob"]
     assert (ann.n_photos, ann.external_id, ann.groups) == (5, "1", ("guests", "staff"))
     assert ann.metadata == {"age": 30, "car": "B-7", "desk": 4}
-    assert ann.expires_at == "2027-01-01T00:00:00+00:00"
+    assert ann.expires_at == "2097-01-01T00:00:00+00:00"
     with Gallery.open(gallery.path.with_name("all.db"), space=gallery.space) as once:
         both = Embeddings.concatenate([photos_of(0, 3), photos_of(0, 2, first=7)])
         once.enroll("Ann", both)

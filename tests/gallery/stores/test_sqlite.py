@@ -281,6 +281,44 @@ def test_a_file_of_format_2_becomes_one_of_this_format(tmp_path: Path) -> None:
     assert file_version(path) == SCHEMA_VERSION
 
 
+def test_deleting_an_item_walks_through_no_other(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "g.db", create=True)) as store:
+        (trigger,) = store._rows("SELECT sql FROM sqlite_schema WHERE name = 'item_gone'")
+        for statement in str(trigger[0]).split("BEGIN")[1].split(";")[:-1]:
+            told = statement.replace("old.", "").replace("key_id = key_id", "key_id = 7")
+            plan = store._rows(
+                f"EXPLAIN QUERY PLAN {told.replace('kind = kind', 'kind = 7')}".replace(
+                    " - id", " - 1"
+                )
+            )
+            assert [row[3] for row in plan] == [
+                "SEARCH item_sums USING PRIMARY KEY (key_id=? AND kind=?)"
+            ]
+
+
+def test_a_file_of_format_3_becomes_one_of_this_format(tmp_path: Path) -> None:
+    path, new = tmp_path / "g.db", tmp_path / "new.db"
+    make_format_2(path)
+    SqliteStore(path).close()
+    SqliteStore(new, create=True).close()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DROP TRIGGER item_gone")
+        raw.execute(
+            "CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN UPDATE item_sums SET n = n - 1,"
+            " total = total - old.id WHERE (key_id, kind) IN (VALUES (old.key_id, ''),"
+            " (0, old.kind)); END"
+        )
+        raw.execute("PRAGMA user_version = 3")
+        raw.commit()
+    with closing(SqliteStore(path)) as store:
+        assert len(store.items("kind")) == 2
+        with store.transaction(write=True):
+            store.delete_item(1)
+        assert store.check() == []
+    assert schema_of(path) == schema_of(new)
+    assert file_version(path) == SCHEMA_VERSION
+
+
 def test_a_file_of_format_2_that_may_not_be_written_is_read_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -396,7 +434,7 @@ def test_a_full_disk_undoes_the_change_and_the_log_makes_room(tmp_path: Path) ->
     assert log.stat().st_size > 0
     pages = (store._row("PRAGMA page_count") or (0,))[0]
     store._row(f"PRAGMA max_page_count = {pages}")  # which SQLite tells as it tells a full disk
-    with pytest.raises(GalleryError, match=r"disk .* is full; nothing was changed"):
+    with pytest.raises(GalleryError, match=r"disk .* is full; this change was not made"):
         add(store, n_faces=400)
     assert log.stat().st_size == 0
     assert [row.id for row in store.people()] == [person]
@@ -428,7 +466,7 @@ def test_a_fork_does_not_use_its_parents_file(tmp_path: Path) -> None:
 
 
 AS_NOBODY = """
-import os, sys
+import os, sys, urllib.parse  # by now: nobody may not read every Python's own folder
 from vultus.core.errors import GalleryError
 from vultus.gallery.stores.sqlite import SqliteStore
 os.setgid(65534); os.setuid(65534)

@@ -20,11 +20,11 @@ def path(tmp_path: Path, space: EmbeddingSpace, photos_of: PhotosOf) -> Path:
     times = {"Ann": "2020-01-01", "Bob": "2019-01-01", "Cleo": "2999-01-01"}
     with Gallery.open(path, space=space) as gallery:
         for number, (name, until) in enumerate(times.items()):
-            details = PersonDetails(retain_until=until)
-            gallery.enroll(name, photos_of(number), details=details)
+            gallery.enroll(name, photos_of(number))
+            gallery.note(name, PersonDetails(retain_until=until))
         consent = Consent(given_at="2018-01-01", purpose="door", until="2019-06-01")
-        details = PersonDetails(consent=consent, retain_until="2999-01-01")
-        gallery.enroll("Dora", photos_of(7), details=details)
+        gallery.enroll("Dora", photos_of(7))
+        gallery.note("Dora", PersonDetails(consent=consent, retain_until="2999-01-01"))
         gallery.enroll("Eve", photos_of(8))
     return path
 

@@ -12,7 +12,7 @@ from vultus.losses.centres.classification import (
     Softmax,
     UniFace,
 )
-from vultus.losses.margins.margin_softmax import NormFace
+from vultus.losses.margins.fixed import NormFace
 
 
 def batch(rows: int = 10) -> tuple[torch.Tensor, torch.Tensor]:

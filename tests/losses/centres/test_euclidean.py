@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vultus.losses.centres.euclidean import EuclideanCenters
-from vultus.losses.margins.margin_softmax import NormFace
+from vultus.losses.margins.fixed import NormFace
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:

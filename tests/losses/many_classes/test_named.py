@@ -11,7 +11,7 @@ from vultus.losses import LOSSES
 from vultus.losses.many_classes.fused_head import FusedMarginSoftmax
 from vultus.losses.many_classes.named import many_class_head
 from vultus.losses.many_classes.partial_fc import ClassSampling, PartialFC
-from vultus.losses.margins.margin_softmax import ArcFace
+from vultus.losses.margins.fixed import ArcFace
 from vultus.losses.margins.schedules import MarginWarmup
 from vultus.losses.margins.target_logit import CosFaceLogit
 

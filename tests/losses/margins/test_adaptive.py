@@ -13,7 +13,7 @@ from vultus.losses.margins.adaptive import (
     MagFace,
     MvSoftmax,
 )
-from vultus.losses.margins.margin_softmax import ArcFace, CosFace
+from vultus.losses.margins.fixed import ArcFace, CosFace
 
 
 def batch(rows: int = 16) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from vultus.losses.margins.cr_fiqa import CrFiqa, certainty_ratio
-from vultus.losses.margins.margin_softmax import ArcFace
+from vultus.losses.margins.fixed import ArcFace
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from vultus.losses.margins.margin_softmax import CosFace
+from vultus.losses.margins.fixed import CosFace
 from vultus.losses.margins.schedules import LambdaAnnealing
 from vultus.losses.margins.sphereface import ASoftmax, LSoftmax
 

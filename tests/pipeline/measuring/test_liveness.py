@@ -13,11 +13,8 @@ from vultus.image.io import write_image
 from vultus.liveness.passive import site_threshold_path
 from vultus.liveness.signal import LivenessFile
 from vultus.models.store import ModelStore
-from vultus.pipeline.measuring.liveness import (
-    LivenessSettings,
-    evaluate_liveness,
-    save_threshold,
-)
+from vultus.pipeline.measuring.attack_threshold import LivenessSettings
+from vultus.pipeline.measuring.liveness import evaluate_liveness, save_threshold
 from vultus.pipeline.photos import Skipped
 from vultus.pipeline.recognizer import Recognizer
 

@@ -149,6 +149,16 @@ class Page:
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=self.address + path)
         self.wait("document.readyState === 'complete' && document.querySelector('h1')")
+        self.drawn()
+
+    def drawn(self) -> None:
+        """Wait until the screen has drawn all of its parts, and one can read them.
+
+        What stands in a `details` that a script opened has no text before the next frame.
+        """
+        self.wait("document.querySelector('h1') && !document.querySelector('.screen.busy')")
+        frame = "requestAnimationFrame(() => requestAnimationFrame(done)), setTimeout(done, 500)"
+        self.run(f"new Promise((done) => {{ {frame} }})")
 
     def look(
         self, *, size: tuple[int, int] = (1280, 860), dark: bool = False, language: str = "en-GB"
@@ -223,10 +233,11 @@ class Page:
 
     def press(self, key: str) -> None:
         """A key of the keyboard."""
+        typed = {"Enter": "\r", " ": " "}.get(key, "")
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                      windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "Escape": 27}[key],
-                      text="\r" if key == "Enter" and kind == "keyDown" else "")  # fmt: skip
+                      windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}[key],
+                      text=typed if kind == "keyDown" else "")  # fmt: skip
 
     def picture(self, *, whole: bool = True) -> bytes:
         """A PNG of the page: all of it, or what the window shows."""

@@ -41,8 +41,16 @@ def test_events_by_cursor_and_type(admin: httpx.Client, log: EventLog) -> None:
     log.extend([NewEvent(type=name) for name in ("unknown", "error", "unknown")])
     first = admin.get(EVENTS, params={"limit": 2}).json()
     assert [event["type"] for event in first["events"]] == ["unknown", "error"]
-    rest = admin.get(EVENTS, params={"after": first["next"]}).json()
-    assert [event["type"] for event in rest["events"]] == ["unknown"]
+    for place in ({"cursor": first["next"]}, {"after": first["next"]}, {"after": 2}):
+        rest = admin.get(EVENTS, params=place).json()
+        assert [event["type"] for event in rest["events"]] == ["unknown"], place
+    end = admin.get(EVENTS, params={"cursor": rest["next"]}).json()
+    assert end == {"events": [], "next": rest["next"]}
+    log.append(NewEvent(type="left"))
+    came = admin.get(EVENTS, params={"cursor": rest["next"]}).json()
+    assert [event["type"] for event in came["events"]] == ["left"]
+    for wrong_place in ({"cursor": "2"}, {"cursor": "cDEy"}, {"after": "x"}, {"after": 2**54}):
+        assert admin.get(EVENTS, params=wrong_place).status_code == 422, wrong_place
     errors = admin.get(EVENTS, params={"types": ["error"]}).json()
     assert [event["type"] for event in errors["events"]] == ["error"]
     wrong = admin.get(EVENTS, params={"types": ["eror"]})

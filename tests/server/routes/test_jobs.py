@@ -79,10 +79,12 @@ def test_everybody_of_a_zip_is_enrolled_and_refusals_are_told(
     ]
     page = operator.get(f"{JOBS}/{job['id']}/people?refused=true&limit=1").json()
     assert [person["name"] for person in page["people"]] == ["Grace"]
-    (last,) = operator.get(
-        f"{JOBS}/{job['id']}/people", params={"refused": True, "after": page["next"]}
-    ).json()["people"]
-    assert last["name"] == "Marker"
+    for place in ({"cursor": page["next"]}, {"after": page["people"][-1]["place"]}):
+        rest = operator.get(f"{JOBS}/{job['id']}/people", params={"refused": True, **place}).json()
+        assert [person["name"] for person in rest["people"]] == ["Marker"]
+        assert rest["next"] is None
+    all_of_it = operator.get(f"{JOBS}/{job['id']}/people?limit=3").json()
+    assert all_of_it == {"people": told, "next": None}
     events = operator.get("/v1/galleries/people/events").json()["events"]
     assert [event["type"] for event in events] == ["enrolled", "enrolled"]
     again = ended(operator, operator.post(f"{JOBS}/enrolment", content=archive, headers=ZIP).json())
@@ -201,7 +203,7 @@ def test_one_that_waits_is_cancelled_at_once_and_one_without_a_gallery_keeps_nob
     client: Client, context: Context, archive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator, jobs = client(Role.operator), context.background.jobs
-    monkeypatch.setattr(jobs.store, "next", lambda *_: None)
+    monkeypatch.setattr(jobs.store, "claim", lambda *_: None)
     waiting = operator.post(f"{JOBS}/enrolment", content=archive, headers=ZIP).json()
     told = operator.post(f"{JOBS}/{waiting['id']}/cancel").json()
     assert (told["state"], told["detail"]) == ("cancelled", None)

@@ -4,8 +4,9 @@ import threading
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
-from tests.server.conftest import Client
+from tests.server.conftest import Client, jpeg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -85,6 +86,19 @@ def test_who_may_not_connect(address: str, client: Client, context: Context) -> 
         pass
 
 
+@pytest.mark.parametrize("role", Role)
+def test_keys_of_each_role_look_at_their_galleries(
+    address: str, context: Context, role: Role
+) -> None:
+    for galleries, may in ((None, True), (["people"], True), (["others"], False)):
+        key = {"Authorization": f"Bearer {context.keys.add(role, galleries)[1]}"}
+        if may:
+            with _connect(address, key):
+                continue
+        with pytest.raises(InvalidStatus, match="403"), _connect(address, key):
+            pass
+
+
 def test_a_key_taken_back_sees_nothing_more(
     address: str, client: Client, context: Context, hopper_jpeg: bytes
 ) -> None:
@@ -94,6 +108,62 @@ def test_a_key_taken_back_sees_nothing_more(
         context.keys.remove(key_id)
         with pytest.raises(ConnectionClosed, match="the log-in has ended"):
             _asked(live, hopper_jpeg)
+
+
+def test_a_log_in_that_ends_sees_nothing_more(
+    address: str, client: Client, context: Context, hopper_jpeg: bytes
+) -> None:
+    _, text = context.keys.add(Role.reader)
+    browser = client(None)
+    csrf = browser.post("/v1/session", json={"key": text}).json()["csrf"]
+    cookie = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+    with _connect(address, cookie, origin=address) as live:
+        assert "faces" in _asked(live, hopper_jpeg)
+        ended = browser.delete("/v1/session", headers={"X-CSRF-Token": csrf})
+        assert ended.status_code == 204
+        with pytest.raises(ConnectionClosed, match="the log-in has ended"):
+            _asked(live, hopper_jpeg)
+
+
+def test_a_frame_that_is_too_large(admin: httpx.Client, address: str, context: Context) -> None:
+    headers = {"Authorization": admin.headers["authorization"]}
+    with _connect(address, headers) as live:
+        most = context.settings.most_bytes
+        assert "problem" in _asked(live, b"x" * most)  # no photo, but no larger than may be
+        live.send(b"x" * (most + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            live.recv(timeout=60)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009  # too big, RFC 6455
+    with _connect(address, headers) as live:
+        wide = np.zeros((1000, 1001, 3), np.uint8)  # a million pixels may be
+        assert "pixels" in _asked(live, jpeg(wide))["problem"]
+
+
+def test_a_gallery_that_is_not_there_or_was_deleted(
+    admin: httpx.Client, address: str, context: Context, hopper_jpeg: bytes
+) -> None:
+    headers = {"Authorization": admin.headers["authorization"]}
+    url = address.replace("http", "ws") + "/v1/galleries/{}/live"
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(url.format("nothing"), additional_headers=headers, proxy=None)
+    assert admin.post("/v1/galleries", json={"id": "door"}).status_code == 201
+    with connect(url.format("door"), additional_headers=headers, proxy=None) as live:
+        assert "faces" in _asked(live, hopper_jpeg)
+        told = admin.delete("/v1/galleries/door", params={"confirm": "door"})
+        assert told.status_code == 200, told.text
+        with pytest.raises(ConnectionClosed, match="the gallery was deleted"):
+            _asked(live, hopper_jpeg)
+
+
+def test_a_gallery_whose_decisions_take_a_session(
+    admin: httpx.Client, address: str, context: Context
+) -> None:
+    ruled = context.settings.model_copy(update={"require_live_session": ("people",)})
+    object.__setattr__(context, "settings", ruled)  # as if it had been started so
+    headers = {"Authorization": admin.headers["authorization"]}
+    with pytest.raises(InvalidStatus, match="403"), _connect(address, headers):
+        pass
 
 
 def test_the_newest_frame_wins(

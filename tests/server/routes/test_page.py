@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 from zipfile import ZipFile
 
 import httpx
@@ -9,12 +10,17 @@ from hatchling.builders.wheel import WheelBuilder
 from tests.server.conftest import Client
 
 from vultus.gallery.events.event import EVENT_TYPES
+from vultus.liveness.session.movements import MOVEMENTS
+from vultus.liveness.session.session import ReasonCode
 from vultus.server.access import Role
+from vultus.server.codes import CODES
 from vultus.server.routes.page import page_files
 
 PAGE = Path(__file__).parents[3] / "src" / "vultus" / "server" / "page"
 SCRIPTS = sorted(PAGE.glob("**/*.js"))
 LANGUAGES = ("en", "zh")
+SAME_IN_CHINESE = {"Vultus", "Webhook", "zip"}
+"""What is called so in both languages; abbreviations and names of formats are, too."""
 
 
 def _words(language: str) -> dict[str, str | dict[str, str]]:
@@ -104,6 +110,24 @@ def test_both_languages_have_the_same_words() -> None:
         assert all(one == filled[0] for one in filled), key
 
 
+def test_what_is_english_in_chinese_is_a_name_or_is_typed_as_it_is() -> None:
+    for key, said in _words("zh").items():
+        for text in [said] if isinstance(said, str) else said.values():
+            assert text.count("`") % 2 == 0, key
+            read = re.sub(r"`[^`]*`|\{\w+\}", "", text)
+            words = set(re.findall(r"\b[A-Za-z][a-z]{2,}\b", read, re.ASCII)) - SAME_IN_CHINESE
+            assert not words, key
+
+
+def test_what_is_typed_as_it_is_stands_where_it_is_marked_up() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
+    for key, said in _words("en").items():
+        if "`" in str(said):
+            # By name, or as the hint of a field, whose words all go that way.
+            marked = rf'(withCode\(|field\([^\n]*, )t\("{re.escape(key)}"\)\)'
+            assert len(re.findall(marked, text)) == text.count(f'"{key}"'), key
+
+
 def test_every_key_that_is_used_has_words_and_every_word_is_used() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
     words = _words("en")
@@ -127,6 +151,12 @@ def test_what_the_service_says_has_words() -> None:
     words = _words("en")
     assert {f"event.{name}" for name in EVENT_TYPES} <= set(words)
     assert {f"role.{role.name}" for role in Role} <= set(words)
+    assert {f"problem.{code}" for code in CODES} <= set(words)
+    assert {f"session_end.{code}" for code in get_args(ReasonCode)} <= set(words)
+    asked = {f"liveness.ask_{movement}" for movement in MOVEMENTS}
+    assert asked <= set(words)
+    drawn = (PAGE / "screens" / "liveness.js").read_text(encoding="utf-8")
+    assert all(re.search(rf"^  {movement}: \"M", drawn, re.MULTILINE) for movement in MOVEMENTS)
 
 
 def test_a_wheel_has_the_files(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import base64
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ from tests.server.conftest import Client
 
 from vultus.server.access import Role
 from vultus.server.context import Context
+from vultus.server.routes import people
+from vultus.server.tags import check_match
 
 PEOPLE = "/v1/galleries/people/people"
 IDENTIFY = "/v1/galleries/people/identify"
@@ -127,6 +130,18 @@ Enrol = Callable[..., dict[str, Any]]
 def _changed(client: httpx.Client, person: str, change: object, tag: str | None) -> httpx.Response:
     headers = {} if tag is None else {"If-Match": tag}
     return client.patch(f"{PEOPLE}/{person}", json=change, headers=headers)
+
+
+def test_whose_time_is_over_is_compared_with_nobody(
+    admin: httpx.Client, enrol: Enrol, hopper_jpeg: bytes
+) -> None:
+    uid = enrol("Grace", hopper_jpeg)["id"]
+    assert _changed(admin, uid, {"retain_until": "2020-01-01"}, "*").status_code == 200
+    verified = admin.post(f"{PEOPLE}/{uid}/verify", files={"photo": hopper_jpeg})
+    assert (verified.status_code, verified.json()["code"]) == (422, "person-expired")
+    assert "ended on 2020-01-01" in verified.json()["detail"]
+    (face,) = admin.post(IDENTIFY, files={"photo": hopper_jpeg}).json()["faces"]
+    assert face["identity"] is None
 
 
 def test_a_person_is_changed_by_who_saw_the_state(
@@ -273,3 +288,56 @@ def test_nobody_is_enrolled_into_somebody_who_came_meanwhile(
 def test_a_reader_sees_no_photos(client: Client, enrol: Enrol, hopper_jpeg: bytes) -> None:
     uid = enrol("Grace", hopper_jpeg)["id"]
     assert client(Role.reader).get(f"{PEOPLE}/{uid}/photos").status_code == 403
+
+
+def test_what_is_known_is_not_sent_again(
+    admin: httpx.Client, enrol: Callable[..., dict[str, Any]], hopper_jpeg: bytes
+) -> None:
+    path = f"{PEOPLE}/{enrol('Grace', hopper_jpeg)['id']}"
+    tag = admin.get(path).headers["etag"]
+    for known in (tag, "*", f"W/{tag}", f'"other", {tag}'):
+        answer = admin.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b""), known
+        assert answer.headers["etag"] == tag
+        assert "content-type" not in answer.headers
+    assert admin.get(path, headers={"If-None-Match": '"other"'}).json()["name"] == "Grace"
+    assert admin.get(path, headers={"If-None-Match": "other"}).status_code == 422
+    admin.patch(path, json={"name": "Ada"}, headers={"If-Match": tag}).raise_for_status()
+    assert admin.get(path, headers={"If-None-Match": tag}).json()["name"] == "Ada"
+    nobody = admin.get(f"{PEOPLE}/{'0' * 32}", headers={"If-None-Match": "*"})
+    assert nobody.status_code == 404
+
+
+@pytest.mark.parametrize("tag", ["seen", "*"])
+def test_nobody_changes_a_person_between_the_look_and_the_erasure(
+    client: Client,
+    enrol: Callable[..., dict[str, Any]],
+    hopper_jpeg: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    tag: str,
+) -> None:
+    path = f"{PEOPLE}/{enrol('Grace', hopper_jpeg)['id']}"
+    first, second = client(Role.admin), client(Role.admin)
+    seen = first.get(path).headers["etag"]
+    statuses: list[int] = []
+
+    def rename() -> None:
+        answer = second.patch(path, json={"name": "Ada"}, headers={"If-Match": "*"})
+        statuses.append(answer.status_code)
+
+    thread = threading.Thread(target=rename)
+    check = check_match
+
+    def slow(if_match: str | None, told: Any, *, needed: bool) -> None:
+        check(if_match, told, needed=needed)
+        if not needed:  # of the erasure: now somebody else comes
+            thread.start()
+            thread.join(0.5)
+
+    monkeypatch.setattr(people, "check_match", slow)
+    done = first.delete(path, headers={"If-Match": seen if tag == "seen" else "*"})
+    thread.join()
+    assert done.status_code == 200
+    assert done.json()["receipt"]["identity"] == "Grace"
+    assert done.json()["receipt"]["scrubbed"] is True
+    assert statuses == [404]

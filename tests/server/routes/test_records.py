@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from vultus.gallery.gallery import Gallery
+from vultus.server.context import Context
+from vultus.server.routes.records import remove_strays
 
 GALLERY = "/v1/galleries/people"
 Enrol = Callable[..., dict[str, Any]]
@@ -70,12 +73,24 @@ def test_all_about_one_person(
 
 
 def test_what_was_sent_is_not_left_behind(
-    admin: httpx.Client, monkeypatch: Any, tmp_path: Path
+    admin: httpx.Client,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    hopper_jpeg: bytes,
 ) -> None:
-    left = tmp_path / "left"
-    left.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(left))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    made = admin.post(f"{GALLERY}/people", data={"name": "Ada"}, files={"photos": hopper_jpeg})
+    uid = made.raise_for_status().json()["person"]["id"]
     assert admin.get(f"{GALLERY}/export").status_code == 200
+    assert admin.get(f"{GALLERY}/people/{uid}/export").status_code == 200
     assert admin.get("/v1/galleries/none/export").status_code == 404
     assert admin.get("/v1/version").status_code == 200  # the one before is done
-    assert list(left.iterdir()) == []
+    assert list(elsewhere.iterdir()) == []
+    place = context.settings.service_file.parent
+    assert not list(place.glob(".vultus-copy-*"))
+    (place / ".vultus-copy-killed").mkdir()
+    remove_strays(place)
+    assert not list(place.glob(".vultus-copy-*"))

@@ -149,6 +149,11 @@ def test_what_failed_is_sent_again_and_nothing_passes_it(
     assert [delivery["attempt"] for delivery in log[:3]] == [1, 2, 3]
     page = admin.get(f"{HOOKS}/{hook}/deliveries?after={log[0]['number']}&limit=1").json()
     assert [delivery["number"] for delivery in page["deliveries"]] == [log[1]["number"]]
+    rest = admin.get(f"{HOOKS}/{hook}/deliveries", params={"cursor": page["next"]}).json()
+    assert rest["deliveries"][0]["number"] == log[2]["number"]
+    assert rest["next"] is None
+    foreign = admin.get(f"{HOOKS}/{hook}/deliveries", params={"cursor": "ZTE"})
+    assert foreign.status_code == 422
 
 
 def test_who_is_gone_or_fails_for_too_long_is_disabled_until_enabled(

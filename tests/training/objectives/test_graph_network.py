@@ -149,6 +149,9 @@ GRAPHS = {
         "AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
     ),
     "global mean": one("GlobalAveragePool"),
+    "pad": one("Pad", whole(0, 1, 0, 2, 0, 3, 4, 1)),
+    "pad with another value": one("Pad", whole(0, 0, 1, 1, 0, 0, 1, 1), number(0.3)),
+    "pad by attributes": one("Pad", opset=10, pads=[0, 1, 0, 2, 0, 3, 4, 1], value=-2.0),
     "flatten": one("Flatten"),
     "reshape": one("Reshape", whole(0, -1)),
     "reshape, any batch": one("Reshape", whole(-1, 36, 10)),
@@ -315,6 +318,7 @@ def padded(kind: str, **attributes: Any) -> Graph:
         (padded("Conv", auto_pad="SAME_UPPER"), "Conv .*auto_pad must be written out.*SAME_UPPER"),
         (padded("AveragePool", strides=[2, 2], ceil_mode=1), "AveragePool .*ceil_mode"),
         (padded("AveragePool", dilations=[2, 2], opset=19), "AveragePool .*dilations"),
+        (one("Pad", whole(0, 0, 1, 1, 0, 0, 1, 1), mode="edge"), "Pad .*mode must be constant"),
         (one("Flatten", axis=2), "Flatten .*axis must be 1, got 2"),
         (one("Reshape", whole(-1, 0, 12, 10)), "Reshape .*fixed but for the batch"),
     ],

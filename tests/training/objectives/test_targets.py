@@ -261,3 +261,37 @@ def test_a_live_teacher_computes_in_the_precision_of_the_training(
 def test_a_live_teacher_needs_an_image_to_be_measured_with() -> None:
     with pytest.raises(InputError, match="none of the images"):
         live(Grey(1, unreadable=0))
+
+
+def test_centred_answers_lose_the_mean_direction_and_keep_their_length(
+    grey: Grey, tmp_path: Path
+) -> None:
+    teacher = Mean()
+    folder = TargetFolder.of(tmp_path, teacher, grey)
+    assert compute(folder, teacher, grey)
+    table = TargetTable(folder, centre=True)
+    raw = torch.tensor([[10.0 * i, 2] for i in range(23) if i != 7])
+    lengths = raw.norm(dim=1, keepdim=True)
+    units = raw / lengths
+    torch.testing.assert_close(table.mean, units.mean(dim=0))
+    expected = (units - units.mean(dim=0)) * lengths
+    assert table.scale == pytest.approx(float(2**0.5 / expected.norm(dim=1).mean()))
+    rows, known = table.rows(torch.tensor([i for i in range(23) if i != 7]))
+    assert known.all()
+    torch.testing.assert_close(rows, expected * table.scale)
+    torch.testing.assert_close((rows / lengths).mean(dim=0), torch.zeros(2), atol=1e-5, rtol=0)
+    _, known = table.rows(torch.tensor([7]))
+    assert not known.any()
+
+
+def test_a_live_teacher_is_centred_alike(grey: Grey, tmp_path: Path) -> None:
+    teacher = Mean()
+    folder = TargetFolder.of(tmp_path, teacher, grey)
+    assert compute(folder, teacher, grey)
+    table = TargetTable(folder, centre=True)
+    live = LiveTargets(teacher, grey, device=torch.device("cpu"), centre=True)
+    assert live.scale == pytest.approx(table.scale, rel=1e-5)
+    torch.testing.assert_close(live.mean, table.mean)
+    clean = torch.full((1, 3, 2, 2), 30, dtype=torch.uint8)
+    batch = FaceBatch(clean, torch.tensor([0]), torch.tensor([3]), clean=clean)
+    torch.testing.assert_close(live.rows(batch), table.rows(torch.tensor([3]))[0])

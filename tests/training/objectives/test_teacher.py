@@ -7,11 +7,19 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+from torch import nn
 
 from vultus.core.errors import ConfigError, ModelError, RegistryError
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
-from vultus.training.objectives.teacher import Teacher, open_teacher
+from vultus.models.store import ModelStore
+from vultus.training.objectives import graph_network
+from vultus.training.objectives.teacher import (
+    CommitteeNetwork,
+    Teacher,
+    TeacherNetwork,
+    open_teacher,
+)
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.stage_config import DistillationConfig
 from vultus.training.run.result import load_backbone
@@ -153,6 +161,74 @@ def test_a_network_that_torch_cannot_compute_is_refused_only_when_asked_for(
     assert len(teacher.embed(np.zeros((1, 112, 112, 3), np.uint8))) == 1
     with pytest.raises(ModelError, match="operation 'Softmax'"):
         teacher.network()
+
+
+@pytest.fixture
+def committee_home(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Two models of the store: patches, and the same upside down; the name of both together."""
+    monkeypatch.setenv("VULTUS_HOME", str(tmp_path / "home"))
+    model = onnx.load(model_file)
+    model.graph.node[0].input[0] = "turned"
+    sides = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in _TURN.items()]
+    model.graph.initializer.extend(sides)
+    model.graph.node.insert(0, helper.make_node("Slice", ["x", *_TURN], ["turned"]))
+    other = tmp_path / "turned.onnx"
+    onnx.save(model, other)
+    values = ModelCard.from_file(model_file.with_suffix(".toml")).to_dict()
+    for key in ("sha256", "file_name", "size_bytes"):
+        values.pop(key, None)
+    store = ModelStore()
+    store.import_model(model_file, {**values, "name": "upright", "min_norm": 2.0})
+    store.import_model(other, {**values, "name": "turned"})
+    return "upright@3+turned@1"
+
+
+_TURN = {"start": -1, "end": -200, "axis": 2, "step": -1}
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_a_committee_teaches_its_members_unit_vectors_joined_with_weights(
+    committee_home: str, flip: bool
+) -> None:
+    teacher = opened(Path(committee_home), flip=flip)
+    assert teacher.space.dim == 294
+    assert teacher.space.model == "turned@0.25+upright@0.75"
+    assert teacher.space.preprocessing.count("flip=add" if flip else "flip=none") == 2
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 112, 112, 3), np.uint8)
+    rows = [patches(p) + (patches(p[:, :, ::-1]) if flip else 0) for p in (pixels, pixels[:, ::-1])]
+    lengths = [np.linalg.norm(row, axis=1, keepdims=True) for row in rows]
+    units = [row / length for row, length in zip(rows, lengths, strict=True)]
+    # Of the members the first alone states a least norm, and the norm counts in it.
+    joined = np.concatenate([units[1] * 0.5, units[0] * 0.75**0.5], axis=1) * lengths[0] / 2
+    np.testing.assert_allclose(rows_of(teacher, pixels), joined, rtol=1e-3, atol=1e-4)
+    teacher_space = opened(Path("upright@1+turned@1"), flip=flip).space
+    assert teacher_space.weights_sha256 != teacher.space.weights_sha256
+
+
+def test_the_network_of_a_committee_says_what_it_embeds(
+    committee_home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(graph_network._MAKERS, "Slice", lambda _: lambda maps, *_: maps.flip(2))
+    teacher = opened(Path(committee_home))
+    network = teacher.network()
+    assert network.train() is network
+    assert not any(module.training for module in network.modules())
+    assert not list(network.parameters())
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 112, 112, 3), np.uint8)
+    found = network(images_of(pixels))
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), rows_of(teacher, pixels), rtol=1e-3, atol=1e-4)
+
+
+def test_where_no_member_states_a_least_norm_norms_are_the_weighted_means() -> None:
+    member = TeacherNetwork(nn.Flatten(), mean=0.0, std=1.0, flip=False)
+    other = TeacherNetwork(nn.Flatten(), mean=0.0, std=0.5, flip=False)
+    images = torch.arange(1, 13).reshape(1, 3, 2, 2).float()
+    length = images.norm()
+    both = CommitteeNetwork([member, other], weights=[0.75, 0.25], least_norms=[0.0, 0.0])
+    assert both(images).norm().item() == pytest.approx(1.25 * length.item(), rel=1e-5)
+    least = CommitteeNetwork([member, other], weights=[0.75, 0.25], least_norms=[2.0, 5.0])
+    assert least(images).norm().item() == pytest.approx(0.4 * length.item(), rel=1e-5)
 
 
 def test_who_cannot_teach(model_file: Path, tmp_path: Path) -> None:

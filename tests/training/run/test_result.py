@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def folder(tiny_recipe: Recipe, tmp_path: Path) -> RunFolder:
     made = RunFolder(tmp_path / "run")
     made.begin(tiny_recipe, resume=False)
     return made
+
+
+def starting(recipe: Recipe, place: Path, *, skip: tuple[str, ...] = ()) -> Recipe:
+    return replace(recipe, initial=InitialConfig(weights=str(place), skip=skip))
+
+
+def no_crops() -> torch.Tensor:
+    raise AssertionError("weights that were not exported need no crops")
 
 
 def constant(recipe: Recipe, value: float) -> dict[str, torch.Tensor]:
@@ -57,7 +66,7 @@ def test_a_stopped_run_gives_its_newest_checkpoint_and_says_so(
         assert backbone.state_dict()["project.0.weight"].unique().tolist() == [value]
         assert "is not complete: its weights are taken from step-00000020" in caplog.text
     other = build_backbone(tiny_recipe)
-    load_initial_weights(other, InitialConfig(weights=str(folder.path)))
+    load_initial_weights(other, starting(tiny_recipe, folder.path), crops=no_crops)
     assert other.state_dict()["project.0.weight"].unique().tolist() == [20 + mean]
     if not mean:
         with pytest.raises(ConfigError, match="keeps no mean of the weights"):
@@ -88,7 +97,7 @@ def test_initial_weights_come_from_runs_and_files(folder: RunFolder, tiny_recipe
     save_backbone(constant(tiny_recipe, 2), folder.backbone)
     for place in (folder.path, folder.backbone):
         backbone = build_backbone(tiny_recipe)
-        load_initial_weights(backbone, InitialConfig(weights=str(place)))
+        load_initial_weights(backbone, starting(tiny_recipe, place), crops=no_crops)
         assert all((value == 2).all() for value in backbone.state_dict().values())
 
 
@@ -101,9 +110,9 @@ def test_skipped_parameters_keep_their_start(
     backbone = build_backbone(other)
     before = backbone.state_dict()["project.0.weight"].clone()
     with pytest.raises(ConfigError, match=r"in \d tensors \(project\.0\.weight"):
-        load_initial_weights(backbone, InitialConfig(weights=str(folder.backbone)))
-    config = InitialConfig(weights=str(folder.backbone), skip=("project.*",))
-    load_initial_weights(backbone, config)
+        load_initial_weights(backbone, starting(other, folder.backbone), crops=no_crops)
+    skipping = starting(other, folder.backbone, skip=("project.*",))
+    load_initial_weights(backbone, skipping, crops=no_crops)
     state = backbone.state_dict()
     assert torch.equal(state["project.0.weight"], before)
     assert (state["stages.0.weight"] == 2).all()

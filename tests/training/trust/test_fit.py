@@ -1,3 +1,6 @@
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,21 @@ from vultus.training.trust.fit import (
 )
 
 
+@dataclass
+class Photos:
+    """What was done to whose photos."""
+
+    person: Any
+    damage: Any
+    strength: Any
+    look: Any
+
+
+def photos(person: Any, damage: Any, look: Any = -1) -> Photos:
+    n = len(person)
+    return Photos(person, damage, np.ones(n, np.float32), np.zeros(n, np.int64) + look)
+
+
 def test_faces_that_are_drawn_to_each_other_have_the_higher_attraction() -> None:
     rng = np.random.default_rng(0)
     apart = rng.normal(size=(30, 64))
@@ -19,8 +37,7 @@ def test_faces_that_are_drawn_to_each_other_have_the_higher_attraction() -> None
     raw = np.concatenate([apart, together])
     vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
     damage = np.array(["noise"] * 30 + ["dither"] * 30)
-    person, strength = np.arange(60), np.ones(60, np.float32)
-    drawn = attraction(vectors, person, damage, strength)
+    drawn = attraction(vectors, photos(np.arange(60), damage))
     assert drawn[:30].max() < drawn[30:].min()
 
     # By a plain loop: 6 % of 30 are fewer than three, so three.
@@ -35,8 +52,18 @@ def test_faces_that_are_drawn_to_each_other_have_the_higher_attraction() -> None
 def test_one_persons_own_photos_do_not_count() -> None:
     vectors = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 2, 3]]
     person = np.array([0, 0, 0, 1, 2, 3])
-    damage, strength = np.full(6, "noise"), np.ones(6, np.float32)
-    assert attraction(vectors, person, damage, strength).max() <= 0
+    assert attraction(vectors, photos(person, np.full(6, "noise"))).max() <= 0
+
+
+def test_only_those_of_one_look_count() -> None:
+    rng = np.random.default_rng(1)
+    looks = np.repeat([0, 1, 2], 12)
+    raw = rng.normal(size=(36, 64)) * 0.3 + rng.normal(size=(3, 64))[looks]
+    vectors = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+    damage = np.full(36, "mask")
+    told = attraction(vectors, photos(np.arange(36), damage, looks))
+    apart = attraction(vectors, photos(np.arange(36), damage, np.arange(36) % 12))
+    assert told.min() > apart.max() + 0.3
 
 
 def test_targets_of_names() -> None:

@@ -7,7 +7,8 @@ import pytest
 from vultus.core.errors import InputError
 from vultus.data.base import open_dataset
 from vultus.data.damage import CLEAN, DAMAGES
-from vultus.training.trust.samples import GROUPS, SampleCounts, damaged_samples
+from vultus.data.damage.base import LOOKS
+from vultus.training.trust.samples import GROUPS, NO_LOOK, SampleCounts, damaged_samples
 
 
 def test_every_damage_gets_its_share_and_draws_repeat(portraits: Path, guessing: Any) -> None:
@@ -32,11 +33,27 @@ def test_every_damage_gets_its_share_and_draws_repeat(portraits: Path, guessing:
     assert (samples.damage == CLEAN).sum() == 7
     for name, damage in DAMAGES.items():
         own = samples.damage == name
-        each = -(-4 // len(damage.strengths))
+        times = min(4, max(1, damage.looks // LOOKS))
+        each = -(-4 * times // len(damage.strengths))
         assert own.sum() == each * len(damage.strengths)
         for strength in damage.strengths:
             people = samples.person[own & np.isclose(samples.strength, strength)]
             assert len(set(people.tolist())) == len(people)
+
+
+def test_a_look_is_the_same_for_all_strengths_and_people(portraits: Path, guessing: Any) -> None:
+    data, counts = open_dataset(portraits), SampleCounts(damaged=20, clean=1)
+    samples = damaged_samples(data, guessing, counts=counts)
+    covered = samples.damage == "half-cover"
+    shared = covered & (samples.look >= 0)
+    assert 0.6 < shared.sum() / covered.sum() <= 0.85
+    assert (samples.look[samples.damage == "noise"] == NO_LOOK).all()
+    for look in set(samples.look[shared].tolist()):
+        crops = samples.pixels[shared & (samples.look == look)].astype(int)
+        left, right = crops[:, 40:70, 12:18], crops[:, 40:70, 94:100]
+        # One side is one colour in all of them; which side it is, and its colour, are the look.
+        flat = left if np.ptp(left[0], axis=(0, 1)).max() < 8 else right
+        assert np.ptp(flat, axis=(0, 1, 2)).max() < 12
 
 
 def test_no_damage_is_made_where_none_is_wanted(portraits: Path, guessing: Any) -> None:

@@ -23,6 +23,8 @@ def test_settings_are_read_from_words() -> None:
         trust_settings(["cots=0.02"])
     with pytest.raises(ConfigError, match="cost"):
         trust_settings(["cost=0.7"])
+    with pytest.raises(ConfigError, match="width"):
+        trust_settings(["width=0"])
 
 
 def test_data_must_be_named() -> None:
@@ -36,13 +38,14 @@ def test_a_head_is_made_and_found_by_its_model(
 ) -> None:
     monkeypatch.setattr(train, "open_detector", lambda _: guessing)
     words = [f"data.root={portraits}", f"limits.root={portraits}", "damaged=8", "clean=50"]
-    settings = trust_settings([*words, "fit.epochs=2", "fit.hidden=8", "cost=0.1"])
+    settings = trust_settings([*words, "fit.epochs=2", "fit.hidden=8", "cost=0.1", "width=0.08"])
     store = ModelStore(tmp_path)
     trained = train_trust("vultus-s2", settings, store=store)
     assert trained.n_samples > 8 * 40
     assert trained.refused_clean <= 0.1
     assert trained.n_clean == 30
     assert "refuses" in trained.head.notes
+    assert trained.head.width == 0.08
 
     path = save_site_head("vultus-s2", trained, store=store)
     assert path == tmp_path / "vultus-s2" / "trust.npz"

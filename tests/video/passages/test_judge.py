@@ -54,6 +54,7 @@ def recogniser(asked: list[tuple[float, int]], *, site: Any = None) -> Recognize
         Recognizer,
         SimpleNamespace(
             embedder=SimpleNamespace(space=SPACE, card=SimpleNamespace(name="made-up")),
+            limits=None,
             gate=None,
             calibration=site,
             watcher=None,
@@ -129,3 +130,25 @@ def test_a_threshold_by_hand_is_the_same_for_all(gallery: Gallery) -> None:
     assert judge.final(shots(1, 2)).fpir is None
     with pytest.raises(InputError, match="two ways"):
         JudgeSettings(threshold=0.4, cautious=True)
+
+
+def test_a_site_that_measured_fewer_shots_judges_by_the_best_of_them(gallery: Gallery) -> None:
+    asked: list[tuple[float, int]] = []
+    by = recogniser(asked)
+    rule = by.gallery_threshold
+
+    def few(gallery: Gallery, *, fpir: float, photos_per_probe: int = 1, **more: Any) -> Threshold:
+        if photos_per_probe > 3:
+            raise CalibrationError("nobody measured so many photos")
+        return rule(gallery, fpir=fpir, photos_per_probe=photos_per_probe, **more)
+
+    cast(Any, by).gallery_threshold = few
+    judge = PassageJudge(by, gallery, JudgeSettings(cautious=False))
+    good = np.stack([vector(1, number) for number in range(3)])
+    poor = np.stack([vector(2, number) for number in range(2)])
+    vectors = np.concatenate([poor[:1], good, poor[1:]])
+    worth = np.array([0.1, 0.9, 0.8, 0.9, 0.1], np.float32)
+    answer = judge.final(Embeddings(vectors, np.ones(5, np.float32), SPACE, quality=worth))
+    assert (answer.identity, answer.n_photos) == ("person 1", 3)
+    assert asked[-1] == (FINAL_SHARE * judge.settings.fpir, 3)
+    assert judge.early(Embeddings(vectors, np.ones(5, np.float32), SPACE), look=1) is not None

@@ -26,6 +26,12 @@ class _Camera(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, _Server)
         server.connections += 1
+        if server.status != 200:
+            self.send_error(server.status)
+            return
+        if server.is_silent:
+            time.sleep(5)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
         self.end_headers()
@@ -51,6 +57,8 @@ class _Server(ThreadingHTTPServer):
     sent = 0
     frames_each = 8
     pause_s = 0.01
+    status = 200
+    is_silent = False
 
 
 @contextmanager
@@ -130,3 +138,53 @@ def test_waits_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(source._closed, "wait", wait)
     assert list(source.frames()) == []
     assert waits == [1, 2, 4, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "unauthorised"), (403, "unauthorised"), (404, "not-found"), (503, "refused")],
+)
+def test_an_answer_that_is_none_has_a_kind(status: int, code: str) -> None:
+    with camera() as server:
+        server.status = status
+        assert _lost_code(live(server, QUICK)) == code
+
+
+def test_who_does_not_answer_and_who_is_not_there_are_told_apart() -> None:
+    with camera() as server:
+        server.is_silent = True
+        source = live(server, Patience(first_s=0.02, longest_s=0.1, timeout_s=0.3))
+        assert _lost_code(source) == "timed-out"
+        assert source.lost is not None
+        assert "nothing came for 0.3 s" in source.lost.reason
+    # Its port is closed now.
+    assert _lost_code(live(server, QUICK)) == "unreachable"
+
+
+def _lost_code(source: LiveSource) -> str:
+    """Why the first connection fails, in a word."""
+    frames = threading.Thread(target=lambda: list(source.frames()), daemon=True)
+    frames.start()
+    deadline = time.monotonic() + 10
+    while source.lost is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    source.close()
+    frames.join(5)
+    return source.lost.code
+
+
+def test_why_nothing_comes_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    patience = Patience(first_s=0.02, longest_s=0.05, timeout_s=2, give_up_s=0.5)
+    with camera() as server:
+        server.status = 404
+        source = live(server, patience)
+        with pytest.raises(
+            VideoError, match=r"the last time: .* cannot be opened: Server returned 404"
+        ):
+            next(source.frames())
+    told = [one.getMessage() for one in caplog.records if "sought again" in one.getMessage()]
+    assert len(told) == 1
+    assert "s3cret" not in told[0]
+    assert source.reconnected > 1

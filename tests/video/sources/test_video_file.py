@@ -77,3 +77,36 @@ def test_of_a_film_that_is_cut_short_one_gets_what_there_is(film: FilmMaker) -> 
     path.write_bytes(data[: int(len(data) * 0.7)])
     frames = list(VideoFile(path).frames())
     assert 0 < len(frames) < 10
+
+
+@pytest.mark.parametrize(
+    ("degrees", "matrix"),
+    # Of the track's header: where right and down of what is stored go, as phones write them.
+    [(-90, (0, 1, -1, 0)), (90, (0, -1, 1, 0)), (180, (-1, 0, 0, -1))],
+)
+def test_a_phones_film_is_turned_as_it_says(
+    tmp_path: Path, degrees: int, matrix: tuple[int, int, int, int]
+) -> None:
+    av = pytest.importorskip("av")
+    shown = np.zeros((64, 96, 3), np.uint8)
+    shown[:32, :48] = 250  # the upper left corner is light
+    right, down = np.array(matrix[:2]), np.array(matrix[2:])
+    height, width = (64, 96) if right[0] else (96, 64)
+    rows, columns = np.mgrid[0:height, 0:width]
+    at = columns[..., None] * right + rows[..., None] * down
+    at -= at.min(axis=(0, 1))
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.set_display_rotation(degrees)
+        picture = av.VideoFrame.from_ndarray(shown[at[..., 1], at[..., 0]], format="rgb24")
+        file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+    header = path.read_bytes()
+    place = header.index(b"tkhd") + 44
+    kept = np.frombuffer(header[place : place + 36], ">i4").reshape(3, 3)[:2, :2] >> 16
+    assert tuple(kept.ravel().tolist()) == matrix
+    (frame,) = VideoFile(path).frames()
+    assert frame.image.shape == shown.shape
+    np.testing.assert_allclose(frame.image, shown, atol=40)

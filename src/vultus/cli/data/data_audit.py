@@ -14,6 +14,7 @@ from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, DEFAULT_FPIR
 if TYPE_CHECKING:
     from vultus.core.progress import Progress
     from vultus.curation.audit.audit import Audit, AuditTools
+    from vultus.curation.audit.audit_folder import AuditJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,19 @@ class PageOptions:
     page: Annotated[bool, typer.Option("--page/--no-page", help="Write the HTML page.")] = True
     limit: Annotated[int, typer.Option(help="Findings of a kind on the page.")] = 200
 
+    def job(self, dataset: SourceOptions, against: list[Path] | None) -> "AuditJob":
+        """What is audited and written."""
+        from vultus.curation.audit.audit_folder import AuditJob
+
+        return AuditJob(
+            source=dataset.source,
+            kind=dataset.kind,
+            settings=dataset.settings(),
+            against=tuple(against or ()),
+            page=self.page,
+            limit=self.limit,
+        )
+
 
 def audit(
     dataset: SourceOptions,
@@ -84,23 +98,17 @@ def audit(
 
     It proposes and changes nothing; `vultus data apply` does what the manifest says.
     """
-    from vultus.curation.audit.audit_folder import AuditJob, audit_to_folder
+    from vultus.curation.audit.audit_folder import audit_to_folder
 
-    job = AuditJob(
-        source=dataset.source,
-        kind=dataset.kind,
-        settings=dataset.settings(),
-        against=tuple(against or ()),
-        page=shown.page,
-        limit=shown.limit,
-    )
+    job = shown.job(dataset, against)
     with progress_bar() as progress:
         result = audit_to_folder(job, tools.open(output, progress), output)
-    _report(result, output, page=shown.page, json=json)
+    report_audit(result, output, page=shown.page, json=json)
     return ExitCode.OK
 
 
-def _report(result: "Audit", output: Path, *, page: bool, json: bool) -> None:
+def report_audit(result: "Audit", output: Path, *, page: bool, json: bool) -> None:
+    """Say, or print as JSON, what was found and where it lies."""
     from vultus.curation.audit.audit_folder import MANIFEST, PAGE
     from vultus.curation.audit.findings import count_findings
     from vultus.curation.audit.page import KIND_TITLES

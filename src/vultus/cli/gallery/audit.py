@@ -19,6 +19,7 @@ from vultus.cli.output import (
     say,
 )
 from vultus.core.errors import InputError
+from vultus.gallery.stores.places import shown
 
 _CSV = (
     *("position", "at", "actor", "action", "subject", "decision", "similarity", "threshold"),
@@ -111,7 +112,9 @@ def verify(
         end = "" if verdict.head is None else f"; the last is {verdict.head.to_text()}"
         say(f"{verdict.n_entries} entries, none of them changed{end}")
     if not verdict.sound:
-        return fail(f"{file}: {verdict.message} ({verdict.n_entries} entries before are sound)")
+        return fail(
+            f"{shown(file)}: {verdict.message} ({verdict.n_entries} entries before are sound)"
+        )
     return ExitCode.OK
 
 

@@ -18,6 +18,7 @@ from vultus.cli.output import (
     say,
 )
 from vultus.core.errors import InputError
+from vultus.gallery.stores.places import shown
 
 if TYPE_CHECKING:
     from vultus.gallery.events.event import Event
@@ -145,7 +146,7 @@ def keep_events(
     if json:
         print_json({"days": kept})
     else:
-        say(f"{file} keeps events " + ("for ever" if kept is None else f"for {kept:g} days"))
+        say(f"{shown(file)} keeps events " + ("for ever" if kept is None else f"for {kept:g} days"))
     return ExitCode.OK
 
 

@@ -1,14 +1,16 @@
 """`vultus gallery key` and `vultus gallery rekey`: what opens a gallery."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vultus.cli.gallery.options import FileArgument, KeyOptions, new_passphrase
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.core.errors import InputError
+from vultus.gallery.stores.places import shown
 
 if TYPE_CHECKING:
     from vultus.gallery.security.master_key import MasterKey
@@ -41,16 +43,20 @@ class NewKeyOptions:
         ),
     ] = False
 
-    def check(self) -> None:
-        """Refuse what contradicts itself."""
+    def check(self, *, deep: bool) -> None:
+        """Refuse what contradicts itself.
+
+        Args:
+            deep: Whether the gallery's own key is made anew, which the present master key can open.
+        """
         if sum((self.new_key is not None, self.new_passphrase, self.no_key)) > 1:
             raise InputError("give one of --new-key, --new-passphrase and --no-key")
         if self.no_key and self.recovery:
             raise InputError("--recovery needs a gallery with a key, --no-key takes it away")
-        if not (self.changes or self.recovery):
+        if not (self.changes or self.recovery or deep):
             raise InputError(
                 "say what is to open the gallery: --new-key FILE, --new-passphrase, --no-key, or "
-                "--recovery for a recovery key beside its key"
+                "--recovery for a recovery key beside its key; or --deep"
             )
 
     @property
@@ -95,7 +101,7 @@ def rekey(
         typer.Option(
             "--deep",
             help="Make the gallery's own key anew, too: against somebody who had the old key and a "
-            "copy of the file.",
+            "copy of the file. What opens it stays, unless another is given.",
         ),
     ] = False,
     json: JsonOption = False,
@@ -108,17 +114,17 @@ def rekey(
     from vultus.gallery.upkeep.rekeying import new_recovery_key
     from vultus.gallery.upkeep.rekeying import rekey as change
 
-    chosen.check()
+    chosen.check(deep=deep)
     key, told = opener.master(), {}
-    if chosen.changes:
-        new_key = chosen.master()
+    if deep and not chosen.changes and key is None:
+        raise InputError("--deep needs the gallery's key, or --new-key FILE where it has none")
+    if chosen.changes or deep:
+        new_key = chosen.master() if chosen.changes else key
         done = change(file, new_key, key=key, deep=deep, actor=opener.actor)
         key = new_key
         told = done.to_dict()
         if done.sealed and not done.recovery and not chosen.recovery:
             note("note: no recovery key opens the gallery: without its key all is lost")
-    elif deep:
-        raise InputError("--deep needs --new-key FILE or --new-passphrase (the old one will do)")
     if chosen.recovery:
         if key is None:
             raise InputError(
@@ -129,8 +135,16 @@ def rekey(
     if json:
         print_json(told)
     else:
-        state = "opened by its new key only" if told["sealed"] else "readable by who has the file"
-        say(f"{file}: {state if chosen.changes else 'a recovery key opens it, too'}")
+        say(f"{shown(file)}: {_state(told, chosen)}")
         if "recovery_key" in told:
             say(f"recovery key, shown this once: {told['recovery_key']}")
     return ExitCode.OK
+
+
+def _state(told: Mapping[str, Any], chosen: NewKeyOptions) -> str:
+    """What opens the gallery now."""
+    if not told["sealed"]:
+        return "readable by who has the file"
+    if not chosen.changes:
+        return "a recovery key opens it, too" if chosen.recovery else "opened by the key it had"
+    return f"opened by its new key{' and its recovery key' if told['recovery'] else ' only'}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,8 +24,10 @@ from vultus.cli.output import (
     say,
 )
 from vultus.core.errors import InputError
+from vultus.gallery.stores.places import shown
 
 if TYPE_CHECKING:
+    from vultus.core.embeddings import EmbeddingSpace
     from vultus.gallery.gallery import Gallery
     from vultus.gallery.moving.status import MissingPerson
     from vultus.pipeline.recognizer import Recognizer
@@ -93,7 +96,7 @@ def migrate(
     """Bring a gallery to another model (--model); it answers with its own until --finish."""
     with opener.open(file) as gallery:
         if what.finish:
-            return _finish(gallery, what, json=json)
+            return _finish(gallery, models, what, json=json)
         if what.cancel:
             return _cancel(gallery, json=json)
         if not what.status:
@@ -107,7 +110,9 @@ def allow_crops(file: FileArgument, opener: KeyOptions, json: JsonOption = False
 
     with opener.open(file) as gallery:
         KeptCrops(gallery).allow()
-    return _done(json, {"keep_crops": True}, f"{file} keeps the crops of whom is enrolled now")
+    return _done(
+        json, {"keep_crops": True}, f"{shown(file)} keeps the crops of whom is enrolled now"
+    )
 
 
 def forbid_crops(file: FileArgument, opener: KeyOptions, json: JsonOption = False) -> int:
@@ -117,7 +122,7 @@ def forbid_crops(file: FileArgument, opener: KeyOptions, json: JsonOption = Fals
     with opener.open(file) as gallery:
         erased = KeptCrops(gallery).forbid()
     told = {"keep_crops": False, "erased": erased}
-    return _done(json, told, f"{file} keeps no crops; {erased} erased")
+    return _done(json, told, f"{shown(file)} keeps no crops; {erased} erased")
 
 
 def _go_on(gallery: "Gallery", models: RecognizerOptions, what: MigrationOptions) -> None:
@@ -132,7 +137,7 @@ def _go_on(gallery: "Gallery", models: RecognizerOptions, what: MigrationOptions
                 recognizer,
                 gallery,
                 what.folder,
-                present=None if what.force else _present(gallery, models),
+                present=None if what.force else _of_space(models, gallery.space),
                 force=what.force,
                 on_error=skipped,
                 progress=progress,
@@ -140,25 +145,37 @@ def _go_on(gallery: "Gallery", models: RecognizerOptions, what: MigrationOptions
     report_skipped(skipped.photos)
 
 
-def _present(gallery: "Gallery", models: RecognizerOptions) -> "Recognizer | None":
-    """A recogniser of the model that the gallery has; None where that is not here."""
+def _of_space(models: RecognizerOptions, space: "EmbeddingSpace") -> "Recognizer | None":
+    """A recogniser of a space, by its name or as was asked for; None where that is not here."""
     from vultus.core.errors import VultusError
 
-    try:
-        present = dataclasses.replace(models, model=gallery.space.model, calibration=None).open()
-        return present if present.embedder.space == gallery.space else None
-    except VultusError:
-        return None
+    for name in dict.fromkeys((space.model, models.model)):
+        with suppress(VultusError):
+            found = dataclasses.replace(models, model=name, calibration=None).open()
+            if found.embedder.space == space:
+                return found
+    return None
 
 
-def _finish(gallery: "Gallery", what: MigrationOptions, *, json: bool) -> int:
+def _finish(
+    gallery: "Gallery", models: RecognizerOptions, what: MigrationOptions, *, json: bool
+) -> int:
     from vultus.gallery.moving.migration import Migration
 
-    done = Migration(gallery).finish(without_missing=what.without_missing)
+    migration = Migration(gallery)
+    target = migration.target()
+    coming = None if target is None else _of_space(models, target.space)
+    with progress_bar() as progress:
+        done = migration.finish(
+            without_missing=what.without_missing,
+            # Who is enrolled between the last `migrate` and this: others need not stand still.
+            embed=None if coming is None else coming.embedder.embed,
+            progress=progress,
+        )
     if json:
         print_json(done.to_dict())
         return ExitCode.OK
-    say(f"{gallery.path} is of {done.model} now: {done.people} people, {done.photos} photos")
+    say(f"{gallery.location} is of {done.model} now: {done.people} people, {done.photos} photos")
     if done.without:
         say(f"{len(done.without)} people are enrolled without a photo; `--status` lists them")
     note(
@@ -172,7 +189,7 @@ def _cancel(gallery: "Gallery", *, json: bool) -> int:
     from vultus.gallery.moving.migration import Migration
 
     deleted = Migration(gallery).cancel()
-    text = f"{gallery.path} stays with {gallery.space.model}; {deleted} faces deleted"
+    text = f"{gallery.location} stays with {gallery.space.model}; {deleted} faces deleted"
     return _done(json, {"deleted": deleted, "model": gallery.space.model}, text)
 
 
@@ -190,10 +207,10 @@ def _tell(gallery: "Gallery", target: Path | None, *, json: bool) -> int:
         print_json(idle if status is None else {"under_way": True, **status.to_dict()})
         return ExitCode.OK
     if status is None:
-        say(f"{gallery.path} is of {gallery.space.model}, and no migration is under way")
+        say(f"{gallery.location} is of {gallery.space.model}, and no migration is under way")
     else:
         say(
-            f"{gallery.path}: from {status.before} to {status.model}, {status.ready} of "
+            f"{gallery.location}: from {status.before} to {status.model}, {status.ready} of "
             f"{status.people} people ready, {status.pending} crops to embed, "
             f"{status.reviewed} faces wait for review"
         )

@@ -10,13 +10,19 @@ import typer
 
 from vultus.cli.output import note
 from vultus.core.errors import ConfigError, InputError
+from vultus.gallery.stores.places import may_be_gallery, shown
 
 if TYPE_CHECKING:
     from vultus.gallery.gallery import Gallery
     from vultus.gallery.security.master_key import MasterKey
     from vultus.pipeline.recognizer import Recognizer
 
-FileArgument = Annotated[Path, typer.Argument(help="The gallery's file.", metavar="FILE")]
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The gallery's file, or postgresql://[USER@]HOST[:PORT]/DATABASE/NAME.", metavar="FILE"
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,21 +72,32 @@ class KeyOptions(UnlockOptions):
         """A gallery that is there."""
         from vultus.gallery.gallery import Gallery
 
-        if not file.is_file():
-            raise InputError(f"there is no gallery {file}; `vultus gallery enroll` makes one")
+        check_there(file)
         return Gallery.open(file, key=self.master(), actor=self.actor)
 
     def open_or_make(self, file: Path, recognizer: "Recognizer") -> "Gallery":
         """A gallery of a model's embeddings, made where there is none."""
-        made = not file.exists()
+        from vultus.gallery.stores.opening import is_there
+
+        made = not is_there(file)
         key = new_passphrase() if made and self.passphrase else self.master()
         gallery = recognizer.open_gallery(file, key=key, actor=self.actor)
         if made and key is None:
             note(
-                f"note: {file} is not sealed, who can read it knows its people; `vultus gallery "
-                "rekey` gives it a key"
+                f"note: {shown(file)} is not sealed, who can read it knows its people; "
+                "`vultus gallery rekey` gives it a key"
             )
         return gallery
+
+
+def check_there(file: Path) -> None:
+    """Refuse a file that is not there; whether a gallery is in a database, opening it tells.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if not may_be_gallery(file):
+        raise InputError(f"there is no gallery {shown(file)}; `vultus gallery enroll` makes one")
 
 
 def asked_key() -> "MasterKey":
@@ -114,5 +131,5 @@ def ask(what: str) -> str:
         return getpass.getpass(f"{what}: ")
     line = "" if sys.stdin is None else sys.stdin.readline()
     if not line:
-        raise InputError(f"there is no terminal to ask for the {what}, and no line of stdin")
+        raise InputError(f"there is no terminal to ask for: {what}; and no line of stdin")
     return line.rstrip("\r\n")

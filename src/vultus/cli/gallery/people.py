@@ -10,6 +10,7 @@ from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.options import RecognizerOptions
 from vultus.cli.output import ExitCode, JsonOption, one_line, print_json, print_table, say
 from vultus.core.errors import InputError
+from vultus.gallery.stores.places import shown
 
 NameArgument = Annotated[str, typer.Argument(help="Who.")]
 
@@ -28,15 +29,16 @@ def create(
 ) -> int:
     """Make an empty gallery for one model's embeddings, sealed if a key is given."""
     from vultus.gallery.moving.crops import KeptCrops
+    from vultus.gallery.stores.opening import is_there
 
-    if file.exists():
-        raise InputError(f"{file} exists; give the name of a new file")
+    if is_there(file):
+        raise InputError(f"{shown(file)} exists; give the name of a new gallery")
     with opener.open_or_make(file, models.open()) as gallery:
         space, sealed = gallery.space, gallery.protected
         if keep_crops:
             KeptCrops(gallery).allow()
-    told = {"gallery": str(file), "space": space.to_dict(), "sealed": sealed, "crops": keep_crops}
-    return _done(json, told, f"{file}: an empty gallery of {space.model}")
+    told = {"gallery": shown(file), "space": space.to_dict(), "sealed": sealed, "crops": keep_crops}
+    return _done(json, told, f"{shown(file)}: an empty gallery of {space.model}")
 
 
 def show(

@@ -7,6 +7,7 @@ import typer
 
 from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.output import ExitCode, JsonOption, one_line, print_json, print_table, say
+from vultus.gallery.stores.places import shown
 
 NumbersArgument = Annotated[list[int], typer.Argument(help="Of the faces, as `list` tells them.")]
 
@@ -30,7 +31,7 @@ def allow(
     with opener.open(file) as gallery:
         ReviewQueue(gallery).allow(rules)
     told = {"days": days, "doubtful_within": doubtful_within}
-    return _done(json, told, f"{file} keeps unknown faces for {days:g} days")
+    return _done(json, told, f"{shown(file)} keeps unknown faces for {days:g} days")
 
 
 def forbid(file: FileArgument, opener: KeyOptions, json: JsonOption = False) -> int:
@@ -39,7 +40,9 @@ def forbid(file: FileArgument, opener: KeyOptions, json: JsonOption = False) -> 
 
     with opener.open(file) as gallery:
         deleted = ReviewQueue(gallery).forbid()
-    return _done(json, {"deleted": deleted}, f"{file} keeps no unknown faces; {deleted} deleted")
+    return _done(
+        json, {"deleted": deleted}, f"{shown(file)} keeps no unknown faces; {deleted} deleted"
+    )
 
 
 def list_faces(file: FileArgument, opener: KeyOptions, json: JsonOption = False) -> int:

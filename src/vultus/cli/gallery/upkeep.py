@@ -8,6 +8,7 @@ import typer
 from vultus.cli.gallery.options import FileArgument, KeyOptions
 from vultus.cli.output import ExitCode, JsonOption, fail, one_line, print_json, say
 from vultus.cli.recognise.cache import ForgettingOption, caches_of, say_forgotten
+from vultus.gallery.stores.places import shown
 
 if TYPE_CHECKING:
     from vultus.pipeline.face_cache import ForgottenPhotos
@@ -27,7 +28,7 @@ def backup(
     if json:
         print_json({"backup": str(out), "audit": text})
     else:
-        say(f"{out}: a backup of {file}, up to audit entry {text}")
+        say(f"{out}: a backup of {shown(file)}, up to audit entry {text}")
     return ExitCode.OK
 
 
@@ -59,7 +60,7 @@ def restore(
         print_json(done.to_dict())
     else:
         again = f"; {done.erased_again} erased again" if done.erased_again else ""
-        say(f"{file}: {done.people} people restored from {source}{again}")
+        say(f"{shown(file)}: {done.people} people restored from {source}{again}")
     return ExitCode.OK
 
 
@@ -70,7 +71,7 @@ def check(file: FileArgument, opener: KeyOptions, json: JsonOption = False) -> i
     if json:
         print_json({"people": size, "problems": problems})
     elif not problems:
-        say(f"{file}: nothing is wrong, {size} people")
+        say(f"{shown(file)}: nothing is wrong, {size} people")
     return fail("\n".join(problems)) if problems else ExitCode.OK
 
 

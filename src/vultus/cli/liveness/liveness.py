@@ -1,5 +1,6 @@
 """`vultus liveness`: a passive look at faces for prints and screens."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from vultus.cli.output import (
     print_table,
     track,
 )
-from vultus.core.choices import DEFAULT_DETECTOR
+from vultus.core.choices import DEFAULT_DETECTOR, DEFAULT_LIVENESS
 
 LivenessThresholdOption = Annotated[
     float | None,
@@ -26,12 +27,25 @@ LivenessThresholdOption = Annotated[
     ),
 ]
 
+LivenessModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="What looks: a name of `vultus models list` of the task antispoof, or a file with its "
+        "card (see `vultus liveness train`); may be repeated. The usual ones are "
+        f"{' and '.join(DEFAULT_LIVENESS)}.",
+        show_default=False,
+    ),
+]
+
 _BOX = ("x1", "y1", "x2", "y2")
 
 
 def liveness(
     photos: PhotosArgument,
     report: TableOptions,
+    model: LivenessModelOption = None,
     detector: DetectorOption = DEFAULT_DETECTOR,
     threshold: LivenessThresholdOption = None,
 ) -> int:
@@ -44,7 +58,7 @@ def liveness(
     from vultus.pipeline.photos import Skipped
     from vultus.pipeline.recognizer import Recognizer
 
-    passive = open_passive_liveness(threshold=threshold)
+    passive = open_passive_liveness(liveness_models(model), threshold=threshold)
     skipped = Skipped()
     paths = track(found := list_images(photos), "looking", total=len(found))
     records: list[dict[str, Any]] = []
@@ -66,6 +80,11 @@ def liveness(
         note(f"threshold {passive.threshold}; no attack seen is not alive: attacks pass")
     code = report.end(skipped.photos, done=len(records))
     return code if code or is_clean else ExitCode.NO_MATCH
+
+
+def liveness_models(model: list[str] | None) -> Sequence[str]:
+    """What ``--model`` names, else the usual networks."""
+    return DEFAULT_LIVENESS if model is None else model
 
 
 def _cells(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

@@ -1,5 +1,6 @@
 """`vultus gallery`: enrolled people in one local file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,6 @@ def enroll(
     ] = False,
 ) -> int:
     """Enrol one person from photos, or many from a folder of folders; makes FILE when needed."""
-    from vultus.image.io import list_images
     from vultus.pipeline.enrolment import enroll_folder, size_note
     from vultus.pipeline.photos import Skipped
 
@@ -61,11 +61,11 @@ def enroll(
         raise InputError(
             "--force, --group and what else is noted are for one person at a time; give --name"
         )
+    paths = _looked_for(photos, of_one=name is not None)
     recognizer, skipped = models.open(), Skipped(on_note=report_note)
     enrolled: dict[str, int] = {}
     with opener.open_or_make(file, recognizer) as gallery, progress_bar() as progress:
         if name is not None:
-            paths = list_images(photos)
             if (crowd := size_note(recognizer, gallery, {name: len(paths)})) is not None:
                 skipped.note(crowd)
             enrolled[name] = recognizer.enroll(
@@ -82,6 +82,23 @@ def enroll(
                 recognizer, gallery, folder, on_error=skipped, select=select, progress=progress
             )
     return _report(enrolled, skipped, report)
+
+
+def _looked_for(photos: Sequence[str], *, of_one: bool) -> list[Path]:
+    """The photos of one person; what is not there is told before a gallery is made.
+
+    Raises:
+        InputError: If there are no such photos, or no such folder with a folder per person.
+    """
+    from vultus.image.io import list_images
+    from vultus.pipeline.enrolment import people_of_folder
+    from vultus.pipeline.photos import Skipped
+
+    if of_one:
+        return list_images(photos)
+    for folder in photos:
+        people_of_folder(folder, on_error=Skipped())
+    return []
 
 
 def _report(enrolled: dict[str, int], skipped: "Skipped", report: ReportOptions) -> int:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.cli.gallery.options import FileArgument, KeyOptions
+from vultus.cli.gallery.options import FileArgument, KeyOptions, check_there
 from vultus.cli.options import FpirOptions, ModelOptions
 from vultus.cli.output import ExitCode, JsonOption, print_json, print_table, say
 from vultus.core.errors import CalibrationError, InputError
+from vultus.gallery.stores.places import shown
 
 if TYPE_CHECKING:
     from vultus.core.thresholds import Threshold
@@ -43,10 +44,12 @@ def threshold(
     json: JsonOption = False,
 ) -> int:
     """Show the threshold of a gallery, and what FPIR, people and photos cost in people missed."""
+    from vultus.gallery.stores.opening import is_there
     from vultus.matching.gallery_trade import USUAL_FPIRS, USUAL_PEOPLE, USUAL_PHOTOS, gallery_trade
 
-    if not file.is_file():
-        raise InputError(f"there is no gallery {file}; `vultus gallery enroll` makes one")
+    check_there(file)
+    if not is_there(file):  # in a database: it is opened below, which would make it
+        raise InputError(f"there is no gallery {shown(file)}; `vultus gallery enroll` makes one")
     recognizer = models.open()
     recognizer.max_fnir = decision.max_fnir
     with opener.open_or_make(file, recognizer) as gallery:

@@ -25,6 +25,7 @@ from vultus.cli.output import (
 from vultus.cli.recognise.detect import write_drawn
 from vultus.core.choices import DEFAULT_SELECT, Selection
 from vultus.core.errors import InputError
+from vultus.gallery.stores.places import may_be_gallery, shown
 
 if TYPE_CHECKING:
     from vultus.gallery.gallery import Gallery
@@ -110,10 +111,10 @@ def identify(
     recognizer, skipped = models.open(cache=people.cache or "user"), Skipped(on_note=report_note)
     recognizer.max_fnir = decision.max_fnir
     file = people.gallery
-    if report.log and not file.is_file():
+    if report.log and not may_be_gallery(file):
         raise InputError("--log needs a gallery file, a folder has no audit log")
     with ExitStack() as stack:
-        if file.is_file():
+        if may_be_gallery(file):
             known = stack.enter_context(opener.open(file))
         elif file.is_dir():
             _check_size(recognizer, file, decision)
@@ -126,7 +127,7 @@ def identify(
             report_enrolled(sum(p.n_photos for p in known.identities()), skipped)
         else:
             raise InputError(
-                f"--gallery must be a gallery file or a folder of people, there is no {file}"
+                f"--gallery must be a gallery or a folder of people, there is no {shown(file)}"
             )
         faces = named_faces(recognizer, known, photos, decision, skipped, report)
     return print_faces(faces, skipped, report)

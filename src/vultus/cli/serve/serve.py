@@ -38,6 +38,15 @@ class ServeOptions:
             show_default=False,
         ),
     ] = None
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="A database: its galleries are served, new ones are made there; keys and jobs "
+            "are kept there for all services on it.",
+            metavar="postgresql://[USER@]HOST[:PORT]/DATABASE",
+            show_default=False,
+        ),
+    ] = None
     data: Annotated[
         Path | None,
         typer.Option(
@@ -55,12 +64,53 @@ class ServeOptions:
             show_default=False,
         ),
     ] = None
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Network of a proxy whose X-Forwarded-For and -Proto are believed, e.g. "
+            "10.0.0.0/8; again for more.",
+            metavar="NETWORK",
+            show_default=False,
+        ),
+    ] = None
     max_fnir: Annotated[
         float | None,
         typer.Option(
             help="Refuse a threshold that misses more of the enrolled, [0, 1].", show_default=False
         ),
     ] = None
+    liveness: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What looks for prints and screens: a model of the task antispoof, or its file; "
+            "again for more.",
+            metavar="MODEL",
+            show_default=False,
+        ),
+    ] = None
+    require_live: Annotated[
+        bool,
+        typer.Option(
+            "--require-live", help="Refuse faces that may be one in all requests, not where asked."
+        ),
+    ] = False
+    require_live_session: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name and compare people of this gallery by the token of an accepted liveness "
+            "session only; again for more, * for all and for comparisons of two photos.",
+            metavar="GALLERY",
+            show_default=False,
+        ),
+    ] = None
+    liveness_lights: Annotated[
+        bool,
+        typer.Option(
+            "--liveness-lights",
+            help="Liveness sessions fill the screen with colours after the movements, and look for "
+            "their light on the face. Not tried on people.",
+        ),
+    ] = False
     log_format: Annotated[
         Literal["text", "json"] | None,
         typer.Option(help="The log: text, or json, an object a line.", show_default=False),
@@ -83,9 +133,17 @@ class ServeOptions:
             "host": self.host,
             "port": self.port,
             "gallery": tuple(self.gallery) if self.gallery else None,
+            "store": self.store,
             "data": self.data,
             "admin_key_file": self.admin_key_file,
             "log_format": self.log_format,
+            "trusted_proxies": tuple(self.trusted_proxy) if self.trusted_proxy else None,
+            "liveness": tuple(self.liveness) if self.liveness else None,
+            "require_live": True if self.require_live else None,
+            "require_live_session": (
+                tuple(self.require_live_session) if self.require_live_session else None
+            ),
+            "liveness_lights": True if self.liveness_lights else None,
             "max_fnir": self.max_fnir,
             "tls_certificate": self.tls_certificate,
             "tls_key": self.tls_key,
@@ -102,6 +160,11 @@ class ServeOptions:
 def serve(options: ServeOptions, models: RecognizerOptions, opener: UnlockOptions) -> int:
     """Serve galleries over HTTP until it is stopped; each request takes a key."""
     settings = options.settings()
+    if settings.keeps_apart:
+        note(
+            f"keys, rates, jobs, webhooks and monitors are kept in {settings.data}, for this "
+            "process alone; --store keeps them in the database, for all services on it"
+        )
     with _extra():
         from vultus.server.running import open_context
         from vultus.server.running import serve as run

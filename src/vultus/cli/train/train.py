@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vultus.cli.options import ListRecipesOption, RecipeArgument, ResumeOption
 from vultus.cli.output import ExitCode, JsonOption, note, print_json, say
 from vultus.cli.train.train_progress import TrainProgress
 from vultus.cli.train.training_extra import require_training_extra
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[
-        str | None,
-        typer.Argument(help="A name of --list, or a .toml file.", show_default=False),
-    ] = None,
+    recipe: RecipeArgument = None,
     settings: Annotated[
         list[str] | None,
         typer.Argument(
@@ -28,10 +26,8 @@ def train(
             show_default=False,
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the run folder, if any.")
-    ] = False,
-    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    resume: ResumeOption = False,
+    list_recipes: ListRecipesOption = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check everything, print the whole recipe, do not train."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vultus.cli.gallery.options import KeyOptions
+from vultus.cli.gallery.options import KeyOptions, check_there
 from vultus.cli.options import RecognizerOptions, ThresholdOption
 from vultus.cli.output import (
     ExitCode,
@@ -21,7 +21,6 @@ from vultus.cli.output import (
 )
 from vultus.cli.video.watch_view import watch_view
 from vultus.core.choices import DEFAULT_FPIR, DEFAULT_MAX_FNIR
-from vultus.core.errors import InputError
 
 if TYPE_CHECKING:
     from vultus.gallery.events.event import Event
@@ -188,14 +187,14 @@ def watch(
     """Name the people who pass a camera, or are in a film; one decision a passage.
 
     Events go to the gallery's log, and from there to --events; with --json one JSON object a line,
-    with --csv a line each, to stdout. One that was killed goes on where it was.
+    with --csv a line each, to stdout. One that was killed goes on where it was; Ctrl-C ends it, and
+    keeps what was drawn (exit code 130).
     """
     from vultus.video.drawing import check_film
 
     if output.draw is not None:
         check_film(output.draw)
-    if not source.gallery.is_file():
-        raise InputError(f"there is no gallery {source.gallery}; `vultus gallery enroll` makes one")
+    check_there(source.gallery)
     opened = source.open()
     try:
         return _watch(opened, source, passages, models, opener, output)
@@ -215,6 +214,7 @@ def _watch(
 
     recognizer = models.open()
     recognizer.max_fnir = passages.max_fnir
+    stopped = False
     with ExitStack() as stack:
         gallery = stack.enter_context(opener.open(source.gallery))
         watcher = Watcher(recognizer, gallery, opened, settings=passages.settings())
@@ -226,9 +226,14 @@ def _watch(
         watcher.on_frame = onlooker
         try:
             watcher.run()
+        except KeyboardInterrupt:  # how one ends a camera: what was seen and drawn is kept
+            stopped = True
         finally:
             onlooker.tell()
     _report(opened, watcher)
+    if stopped:
+        note("stopped" if opened.is_live else "stopped; the same command goes on, nothing twice")
+        return ExitCode.INTERRUPTED
     return ExitCode.OK
 
 

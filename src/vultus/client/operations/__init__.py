@@ -1,1 +1,1 @@
-"""What can be asked of a service, by its parts: events, galleries, health, identify, jobs, keys, models, people, photos, records, review, webhooks."""
+"""What can be asked of a service, by its parts: attendance, events, galleries, health, identify, jobs, keys, liveness, models, monitors, people, photos, records, retention, review, webhooks."""

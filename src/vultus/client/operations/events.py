@@ -19,6 +19,7 @@ class EventTold:
         source: Source.
         person: The id of who it is about, or null.
         data: Data.
+        picture: Whether a picture is kept: `.../events/{position}/picture`.
     """
 
     position: int
@@ -28,6 +29,7 @@ class EventTold:
     source: str | None
     person: str | None
     data: dict[str, Any]
+    picture: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,29 +38,31 @@ class Events:
 
     Attributes:
         events: Events.
-        next: `after` of the next page.
+        next: The cursor of the next page; at the end, of what is to come.
     """
 
     events: tuple[EventTold, ...]
-    next: int
+    next: str
 
 
 def read_events(
     gallery: str,
     *,
     types: Sequence[str] | Unset = UNSET,
-    after: int | Unset = UNSET,
+    cursor: str | Unset = UNSET,
+    after: str | Unset = UNSET,
     limit: int | Unset = UNSET,
     last: int | Unset = UNSET,
     person: str | Unset = UNSET,
 ) -> Call[Events]:
-    """What happened, the oldest first.
+    """What happened, the oldest first, page by page; `next` is there at the end, too.
 
     Args:
         gallery: The gallery's id.
         types: Only these types; once for each.
-        after: `next` of the page before.
-        limit: Limit.
+        cursor: `next` of the page before; empty for the first.
+        after: Begin after this: the position of one, or `next` of a page.
+        limit: So many at most.
         last: Only of the last so many of all events.
         person: Only of this person, by the id.
     """
@@ -66,6 +70,28 @@ def read_events(
         "GET",
         f"/v1/galleries/{quoted(gallery)}/events",
         Events,
-        query={"types": types, "after": after, "limit": limit, "last": last, "person": person},
+        query={
+            "types": types,
+            "cursor": cursor,
+            "after": after,
+            "limit": limit,
+            "last": last,
+            "person": person,
+        },
+        repeatable=True,
+    )
+
+
+def event_picture(gallery: str, position: int) -> Call[bytes]:
+    """The picture that is kept with an event, for as long as the event is.
+
+    Args:
+        gallery: The gallery's id.
+        position: The event's position.
+    """
+    return Call(
+        "GET",
+        f"/v1/galleries/{quoted(gallery)}/events/{quoted(position)}/picture",
+        bytes,
         repeatable=True,
     )

@@ -41,6 +41,31 @@ class GalleryList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryDeleted:
+    """What was deleted with a gallery; the receipt of it.
+
+    Attributes:
+        id: Id.
+        gallery: What no other gallery is called by: 32 hexadecimal digits.
+        deleted_at: Deleted at.
+        deleted_by: Deleted by.
+        people: People.
+        photos: Photos.
+        audit: The end of its audit log, whose last entry is this.
+        audit_file: Where the log is kept, in the folder of the service.
+    """
+
+    id: str
+    gallery: str
+    deleted_at: str
+    deleted_by: str
+    people: int
+    photos: int
+    audit: str
+    audit_file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
     """How many faces were deleted.
 
@@ -145,13 +170,40 @@ def make_gallery(*, id: str, idempotency_key: str | Unset = UNSET) -> Call[Galle
     )
 
 
-def gallery_told(gallery: str) -> Call[GalleryTold]:
+def gallery_told(gallery: str, *, if_none_match: str | Unset = UNSET) -> Call[GalleryTold]:
     """How many people are in a gallery, of which model, whether it is sealed.
 
     Args:
         gallery: The gallery's id.
+        if_none_match: The ETag of what is known: if it is still so, the answer is 304, without it.
     """
-    return Call("GET", f"/v1/galleries/{quoted(gallery)}", GalleryTold, repeatable=True)
+    return Call(
+        "GET",
+        f"/v1/galleries/{quoted(gallery)}",
+        GalleryTold,
+        headers={"If-None-Match": if_none_match},
+        repeatable=True,
+    )
+
+
+def delete_gallery(
+    gallery: str, *, confirm: str | Unset = UNSET, if_match: str | Unset = UNSET
+) -> Call[GalleryDeleted]:
+    """Delete a gallery with everybody in it, its jobs and webhooks; keys for it touch it no more.
+
+    Args:
+        gallery: The gallery's id.
+        confirm: The gallery's id once more.
+        if_match: The header ETag of what was seen; `*` for whatever there is.
+    """
+    return Call(
+        "DELETE",
+        f"/v1/galleries/{quoted(gallery)}",
+        GalleryDeleted,
+        query={"confirm": confirm},
+        headers={"If-Match": if_match},
+        repeatable=True,
+    )
 
 
 def keep_crops(gallery: str) -> Call[GalleryTold]:

@@ -27,11 +27,19 @@ class Version:
         vultus: Vultus.
         model: The embedder.
         detector: Detector.
+        liveness: What looks for prints and screens; empty if nothing.
+        require_live: Whether it looks at the faces of all requests.
+        require_live_session: Galleries whose decisions take the token of a liveness session; `*` is all.
+        liveness_lights: Whether liveness sessions fill the screen with colours after the movements.
     """
 
     vultus: str
     model: str
     detector: str
+    liveness: tuple[str, ...]
+    require_live: bool
+    require_live_session: tuple[str, ...]
+    liveness_lights: bool
 
 
 def live() -> Call[dict[str, Any]]:

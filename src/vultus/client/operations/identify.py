@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vultus.client.call import UNSET, Call, Unset, quoted
-from vultus.client.operations.photos import RefusedPhoto, ThresholdTold
+from vultus.client.operations.photos import LivenessTold, RefusedPhoto, ThresholdTold
 from vultus.client.photos import Photo
 
 
@@ -40,6 +40,7 @@ class IdentifiedFace:
         notes: Notes.
         box_xyxy: In pixels of the photo.
         review: The number under which it waits for review; null if it does not.
+        liveness: What a look for prints and screens said; null if none was taken.
     """
 
     identity: str | None
@@ -54,6 +55,7 @@ class IdentifiedFace:
     notes: tuple[str, ...]
     box_xyxy: tuple[float, ...]
     review: int | None = None
+    liveness: LivenessTold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,21 +163,34 @@ class FacesSearched:
 
 
 def identify(
-    gallery: str, *, photo: Photo, fpir: float | Unset = UNSET, group: Sequence[str] | Unset = UNSET
+    gallery: str,
+    *,
+    photo: Photo,
+    fpir: float | Unset = UNSET,
+    group: Sequence[str] | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
+    live_session: str | Unset = UNSET,
 ) -> Call[IdentifiedFaces]:
-    """Name every face of a photo, or call it unknown.
+    """Name every face of a photo, or call it unknown; with a liveness session only its person's.
 
     Args:
         gallery: The gallery's id.
         fpir: Chance that a stranger is given a name, at most.
         group: Only people of this group; again for more.
+        require_live: Refuse faces that may be a print or a screen, or of which that cannot be judged; some attacks pass.
+        live_session: Token of an accepted liveness session: its person must be meant. Holds once.
         photo: Photo.
     """
     return Call(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/identify",
         IdentifiedFaces,
-        query={"fpir": fpir, "group": group},
+        query={
+            "fpir": fpir,
+            "group": group,
+            "require_live": require_live,
+            "live_session": live_session,
+        },
         form={},
         files={"photo": photo},
         repeatable=True,
@@ -188,6 +203,7 @@ def identify_photos(
     photos: Sequence[Photo],
     fpir: float | Unset = UNSET,
     group: Sequence[str] | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
 ) -> Call[IdentifiedFacesOfPhotos]:
     """Name every face of several photos; each answer is that of the photo alone.
 
@@ -195,13 +211,14 @@ def identify_photos(
         gallery: The gallery's id.
         fpir: Chance that a stranger is given a name, at most.
         group: Only people of this group; again for more.
+        require_live: Refuse faces that may be a print or a screen, or of which that cannot be judged; some attacks pass.
         photos: Once for each photo.
     """
     return Call(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/identify/photos",
         IdentifiedFacesOfPhotos,
-        query={"fpir": fpir, "group": group},
+        query={"fpir": fpir, "group": group, "require_live": require_live},
         form={},
         files={"photos": photos},
         repeatable=True,
@@ -214,6 +231,7 @@ def identify_one(
     photos: Sequence[Photo],
     fpir: float | Unset = UNSET,
     group: Sequence[str] | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
 ) -> Call[IdentifiedPerson]:
     """Name one unknown person by several photos, or say that nobody enrolled is meant.
 
@@ -221,13 +239,14 @@ def identify_one(
         gallery: The gallery's id.
         fpir: Chance that a stranger is given a name, at most.
         group: Only people of this group; again for more.
+        require_live: Refuse faces that may be a print or a screen, or of which that cannot be judged; some attacks pass.
         photos: Once for each photo.
     """
     return Call(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/identify/person",
         IdentifiedPerson,
-        query={"fpir": fpir, "group": group},
+        query={"fpir": fpir, "group": group, "require_live": require_live},
         form={},
         files={"photos": photos},
         repeatable=True,

@@ -22,16 +22,16 @@ class JobTold:
         started_at: Started at.
         ended_at: Ended at.
         doing: What is being done, in words.
-        done: How many pieces are done: people, photos.
+        done: How many pieces are done: people, photos, seconds of a film.
         total: Of how many; 0 while that is not known.
         error: Code of what went wrong, or null.
         detail: The same for people.
-        result: Of enrolment: how many people and photos (the list is at `/people`); of clustering: `groups`, `threshold`, `refused`; of calibration: `calibration`, as `vultus calibrate` writes it, and `failures`; of migration: how far the gallery is. Null until it is done, and in lists.
+        result: Of enrolment: how many people and photos (the list is at `/people`); of clustering: `groups`, `threshold`, `refused`; of calibration: `calibration`, as `vultus calibrate` writes it, and `failures`; of migration: how far the gallery is; of film: `source`, `frames`, `seconds`, `passages`, `events` by type. Null until it is done, and in lists.
     """
 
     id: str
     gallery: str
-    kind: Literal["enrolment", "clustering", "calibration", "migration"]
+    kind: Literal["enrolment", "clustering", "calibration", "migration", "film"]
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
     made_by: str
     made_at: str
@@ -102,11 +102,11 @@ class JobPeople:
 
     Attributes:
         people: People.
-        next: `after` of the next page; null at the end.
+        next: The cursor of the next page; null at the end.
     """
 
     people: tuple[JobPerson, ...]
-    next: int | None
+    next: str | None
 
 
 def enrol_many(
@@ -212,6 +212,62 @@ def calibrate(
     )
 
 
+def watch_film(
+    gallery: str,
+    *,
+    film: Photo,
+    name: str | Unset = UNSET,
+    began_at: str | Unset = UNSET,
+    again: bool | Unset = UNSET,
+    fpir: float | Unset = UNSET,
+    threshold: float | Unset = UNSET,
+    cautious: bool | Unset = UNSET,
+    window_s: float | Unset = UNSET,
+    every: int | Unset = UNSET,
+    search_s: float | Unset = UNSET,
+    snapshots: bool | Unset = UNSET,
+    idempotency_key: str | Unset = UNSET,
+) -> Call[JobTold]:
+    """Watch a film to its end: its events are the gallery's. It is deleted when the job ends.
+
+    Args:
+        gallery: The gallery's id.
+        name: What its events say that they are from.
+        began_at: When its first frame was taken (ISO 8601, else UTC); else what the film says, or when it was sent.
+        again: Watch it anew if it was watched to its end before.
+        fpir: Chance that a stranger who passes is given a name, at most.
+        threshold: A cosine similarity that names, to be used instead of the rates; null for none. It goes with no `cautious`: true.
+        cautious: true keeps the rate inside the worst group of people that was measured, or refuses; null takes no threshold below that group's, as one camera makes strangers alike, unless the site has calibrated; false does neither.
+        window_s: Who is seen again within so many seconds has not left.
+        every: Only each so-manieth frame is looked at.
+        search_s: The whole frame is searched for faces so often, in seconds; 0 is every frame.
+        snapshots: Whether a picture of each face that is named, or unknown, is kept with its event: sealed as that is, erased with the person, and deleted when the gallery's events are.
+        idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
+        film: Film.
+    """
+    return Call(
+        "POST",
+        f"/v1/galleries/{quoted(gallery)}/jobs/film",
+        JobTold,
+        query={
+            "name": name,
+            "began_at": began_at,
+            "again": again,
+            "fpir": fpir,
+            "threshold": threshold,
+            "cautious": cautious,
+            "window_s": window_s,
+            "every": every,
+            "search_s": search_s,
+            "snapshots": snapshots,
+        },
+        headers={"Idempotency-Key": idempotency_key},
+        form={},
+        files={"film": film},
+        keyed=True,
+    )
+
+
 def migrate(gallery: str, *, model: str, idempotency_key: str | Unset = UNSET) -> Call[JobTold]:
     """Embed the crops that a gallery keeps with another model; it goes on with its own.
 
@@ -277,6 +333,7 @@ def job_people(
     gallery: str,
     job: str,
     *,
+    cursor: str | Unset = UNSET,
     after: int | Unset = UNSET,
     limit: int | Unset = UNSET,
     refused: bool | Unset = UNSET,
@@ -286,15 +343,16 @@ def job_people(
     Args:
         gallery: The gallery's id.
         job: The job's id.
-        after: `next` of the page before.
-        limit: Limit.
+        cursor: `next` of the page before; empty for the first.
+        after: Begin after this `place`.
+        limit: So many at most.
         refused: Only those with photos that were refused.
     """
     return Call(
         "GET",
         f"/v1/galleries/{quoted(gallery)}/jobs/{quoted(job)}/people",
         JobPeople,
-        query={"after": after, "limit": limit, "refused": refused},
+        query={"cursor": cursor, "after": after, "limit": limit, "refused": refused},
         repeatable=True,
     )
 

@@ -154,13 +154,14 @@ def enroll(
     *,
     photos: Sequence[Photo],
     name: str,
-    force: bool | Unset = UNSET,
     external_id: str | Unset = UNSET,
     groups: Sequence[str] | Unset = UNSET,
     metadata: Mapping[str, Any] | Unset = UNSET,
     consent_purpose: str | Unset = UNSET,
     consent_until: str | Unset = UNSET,
     retain_until: str | Unset = UNSET,
+    force: bool | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Call[Enrolled]:
     """Enrol a new person; photos that cannot be used are told, with the reason.
@@ -170,13 +171,14 @@ def enroll(
         idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
         photos: Once for each photo.
         name: Who it is, 1 to 200 characters.
-        force: Take photos unlike the person's others or like somebody else, too.
         external_id: The id elsewhere.
         groups: Once for each group.
         metadata: A JSON object.
         consent_purpose: What was agreed to.
         consent_until: ISO 8601.
         retain_until: ISO 8601; erased then.
+        force: Take photos unlike the person's others or like somebody else, too.
+        require_live: Take no photo that may be of a print or a screen; some attacks pass.
     """
     return Call(
         "POST",
@@ -185,30 +187,35 @@ def enroll(
         headers={"Idempotency-Key": idempotency_key},
         form={
             "name": name,
-            "force": force,
             "external_id": external_id,
             "groups": groups,
             "metadata": metadata,
             "consent_purpose": consent_purpose,
             "consent_until": consent_until,
             "retain_until": retain_until,
+            "force": force,
+            "require_live": require_live,
         },
         files={"photos": photos},
         keyed=True,
     )
 
 
-def person_told(gallery: str, person: str) -> Call[PersonTold]:
+def person_told(
+    gallery: str, person: str, *, if_none_match: str | Unset = UNSET
+) -> Call[PersonTold]:
     """What is known of one person but the vectors; the header ETag names this state.
 
     Args:
         gallery: The gallery's id.
         person: The person's id: 32 hexadecimal digits.
+        if_none_match: The ETag of what is known: if it is still so, the answer is 304, without it.
     """
     return Call(
         "GET",
         f"/v1/galleries/{quoted(gallery)}/people/{quoted(person)}",
         PersonTold,
+        headers={"If-None-Match": if_none_match},
         repeatable=True,
     )
 
@@ -273,7 +280,13 @@ def erase(gallery: str, person: str, *, if_match: str | Unset = UNSET) -> Call[E
 
 
 def verify(
-    gallery: str, person: str, *, photo: Photo, fmr: float | Unset = UNSET
+    gallery: str,
+    person: str,
+    *,
+    photo: Photo,
+    fmr: float | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
+    live_session: str | Unset = UNSET,
 ) -> Call[Verified]:
     """Decide whether a photo shows this person, by all photos of theirs.
 
@@ -281,13 +294,15 @@ def verify(
         gallery: The gallery's id.
         person: The person's id: 32 hexadecimal digits.
         fmr: False match rate, at most.
+        require_live: Refuse faces that may be a print or a screen, or of which that cannot be judged; some attacks pass.
+        live_session: Token of an accepted liveness session: its person must be meant. Holds once.
         photo: Photo.
     """
     return Call(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/people/{quoted(person)}/verify",
         Verified,
-        query={"fmr": fmr},
+        query={"fmr": fmr, "require_live": require_live, "live_session": live_session},
         form={},
         files={"photo": photo},
         repeatable=True,
@@ -300,6 +315,7 @@ def add_photos(
     *,
     photos: Sequence[Photo],
     force: bool | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
     idempotency_key: str | Unset = UNSET,
 ) -> Call[Enrolled]:
     """Add photos of somebody who is enrolled.
@@ -310,13 +326,14 @@ def add_photos(
         idempotency_key: Chosen by who asks: asked again with it, this is done once, and the first answer comes again.
         photos: Once for each photo.
         force: Take photos unlike the person's others or like somebody else, too.
+        require_live: Take no photo that may be of a print or a screen; some attacks pass.
     """
     return Call(
         "POST",
         f"/v1/galleries/{quoted(gallery)}/people/{quoted(person)}/photos",
         Enrolled,
         headers={"Idempotency-Key": idempotency_key},
-        form={"force": force},
+        form={"force": force, "require_live": require_live},
         files={"photos": photos},
         keyed=True,
     )

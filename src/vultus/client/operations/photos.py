@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vultus.client.call import UNSET, Call, Unset
 from vultus.client.photos import Photo
@@ -186,6 +186,73 @@ class ThresholdTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeciesTold:
+    """How often attacks of one species pass.
+
+    Attributes:
+        name: Name.
+        n_passed: N passed.
+        n: N.
+        low: Lower end of the share's 95 % interval.
+        high: Its upper end.
+    """
+
+    name: str
+    n_passed: int
+    n: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessThresholdTold:
+    """What a face is judged by, with what is known of its errors (ISO/IEC 30107-3).
+
+    Attributes:
+        score: A face below it is suspected, [0, 1].
+        apcer: Share of attacks that pass, of the species that passes most often; null where nobody measured it.
+        apcer_high: Upper end of its 95 % interval.
+        species: That species.
+        n_attacks: N attacks.
+        bpcer: Share of living faces that are suspected.
+        bpcer_high: Upper end of its 95 % interval.
+        n_bona_fide: N bona fide.
+        origin: Where the number comes from.
+        by_species: By species.
+    """
+
+    score: float
+    apcer: float | None
+    apcer_high: float | None
+    species: str
+    n_attacks: int
+    bpcer: float | None
+    bpcer_high: float | None
+    n_bona_fide: int
+    origin: str
+    by_species: tuple[SpeciesTold, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessTold:
+    """What networks make of a face. Attacks pass it: a signal among others, no proof.
+
+    Attributes:
+        verdict: `no attack seen` is not alive.
+        score: The lower, the more like an attack, [0, 1].
+        threshold: Threshold.
+        networks: The score of each network.
+        reasons: Why it cannot be judged; empty if it can.
+    """
+
+    verdict: Literal["no attack seen", "attack suspected", "cannot be judged"]
+    score: float
+    threshold: LivenessThresholdTold
+    networks: dict[str, Any]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """Whether two faces are of one person.
 
@@ -197,6 +264,7 @@ class Verified:
         log_likelihood_ratio: Log likelihood ratio.
         prior: Prior.
         notes: Notes.
+        liveness: What a look at both faces said; empty if none was taken.
     """
 
     same_person: bool
@@ -206,6 +274,7 @@ class Verified:
     log_likelihood_ratio: float | None
     prior: float | None
     notes: tuple[str, ...]
+    liveness: tuple[LivenessTold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,11 +358,20 @@ def embeddings(*, photo: Photo) -> Call[EmbeddedFaces]:
     )
 
 
-def verify(*, a: Photo, b: Photo, fmr: float | Unset = UNSET) -> Call[Verified]:
-    """Decide whether two photos show one person.
+def verify(
+    *,
+    a: Photo,
+    b: Photo,
+    fmr: float | Unset = UNSET,
+    require_live: bool | Unset = UNSET,
+    live_session: str | Unset = UNSET,
+) -> Call[Verified]:
+    """Decide whether two photos show one person; of a liveness session, if given, by ``a``.
 
     Args:
         fmr: False match rate, at most.
+        require_live: Refuse faces that may be a print or a screen, or of which that cannot be judged; some attacks pass.
+        live_session: Token of an accepted liveness session: its person must be meant. Holds once.
         a: A.
         b: B.
     """
@@ -301,7 +379,7 @@ def verify(*, a: Photo, b: Photo, fmr: float | Unset = UNSET) -> Call[Verified]:
         "POST",
         "/v1/verify",
         Verified,
-        query={"fmr": fmr},
+        query={"fmr": fmr, "require_live": require_live, "live_session": live_session},
         form={},
         files={"a": a, "b": b},
         repeatable=True,

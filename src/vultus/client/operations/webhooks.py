@@ -119,11 +119,11 @@ class Deliveries:
 
     Attributes:
         deliveries: Deliveries.
-        next: `after` of the next page.
+        next: The cursor of the next page; null at the end.
     """
 
     deliveries: tuple[DeliveryTold, ...]
-    next: int
+    next: str | None
 
 
 def list_webhooks(gallery: str) -> Call[WebhookList]:
@@ -236,20 +236,26 @@ def enable_webhook(gallery: str, webhook: str) -> Call[WebhookTold]:
 
 
 def read_deliveries(
-    gallery: str, webhook: str, *, after: int | Unset = UNSET, limit: int | Unset = UNSET
+    gallery: str,
+    webhook: str,
+    *,
+    cursor: str | Unset = UNSET,
+    after: str | Unset = UNSET,
+    limit: int | Unset = UNSET,
 ) -> Call[Deliveries]:
-    """What was sent to a webhook, attempt by attempt, the oldest first.
+    """What was sent to a webhook, attempt by attempt, the oldest first, page by page.
 
     Args:
         gallery: The gallery's id.
         webhook: The webhook's id.
-        after: `next` of the page before.
-        limit: Limit.
+        cursor: `next` of the page before; empty for the first.
+        after: Begin after this: the position of one, or `next` of a page.
+        limit: So many at most.
     """
     return Call(
         "GET",
         f"/v1/galleries/{quoted(gallery)}/webhooks/{quoted(webhook)}/deliveries",
         Deliveries,
-        query={"after": after, "limit": limit},
+        query={"cursor": cursor, "after": after, "limit": limit},
         repeatable=True,
     )

@@ -1,7 +1,7 @@
 """The audit of aligned crops: everything that seems wrong, from one embedding of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class AuditTools:
         look: At which crops the detector looks: ``"suspects"`` or ``"all"``.
         fpir: Chance that an image of nobody here is taken for somebody, (0, 1).
         progress: Told how many images are done.
+        set_aside: Images that are not to be decoded, by the SHA-256 of their bytes, and why.
     """
 
     embedder: Embedder
@@ -57,6 +58,7 @@ class AuditTools:
     look: Look = "suspects"
     fpir: float = 0.01
     progress: Progress | None = None
+    set_aside: Mapping[bytes, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +149,13 @@ def audit(
 
 def _audited(dataset: FaceDataset, tools: AuditTools, prefix: str = "") -> AuditedSet:
     names = image_names(dataset)
-    features = read_features(dataset, tools.embedder, cache=tools.cache, progress=tools.progress)
+    features = read_features(
+        dataset,
+        tools.embedder,
+        cache=tools.cache,
+        set_aside=tools.set_aside,
+        progress=tools.progress,
+    )
     return AuditedSet(dataset, names, features, prefix)
 
 

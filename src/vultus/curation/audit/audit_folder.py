@@ -52,9 +52,7 @@ def audit_to_folder(job: AuditJob, tools: AuditTools, folder: Path) -> Audit:
         InputError: If the folder has a manifest already (it may have been edited), the data set
             holds crops of another template, or as `audit`.
     """
-    manifest = folder / MANIFEST
-    if manifest.exists():
-        raise InputError(f"{manifest} exists and may have been edited; remove it, or take another")
+    manifest = check_new_manifest(folder)
     dataset = open_dataset(job.source, job.kind, **job.settings)
     others = {str(path): open_dataset(path) for path in job.against}
     for path in (job.source, *job.against):
@@ -80,6 +78,18 @@ def audit_to_folder(job: AuditJob, tools: AuditTools, folder: Path) -> Audit:
         )
         write_audit_page(folder / PAGE, result.findings, page, dataset=dataset, others=others)
     return result
+
+
+def check_new_manifest(folder: Path) -> Path:
+    """Where the manifest of a folder goes.
+
+    Raises:
+        InputError: If there is one already.
+    """
+    manifest = folder / MANIFEST
+    if manifest.exists():
+        raise InputError(f"{manifest} exists and may have been edited; remove it, or take another")
+    return manifest
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:

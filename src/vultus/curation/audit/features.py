@@ -1,9 +1,10 @@
 """What an audit knows about each image: digest, embedding, thumbnail; kept in a cache."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,8 +49,35 @@ class ImageFeatures:
     problems: dict[int, str]
 
 
+def open_features(cache: Path, embedder: Embedder) -> FeatureStore:
+    """The store of what an audit knows about images: ``vector``, ``norm``, ``thumbnail``.
+
+    Args:
+        cache: Its folder; made when needed.
+        embedder: Makes the vectors.
+
+    Raises:
+        InputError: If the folder cannot be made.
+    """
+    return FeatureStore(
+        cache,
+        name="embeddings",
+        key=str(sorted(embedder.space.to_dict().items())),
+        fields={
+            "vector": (np.float32, (embedder.space.dim,)),
+            "norm": (np.float32, ()),
+            "thumbnail": (np.uint8, (_THUMBNAIL_PX**2,)),
+        },
+    )
+
+
 def read_features(
-    dataset: FaceDataset, embedder: Embedder, *, cache: Path, progress: Progress | None = None
+    dataset: FaceDataset,
+    embedder: Embedder,
+    *,
+    cache: Path,
+    set_aside: Mapping[bytes, str] | None = None,
+    progress: Progress | None = None,
 ) -> ImageFeatures:
     """Read every image and embed those that the cache does not know.
 
@@ -60,31 +88,26 @@ def read_features(
         dataset: Crops aligned to the embedder's template.
         embedder: Makes the vectors.
         cache: Folder of `FeatureStore` files.
+        set_aside: Images that are not to be decoded, by digest, and why.
         progress: Told how many images are done.
 
     Raises:
         InputError: If no image can be used: the data set does not hold crops of this template.
         ModelError: If the network fails.
     """
-    store = FeatureStore(
-        cache,
-        name="embeddings",
-        key=str(sorted(embedder.space.to_dict().items())),
-        fields={
-            "vector": (np.float32, (embedder.space.dim,)),
-            "norm": (np.float32, ()),
-            "thumbnail": (np.uint8, (_THUMBNAIL_PX**2,)),
-        },
-    )
+    store = open_features(cache, embedder)
     digests: dict[int, bytes] = {}
     problems: dict[int, str] = {}
     pending: dict[bytes, Image] = {}
+    aside = set_aside or {}
     for index in tracked(range(len(dataset)), "reading", total=len(dataset), progress=progress):
         try:
             data = dataset.encoded(index)
             digest = hashlib.sha256(data).digest()
+            if digest in aside:
+                raise ImageError(aside[digest])
             if digest not in store and digest not in pending:
-                pending[digest] = _crop(data, embedder)
+                pending[digest] = read_crop(data, embedder)
             digests[index] = digest
         except ImageError as error:
             problems[index] = str(error)
@@ -102,6 +125,21 @@ def read_features(
         taken["thumbnail"],
         problems,
     )
+
+
+def feature_rows(images: Sequence[Image], embedder: Embedder) -> list[dict[str, Any]]:
+    """What `open_features` keeps of each image.
+
+    Args:
+        images: As `embed_images`; at least one.
+        embedder: Makes the vectors.
+    """
+    embeddings = embed_images(images, embedder)
+    rows = zip(images, embeddings.vectors, embeddings.norms, strict=True)
+    return [
+        {"vector": vector, "norm": norm, "thumbnail": thumbnail(image)}
+        for image, vector, norm in rows
+    ]
 
 
 def embed_images(images: Sequence[Image], embedder: Embedder) -> Embeddings:
@@ -171,7 +209,12 @@ def correlations(a: Bytes, b: Bytes) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip(np.maximum(as_it_is, reflected), -1, 1), np.float32)
 
 
-def _crop(data: bytes, embedder: Embedder) -> Image:
+def read_crop(data: bytes, embedder: Embedder) -> Image:
+    """An image's bytes as a crop of the embedder's template.
+
+    Raises:
+        ImageError: If it cannot be decoded or has another size.
+    """
     image = decode_image(data)
     wanted = crop_template(embedder.card.template).size_hw
     if image.shape[:2] != wanted:
@@ -186,11 +229,8 @@ def _crop(data: bytes, embedder: Embedder) -> Image:
 def _embed_into(store: FeatureStore, pending: dict[bytes, Image], embedder: Embedder) -> None:
     if not pending:
         return
-    embeddings = embed_images(list(pending.values()), embedder)
-    for (digest, image), vector, norm in zip(
-        pending.items(), embeddings.vectors, embeddings.norms, strict=True
-    ):
-        store.add(digest, {"vector": vector, "norm": norm, "thumbnail": thumbnail(image)})
+    for digest, row in zip(pending, feature_rows(list(pending.values()), embedder), strict=True):
+        store.add(digest, row)
     pending.clear()
 
 

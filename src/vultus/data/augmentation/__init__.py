@@ -4,7 +4,8 @@ Importing this package registers every augmentation in `AUGMENTATIONS`.
 """
 
 from vultus.data.augmentation.base import AUGMENTATIONS, Transform
-from vultus.data.augmentation.geometric import Affine, Crop, Flip
+from vultus.data.augmentation.geometric import Affine, Crop, Flip, Stretch
+from vultus.data.augmentation.levels import Posterise
 from vultus.data.augmentation.mixup import Mixup
 from vultus.data.augmentation.occlusion import Erase, Mask, Sunglasses
 from vultus.data.augmentation.photometric import Grey, Photometric
@@ -28,6 +29,8 @@ __all__ = [
     "MotionBlur",
     "Noise",
     "Photometric",
+    "Posterise",
+    "Stretch",
     "Sunglasses",
     "Transform",
 ]

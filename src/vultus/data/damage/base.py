@@ -29,6 +29,8 @@ class Damage:
         strengths: From mild to hard, in the operator's own unit.
         operator: Does it.
         factor: True where the strength is the factor by which the face is stretched.
+        looks: How many looks there are to be among samples, where random numbers choose a place,
+            a side or a colour; 0 where they are noise or there are none.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Damage:
     strengths: tuple[float, ...]
     operator: Operator
     factor: bool = False
+    looks: int = 0
 
     def __call__(
         self, photo: Image, landmarks: Points, *, strength: float, generator: np.random.Generator
@@ -59,6 +62,19 @@ class Damage:
         return np.ascontiguousarray(self.operator(photo, landmarks, strength, generator))
 
 
+LOOKS = 8
+"""Of a damage in which random numbers choose something: as many faces share each of its looks."""
+
+LOOKS_OF_SHAPES = 16
+"""Of one that gives a face another shape, of which there are many: it gets twice the samples."""
+
+LOOKS_OF_PARTS = 48
+"""Of one that changes parts of a face, in which people differ, too: it gets four times the samples.
+
+What is done to a part has several numbers. With few looks most of what filters do to eyes or to a
+jaw is in none of them, and passes for one more way in which people differ.
+"""
+
 CLEAN = "clean"
 KINDS = (
     CLEAN, "turned 180 degrees", "turned onto its side", "stretched wide",
@@ -76,7 +92,7 @@ DAMAGES: dict[str, Damage] = {}
 
 
 def damage(
-    name: str, kind: str, *strengths: float, factor: bool = False
+    name: str, kind: str, *strengths: float, factor: bool = False, looks: int = 0
 ) -> Callable[[Operator], Operator]:
     """Enter an operator into `DAMAGES`.
 
@@ -87,7 +103,7 @@ def damage(
         raise InputError(f"damage must have a new name and a kind of KINDS, got {name!r}, {kind!r}")
 
     def enter(operator: Operator) -> Operator:
-        DAMAGES[name] = Damage(name, kind, strengths, operator, factor)
+        DAMAGES[name] = Damage(name, kind, strengths, operator, factor, looks)
         return operator
 
     return enter

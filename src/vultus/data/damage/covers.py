@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.data.damage.base import Points, damage, eye_distance
+from vultus.data.damage.base import LOOKS, Points, damage, eye_distance
 
 _Generator = np.random.Generator
 
@@ -37,7 +37,7 @@ def _colour(generator: _Generator, *, dark: float = 0.5) -> Points:
     return generator.uniform(0, 255, 3).astype(np.float32)
 
 
-@damage("eye-bar", "eyes covered", 0.18, 0.26, 0.35)
+@damage("eye-bar", "eyes covered", 0.18, 0.26, 0.35, looks=LOOKS)
 def eye_bar(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """A bar over both eyes; half its height in distances between the eyes."""
     eyes, _, right, _ = _axes(landmarks)
@@ -46,7 +46,7 @@ def eye_bar(photo: Image, landmarks: Points, strength: float, generator: _Genera
     return _box(photo, eyes, right, size, _colour(generator, dark=0.7))
 
 
-@damage("glasses", "eyes covered", 0.85, 1)
+@damage("glasses", "eyes covered", 0.85, 1, looks=LOOKS)
 def glasses(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Dark glasses that hide that share."""
     _, _, right, down = _axes(landmarks)
@@ -66,7 +66,7 @@ def glasses(photo: Image, landmarks: Points, strength: float, generator: _Genera
     return np.asarray(np.rint(photo * (1 - share) + tint * share), np.uint8)
 
 
-@damage("mouth-bar", "mouth covered", 0.3, 0.45)
+@damage("mouth-bar", "mouth covered", 0.3, 0.45, looks=LOOKS)
 def mouth_bar(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """A bar over the mouth; half its height in distances between the eyes."""
     _, mouth, right, _ = _axes(landmarks)
@@ -75,7 +75,7 @@ def mouth_bar(photo: Image, landmarks: Points, strength: float, generator: _Gene
     return _box(photo, mouth, right, size, _colour(generator))
 
 
-@damage("mask", "mouth covered", 0.35, 0.6)
+@damage("mask", "mouth covered", 0.35, 0.6, looks=LOOKS)
 def mask(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Cloth from the nose to the chin; its edge at that share of the way from eyes to nose."""
     eyes, mouth, right, down = _axes(landmarks)
@@ -101,7 +101,7 @@ def mask(photo: Image, landmarks: Points, strength: float, generator: _Generator
     return np.asarray(np.rint(photo * (1 - share) + cloth * share), np.uint8)
 
 
-@damage("half-cover", "partly covered", 0.0, 0.2)
+@damage("half-cover", "partly covered", 0.0, 0.2, looks=LOOKS)
 def half_cover(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """One side is hidden up to so far past the middle, in distances between the eyes."""
     eyes, mouth, right, _ = _axes(landmarks)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.data.damage.base import Points, damage, eye_distance
+from vultus.data.damage.base import LOOKS, Points, damage, eye_distance
 
 _Generator = np.random.Generator
 
@@ -88,7 +88,7 @@ def solarised(photo: Image, _: Points, strength: float, generator: _Generator) -
     return np.where(photo > strength, 255 - photo, photo)
 
 
-@damage("cast", "altered colours", 0.1, 0.25)
+@damage("cast", "altered colours", 0.1, 0.25, looks=LOOKS)
 def cast(photo: Image, _: Points, strength: float, generator: _Generator) -> Image:
     """One channel is left, of the others that share."""
     gains = np.full(3, strength)

@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.data.damage.base import Points, damage, eye_distance, fetched, places
+from vultus.data.damage.base import (
+    LOOKS_OF_SHAPES,
+    Points,
+    damage,
+    eye_distance,
+    fetched,
+    places,
+)
 
 _Generator = np.random.Generator
 _HEAD = 1.25
@@ -47,7 +54,7 @@ def nod(photo: Image, landmarks: Points, strength: float, generator: _Generator)
     )
 
 
-@damage("bulge", "distorted", -0.6, -0.4, -0.25, 0.5)
+@damage("bulge", "distorted", -0.6, -0.4, -0.25, 0.5, looks=LOOKS_OF_SHAPES)
 def bulge(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """A place on the face swells (below 0) or shrinks, not always its middle."""
     x, y = places(photo)
@@ -70,7 +77,7 @@ def barrel(photo: Image, landmarks: Points, strength: float, generator: _Generat
     return fetched(photo, width / 2 + dx * factor * reach, height / 2 + dy * factor * reach)
 
 
-@damage("warp", "distorted", 0.08, 0.14, 0.2)
+@damage("warp", "distorted", 0.08, 0.14, 0.2, looks=LOOKS_OF_SHAPES)
 def warp(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Smooth shifts by chance, as by bad glass; their spread in distances between the eyes."""
     x, y = places(photo)

@@ -6,7 +6,7 @@ from PIL import Image as PilImage
 
 from vultus.core.faces import Image
 from vultus.data.augmentation.resolution import line_kernel
-from vultus.data.damage.base import Points, damage, eye_distance, face_scale
+from vultus.data.damage.base import LOOKS, Points, damage, eye_distance, face_scale
 
 _Generator = np.random.Generator
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32)
@@ -106,7 +106,7 @@ def blur(photo: Image, landmarks: Points, strength: float, generator: _Generator
     return np.asarray(cv2.GaussianBlur(photo, (0, 0), strength * face_scale(landmarks)), np.uint8)
 
 
-@damage("motion-blur", "blurred", 8, 11, 16, 22)
+@damage("motion-blur", "blurred", 8, 11, 16, 22, looks=LOOKS)
 def motion_blur(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """The mean along a line of any direction, its length in pixels of a usual face."""
     length = max(1.0, strength * face_scale(landmarks))

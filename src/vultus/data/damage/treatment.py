@@ -4,7 +4,16 @@ import cv2
 import numpy as np
 
 from vultus.core.faces import Image
-from vultus.data.damage.base import Points, damage, eye_distance, face_scale, fetched, places
+from vultus.data.damage.base import (
+    LOOKS_OF_PARTS,
+    LOOKS_OF_SHAPES,
+    Points,
+    damage,
+    eye_distance,
+    face_scale,
+    fetched,
+    places,
+)
 
 _Generator = np.random.Generator
 
@@ -19,7 +28,7 @@ def _place(landmarks: Points, generator: _Generator, spread: float) -> Points:
     return np.asarray(landmarks.mean(axis=0) + far, np.float32)
 
 
-@damage("power", "distorted", 0.6, 0.75, 1.35, 1.7)
+@damage("power", "distorted", 0.6, 0.75, 1.35, 1.7, looks=LOOKS_OF_SHAPES)
 def power(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Distances from a place on the face to that power: a fish eye (above 1), or pinched."""
     x, y = places(photo)
@@ -31,7 +40,7 @@ def power(photo: Image, landmarks: Points, strength: float, generator: _Generato
     return fetched(photo, centre[0] + dx * factor, centre[1] + dy * factor)
 
 
-@damage("taper", "distorted", 0.25, 0.4, 0.55)
+@damage("taper", "distorted", 0.25, 0.4, 0.55, looks=LOOKS_OF_SHAPES)
 def taper(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """Narrower towards one end, along any line, smoothly or at an edge: a wedge, a folded print."""
     x, y = places(photo)
@@ -52,7 +61,7 @@ _PARTS = (((0, 1), 0.75), ((2,), 0.7), ((3, 4), 0.7), ((2, 3, 4), 1.3))
 """Places in the landmarks that one part of a face has, and its reach: eyes, nose, mouth, jaw."""
 
 
-@damage("features", "distorted", 0.3, 0.45, 0.6)
+@damage("features", "distorted", 0.3, 0.45, 0.6, looks=LOOKS_OF_PARTS)
 def features(photo: Image, landmarks: Points, strength: float, generator: _Generator) -> Image:
     """One or two parts of the face larger or smaller, as beauty filters do: eyes, nose, jaw."""
     x, y = places(photo)

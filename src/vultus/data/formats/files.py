@@ -140,11 +140,14 @@ class ZipFiles:
 
     def read(self, index: int) -> bytes:
         """The bytes of a member, checked against its CRC-32."""
-        member = ZipMember(self.names[index], *self._members[index].tolist())
         try:
-            return read_member(self._file, member, max_bytes=MAX_IMAGE_BYTES)
+            return read_member(self._file, self.member(index), max_bytes=MAX_IMAGE_BYTES)
         except InputError as error:
             raise ImageError(str(error)) from error
+
+    def member(self, index: int) -> ZipMember:
+        """Where in the zip its bytes lie."""
+        return ZipMember(self.names[index], *self._members[index].tolist())
 
     def source(self, index: int) -> str:
         """The zip's path and the member's name."""

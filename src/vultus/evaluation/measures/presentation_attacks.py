@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from vultus.core.errors import InputError
 from vultus.evaluation.measures.intervals import Interval, rate_interval
 
 Scores = npt.NDArray[np.float64]
+
+Bound = Literal["rate", "upper"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +165,19 @@ def threshold_for_bpcer(bona_fide: Scores, *, bpcer: float) -> float:
     return float(ordered[int(np.floor(bpcer * len(ordered) + 1e-9))])
 
 
-def threshold_for_apcer(attacks: Mapping[str, Scores], *, apcer: float) -> float:
+def threshold_for_apcer(
+    attacks: Mapping[str, Scores], *, apcer: float, bound: Bound = "rate"
+) -> float:
     """The lowest threshold at which no species passes more often than a share of its attacks.
 
     Args:
         attacks: (n,) float64 scores by species; NaN where there is no answer.
         apcer: That share, in [0, 1).
+        bound: What keeps to it: the share itself, or the upper end of its 95 % interval.
 
     Raises:
-        InputError: If a species has no score, or the share is out of range.
+        InputError: If a species has no score, or so few that even none passing does not keep the
+            upper end to ``apcer``; or if the share is out of range.
     """
     check_range("apcer", apcer, low=0, high=1, high_open=True)
     lowest = []
@@ -180,8 +186,11 @@ def threshold_for_apcer(attacks: Mapping[str, Scores], *, apcer: float) -> float
         ordered = np.sort(scores[~np.isnan(scores)])[::-1]
         if not len(ordered):
             raise InputError(f"attacks of species {name!r} must hold a score at least")
+        most = int(np.floor(apcer * len(ordered) + 1e-9))
+        if bound == "upper":
+            most = _most_passing(len(ordered), apcer, name)
         # One more than may pass must lie below.
-        lowest.append(np.nextafter(ordered[int(np.floor(apcer * len(ordered) + 1e-9))], np.inf))
+        lowest.append(np.nextafter(ordered[most], np.inf))
     if not lowest:
         raise InputError("attacks must have a species at least, got none")
     return float(max(lowest))
@@ -204,6 +213,18 @@ def riapar(iapar: float, fnmr: float) -> float:
     check_range("iapar", iapar, low=0, high=1)
     check_range("fnmr", fnmr, low=0, high=1)
     return 1 + (iapar - (1 - fnmr))
+
+
+def _most_passing(n: int, apcer: float, name: str) -> int:
+    """How many of n attacks may pass while the upper end of the interval keeps to a share."""
+    fitting = [k for k in range(n) if rate_interval(k, n).high <= apcer]
+    if fitting:
+        return fitting[-1]
+    needed = "no number would do" if apcer == 0 else f"{int(np.ceil(np.log(20) / apcer))} would do"
+    raise InputError(
+        f"attacks of species {name!r} are too few to keep the upper bound of APCER to {apcer:g}: "
+        f"of {n} of which none passes up to {rate_interval(0, n).high:.1%} may; {needed}"
+    )
 
 
 def _counted(wrong: Sequence[bool] | npt.NDArray[np.bool_]) -> CountedRate | None:

@@ -43,7 +43,7 @@ def decision_event(
     }
     told = {name: value for name, value in told.items() if value not in (None, [])}
     known = "unknown" if answer.identity is None else "recognised"
-    given = {"id": event_id, "at": at}
+    given: dict[str, Any] = {"id": event_id, "at": at}
     return NewEvent(
         type="refused" if answer.refusal else known,
         source=source,

@@ -34,6 +34,7 @@ _UID = re.compile(r"[0-9a-f]{32}")
 _LARGEST_DATA = 1 << 14
 _LONGEST_LIST = 64
 _LONGEST_ID = 200
+LARGEST_PICTURE = 1 << 16
 
 
 def register_event_type(name: str, meaning: str) -> None:
@@ -127,6 +128,8 @@ class NewEvent:
         data: What else is known, JSON of at most 16 KiB: similarity, threshold, fpir, track,
             start_s, end_s, box_xyxy... Neither a name, which would outlive the person's erasure,
             nor a vector belongs here: lists may have up to 64 entries.
+        picture: What was seen, a JPEG of at most 64 KiB; None for none. Sealed, erased and kept
+            with the event, and told only to who asks for it.
     """
 
     type: str
@@ -135,6 +138,7 @@ class NewEvent:
     source: str | None = None
     person: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    picture: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_event_type(self.type)
@@ -146,6 +150,12 @@ class NewEvent:
         if self.person is not None:
             check_uid(self.person)
         object.__setattr__(self, "data", _plain(self.data))
+        size = 0 if self.picture is None else len(self.picture)
+        if size > LARGEST_PICTURE:
+            raise InputError(
+                f"the picture of an event may have {LARGEST_PICTURE} bytes, got {size}; make it "
+                "smaller"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +173,7 @@ class Event:
         person: Whose it is now: after a merge that of whom the person was merged into.
         identity: That person's present name; None if it is nobody's.
         data: What else is known.
+        picture: What was seen, a JPEG; None for none.
     """
 
     position: int
@@ -174,10 +185,11 @@ class Event:
     person: str | None
     identity: str | None
     data: Mapping[str, Any]
+    picture: bytes | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return asdict(self)
+        """Fit for JSON; of a picture only that there is one."""
+        return asdict(self) | {"picture": self.picture is not None}
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:

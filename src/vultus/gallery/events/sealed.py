@@ -1,5 +1,6 @@
 """Events as they lie in the store: sealed, and opened with whose they are now."""
 
+import base64
 import hmac
 import json
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,8 @@ class SealedEvents:
             "source": event.source,
             "data": event.data,
         }
+        if event.picture is not None:
+            told["picture"] = base64.b64encode(event.picture).decode()
         body = json.dumps(told, separators=(",", ":")).encode()
         self._store.add_event(
             EventRow(
@@ -112,8 +115,9 @@ class SealedEvents:
             same = hmac.compare_digest(tag, row.tag)
             if not same or (value["type"], value["at"]) != (row.type, row.at):
                 raise GalleryDamagedError("a row of an event does not fit what is sealed in it")
-            owner = stream.owner
+            owner, picture = stream.owner, value.pop("picture", None)
             return Event(
+                picture=None if picture is None else base64.b64decode(picture),
                 position=row.position,
                 person=None if owner is None else owner.row.uid.hex(),
                 identity=None if owner is None else owner.record.name,

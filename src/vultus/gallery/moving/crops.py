@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -182,23 +182,31 @@ class KeptCrops:
         kept = self._items.all(owner=member)
         return {value["face"]: KeptCrop.from_dict(value) for _, value in kept}
 
+    def photos(self, member: Member) -> frozenset[int]:
+        """Numbers of the photos of one person of which a crop is kept; none is decoded."""
+        return frozenset(number for _, number, _ in self.places(member))
+
+    def find(self, member: Member, number: int) -> KeptCrop | None:
+        """The crop of one photo of one person; None if none is kept. No other is decoded."""
+        for _, value in self._items.all(owner=member):
+            if value["face"] == number:
+                return KeptCrop.from_dict(value)
+        return None
+
+    def places(self, member: Member) -> list[tuple[int, int, str]]:
+        """Item, number of the photo, and template of the alignment of each crop of one person."""
+        kept = self._items.all(owner=member)
+        return [(row.id, value["face"], value["template"]) for row, value in kept]
+
     def numbers(self, member: Member, template: str) -> set[int]:
         """Numbers of the photos of one person of which a crop of a template is kept."""
-        kept = self._items.all(owner=member)
-        return {value["face"] for _, value in kept if value["template"] == template}
+        return {number for _, number, of in self.places(member) if of == template}
 
     def forget(self, member: Member, numbers: Collection[int]) -> None:
         """Delete the crops of some photos of one person, in a writing transaction."""
-        self._delete(member, lambda number: number in numbers)
-
-    def forget_others(self, member: Member, numbers: Collection[int]) -> None:
-        """Delete the crops of one person but those of some photos, in a writing transaction."""
-        self._delete(member, lambda number: number not in numbers)
-
-    def _delete(self, member: Member, gone: Callable[[int], bool]) -> None:
-        for row, value in list(self._items.all(owner=member)):
-            if gone(value["face"]):
-                self._items.delete(row.id)
+        for item, number, _ in self.places(member):
+            if number in numbers:
+                self._items.delete(item)
 
     def __len__(self) -> int:
         total = after = 0

@@ -21,14 +21,11 @@ from vultus.gallery.enrolment import Enrolment, judge_photos
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.moving.crops import KeptCrop, KeptCrops
 from vultus.gallery.moving.next_faces import NextFaces
-from vultus.gallery.moving.status import (
-    MigrationStatus,
-    MissingPerson,
-    Target,
-    check_ready,
-)
+from vultus.gallery.moving.preparation import Preparation
+from vultus.gallery.moving.readiness import Looks, Readiness
+from vultus.gallery.moving.status import MigrationStatus, Target, check_ready
 from vultus.gallery.moving.switching import Switch, switch
-from vultus.gallery.people.details import now
+from vultus.gallery.people.details import check_kept, now
 from vultus.gallery.people.faces import StoredFace, least_similarity, to_embeddings, to_faces
 from vultus.gallery.people.names import normalise_identity
 from vultus.gallery.people.roster import Member
@@ -169,6 +166,7 @@ class Migration:
 
         Raises:
             IdentityNotFoundError: If nobody of that name is enrolled.
+            PersonExpiredError: If the person's consent, or time to be kept, is over.
             InputError: If no migration is under way, there is no photo, or photos contradict each
                 other or those that the next model has of the person. Nothing is added.
             GallerySpaceError: If they are of another space.
@@ -183,6 +181,7 @@ class Migration:
             if member is None:
                 self._gallery.person(name)
                 raise IdentityNotFoundError(f"nobody named {name!r} is enrolled")
+            check_kept(member.record, name)
             faces = to_faces(photos, sources, when=now(), by=self._opened.actor)
             reasons = self._judged(member, target, photos, force=force)
             fit = [place for place, why in enumerate(reasons) if not why]
@@ -197,8 +196,17 @@ class Migration:
             target = self.target()
             return None if target is None else self._counted(target)
 
-    def finish(self, *, without_missing: bool = False) -> Switch:
+    def finish(
+        self,
+        *,
+        without_missing: bool = False,
+        embed: Embed | None = None,
+        progress: Progress | None = None,
+    ) -> Switch:
         """Switch to the next model, in one step: everybody is found by its vectors from then on.
+
+        What is to be written is made ready first, while others go on; they wait while it is
+        written.
 
         This gallery must be opened again afterwards, with that model, by every process; until then
         it says so. Thresholds and the site's calibration are those of the new model.
@@ -207,27 +215,37 @@ class Migration:
             without_missing: Switch although somebody is missing or faces wait for review. Who is
                 missing stays enrolled with all that is noted, cannot be found, and has no photo
                 until photographed again (`Gallery.enroll`); faces that wait are deleted.
+            embed: As of `embed_crops`: crops that are still to be embedded are, also of whom is
+                enrolled meanwhile; None refuses then.
+            progress: Told how many people are ready.
 
         Raises:
-            InputError: If no migration is under way, crops are still to be embedded, or somebody
-                is missing and that was not allowed. Nothing is changed.
+            InputError: If no migration is under way or it ends meanwhile, crops are still to be
+                embedded, or somebody is missing and that was not allowed. Nothing is changed.
         """
-        with self._store.transaction(write=True):
-            self._roster.check_current()
-            target = self._under_way()
-            check_ready(self._counted(target), without_missing=without_missing)
-            done = switch(
-                self._gallery,
-                dataclasses.replace(
-                    self._opened.description,
-                    space=target.space,
-                    outlier_similarity=target.outlier_similarity,
-                    generation=self._opened.description.generation + 1,
-                ),
-            )
-            self._store.set_meta(_STATE, None)
-            without = len(done.without)
-            self._log("finish migration", target, people=done.people, without=without)
+        self._roster.check_current()
+        target = self._under_way()
+        description = dataclasses.replace(
+            self._opened.description,
+            space=target.space,
+            outlier_similarity=target.outlier_similarity,
+            generation=self._opened.description.generation + 1,
+        )
+        one_by_one = None if embed is None else lambda one: self._embed_some(embed, target, [one])
+        with Preparation(self._gallery, target, description) as ready:
+            if embed is not None:
+                self.embed_crops(embed)  # who comes after the preparation began, below
+            ready.prepare(progress=progress)
+            ready.catch_up(one_by_one)  # most of it while others still go on
+            with self._store.transaction(write=True):
+                self._roster.check_current()
+                self._check_target(target)
+                ready.catch_up(one_by_one)
+                check_ready(ready.status(), without_missing=without_missing)
+                done = switch(self._gallery, description, ready)
+                self._store.set_meta(_STATE, None)
+                without = len(done.without)
+                self._log("finish migration", target, people=done.people, without=without)
         done.clean(self._store)
         return done
 
@@ -259,16 +277,21 @@ class Migration:
             )
         return target
 
+    def _check_target(self, target: Target) -> None:
+        if self.target() != target:
+            raise InputError(
+                f"the migration of {self._store.location} was finished or cancelled meanwhile"
+            )
+
     def _pages(self) -> Iterator[list[Member]]:
         after = 0
         while True:
             with self._store.transaction():
-                rows = self._store.people(after=after, limit=_AT_ONCE)
-                found = [self._roster.get(row.id) for row in rows]
-            if not rows:
+                members = self._roster.page(after=after, limit=_AT_ONCE)
+            if not members:
                 return
-            yield [member for member in found if member is not None]
-            after = rows[-1].id
+            yield members
+            after = members[-1].id
 
     def _waiting(self, target: Target, member: Member) -> set[int]:
         """Numbers of the photos whose crop is to be embedded."""
@@ -292,10 +315,7 @@ class Migration:
         _check_space(self._gallery, target, found)
         with self._store.transaction(write=True):
             check_vault(self._store, self._opened.vault)
-            if self.target() != target:
-                raise InputError(
-                    f"the migration of {self._store.location} was finished or cancelled meanwhile"
-                )
+            self._check_target(target)
             places = [(person, number) for person, number, _ in todo]
             return sum(
                 self._add(target, person, number, found[place : place + 1])
@@ -348,37 +368,10 @@ class Migration:
                 self._crops.add(member, number, KeptCrop(crops.pixels[place], crops.template))
 
     def _counted(self, target: Target) -> MigrationStatus:
-        people = ready = pending = photos_left = 0
-        missing: list[MissingPerson] = []
-        faces = NextFaces(self._opened, dim=target.space.dim)
+        looks, found = Looks(self._gallery, target), Readiness()
         for member in (member for some in self._pages() for member in some):
-            people += 1
-            kept = faces.of(member)
-            waiting = self._crops.numbers(member, target.template) - set(kept)
-            pending += len(waiting)
-            ready += bool(kept)
-            seen = {number for number, face in kept.items() if not face.extra}
-            photos_left += member.record.n_faces - len(seen | waiting)
-            if not (kept or waiting):
-                record = member.record
-                missing.append(
-                    MissingPerson(
-                        identity=record.name,
-                        external_id=record.external_id,
-                        n_photos=record.n_faces,
-                    )
-                )
-        return MigrationStatus(
-            before=self._gallery.space.model,
-            model=target.space.model,
-            began_at=target.began_at,
-            people=people,
-            ready=ready,
-            pending=pending,
-            photos_left=photos_left,
-            reviewed=len(self._store.items("review")),
-            missing=tuple(missing),
-        )
+            found.add(member, looks.at(member))
+        return found.status(self._gallery, target)
 
     def _log(
         self, action: str, target: Target, *, member: Member | None = None, **counts: int
@@ -393,5 +386,6 @@ class Migration:
 def _check_space(gallery: Gallery, target: Target, photos: Embeddings) -> None:
     if photos.space != target.space:
         raise GallerySpaceError(
-            f"{gallery.path} is being brought to {target.space}, got {photos.space}; use that model"
+            f"{gallery.location} is being brought to {target.space}, got {photos.space}; use "
+            "that model"
         )

@@ -9,7 +9,6 @@ from vultus.gallery.opening import OpenedGallery
 from vultus.gallery.people.faces import StoredFace
 from vultus.gallery.people.roster import Member
 from vultus.gallery.review.items import Items
-from vultus.gallery.stores.base import PAGE
 
 NEXT = "next face"
 """Kind of the items that hold a face of the next model."""
@@ -58,12 +57,7 @@ class NextFaces:
 
     def delete_all(self) -> int:
         """Delete those of everybody; how many there were."""
-        store, deleted = self._opened.store, 0
-        while rows := store.items(NEXT, limit=PAGE):
-            for row in rows:
-                store.delete_item(row.id)
-            deleted += len(rows)
-        return deleted
+        return self._opened.store.delete_items(NEXT)
 
 
 def extra_numbers(opened: OpenedGallery, member: Member) -> list[int]:

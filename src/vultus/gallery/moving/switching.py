@@ -1,16 +1,15 @@
 """The switch: everybody's vectors replaced by those of the next model, whole or not at all."""
 
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from vultus.core.errors import GalleryDamagedError
 from vultus.gallery.description import Description, write_description
 from vultus.gallery.gallery import Gallery
-from vultus.gallery.moving.crops import REVIEW_CROP, KeptCrops
-from vultus.gallery.moving.next_faces import NextFaces
-from vultus.gallery.people.faces import PhotoRule
-from vultus.gallery.people.roster import Member, Roster
-from vultus.gallery.people.summary import Summary, write_summary
+from vultus.gallery.moving.crops import REVIEW_CROP
+from vultus.gallery.moving.next_faces import NEXT
+from vultus.gallery.moving.preparation import Preparation
+from vultus.gallery.people.summary import write_summary
 from vultus.gallery.searching.templates import wipe_index
 from vultus.gallery.stores.base import GalleryStore
 
@@ -51,88 +50,35 @@ class Switch:
         store.scrub()
 
 
-def switch(gallery: Gallery, description: Description) -> Switch:
+def switch(gallery: Gallery, description: Description, ready: Preparation) -> Switch:
     """Replace the vectors of everybody, in a writing transaction.
 
     Args:
         gallery: The gallery, of the model before.
         description: What is fixed from now on.
+        ready: Everybody, made ready, up to this moment.
+
+    Raises:
+        GalleryDamagedError: If people are missing.
     """
-    opened = gallery.opened
-    write_description(opened.store, opened.vault, description)
-    work = _Switching(gallery, description)
-    after = 0
-    while rows := opened.store.people(after=after):
-        for row in rows:
-            member = opened.roster.get(row.id)
-            if member is not None:
-                work.take(member)
-        after = rows[-1].id
-    return work.end()
-
-
-class _Switching:
-    def __init__(self, gallery: Gallery, description: Description) -> None:
-        opened = gallery.opened
-        self._opened, self._description = opened, description
-        self._next = NextFaces(opened, dim=description.space.dim)
-        self._crops = KeptCrops(gallery)
-        self._roster = Roster(
-            opened.store,
-            opened.vault,
-            dim=description.space.dim,
-            generation=description.generation,
+    opened, status = gallery.opened, ready.status()
+    store, before = opened.store, opened.roster.summary()
+    if before.n_people != status.people:
+        raise GalleryDamagedError(
+            f"{store.location} is damaged: it has {status.people} people, and there must be "
+            f"{before.n_people}; restore a backup"
         )
-        self._rule = PhotoRule(description.space, description.outlier_similarity)
-        self._counts: Counter[int] = Counter()
-        self._sum = self._left = 0
-        self._without: list[str] = []
-
-    def take(self, member: Member) -> None:
-        """Replace one person's vectors."""
-        seen = self._next.of(member)
-        name = member.record.name
-        # Nobody is lost because the next model finds two photos less alike than the one before.
-        faces = dict(
-            zip(
-                sorted(seen),
-                self._rule.taken(name, [seen[number].face for number in sorted(seen)])
-                if seen
-                else [],
-                strict=True,
-            )
-        )
-        template = self._rule.fused(name, list(faces.values())) if faces else None
-        before = self._opened.roster
-        self._left += member.record.n_faces - sum(not kept.extra for kept in seen.values())
-        self._sum += self._roster.take_over(member, faces, template, source=before)
-        self._crops.forget_others(member, faces)  # of photos that are not kept
-        if faces:
-            self._counts[len(faces)] += 1
-        else:
-            self._without.append(name)
-
-    def end(self) -> Switch:
-        """Write what all add up to, and delete what is of no use any more."""
-        self._next.delete_all()
-        deleted = sum(_delete(self._opened.store, kind) for kind in _OF_THE_MODEL)
-        _delete(self._opened.store, REVIEW_CROP)  # of the faces that were counted
-        summary = Summary(dict(self._counts), n_without=len(self._without)).plus(self._sum)
-        write_summary(self._opened.store, self._opened.vault, summary)
-        return Switch(
-            model=self._description.space.model,
-            people=self._counts.total(),
-            photos=sum(n * people for n, people in self._counts.items()),
-            photos_left=self._left,
-            without=tuple(self._without),
-            deleted=deleted,
-        )
-
-
-def _delete(store: GalleryStore, kind: str) -> int:
-    deleted = 0
-    while rows := store.items(kind):
-        for row in rows:
-            store.delete_item(row.id)
-        deleted += len(rows)
-    return deleted
+    write_description(store, opened.vault, description)
+    summary = replace(ready.write(), bound=before.bound)
+    store.delete_items(NEXT)
+    deleted = sum(store.delete_items(kind) for kind in _OF_THE_MODEL)
+    store.delete_items(REVIEW_CROP)  # of the faces that were counted
+    write_summary(store, opened.vault, summary)
+    return Switch(
+        model=description.space.model,
+        people=summary.n_people - summary.n_without,
+        photos=sum(n * people for n, people in summary.people_by_faces.items()),
+        photos_left=status.photos_left,
+        without=tuple(person.identity for person in status.missing),
+        deleted=deleted,
+    )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from vultus.core.errors import GalleryError, InputError
+from vultus.core.errors import GalleryError, InputError, PersonExpiredError
 from vultus.gallery.people.names import normalise_group, normalise_identity
 
 _LARGEST_METADATA = 1 << 16
@@ -45,8 +45,12 @@ class PersonDetails:
             none any more.
         metadata: Anything that is JSON: at most 64 KiB of it, nested 32 deep at most.
         groups: Names of the groups that the person is in, 1 to 100 characters each.
-        consent: What the person agreed to; ``""`` where it was withdrawn.
+        consent: What the person agreed to; ``""`` where it was withdrawn. It must end after it was
+            given.
         retain_until: When the person is to be erased, ISO 8601; ``""`` for never.
+
+    Raises:
+        InputError: If something of it is not fit.
     """
 
     external_id: str | None = None
@@ -69,6 +73,9 @@ class PersonDetails:
         if self.retain_until:
             until = utc_time("retain_until", self.retain_until)
             object.__setattr__(self, "retain_until", until)
+        # Not of `Consent` itself: files from before this rule must be read.
+        if isinstance(self.consent, Consent) and self.consent.until is not None:
+            _check_lasting(self.consent.given_at, self.consent.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +182,30 @@ class Record:
             ) from error
 
 
+def check_kept(person: Person | Record, name: str) -> None:
+    """Refuse to use the face of somebody whose consent, or time to be kept, is over.
+
+    From that moment on nobody is compared with them and no photo of theirs is taken in, until a new
+    time is noted, or `vultus.gallery.upkeep.retention.expire` erases them.
+
+    Args:
+        person: The person.
+        name: What the message calls them.
+
+    Raises:
+        PersonExpiredError: If it is over.
+    """
+    if person.expires_at is None or person.expires_at > now():
+        return
+    consent = person.consent
+    of_consent = consent is not None and consent.until == person.expires_at
+    what = f"the consent of {name!r}" if of_consent else f"the time for which {name!r} is kept"
+    raise PersonExpiredError(
+        f"{what} ended on {person.expires_at}: the face is compared with nobody and no photo is "
+        "taken in; note a new one, or erase them"
+    )
+
+
 def utc_time(name: str, text: str) -> str:
     """A time as it is kept: ISO 8601 to the second, UTC.
 
@@ -205,7 +236,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _check_lasting(given_at: str, until: str) -> None:
+    if until <= given_at:
+        raise InputError(
+            f"a consent must end after it was given, got given_at {given_at} and until {until}"
+        )
+
+
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    # First: how deep JSON can be written depends on the version of Python.
+    if _depth(metadata) > _DEEPEST_METADATA:
+        raise InputError(f"metadata must be nested {_DEEPEST_METADATA} deep at most")
     try:
         text = json.dumps(dict(metadata), allow_nan=False)
         json.dumps(metadata, ensure_ascii=False).encode()  # as it is kept: no lone surrogates
@@ -214,20 +255,18 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if len(text) > _LARGEST_METADATA:
         raise InputError(f"metadata must have at most 64 KiB as JSON, got {len(text):,} bytes")
     plain: dict[str, Any] = json.loads(text)
-    if _depth(plain) > _DEEPEST_METADATA:
-        raise InputError(f"metadata must be nested {_DEEPEST_METADATA} deep at most")
     return plain
 
 
 def _depth(value: Any) -> int:
-    """How deep lists and dicts are nested, as far as it matters."""
+    """How deep lists and mappings are nested, as far as it matters."""
     depth, level = 0, [value]
     while level and depth <= _DEEPEST_METADATA:
-        inside = [part for part in level if isinstance(part, (dict, list))]
+        inside = [part for part in level if isinstance(part, (Mapping, list, tuple))]
         depth += bool(inside)
         level = [
             part
             for outer in inside
-            for part in (outer.values() if isinstance(outer, dict) else outer)
+            for part in (outer.values() if isinstance(outer, Mapping) else outer)
         ]
     return depth

@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from vultus.core.errors import GalleryDamagedError
 from vultus.gallery.description import check_generation, check_vault
-from vultus.gallery.people.details import Person, Record
+from vultus.gallery.people.details import Record
 from vultus.gallery.people.faces import StoredFace, read_vector, vector_bytes
+from vultus.gallery.people.member import Member as Member
 from vultus.gallery.people.summary import (
     Summary,
     digest_bytes,
@@ -21,50 +21,18 @@ from vultus.gallery.people.summary import (
 )
 from vultus.gallery.people.tags import external_tag, tags_of
 from vultus.gallery.security.crypto import PersonKey, Vault
-from vultus.gallery.stores.base import PAGE, FaceRow, GalleryStore, PersonRow, TemplateRow
+from vultus.gallery.stores.base import (
+    PAGE,
+    FaceRow,
+    GalleryStore,
+    KeyRow,
+    NextRows,
+    PersonRow,
+    TemplateRow,
+)
+from vultus.gallery.stores.glances import By, keyed_page, keyed_people
 
 _RECORD, _TEMPLATE, _FACE = "record", "template", "face"
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One person, opened.
-
-    Attributes:
-        row: As it is stored.
-        key: What opens and seals what is this person's.
-        record: What the row's record holds.
-    """
-
-    row: PersonRow
-    key: PersonKey
-    record: Record
-
-    @property
-    def id(self) -> int:
-        """Number of the person in the store."""
-        return self.row.id
-
-    @property
-    def without_photos(self) -> bool:
-        """Whether there were photos once, and none of the gallery's present model is left."""
-        return not self.record.n_faces and self.record.next_face > 0
-
-    def person(self) -> Person:
-        """As it is told outside."""
-        record = self.record
-        return Person(
-            identity=record.name,
-            uid=self.row.uid.hex(),
-            n_photos=record.n_faces,
-            enrolled_at=record.enrolled_at,
-            external_id=record.external_id,
-            metadata=record.metadata,
-            groups=record.groups,
-            consent=record.consent,
-            retain_until=record.retain_until,
-            expires_at=record.expires_at,
-        )
 
 
 class Roster:
@@ -103,24 +71,37 @@ class Roster:
 
     def find(self, name: str) -> Member | None:
         """Somebody by name, in the spelling of `normalise_identity`."""
-        with self.store.transaction():
-            return self._looked_up(self.store.person_by_name(self.vault.tag(name)))
+        return self.find_many([name]).get(name)
+
+    def find_many(self, names: Sequence[str]) -> dict[str, Member]:
+        """Those of some people who are there, by name."""
+        found = self._keyed("name", [self.vault.tag(name) for name in names])
+        if len(found) < len(names):  # is nobody only while tags are made as they were
+            check_vault(self.store, self.vault)
+        return {member.record.name: member for member in found}
 
     def find_external(self, external_id: str) -> Member | None:
         """Somebody by the id elsewhere."""
-        tag = external_tag(self.vault, external_id)
-        with self.store.transaction():
-            return self._looked_up(self.store.person_by_external(tag))
+        found = self._keyed("external", [external_tag(self.vault, external_id)])
+        if not found:
+            check_vault(self.store, self.vault)
+        return found[0] if found else None
 
     def find_uid(self, uid: bytes) -> Member | None:
         """Somebody by the 16 random bytes."""
-        with self.store.transaction():
-            return self._member(self.store.person_by_uid(uid))
+        return next(iter(self._keyed("uid", [uid])), None)
 
     def get(self, person_id: int) -> Member | None:
         """Somebody by number."""
-        with self.store.transaction():
-            return self._member(self.store.person(person_id))
+        return self.get_many([person_id]).get(person_id)
+
+    def get_many(self, person_ids: Sequence[int]) -> dict[int, Member]:
+        """Those of some people who are there, by number."""
+        return {member.id: member for member in self._keyed("id", person_ids)}
+
+    def _keyed(self, by: By, values: Sequence[int] | Sequence[bytes]) -> list[Member]:
+        found = keyed_people(self.store, by, values)
+        return [self._opened(row, key) for row, key in found]
 
     def members(self) -> Iterator[Member]:
         """Everybody in the order of enrolment; of one state only inside of a transaction.
@@ -132,8 +113,7 @@ class Roster:
         """
         start, found, after = self.store.position(), 0, 0
         while True:
-            with self.store.transaction():
-                page = [self._opened(row) for row in self.store.people(after=after, limit=PAGE)]
+            page = self.page(after=after, limit=PAGE)
             if not page:
                 break
             yield from page
@@ -146,8 +126,8 @@ class Roster:
 
     def page(self, *, after: int, limit: int) -> list[Member]:
         """So many people at most, in the order of enrolment, behind one's number."""
-        with self.store.transaction():
-            return [self._opened(row) for row in self.store.people(after=after, limit=limit)]
+        rows = keyed_page(self.store, after=after, limit=limit)
+        return [self._opened(row, key) for row, key in rows]
 
     def summary(self) -> Summary:
         """What all people add up to."""
@@ -261,38 +241,40 @@ class Roster:
         body = member.key.seal(self._template, 0, vector_bytes(vector))
         self.store.set_template(member.id, body, before=digest_bytes(before))
 
-    def take_over(
+    def next_rows(
         self,
         member: Member,
         faces: Mapping[int, StoredFace],
         template: npt.NDArray[np.float32] | None,
         *,
         source: "Roster",
-    ) -> int:
-        """Replace somebody's vectors by those of another model; gives what the template adds up to.
-
-        Who does so for everybody writes the summary afterwards.
+    ) -> tuple[NextRows, int]:
+        """What is to stand for somebody by the vectors of this roster's model.
 
         Args:
             member: Who, as the roster of the model before gives them.
             faces: Number -> photo, all that the person is to have; may be empty.
             template: (dim,) float32, of these photos; None if there are none.
             source: The roster of the model before.
+
+        Returns:
+            The rows, sealed, for `GalleryStore.take_over`, and what the template adds up to. Who
+            writes those of everybody writes the summary afterwards.
         """
-        before, known = digest_bytes(source._digest(member.id)), source.faces(member)
-        self.store.delete_faces(member.id, set(known) - set(faces))
-        sealed = {n: member.key.seal(self._face, n, face.to_bytes()) for n, face in faces.items()}
-        for number in set(known) & set(faces):
-            self.store.update_face(FaceRow(member.id, number, sealed[number]))
-        self.store.add_faces(member.id, {n: body for n, body in sealed.items() if n not in known})
-        self.rewrite(member, dataclasses.replace(member.record, n_faces=len(faces)))
+        record = dataclasses.replace(member.record, n_faces=len(faces))
+        known = {row.number for row in self.store.faces(member.id)}
+        seal, digest = member.key.seal, 0
         if template is not None:
-            body = member.key.seal(self._template, 0, vector_bytes(template))
-            self.store.set_template(member.id, body, before=before)
-            return template_digest(self.vault, member.id, template)
-        if self.store.template(member.id) is not None:
-            self.store.delete_template(member.id, before=before)
-        return 0
+            digest = template_digest(self.vault, member.id, template)
+        rows = NextRows(
+            person_id=member.id,
+            record=seal(_RECORD, 0, record.to_bytes()),
+            faces={n: seal(self._face, n, face.to_bytes()) for n, face in faces.items()},
+            gone=tuple(sorted(known - set(faces))),
+            template=None if template is None else seal(self._template, 0, vector_bytes(template)),
+            before=digest_bytes(source._digest(member.id)),
+        )
+        return rows, digest
 
     def take_tags(self, *, source: Vault) -> None:
         """Write anew what people are found by and templates add up to; whole keys are here already.
@@ -303,7 +285,7 @@ class Roster:
         store, after = self.store, 0
         while rows := store.people(after=after):
             for row in rows:
-                _, record = self._record(row)
+                _, record = self._record(row, store.key(row.id))
                 tagged = dataclasses.replace(row, **tags_of(source, record))
                 if tagged != row:
                     raise self._damaged("a row of a person does not fit what is sealed in it")
@@ -341,7 +323,9 @@ class Roster:
         self.check_current()
         write_summary(self.store, self.vault, summary)
 
-    def _row(self, person_id: int, key: PersonKey, record: Record) -> PersonRow:
+    def _row(
+        self, person_id: int, key: PersonKey, record: Record, *, sealed: bytes | None = None
+    ) -> PersonRow:
         return PersonRow(
             id=person_id,
             uid=key.uid,
@@ -349,34 +333,24 @@ class Roster:
             n_faces=record.n_faces,
             enrolled_at=record.enrolled_at,
             expires_at=record.expires_at,
-            record=key.seal(_RECORD, 0, record.to_bytes()),
+            record=key.seal(_RECORD, 0, record.to_bytes()) if sealed is None else sealed,
         )
 
     def _index_groups(self, person_id: int, old: Sequence[str], new: Sequence[str]) -> None:
         if tuple(old) != tuple(new):
             self.store.set_groups(person_id, new)
 
-    def _member(self, row: PersonRow | None) -> Member | None:
-        return None if row is None else self._opened(row)
-
-    def _looked_up(self, row: PersonRow | None) -> Member | None:
-        """Who was found by a tag; nobody is only nobody while tags are made as they were."""
-        if row is None:
-            check_vault(self.store, self.vault)
-        return self._member(row)
-
-    def _record(self, row: PersonRow) -> tuple[PersonKey, Record]:
-        stored = self.store.key(row.id)
+    def _record(self, row: PersonRow, stored: KeyRow | None) -> tuple[PersonKey, Record]:
         if stored is None or stored.uid != row.uid:
             raise self._damaged("the key of a person is missing")
         with self._told():
             key = self.vault.person_key(stored.wrapped, row.uid)
             return key, Record.from_bytes(key.open(_RECORD, 0, row.record))
 
-    def _opened(self, row: PersonRow) -> Member:
-        key, record = self._record(row)
+    def _opened(self, row: PersonRow, stored: KeyRow | None) -> Member:
+        key, record = self._record(row, stored)
         # What stands beside the sealed record is there to be looked up, and must say the same.
-        if dataclasses.replace(self._row(row.id, key, record), record=row.record) != row:
+        if self._row(row.id, key, record, sealed=row.record) != row:
             raise self._damaged("a row of a person does not fit what is sealed in it")
         return Member(row, key, record)
 

@@ -17,8 +17,10 @@ from vultus.core.errors import GalleryDamagedError
 from vultus.gallery.people.faces import vector_bytes
 from vultus.gallery.security.crypto import Vault
 from vultus.gallery.stores.base import GalleryStore
+from vultus.gallery.stores.glances import Glance, glance
 
-_KEY = "summary"
+SUMMARY = "summary"
+"""Under which fact it is kept."""
 _MODULUS = 1 << 64
 _DIGEST_BYTES = 8
 _TAG_BYTES = 32
@@ -59,6 +61,7 @@ class Summary:
     people_by_faces: Mapping[int, int] = field(default_factory=dict)
     sum: int = 0
     n_without: int = 0
+    bound: bool = False
 
     @property
     def n_people(self) -> int:
@@ -84,26 +87,49 @@ def read_summary(store: GalleryStore, vault: Vault) -> Summary:
     Raises:
         GalleryDamagedError: If it was changed, or rows were counted otherwise.
     """
-    with store.transaction():
-        kept, stored = store.meta(_KEY), store.people_by_faces()
+    return summary_seen(glance(store, SUMMARY), vault, location=store.location)
+
+
+def summary_seen(seen: Glance, vault: Vault, *, location: str) -> Summary:
+    """The summary of a state of which the fact `SUMMARY` was asked for.
+
+    Args:
+        seen: The state.
+        vault: The gallery's.
+        location: What messages call the gallery.
+
+    Raises:
+        GalleryDamagedError: As `read_summary`.
+    """
+    kept = seen.fact
     tag, data = (b"", b"") if kept is None else (kept[:_TAG_BYTES], kept[_TAG_BYTES:])
     if not hmac.compare_digest(tag, vault.audit_digest(b"summary " + data)):
         raise GalleryDamagedError(
-            f"{store.location} is damaged: its summary was changed; restore a backup"
+            f"{location} is damaged: its summary was changed; restore a backup"
         )
     values = json.loads(data)
     counts = {int(n_faces): int(n_people) for n_faces, n_people in values["people"]}
     # Who has no photo yet is being enrolled in this very transaction.
-    if counts != {n: count for n, count in stored.items() if n}:
+    if counts != {n: count for n, count in seen.people_by_faces.items() if n}:
         raise GalleryDamagedError(
-            f"{store.location} is damaged: people are missing or were added; restore a backup"
+            f"{location} is damaged: people are missing or were added; restore a backup"
         )
-    return Summary(counts, int(values["sum"]), int(values.get("without", 0)))
+    return Summary(
+        counts,
+        int(values["sum"]),
+        int(values.get("without", 0)),
+        bool(values.get("bound", False)),
+    )
 
 
 def write_summary(store: GalleryStore, vault: Vault, summary: Summary) -> None:
     """Keep it, in the transaction that changed the rows."""
     people = sorted(summary.people_by_faces.items())
-    values = {"people": people, "sum": summary.sum, "without": summary.n_without}
+    values = {
+        "people": people,
+        "sum": summary.sum,
+        "without": summary.n_without,
+        "bound": summary.bound,
+    }
     data = json.dumps(values).encode()
-    store.set_meta(_KEY, vault.audit_digest(b"summary " + data) + data)
+    store.set_meta(SUMMARY, vault.audit_digest(b"summary " + data) + data)

@@ -119,7 +119,7 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
         value, row = items.read(number), opened.store.item(number)
         stays = None if row is None else roster.get(row.key_id)
         if stays is None:
-            raise InputError(f"{gallery.path} has no merge {number} to undo")
+            raise InputError(f"{gallery.location} has no merge {number} to undo")
         items.delete(number)
         kept = roster.faces(stays)
         extra, unseen = value.get("extra", []), extra_numbers(opened, stays)
@@ -130,8 +130,8 @@ def unmerge(gallery: Gallery, number: int, *, name: str | None = None) -> str:
         ]
         if not faces or len(faces) == len(kept):
             raise InputError(
-                f"merge {number} of {gallery.path} cannot be undone: one of the two would have no "
-                "photo left"
+                f"merge {number} of {gallery.location} cannot be undone: one of the two "
+                "would have no photo left"
             )
         record = Record.from_bytes(value["record"].encode())
         stays = roster.remove_faces(stays, numbers)
@@ -338,7 +338,7 @@ def _member(gallery: Gallery, identity: str) -> Member:
     member = gallery.opened.roster.find(normalise_identity(identity))
     if member is None:
         gallery.person(identity)  # which says who is near
-        raise IdentityNotFoundError(f"nobody named {identity!r} is enrolled in {gallery.path}")
+        raise IdentityNotFoundError(f"nobody named {identity!r} is enrolled in {gallery.location}")
     return member
 
 

@@ -314,7 +314,7 @@ class ReviewQueue:
             member = self._opened.roster.find(name)
             if member is None:
                 self._gallery.person(name)
-                raise InputError(f"nobody named {name!r} is enrolled in {self._gallery.path}")
+                raise InputError(f"nobody named {name!r} is enrolled in {self._gallery.location}")
             self._denied.add({"vector": value["vector"]}, owner=member)
             self._log("deny", uid=member.row.uid)
 

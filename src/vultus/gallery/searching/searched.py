@@ -1,7 +1,7 @@
 """Whom a gallery's faces are like: ranked, decided, among everybody or some groups."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +12,15 @@ from vultus.core.results import Candidate, Identification
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
 from vultus.gallery.opening import OpenedGallery
-from vultus.gallery.searching.searcher import Searcher
+from vultus.gallery.people.names import normalise_identity
+from vultus.gallery.searching.searcher import Ranked, Searcher
+from vultus.gallery.searching.seen import look
 from vultus.gallery.searching.templates import index_path
 from vultus.matching.calibration import Calibration
 from vultus.matching.operating_point import threshold_for_gallery
+
+ThresholdRule = Callable[[Mapping[int, int]], Threshold]
+"""Makes a threshold of `SearchedGallery.people_by_photos`."""
 
 
 class SearchedGallery:
@@ -36,8 +41,26 @@ class SearchedGallery:
 
     @property
     def path(self) -> Path:
-        """The gallery's file."""
+        """The gallery's file; of one in a database `location`, as far as a path can tell it."""
         return Path(self._store.location)
+
+    @property
+    def location(self) -> str:
+        """The gallery's file, or the URL of one in a database without user and options."""
+        return self._store.location
+
+    @property
+    def position(self) -> int:
+        """Position of the last change of anybody, by any process: what a search now will see."""
+        return self._store.position()
+
+    @property
+    def searched_position(self) -> int:
+        """Up to which change the last search of this process saw the gallery; 0 before the first.
+
+        It is never below what `position` was when the search began.
+        """
+        return self._searcher.position
 
     def among(self, groups: Collection[str]) -> Self:
         """The same open gallery, in which only people of these groups are searched.
@@ -51,7 +74,7 @@ class SearchedGallery:
         for name in groups:
             if name not in sizes:
                 hint = did_you_mean(name, list(sizes), most=3)
-                raise InputError(f"nobody in {self.path} is in a group {name!r}{hint}")
+                raise InputError(f"nobody in {self.location} is in a group {name!r}{hint}")
         view = copy.copy(self)
         view._groups = tuple(groups)
         return view
@@ -87,15 +110,13 @@ class SearchedGallery:
             GallerySpaceError: If the probe is of another space.
             InputError: If ``rank`` is not positive.
         """
-        self.check_space(probe.space)
-        wanted = self._groups if groups is None else groups
-        return self._searcher.search(probe, rank=rank, groups=wanted)
+        return self._ranked(probe, rank, self._groups if groups is None else groups).candidates
 
     def identify(
         self,
         probe: Embeddings,
         *,
-        threshold: Threshold,
+        threshold: Threshold | ThresholdRule,
         fpir: float | None = None,
         rank: int = 5,
     ) -> list[Identification]:
@@ -105,7 +126,8 @@ class SearchedGallery:
             probe: The faces looked for.
             threshold: The rule for the best candidate; `threshold` gives that of this gallery's
                 size (`vultus.pipeline.recognizer.Recognizer.gallery_threshold` by the site's
-                calibration, else the model's card).
+                calibration, else the model's card). Or what makes one of how many people there are,
+                by their number of photos, when they are searched.
             fpir: What the rule was made for, in (0, 1); only noted in the answers.
             rank: How many candidates to give per face.
 
@@ -115,9 +137,10 @@ class SearchedGallery:
         """
         if fpir is not None:
             check_range("fpir", fpir, low=0, high=1, low_open=True, high_open=True)
-        found = self.search(probe, rank=rank)
-        size = sum(self._people_by_photos(self._groups).values())
-        return [Identification(candidates, threshold, fpir, size) for candidates in found]
+        found = self._ranked(probe, rank, self._groups)
+        rule = threshold if isinstance(threshold, Threshold) else threshold(found.people_by_photos)
+        size = sum(found.people_by_photos.values())
+        return [Identification(each, rule, fpir, size) for each in found.candidates]
 
     def threshold(
         self,
@@ -153,11 +176,17 @@ class SearchedGallery:
             photos_per_probe=photos_per_probe,
         )
 
+    def uids(self, identities: Collection[str]) -> Mapping[str, str]:
+        """Name -> `Person.uid`, of those of some people who are enrolled; asked at once."""
+        names = [normalise_identity(identity) for identity in identities]
+        return {name: each.row.uid.hex() for name, each in self._roster.find_many(names).items()}
+
+    def _ranked(self, probe: Embeddings, rank: int, groups: Collection[str] | None) -> Ranked:
+        self.check_space(probe.space)
+        return self._searcher.search(probe, rank=rank, groups=groups)
+
     def _people_by_photos(self, groups: Collection[str] | None) -> Mapping[int, int]:
-        if groups is None:
-            return self._roster.summary().people_by_faces
-        counts = self._store.people_by_faces(list(groups))
-        return {n: people for n, people in counts.items() if n}  # others cannot be found
+        return look(self._roster, groups).people_by_photos
 
     def check_space(self, space: EmbeddingSpace) -> None:
         """Refuse embeddings of another space.
@@ -167,6 +196,6 @@ class SearchedGallery:
         """
         if space != self.space:
             raise GallerySpaceError(
-                f"{self.path} holds embeddings of {self.space}, got {space}; re-enrol its people "
-                f"with {space.model} in a new gallery, or use model {self.space.model}"
+                f"{self.location} holds embeddings of {self.space}, got {space}; re-enrol its "
+                f"people with {space.model} in a new gallery, or use model {self.space.model}"
             )

@@ -1,8 +1,9 @@
 """Searching a gallery: templates that follow the store, and the names of who was found."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,24 @@ from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import GalleryDamagedError
 from vultus.core.results import Candidate
 from vultus.gallery.people.roster import Roster
+from vultus.gallery.searching.seen import look
 from vultus.gallery.searching.templates import Templates
+from vultus.gallery.stores.followed import FollowedStore, Following
 
 _TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An answer, of one state of the gallery.
+
+    Attributes:
+        candidates: Of each probe face, best first.
+        people_by_photos: Number of photos -> how many of those who were searched have so many.
+    """
+
+    candidates: list[tuple[Candidate, ...]]
+    people_by_photos: Mapping[int, int]
 
 
 class Searcher:
@@ -32,7 +48,9 @@ class Searcher:
         self._space = space
         self._templates = Templates(roster, path)
         self._lock = threading.RLock()
+        self._following: Following | None = None
         self._names: dict[int, str] = {}
+        self._turn = 0
         self._cached: tuple[int, TemplateSet] | None = None
 
     def refresh(self, *, load: bool = True) -> None:
@@ -46,6 +64,7 @@ class Searcher:
         """
         with self._lock:
             changed = self._templates.refresh(load=load)
+            self._turn += 1
             for person_id in list(self._names) if changed is None else changed:
                 self._names.pop(person_id, None)
             if self._cached is not None and self._cached[0] != self._store.position():
@@ -54,6 +73,14 @@ class Searcher:
     def warm(self) -> None:
         """As `Gallery.warm`."""
         self._templates.warm()
+        with self._lock:
+            if self._following is None and isinstance(self._store, FollowedStore):
+                self._following = self._store.follow(self.refresh)
+
+    @property
+    def position(self) -> int:
+        """Position in the store's log of changes up to which the last search saw the gallery."""
+        return self._templates.position
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -63,11 +90,13 @@ class Searcher:
 
     def close(self) -> None:
         """Let go of the templates, and of their file."""
+        if self._following is not None:
+            self._following.close()
         self._templates.close()
 
     def search(
         self, probe: Embeddings, *, rank: int, groups: Collection[str] | None = None
-    ) -> list[tuple[Candidate, ...]]:
+    ) -> Ranked:
         """As `Gallery.search`, for a probe of the gallery's space."""
         check_positive_int("rank", rank)
         for _ in range(_TRIES):
@@ -83,45 +112,63 @@ class Searcher:
         with self._lock, self._store.transaction():
             self.refresh()
             if self._cached is None:
-                pages = list(self._templates.read())
-                names = [self._name(number) for ids, _ in pages for number in ids]
-                known = tuple(name for name in names if name is not None)
-                if len(known) < len(names):
-                    raise self._damaged()
-                empty = np.zeros((0, self._space.dim), np.float32)
-                vectors = np.concatenate([empty, *(page for _, page in pages)])
-                self._cached = self._store.position(), TemplateSet(vectors, known, self._space)
+                names: list[str] = []
+                pages = [np.zeros((0, self._space.dim), np.float32)]
+                for ids, vectors in self._templates.read():
+                    named = self._named(ids)
+                    if len(named) < len(ids):
+                        raise self._damaged()
+                    names += [named[number] for number in ids]
+                    pages.append(vectors)
+                vectors = np.concatenate(pages)
+                self._cached = (
+                    self._store.position(),
+                    TemplateSet(vectors, tuple(names), self._space),
+                )
             return self._cached[1]
 
     def _search(
         self, probe: Embeddings, rank: int, groups: Collection[str] | None
-    ) -> list[tuple[Candidate, ...]] | None:
-        """None if somebody was found who is erased by now."""
-        self.refresh()
-        members = None
-        if groups is not None:
-            members = {person for group in groups for person in self._store.members(group)}
+    ) -> Ranked | None:
+        """None if the gallery was changed in the middle of it: the answer would be of no state."""
+        seen = look(self._roster, groups)
+        if not self._templates.fits(seen):
+            self.refresh()
+            seen = look(self._roster, groups)
+        matches = self._templates.search(
+            probe.vectors, rank=rank + len(seen.over), person_ids=seen.members
+        )
+        ids = [self._kept(match.ids.tolist(), seen.over)[:rank] for match in matches]
+        names = self._named({number for each in ids for number in each})
+        if any(number not in names for each in ids for number in each):
+            return None
+        if not self._templates.fits(seen):
+            return None
         found = []
-        for match in self._templates.search(probe.vectors, rank=rank, person_ids=members):
-            names = [self._name(person_id) for person_id in match.ids.tolist()]
-            known = [name for name in names if name is not None]
-            if len(known) < len(names):
-                return None
-            candidates = zip(known, match.similarities.tolist(), strict=True)
-            found.append(tuple(Candidate(*candidate) for candidate in candidates))
-        return found
+        for match, each in zip(matches, ids, strict=True):
+            likeness = dict(zip(match.ids.tolist(), match.similarities.tolist(), strict=True))
+            found.append(tuple(Candidate(names[one], likeness[one]) for one in each))
+        return Ranked(found, seen.people_by_photos)
+
+    def _kept(self, ids: Sequence[int], over: frozenset[int]) -> list[int]:
+        """Those of some people whose time is not over."""
+        gone = [number for number in ids if number in over]
+        self._roster.get_many(gone)  # says so, if a time was changed to hide somebody
+        return [number for number in ids if number not in over]
 
     def _damaged(self) -> GalleryDamagedError:
         return GalleryDamagedError(
             f"{self._store.location} is damaged: a person is missing; restore a backup"
         )
 
-    def _name(self, person_id: int) -> str | None:
-        # Under the lock, so that a name that was read before a change is not kept after it.
+    def _named(self, ids: Collection[int]) -> dict[int, str]:
+        """The names of those of some people who are there."""
         with self._lock:
-            if person_id not in self._names:
-                member = self._roster.get(person_id)
-                if member is None:
-                    return None
-                self._names[person_id] = member.record.name
-            return self._names[person_id]
+            known = {number: self._names[number] for number in ids if number in self._names}
+            turn = self._turn
+        read = self._roster.get_many([number for number in ids if number not in known])
+        names = {number: member.record.name for number, member in read.items()}
+        with self._lock:
+            if self._turn == turn:  # else they may have been read before what changed them
+                self._names.update(names)
+        return known | names

@@ -4,9 +4,11 @@ Without a master key they are also kept in the file of an index beside the galle
 a gallery of a million reads next to nothing. That file is a copy, for the state of the gallery that
 it names: what changed since is taken from the store, and the sum of all templates that comes out
 must be the one that the store keeps. Where anything is amiss it is made again. With a master key
-templates are in memory only, and all are opened when the first is looked for.
+templates of a gallery in a file are in memory only, and all are opened when the first is looked
+for; of one in a database a sealed snapshot is kept in the same way (`snapshot`).
 """
 
+import hashlib
 import logging
 import os
 import threading
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import platformdirs
 
 from vultus.core.errors import (
     GalleryDamagedError,
@@ -29,6 +32,9 @@ from vultus.core.errors import (
 from vultus.gallery.description import read_header
 from vultus.gallery.people.roster import Roster
 from vultus.gallery.people.summary import read_digest, template_digest
+from vultus.gallery.searching.kept_snapshot import KeptSnapshot
+from vultus.gallery.searching.seen import Seen
+from vultus.gallery.stores.places import is_database, place_of
 from vultus.search.index import SearchAnswer, VectorIndex
 from vultus.search.index_file import IndexFile, Stamp
 
@@ -43,8 +49,20 @@ Vector = npt.NDArray[np.float32]
 
 
 def index_path(location: str | Path) -> Path:
-    """The file of the index of a gallery's file."""
-    return Path(f"{os.path.realpath(location)}-index")
+    """The file of the index: beside a gallery's file; of one in a database in the user's cache."""
+    place = place_of(location)
+    if isinstance(place, Path):
+        return Path(f"{os.path.realpath(place)}-index")
+    name = hashlib.sha256(str(place).encode()).hexdigest()[:32]
+    return platformdirs.user_cache_path("vultus", False) / "galleries" / f"{name}-index"
+
+
+def snapshot_path(location: str | Path) -> Path | None:
+    """The sealed snapshot of a gallery in a database; None of one in a file, which has none."""
+    if not is_database(location):
+        return None
+    path = index_path(location)
+    return path.with_name(f"{path.name.removesuffix('-index')}-snapshot")
 
 
 def wipe_index(location: str | Path) -> None:
@@ -55,6 +73,8 @@ def wipe_index(location: str | Path) -> None:
     Raises:
         GalleryError: If it is there and cannot be removed.
     """
+    if (sealed := snapshot_path(location)) is not None:
+        sealed.unlink(missing_ok=True)
     path = index_path(location)
     try:
         with open(path, "r+b") as stream:
@@ -103,6 +123,9 @@ class Templates:
     def __init__(self, roster: Roster, path: Path | None = None) -> None:
         self._roster = roster
         self._path = path
+        sealed = None if path is None else snapshot_path(roster.store.location)
+        protected = roster.vault.protected
+        self._snapshot = KeptSnapshot(roster, sealed) if sealed and protected else None
         self._lock = threading.RLock()
         self._held: _Held | None = None
 
@@ -129,6 +152,18 @@ class Templates:
             if self._held is not None and self._keep(self._held):
                 self.refresh()  # who was erased while the file was written is overwritten in it
             return None
+
+    def fits(self, seen: Seen) -> bool:
+        """Whether what is here is the store's state, to the sum of all templates."""
+        with self._lock:
+            held = self._held
+            return held is not None and (held.position, held.sum) == (seen.position, seen.sum)
+
+    @property
+    def position(self) -> int:
+        """Of the store, at the last refresh; 0 where nothing is here."""
+        with self._lock:
+            return 0 if self._held is None else self._held.position
 
     def read(self) -> Iterator[tuple[list[int], Vector]]:
         """All templates from the store, in pages: numbers, ascending, and (n, dim) float32.
@@ -199,7 +234,10 @@ class Templates:
         """What the file and the store give; None where everybody would have to be opened."""
         with self._roster.store.transaction():
             self._roster.check_current()
-            held = self._from_file()
+            if self._snapshot is not None and not load:
+                self._snapshot.take_out_since()
+                return None
+            held = self._from_file() if self._snapshot is None else self._from_snapshot()
             if held is not None and self._follow(held) is not None:
                 return held
             return self._from_store() if load else None
@@ -220,6 +258,10 @@ class Templates:
         total = int.from_bytes(file.stamp.mark, "big")
         return _Held(VectorIndex.open(file), file, file.stamp.position, total)
 
+    def _from_snapshot(self) -> _Held | None:
+        found = None if self._snapshot is None else self._snapshot.load()
+        return None if found is None else _Held(found[0], None, *found[1:])
+
     def _from_store(self) -> _Held:
         held = _Held(VectorIndex(self._roster.dim), position=self._roster.store.position())
         for ids, vectors in self.read():
@@ -237,8 +279,13 @@ class Templates:
     def _follow(self, held: _Held) -> frozenset[int] | None:
         """Take over what changed in the store; None if what is held is of no use any more."""
         position = self._roster.store.position()
-        if position == held.position and held is self._held:
-            return frozenset()
+        if held is self._held and position <= held.position:
+            if position == held.position and held.sum == self._roster.summary().sum:
+                return frozenset()
+            # What was taken over is undone: it was of a transaction that failed, or the gallery
+            # was put back to an older state, and may have come to this position on another way.
+            self._give_up(held, "the gallery is of an older state than the index")
+            return None
         self._roster.check_current()
         # What comes from a file is looked at in any case: a gallery that was put back to an
         # older copy may have come to the same position on another way.
@@ -253,10 +300,8 @@ class Templates:
         held.position = position
         if held.sum == self._roster.summary().sum:
             return changed
-        if held.file is None:
-            self._held = None
-            raise self._damaged()
-        self._give_up(held, f"{self._path} does not fit the gallery")
+        # Reading everybody tells whether templates are missing, or what was here is of no use.
+        self._give_up(held, "it does not fit the gallery")
         return None
 
     def _take_over(self, held: _Held) -> frozenset[int]:
@@ -284,6 +329,8 @@ class Templates:
     def _discard(self, held: _Held, ids: npt.NDArray[np.int64]) -> None:
         """Overwrite who was erased; also in a file that another process put in place of ours."""
         held.index.discard(ids)
+        if len(ids) and self._snapshot is not None:
+            self._snapshot.take_out(ids.tolist())
         if not len(ids) or held.file is None or held.file.is_current():
             return
         with suppress(IndexFileError), IndexFile(held.file.path) as file:
@@ -293,14 +340,21 @@ class Templates:
     def _keep(self, held: _Held) -> bool:
         """Write the file anew, if that is worth it; gives whether it did."""
         vault, path, n = self._roster.vault, self._path, len(held.index)
-        if path is None or vault.protected or self._roster.store.read_only:
+        if path is None or self._roster.store.read_only:
+            return False
+        if vault.protected and self._snapshot is None:
             return False
         if n < WORTH_A_FILE or held.n_outside <= max(n, WORTH_A_FILE) // _ANEW_AFTER:
             return False
         if not vault.is_of(read_header(self._roster.store)):
             return False  # given a master key meanwhile: nothing readable may be written any more
         mark = held.sum.to_bytes(8, "big")
+        if self._snapshot is not None:
+            kept = self._snapshot.keep(held.index, held.position, mark)
+            held.n_outside = 0 if kept else held.n_outside
+            return kept
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._roster.check_current()
             held.index.save(path, Stamp(vault.gallery_id, held.position, mark))
             if not vault.is_of(read_header(self._roster.store)):
@@ -309,7 +363,7 @@ class Templates:
             file = IndexFile(path, owner=vault.gallery_id)
         except GallerySpaceError:
             return False  # what is here is of a model that nobody looks for any more
-        except (OutputError, IndexFileError) as error:
+        except (OSError, IndexFileError) as error:
             logger.warning("templates are not kept in a file: %s", error)
             return False
         self._held = _Held(VectorIndex.open(file), file, held.position, held.sum)
@@ -320,6 +374,8 @@ class Templates:
         if held is not None and held.file is not None:
             held.file.close()
         self._held = None
+        if self._snapshot is not None:
+            self._snapshot.give_up(why)
         if self._path is None:
             return
         logger.warning("the index of the gallery is made again: %s", why)

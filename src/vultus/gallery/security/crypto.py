@@ -26,6 +26,7 @@ import hmac
 import json
 import secrets
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vultus.core.errors import GalleryDamagedError, GalleryKeyError, InputError
 from vultus.gallery.security.key_slots import (
@@ -45,6 +46,9 @@ from vultus.gallery.security.sealing import (
     seal,
     unseal,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 UID_BYTES = 16
 WRAPPED_BYTES = KEY_BYTES + OVERHEAD
@@ -126,6 +130,7 @@ class Vault:
         self._index_key = derive(lookup, salt=self._id, purpose="index")
         self._count_key = derive(lookup, salt=self._id, purpose="count")
         self._event_key = derive(life, salt=self._id, purpose="index")
+        self._snapshot_key = derive(lookup, salt=self._id, purpose="snapshot")
         self._pseudonym_key = derive(life, salt=self._id, purpose="pseudonym")
         self._audit_key = derive(life, salt=self._id, purpose="audit")
 
@@ -248,6 +253,10 @@ class Vault:
     def count_digest(self, data: bytes) -> int:
         """A keyed number in [0, 2**64) of a row; their sum modulo 2**64 tells sets of rows."""
         return int.from_bytes(hmac.digest(self._count_key, data, "sha256")[:8], "big")
+
+    def snapshot_cipher(self) -> "AESGCM":
+        """What seals a snapshot of all templates; another one when the gallery key is made anew."""
+        return new_cipher(self._snapshot_key)
 
     def rewrapped(self, master: MasterKey | None, *, cost: ScryptCost | None = None) -> "Vault":
         """The same vault under another master key: only the header is to be written anew.

@@ -5,14 +5,14 @@ A store knows nothing of faces, names or keys: what it is given as ``bytes`` was
 names of groups and the keyed tags by which people are looked up.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from vultus.core.registry import Registry
-from vultus.gallery.stores.event_rows import ANY_EVENT, EventFilter, EventRow
+from vultus.gallery.stores.event_rows import AT_ONCE, EventStore
 
 GALLERY_STORES: "Registry[GalleryStore]" = Registry("gallery_stores")
 """Name of a store -> ``factory(location, *, create=False)``.
@@ -20,7 +20,7 @@ GALLERY_STORES: "Registry[GalleryStore]" = Registry("gallery_stores")
 ``create`` makes an empty gallery where there is none, and opens what is there otherwise.
 """
 
-PAGE = 1000
+PAGE = AT_ONCE
 """Rows that are read at once by default."""
 
 
@@ -97,6 +97,27 @@ class FaceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextRows:
+    """All that is to stand for one person from now on, as another model sees them.
+
+    Attributes:
+        person_id: Whose.
+        record: Sealed.
+        faces: Number -> sealed; all that the person is to have.
+        gone: Numbers that the person has, and is not to have.
+        template: Sealed; None deletes it.
+        before: As of `GalleryStore.set_template`.
+    """
+
+    person_id: int
+    record: bytes
+    faces: Mapping[int, bytes]
+    gone: Sequence[int]
+    template: bytes | None
+    before: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRow:
     """Anything else that is kept: a face to be reviewed, a crop, how to undo a merge.
 
@@ -152,7 +173,7 @@ class AuditRow:
     digest: bytes
 
 
-class GalleryStore(Protocol):
+class GalleryStore(EventStore, Protocol):
     """Keeps one gallery. Threads may share it; any number of processes may open the same gallery.
 
     One transaction writes at a time; who comes meanwhile waits some seconds and is then told that
@@ -301,6 +322,9 @@ class GalleryStore(Protocol):
     def delete_faces(self, person_id: int, numbers: Iterable[int]) -> None:
         """Delete faces; their bytes may stay until the person's key is replaced or destroyed."""
 
+    def take_over(self, rows: Sequence[NextRows]) -> None:
+        """Replace records, faces and templates of many people at once. Logs a change of each."""
+
     def set_groups(self, person_id: int, names: Iterable[str]) -> None:
         """Replace a person's groups. Logs a change."""
 
@@ -335,40 +359,8 @@ class GalleryStore(Protocol):
     def delete_item(self, item_id: int) -> None:
         """Delete an item and its events, and destroy its key unless that is a person's."""
 
-    def event_position(self) -> int:
-        """Position of the last event ever added, also if it is gone; 0 before the first.
-
-        It takes no longer with more events, so that one may look often.
-        """
-
-    def add_event(self, row: EventRow) -> None:
-        """Add an event; its position must follow on `event_position`, its tag must be new.
-
-        Whoever has read the events up to a position misses none that is added later.
-        """
-
-    def event_by_tag(self, tag: bytes) -> EventRow | None:
-        """The event with a tag."""
-
-    def events(
-        self, which: EventFilter = ANY_EVENT, *, after: int = 0, limit: int = PAGE
-    ) -> list[EventRow]:
-        """Events in the order of their positions; how many others there are costs next to nothing.
-
-        Args:
-            which: Which of them.
-            after: Only positions above this.
-            limit: How many at most.
-        """
-
-    def delete_events(self, positions: Iterable[int]) -> int:
-        """Delete those events that are there; gives how many.
-
-        When `scrub` says True after the transaction, no byte of them is left.
-        """
-
-    def event_counts(self, streams: Collection[int] | None = None) -> dict[str, int]:
-        """Type -> how many events there are (of some streams), without zeros."""
+    def delete_items(self, kind: str) -> int:
+        """Delete all items of a kind, as `delete_item` does with one; how many there were."""
 
     def append_audit(self, row: AuditRow) -> None:
         """Add an entry; its position must follow on the last one's."""

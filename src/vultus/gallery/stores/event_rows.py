@@ -1,6 +1,11 @@
-"""What a store keeps of an event, and how it is told which events are meant."""
+"""What a store keeps of an event, how it is told which events are meant, and what it does."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol
+
+AT_ONCE = 1000
+"""Rows that are read at once by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +57,42 @@ class EventFilter:
 
 
 ANY_EVENT = EventFilter()
+
+
+class EventStore(Protocol):
+    """The events of one gallery; part of `vultus.gallery.stores.base.GalleryStore`."""
+
+    def event_position(self) -> int:
+        """Position of the last event ever added, also if it is gone; 0 before the first.
+
+        It takes no longer with more events, so that one may look often.
+        """
+
+    def add_event(self, row: EventRow) -> None:
+        """Add an event; its position must follow on `event_position`, its tag must be new.
+
+        Whoever has read the events up to a position misses none that is added later.
+        """
+
+    def event_by_tag(self, tag: bytes) -> EventRow | None:
+        """The event with a tag."""
+
+    def events(
+        self, which: EventFilter = ANY_EVENT, *, after: int = 0, limit: int = AT_ONCE
+    ) -> list[EventRow]:
+        """Events in the order of their positions; how many others there are costs next to nothing.
+
+        Args:
+            which: Which of them.
+            after: Only positions above this.
+            limit: How many at most.
+        """
+
+    def delete_events(self, positions: Iterable[int]) -> int:
+        """Delete those events that are there; gives how many.
+
+        When `scrub` says True after the transaction, no byte of them is left.
+        """
+
+    def event_counts(self, streams: Collection[int] | None = None) -> dict[str, int]:
+        """Type -> how many events there are (of some streams), without zeros."""

@@ -1,6 +1,7 @@
 """Galleries in one SQLite file: nothing acknowledged is lost, nothing erased is left."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 
 from vultus.core.errors import InputError
 from vultus.gallery.stores.base import (
@@ -9,9 +10,15 @@ from vultus.gallery.stores.base import (
     AuditRow,
     FaceRow,
     ItemRow,
+    NextRows,
     TemplateRow,
 )
-from vultus.gallery.stores.sqlite_events import SqliteEvents
+from vultus.gallery.stores.bound_counts import KEPT
+from vultus.gallery.stores.copying import Numbers
+from vultus.gallery.stores.sqlite_events import POSITION, SqliteEvents, position_bytes
+from vultus.gallery.stores.sqlite_file import SCRUB
+from vultus.gallery.stores.sqlite_people import CHANGES_FROM
+from vultus.gallery.stores.sqlite_removal import SqliteRemoval
 from vultus.gallery.stores.sqlite_rows import check_sum, item_row, typed
 
 _TEMPLATE = (
@@ -19,10 +26,11 @@ _TEMPLATE = (
     " JOIN keys ON keys.id = people.id JOIN templates ON person_id = people.id"
 )
 _ITEM = "SELECT id, kind, key_id, created_at, expires_at, body FROM items"
+_OWN = frozenset([SCRUB, CHANGES_FROM, POSITION, *KEPT.values()])
 
 
 @GALLERY_STORES.register("sqlite")
-class SqliteStore(SqliteEvents):
+class SqliteStore(SqliteEvents, SqliteRemoval):
     """A gallery in one file, in WAL mode: beside it, while it is open, lie its -wal and -shm.
 
     The methods are those of `vultus.gallery.stores.base.GalleryStore`, the arguments those of
@@ -100,6 +108,43 @@ class SqliteStore(SqliteEvents):
                 *(more, more, person_id),
             )
 
+    def take_over(self, rows: Sequence[NextRows]) -> None:
+        """See `GalleryStore`."""
+        found = self._change_many(
+            "UPDATE people SET record = ? WHERE id = ?",
+            ((row.record, row.person_id) for row in rows),
+        )
+        self._check_there(
+            found == len(rows), "person among those", rows[0].person_id if rows else 0
+        )
+        self._change_many(
+            "DELETE FROM faces WHERE person_id = ? AND number = ?",
+            ((row.person_id, number) for row in rows for number in row.gone),
+        )
+        self._change_many(
+            "INSERT INTO faces (person_id, number, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (person_id, number) DO UPDATE SET body = excluded.body",
+            ((row.person_id, number, body) for row in rows for number, body in row.faces.items()),
+        )
+        counts = ((len(row.faces), row.person_id) for row in rows)
+        self._change_many(
+            "UPDATE people SET n_faces = ?1, minus_faces = -?1 WHERE id = ?2 AND n_faces <> ?1",
+            counts,
+        )
+        self._take_over_templates(rows)
+
+    def _take_over_templates(self, rows: Sequence[NextRows]) -> None:
+        self._change_many(
+            "INSERT INTO templates VALUES (?, ?)"
+            " ON CONFLICT (person_id) DO UPDATE SET body = excluded.body",
+            ((row.person_id, row.template) for row in rows if row.template is not None),
+        )
+        self._change_many(
+            "DELETE FROM templates WHERE person_id = ?",
+            ((row.person_id,) for row in rows if row.template is None),
+        )
+        self._log_many([(row.person_id, row.before) for row in rows])
+
     def add_item(self, row: ItemRow) -> int:
         """See `GalleryStore`."""
         self._change(
@@ -165,6 +210,24 @@ class SqliteStore(SqliteEvents):
         if row is not None and self.person(row.key_id) is None:
             self.destroy_key(row.key_id)
 
+    def delete_items(self, kind: str) -> int:
+        """See `GalleryStore`."""
+        of_kind = "(SELECT id FROM items WHERE kind = ?)"
+        of_items = self._summed("items", "kind = ?", kind)
+        of_events = self._summed("events", f"stream IN {of_kind}", kind)
+        self._change(
+            "UPDATE keys SET wrapped = zeroblob(length(wrapped))"
+            " WHERE id IN (SELECT key_id FROM items WHERE kind = ?)"
+            " AND NOT EXISTS (SELECT 1 FROM people WHERE people.id = keys.id)",
+            kind,
+        )
+        self._change("DELETE FROM items WHERE kind = ?", kind)
+        if of_items[0]:
+            self.set_meta(SCRUB, b"due")
+        self._count_gone("items", of_items)
+        self._count_gone("events", of_events)
+        return of_items[0]
+
     def append_audit(self, row: AuditRow) -> None:
         """See `GalleryStore`."""
         last = self.last_audit()
@@ -185,6 +248,28 @@ class SqliteStore(SqliteEvents):
         """See `GalleryStore`."""
         row = self._row("SELECT * FROM audit ORDER BY position DESC LIMIT 1")
         return None if row is None else AuditRow(*typed(row, int, str, bytes, bytes))
+
+    def facts(self) -> dict[str, bytes]:
+        """See `vultus.gallery.stores.copying.CopiedStore`."""
+        rows = (typed(row, str, bytes) for row in self._rows("SELECT key, value FROM meta"))
+        return {key: value for key, value in rows if key not in _OWN}
+
+    def numbers(self) -> Numbers:
+        """See `vultus.gallery.stores.copying.CopiedStore`."""
+        with self.transaction():
+            key, item = self._sequence("keys"), self._sequence("items")
+            return Numbers(key=key, item=item, event=self.event_position())
+
+    def pass_numbers(self, upto: Numbers) -> None:
+        """See `vultus.gallery.stores.copying.CopiedStore`."""
+        for _ in range(self._sequence("keys"), upto.key):
+            self.destroy_key(self.add_key(os.urandom(16), b"\xff"))
+        if self._sequence("items") < upto.item and not self._change(
+            "UPDATE sqlite_sequence SET seq = ? WHERE name = 'items'", upto.item
+        ):
+            self._change("INSERT INTO sqlite_sequence VALUES ('items', ?)", upto.item)
+        if self.event_position() < upto.event:
+            self.set_meta(POSITION, position_bytes(upto.event))
 
     def check(self) -> list[str]:
         """See `GalleryStore`."""

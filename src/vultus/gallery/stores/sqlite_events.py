@@ -22,7 +22,7 @@ _EVENT = "SELECT position, tag, stream, type, at, twice, body FROM events"
 _OF_ALL = "FROM event_sums WHERE stream = 0 AND type = ''"
 _LATEST = "~"  # comes after all times, as text
 _BUCKETS = 64  # that are looked at together
-_POSITION = "event_position"
+POSITION = "event_position"
 _POSITION_BYTES = 8
 _END = 1 << 62
 _PREFIX_BYTES = 2
@@ -75,6 +75,11 @@ def _consecutive(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield run[0], run[-1]
 
 
+def position_bytes(position: int) -> bytes:
+    """A position as the file keeps it; twice, as a flipped bit would let followers wait forever."""
+    return 2 * position.to_bytes(_POSITION_BYTES, "big")
+
+
 class SqliteEvents(SqlitePeople):
     """What `vultus.gallery.stores.sqlite.SqliteStore` does about events.
 
@@ -84,7 +89,7 @@ class SqliteEvents(SqlitePeople):
     def event_position(self) -> int:
         """See `GalleryStore`."""
         with self.transaction():
-            kept = self.meta(_POSITION) or b""
+            kept = self.meta(POSITION) or b""
             row = self._row("SELECT max(position) FROM events")
         last = 0 if row is None or row[0] is None else int(row[0])
         position = int.from_bytes(kept[:_POSITION_BYTES], "big")
@@ -105,8 +110,7 @@ class SqliteEvents(SqlitePeople):
             *(row.position, row.tag, row.stream, row.type, row.at, row.type + row.at, row.body),
         )
         self._count_added("events", row.position)
-        # Twice: a flipped bit would let followers wait for what never comes.
-        self.set_meta(_POSITION, 2 * row.position.to_bytes(_POSITION_BYTES, "big"))
+        self.set_meta(POSITION, position_bytes(row.position))
 
     def event_by_tag(self, tag: bytes) -> EventRow | None:
         """See `GalleryStore`."""

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -246,7 +246,8 @@ class SqliteFile:
         if self.read_only:
             for version in range(self._version(), SCHEMA_VERSION):
                 for statement in UPGRADES[version]:
-                    self._execute(_in_memory(statement))
+                    if not statement.startswith(("DROP ", "CREATE TRIGGER ")):  # nothing is written
+                        self._execute(_in_memory(statement))
             return
         with self.transaction(write=True):
             while (version := self._version()) in UPGRADES:
@@ -299,6 +300,11 @@ class SqliteFile:
             # Under the lock of the writer an empty log stays empty: what was due is done.
             self._execute("DELETE FROM meta WHERE key = ?", SCRUB)
 
+    def _sequence(self, table: str) -> int:
+        """The highest number that was ever given to a row."""
+        row = self._row("SELECT seq FROM sqlite_sequence WHERE name = ?", table)
+        return 0 if row is None else int(row[0])
+
     def _has_schema(self) -> bool:
         return self._version() == SCHEMA_VERSION
 
@@ -328,6 +334,13 @@ class SqliteFile:
             raise InputError("a store is changed inside of transaction(write=True) only")
         return self._execute(sql, *values)
 
+    def _change_many(self, sql: str, rows: Iterable[Row]) -> int:
+        """Change rows by one statement, once with each of some values; gives how many in all."""
+        if not self._writing:
+            raise InputError("a store is changed inside of transaction(write=True) only")
+        with self._translated():
+            return max(0, self._connection.executemany(sql, rows).rowcount)
+
     def _execute(self, sql: str, *values: object) -> int:
         with self._translated():
             return self._connection.execute(sql, values).rowcount
@@ -348,9 +361,9 @@ class SqliteFile:
 
 def _in_memory(statement: str) -> str:
     """What creates the same beside a file that cannot be written."""
-    for kind in ("TABLE", "TRIGGER"):
-        statement = statement.replace(f"CREATE {kind} ", f"CREATE TEMP {kind} ", 1)
-    return statement.replace("CREATE INDEX ", "CREATE INDEX temp.", 1)
+    return statement.replace("CREATE TABLE ", "CREATE TEMP TABLE ", 1).replace(
+        "CREATE INDEX ", "CREATE INDEX temp.", 1
+    )
 
 
 def error_code(error: BaseException | None) -> int | None:
@@ -375,5 +388,5 @@ def message(path: Path, error: sqlite3.Error) -> str:
     if primary == sqlite3.SQLITE_READONLY:
         return f"{path} cannot be written ({error}); check the permissions of file and folder"
     if primary == sqlite3.SQLITE_FULL:
-        return f"the disk of {path} is full; nothing was changed, make room and try again"
+        return f"the disk of {path} is full; this change was not made, make room and try again"
     return f"{path} cannot be used: {error}"

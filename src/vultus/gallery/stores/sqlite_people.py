@@ -6,7 +6,8 @@ from typing import Literal
 
 from vultus.core.errors import GalleryError, InputError
 from vultus.gallery.stores.base import PAGE, Change, KeyRow, PersonRow
-from vultus.gallery.stores.sqlite_file import SCRUB, SqliteFile
+from vultus.gallery.stores.sqlite_counts import SqliteCounts
+from vultus.gallery.stores.sqlite_file import SCRUB
 from vultus.gallery.stores.sqlite_rows import (
     BYTES_OR_NONE,
     TAG_BYTES,
@@ -14,7 +15,6 @@ from vultus.gallery.stores.sqlite_rows import (
     TagColumn,
     batched,
     check_sum,
-    counted,
     person_row,
     tag_bucket,
     tag_range,
@@ -26,34 +26,17 @@ from vultus.gallery.stores.sqlite_rows import (
 _PERSON = (
     "SELECT id, uid, name_tag, external_tag, n_faces, enrolled_at, expires_at, record FROM people"
 )
-_CHANGES_FROM = "changes_from"
-Kept = Literal["items", "events"]
-_KEPT: Mapping[Kept, str] = {"items": "kept_items", "events": "kept_events"}
+_CHANGED = "INSERT INTO changes (person_id, erased, before) VALUES (?, ?, ?)"
+CHANGES_FROM = "changes_from"
 _KEPT_CHANGES = 20_000
 _PRUNE_EVERY = 1000
 
 
-class SqlitePeople(SqliteFile):
-    """What `vultus.gallery.stores.sqlite.SqliteStore` does about facts, people and groups.
+class SqlitePeople(SqliteCounts):
+    """What `vultus.gallery.stores.sqlite.SqliteStore` does about people and groups.
 
-    Arguments and errors are those of `SqliteFile`.
+    Arguments and errors are those of `vultus.gallery.stores.sqlite_file.SqliteFile`.
     """
-
-    def meta(self, key: str) -> bytes | None:
-        """See `GalleryStore`."""
-        row = self._row("SELECT value FROM meta WHERE key = ?", key)
-        return None if row is None else typed(row, bytes)[0]
-
-    def set_meta(self, key: str, value: bytes | None) -> None:
-        """See `GalleryStore`."""
-        if value is None:
-            self._change("DELETE FROM meta WHERE key = ?", key)
-        else:
-            self._change(
-                "INSERT INTO meta VALUES (?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                *(key, value),
-            )
 
     def position(self) -> int:
         """See `GalleryStore`."""
@@ -81,23 +64,33 @@ class SqlitePeople(SqliteFile):
     def prune_changes(self, before: int) -> None:
         """See `GalleryStore`."""
         if before > self._changes_from():
-            self.set_meta(_CHANGES_FROM, str(min(before, self.position())).encode())
+            self.set_meta(CHANGES_FROM, str(min(before, self.position())).encode())
             self._change("DELETE FROM changes WHERE position <= ?", before)
 
     def _changes_from(self) -> int:
-        kept = self.meta(_CHANGES_FROM) or b"0"
+        kept = self.meta(CHANGES_FROM) or b"0"
         if not kept.isdigit():
             raise GalleryError(f"{self.path} is damaged (a position of changes); restore a backup")
         return int(kept)
 
     def _log(self, person_id: int, *, erased: bool = False, before: bytes | None = None) -> None:
-        sql = "INSERT INTO changes (person_id, erased, before) VALUES (?, ?, ?)"
-        self._change(sql, person_id, erased, before)
+        self._change(_CHANGED, person_id, erased, before)
         position = self.position()
         if position % _PRUNE_EVERY == 0:
-            # Who is further behind than there are people reads everybody anew as quickly.
-            n_people = sum(self.people_by_faces().values())
-            self.prune_changes(position - max(_KEPT_CHANGES, n_people))
+            self._prune(position)
+
+    def _log_many(self, changed: Sequence[tuple[int, bytes]]) -> None:
+        """Of people who are there: what is told of the templates that they had."""
+        start = self.position() // _PRUNE_EVERY
+        self._change_many(_CHANGED, ((person, False, before) for person, before in changed))
+        position = self.position()
+        if position // _PRUNE_EVERY > start:
+            self._prune(position)
+
+    def _prune(self, position: int) -> None:
+        # Who is further behind than there are people reads everybody anew as quickly.
+        n_people = sum(self.people_by_faces().values())
+        self.prune_changes(position - max(_KEPT_CHANGES, n_people))
 
     def people_by_faces(self, groups: Sequence[str] | None = None) -> Mapping[int, int]:
         """See `GalleryStore`."""
@@ -131,6 +124,12 @@ class SqlitePeople(SqliteFile):
     def person_by_external(self, tag: bytes) -> PersonRow | None:
         """See `GalleryStore`."""
         return self._tagged("external_tag", tag)
+
+    def _person_there(self, person_id: int) -> PersonRow:
+        row = self.person(person_id)
+        if row is None:
+            raise InputError(f"{self.path} has no person with number {person_id}")
+        return row
 
     def _person(self, column: Literal["id", "uid"], value: int | bytes) -> PersonRow | None:
         row = self._row(f"{_PERSON} WHERE {column} = ?", value)
@@ -189,7 +188,7 @@ class SqlitePeople(SqliteFile):
 
     def update_person(self, row: PersonRow) -> None:
         """See `GalleryStore`."""
-        before = self._there(self.person(row.id), "person", row.id)
+        before = self._person_there(row.id)
         self._change(
             "UPDATE people SET name_tag = ?, external_tag = ?, expires_at = ?, record = ?"
             " WHERE id = ?",
@@ -201,7 +200,7 @@ class SqlitePeople(SqliteFile):
 
     def erase_person(self, person_id: int, *, before: bytes) -> dict[str, int]:
         """See `GalleryStore`."""
-        self._count_tags(self._there(self.person(person_id), "person", person_id))
+        self._count_tags(self._person_there(person_id))
         self.destroy_key(person_id)
         of_person = "stream IN (SELECT id FROM items WHERE key_id = ?)"
         of_items = self._summed("items", "key_id = ?", person_id)
@@ -296,37 +295,18 @@ class SqlitePeople(SqliteFile):
             check_sum((len(people), sum(people)), (0, 0) if kept is None else kept)
         return people
 
-    def _summed(self, table: Kept, where: str, *values: object) -> tuple[int, int]:
-        """How many rows there are, and the sum of their numbers."""
-        sql = f"SELECT count(*), coalesce(sum(rowid), 0) FROM {table} WHERE {where}"  # noqa: S608
-        n, total = typed(self._rows(sql, *values)[0], int, int)
-        return n, total
-
-    def _count_added(self, table: Kept, number: int) -> None:
-        """Count a row that came, outside of what a ``DELETE`` by another program counts."""
-        self._count_kept(table, 1, number)
-
-    def _count_gone(self, table: Kept, gone: tuple[int, int]) -> None:
-        """Count rows that went: how many, and the sum of their numbers."""
-        if gone[0]:
-            self._count_kept(table, -gone[0], -gone[1])
-
-    def _count_kept(self, table: Kept, n: int, total: int) -> None:
-        kept = self.meta(_KEPT[table])
-        if kept is None:  # a file of a version that did not count
-            n, total = self._summed(table, "true")
-        else:
-            before = counted(kept)
-            n, total = n + before[0], total + before[1]
-        self.set_meta(_KEPT[table], f"{n} {total}".encode())
-
     def check(self) -> list[str]:
         """See `GalleryStore`."""
         problems = super().check()
         if problems:
             return problems
         with self.transaction():
-            looks = (self._wrong_people(), self._wrong_keys(), self._wrong_changes())
+            looks = (
+                self._wrong_people(),
+                self._wrong_keys(),
+                self._wrong_changes(),
+                self._wrong_counts(),
+            )
             return [problem for look in looks for problem in look]
 
     def _wrong_people(self) -> Iterator[str]:
@@ -345,10 +325,6 @@ class SqlitePeople(SqliteFile):
         groups = "SELECT name, count(*), sum(person_id) FROM groups GROUP BY 1 ORDER BY 1"
         if self._rows(groups) != self._rows("SELECT name, n, total FROM group_sums ORDER BY 1"):
             yield "groups: not as many people as were counted"
-        for table, key in _KEPT.items():
-            number = self.meta(key)
-            if number is not None and counted(number) != self._summed(table, "true"):
-                yield f"{table}: rows are missing, or there are more than were kept"
 
     def _wrong_keys(self) -> Iterator[str]:
         n, last = self._rows("SELECT count(*), max(id) FROM keys")[0]
@@ -377,16 +353,6 @@ class SqlitePeople(SqliteFile):
         if wrong:
             yield "the log of changes does not fit the people"
 
-    def _sequence(self, table: str) -> int:
-        """The highest number that was ever given to a row."""
-        row = self._row("SELECT seq FROM sqlite_sequence WHERE name = ?", table)
-        return 0 if row is None else int(row[0])
-
     def _check_there(self, found: int | bool, what: str, number: int) -> None:
         if not found:
             raise InputError(f"{self.path} has no {what} with number {number}")
-
-    def _there(self, row: PersonRow | None, what: str, number: int) -> PersonRow:
-        if row is None:
-            raise InputError(f"{self.path} has no {what} with number {number}")
-        return row

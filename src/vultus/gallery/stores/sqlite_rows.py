@@ -106,18 +106,6 @@ def check_sum(found: object, due: object) -> None:
         raise GalleryError("the gallery is damaged (an index misses rows); restore a backup")
 
 
-def counted(kept: bytes) -> tuple[int, int]:
-    """A number of rows and the sum of their numbers, as they were kept.
-
-    Raises:
-        GalleryError: If they are not.
-    """
-    words = kept.split()
-    if len(words) != 2 or not all(word.isdigit() for word in words):
-        raise GalleryError("the gallery is damaged (a number of rows); restore a backup")
-    return int(words[0]), int(words[1])
-
-
 def tag_bucket(column: TagColumn, tag: bytes) -> int:
     """Number of the tags that begin as this one does."""
     return TAG_COLUMNS.index(column) * _BUCKETS + _beginning(tag)

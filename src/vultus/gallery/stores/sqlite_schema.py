@@ -5,7 +5,7 @@ from pathlib import Path
 from vultus.core.errors import GalleryError
 
 APPLICATION_ID = 0x56554C54  # "VULT"; says whose file it is
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _MAGIC = b"SQLite format 3\0"
 _HEADER_SIZE = 100
 # https://www.sqlite.org/fileformat.html, section 1.3: big-endian numbers in the file's header.
@@ -65,10 +65,18 @@ EVENTS_SCHEMA = (
 
 _ITEM_IN = """INSERT INTO item_sums VALUES (new.key_id, '', 1, new.id), (0, new.kind, 1, new.id)
         ON CONFLICT (key_id, kind) DO UPDATE SET n = n + 1, total = total + excluded.total;"""
-_ITEM_OUT = """UPDATE item_sums SET n = n - 1, total = total - old.id
-        WHERE (key_id, kind) IN (VALUES (old.key_id, ''), (0, old.kind));
-        DELETE FROM item_sums
-        WHERE (key_id, kind) IN (VALUES (old.key_id, ''), (0, old.kind)) AND n = 0;"""
+# Two equalities each, as an index answers; of `IN (VALUES ...)` SQLite makes a walk through all.
+_ITEM_OUT = "".join(
+    f"""UPDATE item_sums SET n = n - 1, total = total - old.id WHERE {row};
+        DELETE FROM item_sums WHERE {row} AND n = 0;"""  # noqa: S608
+    for row in ("key_id = old.key_id AND kind = ''", "key_id = 0 AND kind = old.kind")
+)
+
+_ITEM_TRIGGERS = (
+    f"CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN {_ITEM_OUT} END",
+    f"""CREATE TRIGGER item_moved AFTER UPDATE OF kind, key_id ON items
+        WHEN old.kind <> new.kind OR old.key_id <> new.key_id BEGIN {_ITEM_OUT} {_ITEM_IN} END""",
+)
 
 ITEMS_COUNTED = (
     # Of a key, and of a kind: what an index says of items is counted once more, too.
@@ -78,12 +86,13 @@ ITEMS_COUNTED = (
     "INSERT INTO item_sums SELECT key_id, '', count(*), sum(id) FROM items GROUP BY key_id",
     "INSERT INTO item_sums SELECT 0, kind, count(*), sum(id) FROM items GROUP BY kind",
     f"CREATE TRIGGER item_added AFTER INSERT ON items BEGIN {_ITEM_IN} END",
-    f"CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN {_ITEM_OUT} END",
-    f"""CREATE TRIGGER item_moved AFTER UPDATE OF kind, key_id ON items
-        WHEN old.kind <> new.kind OR old.key_id <> new.key_id BEGIN {_ITEM_OUT} {_ITEM_IN} END""",
+    *_ITEM_TRIGGERS,
 )
 
-UPGRADES = {2: (*ITEMS_COUNTED, *EVENTS_SCHEMA)}
+UPGRADES = {
+    2: (*ITEMS_COUNTED, *EVENTS_SCHEMA),
+    3: ("DROP TRIGGER IF EXISTS item_gone", "DROP TRIGGER IF EXISTS item_moved", *_ITEM_TRIGGERS),
+}
 """Format -> what brings a file of it to the next: nothing but what is added, or counted."""
 
 SCHEMA = (

@@ -29,6 +29,7 @@ photos.json    one entry per photo that was taken in: when, from where, by whom
 vectors.npy    (photos, numbers) float32: what the recogniser computed of each face, in that order
 template.npy   (numbers,) float32: the vector that the person is compared by
 events.json    what happened to the person: when, where, how like the template the face was
+events/        what was seen then, by the events' positions, where a picture is kept
 audit.json     who did and decided what about the person, and when
 crops/         the aligned faces of photos by number, where the gallery keeps them
 items/         whatever else is kept: kind and times in items.json, the content beside it
@@ -53,20 +54,35 @@ def export_person(gallery: Gallery, identity: str, path: str | Path) -> list[str
         OutputError: If ``path`` exists or cannot be written.
         GalleryError: If the gallery is damaged or cannot be written.
     """
-    target, opened = Path(path), gallery.opened
+    target = Path(path)
     check_target(target, replace=False)
+    names, data = _zipped(gallery, identity)
+    with writing(target, replace=False, private=True) as stream:
+        stream.write(data)
+    return names
+
+
+def person_zip(gallery: Gallery, identity: str) -> bytes:
+    """The zip of `export_person`, which is written nowhere.
+
+    Raises:
+        IdentityNotFoundError: If nobody of that name is enrolled.
+        GalleryError: If the gallery is damaged or cannot be written.
+    """
+    return _zipped(gallery, identity)[1]
+
+
+def _zipped(gallery: Gallery, identity: str) -> tuple[list[str], bytes]:
+    opened, stream = gallery.opened, BytesIO()
     with opened.store.transaction(write=True):
         person = gallery.person(identity)
         subject, uid = opened.subject(person), bytes.fromhex(person.uid)
         opened.audit.append(AuditEntry(actor=opened.actor, action="export", subject=subject))
         files = dict(_files(opened, uid))
-    with (
-        writing(target, replace=False, private=True) as stream,
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
-    return list(files)
+    return list(files), stream.getvalue()
 
 
 def _files(opened: OpenedGallery, uid: bytes) -> Iterator[tuple[str, bytes]]:
@@ -86,7 +102,12 @@ def _files(opened: OpenedGallery, uid: bytes) -> Iterator[tuple[str, bytes]]:
         yield "template.npy", _npy(roster.template(template))
     yield "audit.json", _json([e.to_dict() for e in opened.audit.entries(subject=subject)])
     events = SealedEvents(opened)
-    if happened := [event.to_dict() for event in events.all(events.of(member))]:
+    happened = []
+    for event in events.all(events.of(member)):
+        happened.append(event.to_dict())
+        if event.picture is not None:
+            yield f"events/{event.position}.jpg", event.picture
+    if happened:
         yield "events.json", _json(happened)
     yield from _items(opened, member)
 

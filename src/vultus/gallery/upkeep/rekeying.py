@@ -75,7 +75,7 @@ def rekey(
         GalleryKeyError: If ``key`` is wrong or missing.
         InputError: If ``new_key`` is a recovery key.
     """
-    opened = open_gallery(Path(path), None, master=key, actor=actor)
+    opened = open_gallery(path, None, master=key, actor=actor)
     with closing(opened.store):
         with opened.store.transaction(write=True):
             old = _current(opened)
@@ -107,7 +107,7 @@ def new_recovery_key(
         GalleryError: If the gallery cannot be written.
         GalleryKeyError: If ``key`` is wrong, or the gallery has none.
     """
-    opened = open_gallery(Path(path), None, master=key, actor=actor)
+    opened = open_gallery(path, None, master=key, actor=actor)
     with closing(opened.store):
         with opened.store.transaction(write=True):
             new, recovery = _current(opened).with_recovery()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from vultus.gallery.inspection import inspect
 from vultus.gallery.opening import OpenedGallery, open_gallery
 from vultus.gallery.security.audit import AuditEntry, AuditHead
 from vultus.gallery.security.master_key import MasterKey
+from vultus.gallery.stores.copying import copy_gallery
+from vultus.gallery.stores.opening import open_store
+from vultus.gallery.stores.places import is_database
+from vultus.gallery.stores.sqlite import SqliteStore
 
 _LOGS = ("-wal", "-shm", "-journal")
 
@@ -46,12 +51,13 @@ def restore(
 ) -> Restoration:
     """Put a backup in a gallery's place; whole and sound, or not at all.
 
-    Whoever is noted in ``<path>-erased`` as erased is erased again. Nothing is replaced: what is at
-    ``path`` must be moved away first, but not ``<path>-erased``.
+    Whoever is noted in ``<path>-erased`` as erased is erased again; of a gallery in a database, in
+    its table of erasures. Nothing is replaced: what is at ``path`` must be moved away first, but
+    not ``<path>-erased``.
 
     Args:
-        backup: A file of `Gallery.backup`; it is only read.
-        path: Where the gallery is to be.
+        backup: A file of `Gallery.backup`, or of a gallery that is closed; it is only read.
+        path: Where the gallery is to be: a file, or the URL of a gallery in a database.
         key: What opens it: the key that it had when the backup was made.
         erased: A log of erasures that was kept elsewhere, if the gallery's folder was lost.
         actor: Who does it, for the audit log; None takes the name of the user.
@@ -62,20 +68,52 @@ def restore(
         OutputError: If something is at ``path``, or its folder cannot be written.
         InputError: If ``backup`` is no file.
     """
-    source, target = Path(backup), Path(path)
+    source = Path(backup)
     if not source.is_file():
         raise InputError(f"the backup must be a file, there is none at {source}")
-    _check_logs(target, hint="move it away with the gallery that it belongs to")
     _check_logs(source, hint="a backup that is open or was not closed is not whole; close it")
+    if is_database(path):
+        if erased is not None:
+            raise InputError("a gallery in a database has its erasures there; leave `erased` out")
+        before = _into_database(source, path, key, actor)
+        target: str | Path = path
+    else:
+        target = Path(path)
+        before = _into_file(source, target, key, actor, erased)
+    opened = open_gallery(target, None, master=key, actor=actor)
+    with closing(opened.store):
+        return _noted(opened, before)
+
+
+def _into_file(
+    source: Path, target: Path, key: MasterKey | None, actor: str | None, erased: str | Path | None
+) -> int:
+    _check_logs(target, hint="move it away with the gallery that it belongs to")
     with appearing(target, private=True) as part:
         with open(part, "xb", opener=private_opener) as copy, source.open("rb") as original:
             shutil.copyfileobj(original, copy)
         before = _checked(source, part, key, actor)
         if erased is not None:
             _bring_log(Path(erased), Path(f"{target}-erased"))
-    opened = open_gallery(target, None, master=key, actor=actor)
-    with closing(opened.store):
-        return _noted(opened, before)
+    return before
+
+
+def _into_database(
+    source: Path, target: str | Path, key: MasterKey | None, actor: str | None
+) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "backup"
+        with open(part, "xb", opener=private_opener) as copy, source.open("rb") as original:
+            shutil.copyfileobj(original, copy)
+        before = _checked(source, part, key, actor)
+        with (
+            closing(SqliteStore(part)) as kept,
+            closing(open_store(target, create=True)) as store,
+            kept.transaction(),
+            store.transaction(write=True),
+        ):
+            copy_gallery(kept, store)
+    return before
 
 
 def _checked(source: Path, part: Path, key: MasterKey | None, actor: str | None) -> int:

@@ -19,13 +19,13 @@ from vultus.models.dlib_resnet.network import (
     Layer,
     Pool,
 )
+from vultus.models.graph_bytes import graph_bytes
 
 if TYPE_CHECKING:
     import onnx
 
 INPUT_NAME, OUTPUT_NAME = "crops", "embedding"
 OPSET = 13
-_IR_VERSION = 8
 _PIXEL_STD = 256.0
 _CROP_PX = 112
 
@@ -130,21 +130,14 @@ class _GraphBuilder:
 
     def to_bytes(self, size_px: int) -> bytes:
         """Finish the graph: check it and serialise it."""
-        import onnx
-        from onnx import TensorProto, helper
-
-        self._nodes[-1].output[0] = OUTPUT_NAME
-        crops = helper.make_tensor_value_info(
-            INPUT_NAME, TensorProto.FLOAT, ("b", 3, size_px, size_px)
+        return graph_bytes(
+            self._nodes,
+            self._weights,
+            name="dlib-resnet",
+            crops=(INPUT_NAME, size_px),
+            output=(OUTPUT_NAME, 128),
+            opset=OPSET,
         )
-        vector = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ("b", 128))
-        graph = helper.make_graph(self._nodes, "dlib-resnet", [crops], [vector], self._weights)
-        opsets = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
-        model.producer_name, model.producer_version = "vultus", ""
-        onnx.checker.check_model(model)
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
 
     def _convolve(self, layer: Convolution) -> None:
         size = layer.kernel.shape[2]

@@ -6,13 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from vultus.core.checks import check_range
 from vultus.core.choices import DEFAULT_FMR, DEFAULT_LIVENESS
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import InputError, VultusError
+from vultus.core.liveness_threshold import LivenessThreshold, SpeciesRate
 from vultus.core.progress import Progress, tracked
 from vultus.core.thresholds import Threshold
 from vultus.evaluation.measures.presentation_attacks import (
@@ -20,40 +17,21 @@ from vultus.evaluation.measures.presentation_attacks import (
     CountedRate,
     attack_rates,
     riapar,
-    threshold_for_bpcer,
 )
 from vultus.image.io import list_images, read_image
 from vultus.liveness.passive import PassiveLiveness, network_digests, site_threshold_path
-from vultus.liveness.signal import LivenessFile, LivenessThreshold
+from vultus.liveness.signal import LivenessFile
 from vultus.models.store import ModelStore
+from vultus.pipeline.measuring.attack_threshold import (
+    LivenessSettings,
+    Seen,
+    choose_threshold,
+    scores_of,
+)
 from vultus.pipeline.photos import ErrorHandler
 from vultus.pipeline.recognizer import Recognizer
 
 LIVE_FOLDER, ATTACK_FOLDER = "live", "attack"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LivenessSettings:
-    """How the threshold comes about.
-
-    Attributes:
-        threshold: Score below which a face is suspected, in [0, 1]; None takes the one that is in
-            use, or looks for one with ``bpcer``.
-        bpcer: Share in [0, 1) of living faces that may be suspected: the threshold is set on every
-            second person's living faces (without folders of people: every second photo), and the
-            rates are those of the others.
-    """
-
-    threshold: float | None = None
-    bpcer: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and self.bpcer is not None:
-            raise InputError("give a threshold or a BPCER to look for one, not both")
-        if self.threshold is not None:
-            check_range("threshold", self.threshold, low=0, high=1)
-        if self.bpcer is not None:
-            check_range("bpcer", self.bpcer, low=0, high=1, high_open=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +75,7 @@ class LivenessEvaluation:
         rates: At the threshold.
         threshold: The same as a threshold that can be used and kept.
         system: With the matcher; None without folders of people.
-        n_set_on: Living faces that the threshold was set on; 0 where it was given.
+        n_set_on: Living faces, or attacks, that the threshold was set on; 0 where it was given.
     """
 
     rates: AttackRates
@@ -115,21 +93,12 @@ class LivenessEvaluation:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """One photo: whose, its score (NaN without an answer), its embedding if it has a face."""
-
-    person: str | None
-    score: float
-    embedding: Embeddings | None
-
-
 def evaluate_liveness(
     root: str | Path,
     *,
     liveness: PassiveLiveness,
     recognizer: Recognizer,
-    settings: LivenessSettings = LivenessSettings(),
+    settings: LivenessSettings = LivenessSettings(),  # noqa: B008 - immutable
     progress: Progress | None = None,
     on_error: ErrorHandler | None = None,
 ) -> LivenessEvaluation:
@@ -151,37 +120,39 @@ def evaluate_liveness(
         CalibrationError: With folders of people, if the embedder has no threshold.
     """
     folder = Path(root)
-    species = _species(folder)
+    species = attack_species(folder)
     places = {LIVE_FOLDER: folder / LIVE_FOLDER} | {
         f"{ATTACK_FOLDER}/{name}": folder / ATTACK_FOLDER / name for name in species
     }
     photos = {name: list_images([place]) for name, place in places.items()}
     by_people = all(path.parent != place for name, place in places.items() for path in photos[name])
     listed = [(name, path) for name, found in photos.items() for path in found]
-    seen: dict[str, list[_Seen]] = {name: [] for name in photos}
+    seen: dict[str, list[Seen]] = {name: [] for name in photos}
     told = tracked(listed, "looking at photos", total=len(listed), progress=progress)
     for name, path in told:
         person = path.relative_to(places[name]).parts[0] if by_people else None
         seen[name].append(_look(path, person, liveness, recognizer, on_error))
     live, attacks = seen[LIVE_FOLDER], {name: seen[f"{ATTACK_FOLDER}/{name}"] for name in species}
-    score, set_on, checked = _threshold(live, liveness, settings)
-    scores = {name: _scores(found) for name, found in attacks.items()}
-    rates = attack_rates(_scores(checked), scores, threshold=score)
+    chosen = choose_threshold(live, attacks, settings, in_use=liveness.threshold.score)
+    scores = {name: scores_of(found) for name, found in chosen.attacks.items()}
+    rates = attack_rates(scores_of(chosen.live), scores, threshold=chosen.score)
     system = None
     if by_people:
-        system = _system(checked, attacks, score, recognizer.threshold(DEFAULT_FMR))
-    origin = f"measured {datetime.now(UTC):%Y-%m-%d} on {folder.name}"
-    if set_on:
-        origin += f", set on {set_on} other living faces"
+        known = recognizer.threshold(DEFAULT_FMR)
+        system = _system(chosen.live, chosen.attacks, chosen.score, known)
+    origin = f"measured {datetime.now(UTC):%Y-%m-%d} on {folder.name}{chosen.words}"
     return LivenessEvaluation(
-        rates=rates, threshold=_stated(rates, origin), system=system, n_set_on=set_on
+        rates=rates,
+        threshold=stated_threshold(rates, origin=origin),
+        system=system,
+        n_set_on=chosen.n_set_on,
     )
 
 
 def save_threshold(
     threshold: LivenessThreshold,
     *,
-    models: Sequence[str] = DEFAULT_LIVENESS,
+    models: Sequence[str | Path] = DEFAULT_LIVENESS,
     store: ModelStore | None = None,
 ) -> Path:
     """Keep a threshold as the site's own: whatever opens these networks judges by it.
@@ -205,7 +176,15 @@ def save_threshold(
     return path
 
 
-def _species(folder: Path) -> list[str]:
+def attack_species(folder: Path) -> list[str]:
+    """The kinds of attacks in a folder with ``live/`` and ``attack/SPECIES/``, by name.
+
+    Args:
+        folder: That folder.
+
+    Raises:
+        InputError: If one of both is missing, or there is no species.
+    """
     for part in (LIVE_FOLDER, ATTACK_FOLDER):
         if not (folder / part).is_dir():
             raise InputError(
@@ -227,7 +206,7 @@ def _look(
     liveness: PassiveLiveness,
     recognizer: Recognizer,
     on_error: ErrorHandler | None,
-) -> _Seen:
+) -> Seen:
     try:
         image = read_image(path)
         photo = next(iter(recognizer.analyse([image]))) if person is not None else None
@@ -237,46 +216,18 @@ def _look(
     except VultusError as error:
         if on_error is not None:
             on_error(str(path), error)
-        return _Seen(person, float("nan"), None)
+        return Seen(person, float("nan"), None)
     row = faces.cut_to(image.shape[:2]).largest()
     signal = liveness.judge(image, faces[[row]])[0]
     if signal.reasons and on_error is not None:
         on_error(str(path), InputError("; ".join(signal.reasons)))
     score = float("nan") if signal.reasons else signal.score
-    return _Seen(person, score, None if photo is None else photo.embeddings[row])
-
-
-def _threshold(
-    live: Sequence[_Seen], liveness: PassiveLiveness, settings: LivenessSettings
-) -> tuple[float, int, list[_Seen]]:
-    """The threshold, on how many faces it was set, and the living faces that are left to check."""
-    if settings.bpcer is None:
-        score = liveness.threshold.score if settings.threshold is None else settings.threshold
-        return score, 0, list(live)
-    groups = sorted({seen.person for seen in live if seen.person is not None})
-    if groups:
-        halves = set(groups[::2])
-        chosen = [seen.person in halves for seen in live]
-    else:
-        chosen = [place % 2 == 0 for place in range(len(live))]
-    first = [seen for seen, is_first in zip(live, chosen, strict=True) if is_first]
-    rest = [seen for seen, is_first in zip(live, chosen, strict=True) if not is_first]
-    if not rest or all(np.isnan(seen.score) for seen in first):
-        raise InputError(
-            f"a threshold takes living faces to set it on and others to check it, got {len(live)} "
-            "photos; add some, or give --threshold"
-        )
-    score = threshold_for_bpcer(_scores(first), bpcer=settings.bpcer)
-    return score, sum(not np.isnan(seen.score) for seen in first), rest
-
-
-def _scores(found: Sequence[_Seen]) -> npt.NDArray[np.float64]:
-    return np.array([seen.score for seen in found], np.float64)
+    return Seen(person, score, None if photo is None else photo.embeddings[row])
 
 
 def _system(
-    live: Sequence[_Seen],
-    attacks: Mapping[str, Sequence[_Seen]],
+    live: Sequence[Seen],
+    attacks: Mapping[str, Sequence[Seen]],
     score: float,
     threshold: Threshold,
 ) -> SystemRates | None:
@@ -309,15 +260,35 @@ def _system(
     )
 
 
-def _accepted(seen: _Seen, enrolled: Embeddings, score: float, threshold: Threshold) -> bool:
+def _accepted(seen: Seen, enrolled: Embeddings, score: float, threshold: Threshold) -> bool:
     if seen.embedding is None or not seen.score >= score:  # NaN is not accepted
         return False
     similarity = float(seen.embedding.vectors[0] @ enrolled.vectors[0])
     return similarity >= threshold.similarity
 
 
-def _stated(rates: AttackRates, origin: str) -> LivenessThreshold:
-    rule = LivenessThreshold(score=min(max(rates.threshold, 0.0), 1.0), origin=origin)
+def stated_threshold(rates: AttackRates, *, origin: str) -> LivenessThreshold:
+    """A threshold that says what was measured at it.
+
+    Args:
+        rates: At the threshold.
+        origin: Where they come from, in words.
+    """
+    rule = LivenessThreshold(
+        score=min(max(rates.threshold, 0.0), 1.0),
+        origin=origin,
+        by_species=tuple(
+            SpeciesRate(
+                name=one.name,
+                n_passed=one.apcer.n_errors,
+                n=one.apcer.n,
+                low=one.apcer.interval.low,
+                high=one.apcer.interval.high,
+            )
+            for one in rates.species
+            if one.apcer is not None
+        ),
+    )
     if rates.bpcer is not None:
         rule = replace(
             rule,

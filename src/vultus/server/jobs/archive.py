@@ -13,7 +13,7 @@ from vultus.core.zip_file import ZipMember, read_member, zip_members
 from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.people.names import normalise_identity
 from vultus.image.io import is_hidden, is_image_name
-from vultus.pipeline.importing import read_table_lines
+from vultus.pipeline.people_source import read_table_lines
 from vultus.pipeline.photos import StoredPhoto
 from vultus.server.jobs.uploads import Upload
 from vultus.server.photos import decoded
@@ -46,7 +46,7 @@ class PersonPhotos:
         identity: The name.
         photos: Names of their photos.
         details: What else to note, or None.
-        consent_dated: As `vultus.pipeline.importing.PersonToImport`.
+        consent_dated: As `vultus.pipeline.people_source.PersonToImport`.
     """
 
     identity: str

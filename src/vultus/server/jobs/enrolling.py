@@ -1,7 +1,8 @@
 """Many people enrolled, of an uploaded zip: nobody twice, nobody left out, whatever is killed.
 
 The events of a job have ids of their own, written with the enrolment they tell of in one
-transaction: a job that goes on knows by them what it had done before it was killed.
+transaction: a job that goes on knows by them what it had done before it was killed. Where no events
+are kept, notes stand for them.
 """
 
 from typing import Any
@@ -12,7 +13,8 @@ from vultus.gallery.events.log import EventLog
 from vultus.pipeline.importing import details_now
 from vultus.pipeline.photos import Note, Skipped, StoredPhoto
 from vultus.server.jobs.archive import Archive, PersonPhotos
-from vultus.server.jobs.run import Run
+from vultus.server.jobs.run import Run, StoppedError
+from vultus.server.noted import JOBS, Noted
 from vultus.server.problems import code_of
 
 _REFUSED = "no-photo-taken"
@@ -52,8 +54,16 @@ def _enrolled(
 ) -> tuple[str | None, dict[str, Any]]:
     """Enrol somebody; the uid, if they are enrolled now, and what came of it."""
     log, event_id = EventLog(run.gallery), f"job/{run.job.id}/{place}"
-    earlier = log.find(event_id)  # written before the service was killed, with what it tells
-    added = 0 if earlier is None else int(earlier.data["photos"])
+    noted = Noted(run.gallery, JOBS)
+
+    def done() -> int | None:
+        """Photos that were taken, noted before the service was killed; None if nothing was."""
+        event = log.find(event_id)
+        found = noted.find(event_id) if event is None else event.data["photos"]
+        return None if found is None else int(found)
+
+    earlier = done()
+    added = earlier or 0
     digests = {name: archive.digest(name) for name in person.photos}
     known = _known(run, person.identity)
     fresh = [name for name in person.photos if digests[name] is None or digests[name] not in known]
@@ -64,8 +74,13 @@ def _enrolled(
         event = NewEvent(
             type="enrolled", id=event_id, source="job", person=uid, data={"photos": photos}
         )
+        # In the transaction of the enrolment: what another process did meanwhile is not done twice.
+        if not run.is_mine() or (earlier is None and done() is not None):
+            raise StoppedError
         if run.keep_events and photos:
             log.append(event)
+        elif photos:
+            noted.add(event_id, photos)
 
     photos = [_photo(archive, name, digests[name]) for name in fresh]
     added += _enrol(run, person, photos, refusals, note)

@@ -3,20 +3,19 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from vultus.core.errors import GalleryDamagedError
-from vultus.core.files import make_private_folder
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.security.sealing import KEY_BYTES, seal, unseal
 from vultus.server.jobs.uploads import Upload
 from vultus.server.problems import ProblemError
-from vultus.server.service_file import ServiceFile, gallery_cipher
+from vultus.server.service_file import gallery_cipher
+from vultus.server.state.base import SealedPieces, ServiceState
 
-JobKind = Literal["enrolment", "clustering", "calibration", "migration"]
+JobKind = Literal["enrolment", "clustering", "calibration", "migration", "film"]
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 
@@ -38,6 +37,7 @@ _COLUMNS = (
     *("options", "upload_size", "upload_key", "done", "total", "doing", "cancelled", "starts"),
     *("error", "detail", "result"),
 )
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM jobs"  # noqa: S608 - names of this module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +95,14 @@ class NewUpload:
 
     Attributes:
         id: Of the job.
-        file: Where it lies, sealed.
+        pieces: Where it lies, sealed.
         key: What opens it.
         size: In bytes, before it was sealed.
         digest: SHA-256 of what was uploaded.
     """
 
     id: str
-    file: Path
+    pieces: SealedPieces
     key: bytes
     size: int = 0
     digest: bytes = b""
@@ -112,20 +112,19 @@ class JobStore:
     """All jobs; what could tell of a person is sealed with the gallery's key.
 
     Args:
-        file: Where they are kept.
-        folder: Where uploads lie; made when needed.
+        file: Where they are kept, and what is uploaded for them.
     """
 
-    def __init__(self, file: ServiceFile, folder: Path) -> None:
-        self.file, self._folder = file, folder
+    def __init__(self, file: ServiceState) -> None:
+        self.file = file
         file.define(*_TABLES)
-        self._remove_strays()
+        wanted = "SELECT id FROM jobs WHERE upload_key IS NOT NULL"
+        file.remove_strays({job_id for (job_id,) in file.rows(wanted)})
 
     def place(self) -> NewUpload:
         """Where to write what is uploaded for a job."""
-        make_private_folder(self._folder)
         job_id = secrets.token_hex(8)
-        return NewUpload(job_id, self._folder / job_id, secrets.token_bytes(KEY_BYTES))
+        return NewUpload(job_id, self.file.pieces(job_id), secrets.token_bytes(KEY_BYTES))
 
     def add(
         self,
@@ -136,9 +135,13 @@ class JobStore:
         key_id: str,
         options: Mapping[str, Any],
         upload: NewUpload | None,
+        job_id: str | None = None,
     ) -> Job:
-        """Make a job, of an upload or of none."""
-        job_id = secrets.token_hex(8) if upload is None else upload.id
+        """Make a job, of an upload or of none; ``job_id`` is its id where there is no upload."""
+        if upload is not None:
+            job_id = upload.id
+        elif job_id is None:
+            job_id = secrets.token_hex(8)
         key = None if upload is None else _seal(gallery, job_id, "key", upload.key.hex())
         told = _seal(gallery, job_id, "options", dict(options))
         self.file.change(
@@ -156,15 +159,20 @@ class JobStore:
         Raises:
             ProblemError: If there is none of that id.
         """
-        row = self.file.row("SELECT * FROM jobs WHERE gallery = ? AND id = ?", gallery_id, job_id)
-        if row is None:
+        job = self.find(gallery_id, job_id)
+        if job is None:
             raise ProblemError(404, "job-not-found", "there is no such job")
-        return _job(row)
+        return job
+
+    def find(self, gallery_id: str, job_id: str) -> Job | None:
+        """One of a gallery; None if there is none of that id."""
+        row = self.file.row(_SELECT + " WHERE gallery = ? AND id = ?", gallery_id, job_id)
+        return None if row is None else _job(row)
 
     def of(self, gallery_id: str, *, before: int | None, limit: int) -> list[Job]:
         """Those of a gallery, the newest first."""
         rows = self.file.rows(
-            "SELECT * FROM jobs WHERE gallery = ? AND number < ? ORDER BY number DESC LIMIT ?",
+            _SELECT + " WHERE gallery = ? AND number < ? ORDER BY number DESC LIMIT ?",
             *(gallery_id, (1 << 62) if before is None else before, limit),
         )
         return [_job(row) for row in rows]
@@ -174,13 +182,41 @@ class JobStore:
         row = self.file.row("SELECT count(*) FROM jobs WHERE state IN ('waiting', 'running')")
         return 0 if row is None else int(row[0])
 
-    def next(self, busy: Sequence[str] = ()) -> Job | None:
-        """The one to be worked on next: one that was begun goes on first."""
+    def claim(self, served: Callable[[str], bool], busy: Collection[str] = ()) -> Job | None:
+        """The one to be worked on next, by this process alone until it is let go by `release`.
+
+        One that was begun goes on first. Jobs of one gallery are worked on one after another, by
+        whichever process.
+
+        Args:
+            served: Whether a gallery is one of this process.
+            busy: Ids of jobs to pass over.
+        """
+        for job in self.unfinished():
+            if job.id in busy or not served(job.gallery) or not self.file.hold(_hold(job)):
+                continue
+            # Whoever held it may have ended it meanwhile, or begun one that goes before.
+            left = [one for one in self.unfinished() if one.gallery == job.gallery]
+            for one in left:
+                if one.id not in busy:
+                    return one
+            self.file.release(_hold(job))
+        return None
+
+    def release(self, job: Job) -> None:
+        """Let any process work on the jobs of its gallery."""
+        self.file.release(_hold(job))
+
+    def is_mine(self, job: Job) -> bool:
+        """Whether this process, and no other, works on it still."""
+        return self.file.hold(_hold(job))
+
+    def unfinished(self) -> list[Job]:
+        """Those that wait or are worked on, in the order in which they are."""
         rows = self.file.rows(
-            "SELECT * FROM jobs WHERE state IN ('waiting', 'running')"
-            " ORDER BY state = 'waiting', number"
+            _SELECT + " WHERE state IN ('waiting', 'running') ORDER BY state = 'waiting', number"
         )
-        return next((_job(row) for row in rows if row[1] not in busy), None)
+        return [_job(row) for row in rows]
 
     def update(self, job: Job, **values: Any) -> None:
         """Change columns of a job; the names are this module's."""
@@ -209,7 +245,7 @@ class JobStore:
             self.update(job, **values)
             if job.kind != "enrolment":
                 self.file.change("DELETE FROM job_items WHERE job = ?", job.id)
-        self._remove_upload(job.id)
+        self.file.pieces(job.id).remove()
         self.file.scrub()
 
     def remove(self, job: Job) -> None:
@@ -217,12 +253,17 @@ class JobStore:
         with self.file.transaction():
             self.file.change("DELETE FROM job_items WHERE job = ?", job.id)
             self.file.change("DELETE FROM jobs WHERE id = ?", job.id)
-        self._remove_upload(job.id)
+        self.file.pieces(job.id).remove()
         self.file.scrub()
+
+    def forget_gallery(self, gallery_id: str) -> None:
+        """Delete all jobs of a gallery that is gone; one that is worked on ends."""
+        for row in self.file.rows(_SELECT + " WHERE gallery = ?", gallery_id):
+            self.remove(_job(row))
 
     def expire(self, before: float) -> int:
         """Delete jobs that ended before a time, in seconds since 1970; how many."""
-        rows = self.file.rows("SELECT * FROM jobs WHERE ended_at < ?", before)
+        rows = self.file.rows(_SELECT + " WHERE ended_at < ?", before)
         for row in rows:
             self.remove(_job(row))
         return len(rows)
@@ -250,7 +291,9 @@ class JobStore:
         body = _seal(gallery, job.id, f"item {place}", value)
         with self.file.transaction():
             self.file.change(
-                "INSERT OR REPLACE INTO job_items VALUES (?, ?, ?, ?)",
+                "INSERT INTO job_items (job, place, person, body) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (job, place) DO UPDATE SET person = excluded.person,"
+                " body = excluded.body",
                 *(job.id, place, person, body),
             )
             self.update(job, done=place + 1, starts=0)
@@ -281,24 +324,11 @@ class JobStore:
         if job.upload_key is None:
             return None
         key = bytes.fromhex(opened(gallery, job.id, "key", job.upload_key))
-        return Upload(self._folder / job.id, key, job.upload_size)
+        return Upload(self.file.pieces(job.id), key, job.upload_size)
 
     def drop(self, upload: NewUpload) -> None:
         """Remove an upload of which no job is made."""
-        upload.file.unlink(missing_ok=True)
-
-    def _remove_upload(self, job_id: str) -> None:
-        (self._folder / job_id).unlink(missing_ok=True)
-
-    def _remove_strays(self) -> None:
-        """What was being uploaded when the service was killed, or outlived its job."""
-        if not self._folder.is_dir():
-            return
-        wanted = "SELECT id FROM jobs WHERE upload_key IS NOT NULL"
-        known = {job_id for (job_id,) in self.file.rows(wanted)}
-        for path in self._folder.iterdir():
-            if path.name not in known:
-                path.unlink()
+        upload.pieces.remove()
 
 
 def opened(gallery: Gallery, job_id: str, what: str, sealed: bytes | None) -> Any:
@@ -309,6 +339,10 @@ def opened(gallery: Gallery, job_id: str, what: str, sealed: bytes | None) -> An
     if told is None:
         raise GalleryDamagedError("what is kept of a job is of another gallery, or was changed")
     return json.loads(told)
+
+
+def _hold(job: Job) -> str:
+    return f"jobs of {job.gallery}"
 
 
 def _seal(gallery: Gallery, job_id: str, what: str, value: Any) -> bytes:

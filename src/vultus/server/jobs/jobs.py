@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from vultus.gallery.gallery import Gallery
@@ -13,7 +12,7 @@ from vultus.server.jobs.archive import Limits
 from vultus.server.jobs.job_store import Job, JobKind, JobStore, NewUpload
 from vultus.server.jobs.worker import Worker
 from vultus.server.problems import ProblemError
-from vultus.server.service_file import ServiceFile
+from vultus.server.state.base import ServiceState
 
 _UPLOADS_AT_ONCE = 4
 
@@ -22,7 +21,7 @@ class Jobs:
     """The jobs of a service.
 
     Args:
-        file: Where they are kept; what is uploaded lies in a folder beside it.
+        file: Where they are kept.
         galleries: The galleries.
         recognizer: What judges photos.
         limits: Of archives.
@@ -37,7 +36,7 @@ class Jobs:
 
     def __init__(
         self,
-        file: ServiceFile,
+        file: ServiceState,
         galleries: Galleries,
         recognizer: Recognizer,
         *,
@@ -45,8 +44,7 @@ class Jobs:
         most: int,
         keep_events: bool,
     ) -> None:
-        folder = file.path.with_name(f"{file.path.name}-uploads")
-        self.store = JobStore(file, Path(folder))
+        self.store = JobStore(file)
         self.worker = Worker(
             self.store, galleries, recognizer, limits=limits, keep_events=keep_events
         )
@@ -95,12 +93,24 @@ class Jobs:
         key_id: str,
         options: Mapping[str, Any],
         upload: NewUpload | None = None,
+        job_id: str | None = None,
     ) -> Job:
-        """Make a job; it is on disk when this returns, or the transaction around it."""
+        """Make a job; it is on disk when this returns, or the transaction around it.
+
+        With ``job_id``, where there is no upload, it is made once.
+        """
         with self.store.file.transaction():
+            if job_id is not None and (job := self.store.find(gallery_id, job_id)) is not None:
+                return job
             self.check_room()
             job = self.store.add(
-                gallery_id, gallery, kind, key_id=key_id, options=options, upload=upload
+                gallery_id,
+                gallery,
+                kind,
+                key_id=key_id,
+                options=options,
+                upload=upload,
+                job_id=job_id,
             )
         self.worker.wake()
         return job

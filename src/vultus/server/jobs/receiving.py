@@ -1,8 +1,8 @@
-"""A zip received for a job: sealed as it comes, as the body or as a part of a form."""
+"""A zip or a film received for a job: sealed as it comes, as the body or as a part of a form."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
@@ -13,39 +13,72 @@ from vultus.server.jobs.job_store import JobStore, NewUpload
 from vultus.server.jobs.uploads import UploadWriter
 from vultus.server.problems import ProblemError
 
-FIELD = "photos"
-_RAW = ("application/zip", "application/x-zip-compressed", "application/octet-stream")
 _FORM = "multipart/form-data"
+_ANY = "application/octet-stream"
 
 
-def body() -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be uploaded.
+
+    Attributes:
+        what: It in words.
+        field: Of a form that has it.
+        kind: What the documentation says that it is sent as.
+        kinds: What it may be sent as; one that ends with ``/`` stands for all that begin so.
+    """
+
+    what: str
+    field: str
+    kind: str
+    kinds: tuple[str, ...]
+
+    def takes(self, kind: str) -> bool:
+        """Whether it may be sent as that."""
+        return any(kind == one or (one[-1] == "/" and kind.startswith(one)) for one in self.kinds)
+
+
+ZIP = Wanted("a zip", "photos", "application/zip", ("application/x-zip-compressed", _ANY))
+FILM = Wanted("a film", "film", "video/mp4", ("video/", "image/gif", "application/mp4", _ANY))
+
+
+def body(wanted: Wanted = ZIP) -> dict[str, object]:
     """For the documentation of an operation: what `received` takes."""
     binary = {"type": "string", "format": "binary"}
-    form = {"type": "object", "required": [FIELD], "properties": {FIELD: binary}}
-    content = {"application/zip": {"schema": binary}, _FORM: {"schema": form}}
+    form = {"type": "object", "required": [wanted.field], "properties": {wanted.field: binary}}
+    content = {wanted.kind: {"schema": binary}, _FORM: {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 @asynccontextmanager
-async def received(request: Request, store: JobStore) -> AsyncIterator[NewUpload]:
+async def received(
+    request: Request, store: JobStore, wanted: Wanted = ZIP
+) -> AsyncIterator[NewUpload]:
     """What is uploaded, whole on the disk; removed if the block raises.
+
+    Args:
+        request: What comes.
+        store: Where it is kept.
+        wanted: What it is to be.
 
     Raises:
         ProblemError: If it is of another kind, empty, or the disk takes no more.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     form = kind == _FORM.encode()
-    if not form and kind.decode("latin-1") not in _RAW:
+    told = kind.decode("latin-1")
+    if not form and told != wanted.kind and not wanted.takes(told):
         raise ProblemError(
             415,
             "unsupported-media-type",
-            f"send a zip as application/zip, or as the file {FIELD!r} of {_FORM}",
+            f"send {wanted.what} as {wanted.kind}, or as the file {wanted.field!r} of {_FORM}",
         )
     place = await run_in_threadpool(store.place)
     writer: UploadWriter | None = None
     try:
-        writer = await run_in_threadpool(UploadWriter, place.file, place.key)
-        chunks = _part(request, options.get(b"boundary", b"")) if form else request.stream()
+        writer = await run_in_threadpool(UploadWriter, place.pieces, place.key)
+        boundary = options.get(b"boundary", b"")
+        chunks = _part(request, boundary, wanted.field) if form else request.stream()
         async for chunk in chunks:
             await run_in_threadpool(writer.write, chunk)
         await run_in_threadpool(lambda: writer.close(whole=True))
@@ -63,9 +96,9 @@ async def received(request: Request, store: JobStore) -> AsyncIterator[NewUpload
         raise
 
 
-async def _part(request: Request, boundary: bytes) -> AsyncIterator[bytes]:
+async def _part(request: Request, boundary: bytes, field: str) -> AsyncIterator[bytes]:
     """The bytes of the one file of a form, as they come."""
-    parts = _Parts()
+    parts = _Parts(field)
     try:
         parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
         async for chunk in request.stream():
@@ -77,13 +110,14 @@ async def _part(request: Request, boundary: bytes) -> AsyncIterator[bytes]:
     except MultipartParseError as error:
         raise ProblemError(422, "invalid-input", "the form cannot be read") from error
     if parts.files != 1:
-        raise ProblemError(422, "invalid-input", f"the form must have one file {FIELD!r}")
+        raise ProblemError(422, "invalid-input", f"the form must have one file {field!r}")
 
 
 class _Parts:
     """Listens to a parser of forms."""
 
-    def __init__(self) -> None:
+    def __init__(self, field: str) -> None:
+        self._field = field
         self.found: list[bytes] = []
         self.files = 0
         self._name, self._value = b"", b""
@@ -110,7 +144,7 @@ class _Parts:
     def _header_end(self) -> None:
         if self._name.lower() == b"content-disposition":
             _, options = parse_options_header(self._value)
-            if options.get(b"name") == FIELD.encode() and b"filename" in options:
+            if options.get(b"name") == self._field.encode() and b"filename" in options:
                 self._wanted = True
                 self.files += 1
         self._name = self._value = b""

@@ -15,7 +15,7 @@ from vultus.server.jobs.job_store import Job, JobStore, opened
 
 
 class StoppedError(Exception):
-    """The service stops; the job goes on when it is started again."""
+    """The service stops, or another process works on the job; it goes on at the next start."""
 
 
 class CancelledError(Exception):
@@ -35,6 +35,7 @@ class Run:
         keep_events: Whether enrolments are written to the gallery's log.
         tell: Told what is being done, how many pieces are done, and of how many.
         go_on: Raises if the job is to end; asked before each piece.
+        is_mine: Whether no other process works on it.
     """
 
     job: Job
@@ -45,6 +46,7 @@ class Run:
     keep_events: bool
     tell: Callable[[str, int, int], None]
     go_on: Callable[[], None]
+    is_mine: Callable[[], bool]
 
     @property
     def options(self) -> dict[str, Any]:

@@ -1,10 +1,29 @@
 """What the service tells of jobs."""
 
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
 
+from vultus.core.choices import DEFAULT_FPIR
 from vultus.server.jobs.job_store import JobKind, JobState
+from vultus.server.monitors.schemas import (
+    CAUTIOUS,
+    EVERY,
+    FPIR,
+    SEARCH,
+    SNAPSHOTS,
+    THRESHOLD,
+    WINDOW,
+    Cosine,
+    Every,
+    Fpir,
+    Name,
+    Search,
+    Window,
+)
+from vultus.server.monitors.store import MonitorSettings
 
 
 class JobTold(BaseModel):
@@ -19,14 +38,15 @@ class JobTold(BaseModel):
     started_at: str | None
     ended_at: str | None
     doing: str = Field(description="What is being done, in words.")
-    done: int = Field(description="How many pieces are done: people, photos.")
+    done: int = Field(description="How many pieces are done: people, photos, seconds of a film.")
     total: int = Field(description="Of how many; 0 while that is not known.")
     error: str | None = Field(description="Code of what went wrong, or null.")
     detail: str | None = Field(description="The same for people.")
     result: dict[str, Any] | None = Field(
         description="Of enrolment: how many people and photos (the list is at `/people`); of "
         "clustering: `groups`, `threshold`, `refused`; of calibration: `calibration`, as "
-        "`vultus calibrate` writes it, and `failures`; of migration: how far the gallery is. "
+        "`vultus calibrate` writes it, and `failures`; of migration: how far the gallery is; of "
+        "film: `source`, `frames`, `seconds`, `passages`, `events` by type. "
         "Null until it is done, and in lists."
     )
 
@@ -62,11 +82,44 @@ class JobPeople(BaseModel):
     """What became of some people; who was erased since is not told."""
 
     people: list[JobPerson]
-    next: int | None = Field(description="`after` of the next page; null at the end.")
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmWanted:
+    """How a film is to be watched that is sent along."""
+
+    name: Annotated[Name, Query(description="What its events say that they are from.")] = "film"
+    began_at: Annotated[
+        str | None,
+        Query(
+            max_length=40,
+            description="When its first frame was taken (ISO 8601, else UTC); else what the film "
+            "says, or when it was sent.",
+            examples=["2026-11-30T08:00:00+01:00"],
+        ),
+    ] = None
+    again: Annotated[
+        bool, Query(description="Watch it anew if it was watched to its end before.")
+    ] = False
+    fpir: Annotated[Fpir, Query(description=FPIR)] = DEFAULT_FPIR
+    threshold: Annotated[Cosine | None, Query(description=THRESHOLD, examples=[0.6])] = None
+    cautious: Annotated[bool | None, Query(description=CAUTIOUS)] = None
+    window_s: Annotated[Window, Query(description=WINDOW)] = 30.0
+    every: Annotated[Every, Query(description=EVERY)] = 1
+    search_s: Annotated[Search, Query(description=SEARCH)] = 0.4
+    snapshots: Annotated[bool, Query(description=SNAPSHOTS)] = False
+
+    def settings(self) -> MonitorSettings:
+        """Those of a monitor."""
+        names = (one.name for one in fields(MonitorSettings))
+        return MonitorSettings(**{name: getattr(self, name) for name in names})
 
 
 class MigrationWanted(BaseModel):
     """To which model a gallery is to be brought."""
+
+    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(
         min_length=1,

@@ -2,20 +2,19 @@
 
 import hashlib
 import io
-import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vultus.core.errors import InputError
-from vultus.core.files import private_opener
-from vultus.gallery.security.sealing import OVERHEAD, new_cipher, seal, unseal
+from vultus.gallery.security.sealing import new_cipher, seal, unseal
+from vultus.server.state.base import SealedPieces
+from vultus.server.state.pieces import PIECE, FilePieces
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_CHUNK = 1 << 20
 _HELD = 8
 
 
@@ -23,13 +22,14 @@ class UploadWriter:
     """Seals what comes, in pieces of a megabyte; nothing of it is on the disk in clear.
 
     Args:
-        path: The file to make, for its owner only.
+        place: Where to; a file is made, for its owner only.
         key: 32 bytes; who destroys it has destroyed what was uploaded.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, place: Path | SealedPieces, key: bytes) -> None:
         self._cipher: AESGCM = new_cipher(key)
-        self._stream = open(path, "xb", opener=private_opener)  # noqa: SIM115 - closed by `close`
+        self._pieces = FilePieces(place) if isinstance(place, Path) else place
+        self._closed = False
         self._digest = hashlib.sha256()
         self._rest = bytearray()
         self._chunks = self.size = 0
@@ -44,22 +44,21 @@ class UploadWriter:
         self._digest.update(data)
         self.size += len(data)
         self._rest += data
-        while len(self._rest) >= _CHUNK:
-            self._put(bytes(self._rest[:_CHUNK]))
-            del self._rest[:_CHUNK]
+        while len(self._rest) >= PIECE:
+            self._put(bytes(self._rest[:PIECE]))
+            del self._rest[:PIECE]
 
     def close(self, *, whole: bool) -> None:
-        """End the file; if it is whole, it is on the disk when this returns."""
-        if not self._stream.closed:
+        """End it; if it is whole, it outlives a power cut when this returns."""
+        if not self._closed:
             if whole:
                 self._put(bytes(self._rest))
-                self._stream.flush()
-                os.fsync(self._stream.fileno())
-            self._stream.close()
+            self._closed = True
+            self._pieces.end(whole=whole)
 
     def _put(self, data: bytes) -> None:
         if data:
-            self._stream.write(seal(self._cipher, data, _place(self._chunks)))
+            self._pieces.put(self._chunks, seal(self._cipher, data, _place(self._chunks)))
             self._chunks += 1
 
 
@@ -67,7 +66,7 @@ class Upload:
     """What an `UploadWriter` wrote, to be read at any place as `MappedFile` is.
 
     Args:
-        file: The file.
+        place: Where it was written.
         key: Its key.
         size: Of what was uploaded, in bytes.
 
@@ -80,8 +79,9 @@ class Upload:
 
     path = Path("upload.zip")
 
-    def __init__(self, file: Path, key: bytes, size: int) -> None:
-        self._file, self._cipher, self.size = file, new_cipher(key), size
+    def __init__(self, place: Path | SealedPieces, key: bytes, size: int) -> None:
+        self._pieces = FilePieces(place) if isinstance(place, Path) else place
+        self._cipher, self.size = new_cipher(key), size
         self._lock = threading.Lock()
         self._chunks: OrderedDict[int, bytes] = OrderedDict()
 
@@ -90,7 +90,7 @@ class Upload:
         end = min(start + length, self.size)
         parts = []
         while start < end:
-            number, offset = divmod(start, _CHUNK)
+            number, offset = divmod(start, PIECE)
             part = self._chunk(number)[offset : offset + end - start]
             parts.append(part)
             start += len(part)
@@ -105,22 +105,14 @@ class Upload:
             if number in self._chunks:
                 self._chunks.move_to_end(number)
                 return self._chunks[number]
-        data = unseal(self._cipher, self._sealed(number), _place(number))
-        if data is None or len(data) != min(_CHUNK, self.size - number * _CHUNK):
+        data = unseal(self._cipher, self._pieces.read(number), _place(number))
+        if data is None or len(data) != min(PIECE, self.size - number * PIECE):
             raise InputError("what was uploaded is not as it was written any more")
         with self._lock:
             self._chunks[number] = data
             while len(self._chunks) > _HELD:
                 self._chunks.popitem(last=False)
         return data
-
-    def _sealed(self, number: int) -> bytes:
-        try:
-            with open(self._file, "rb") as stream:
-                stream.seek(number * (_CHUNK + OVERHEAD))
-                return stream.read(_CHUNK + OVERHEAD)
-        except OSError as error:
-            raise InputError("what was uploaded is gone, or cannot be read") from error
 
 
 class _Seekable(io.RawIOBase):

@@ -14,6 +14,7 @@ from vultus.server.galleries import Galleries
 from vultus.server.jobs.archive import Limits
 from vultus.server.jobs.calibrating import run_calibration
 from vultus.server.jobs.enrolling import run_enrolment
+from vultus.server.jobs.filming import run_film
 from vultus.server.jobs.grouping import run_clustering
 from vultus.server.jobs.job_store import Job, JobKind, JobStore
 from vultus.server.jobs.migrating import run_migration
@@ -27,12 +28,15 @@ _KINDS: dict[JobKind, Callable[[Run], dict[str, Any]]] = {
     "clustering": run_clustering,
     "calibration": run_calibration,
     "migration": run_migration,
+    "film": run_film,
 }
 _STARTS = 20
 """A job that was begun so often without going on is what ends the service each time."""
 _PATIENCE_S = 2.0
 _NICE = 10
 _POLL_S = 30.0
+_SHARED_POLL_S = 0.5
+"""Another process makes jobs, too, or leaves one behind."""
 
 
 class Worker:
@@ -86,8 +90,8 @@ class Worker:
         self._wake.set()
 
     def state(self) -> int:
-        """A number that changes when a job went on."""
-        return self._changes
+        """A number that changes when a job went on; often, where another process may work on it."""
+        return self._changes + (int(2 * time.monotonic()) if self._store.file.shared else 0)
 
     def live(self, job: Job) -> tuple[str, int, int]:
         """What is being done of a job, how many pieces are done, of how many."""
@@ -97,17 +101,24 @@ class Worker:
         _let_others_first()
         while not self._end.is_set():
             self._wake.clear()
-            job = self._store.next(tuple(self._left))
+            try:
+                job = self._store.claim(self._galleries.serves, self._left)
+            except Exception as error:  # noqa: BLE001 - the thread must live; the next time comes
+                logger.error("jobs cannot be looked for: %s", type(error).__name__)
+                job = None
             if job is None:
-                self._wake.wait(_POLL_S)
+                self._wake.wait(_SHARED_POLL_S if self._store.file.shared else _POLL_S)
                 continue
             try:
                 self._work(job)
             except StoppedError:
-                return
+                if self._end.is_set():
+                    return
             except Exception as error:  # noqa: BLE001 - the thread must live, others have their turn
                 logger.error("a job is left for the next start: %s", type(error).__name__)
                 self._left.add(job.id)
+            finally:
+                self._store.release(job)
 
     def _work(self, job: Job) -> None:
         self._changes += 1
@@ -130,6 +141,7 @@ class Worker:
             keep_events=self._keep_events,
             tell=lambda *told: self._told(job, *told),
             go_on=lambda: self._may_go_on(job),
+            is_mine=lambda: self._store.is_mine(job),
         )
         try:
             result = _KINDS[job.kind](run)
@@ -168,7 +180,7 @@ class Worker:
         until = time.monotonic() + _PATIENCE_S
         while self.busy() and time.monotonic() < until and not self._end.is_set():
             time.sleep(0.01)
-        if self._end.is_set():
+        if self._end.is_set() or not self._store.is_mine(job):
             raise StoppedError
         try:
             if self._store.get(job.gallery, job.id).cancelled:

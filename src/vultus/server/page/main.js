@@ -1,9 +1,11 @@
 // The page begins: language, log-in, then the screen that the address names.
 
-import { resume, session } from "./api.js";
-import { show } from "./dom.js";
+import { resume, session, whenLoggedOut } from "./api.js";
+import { h, show } from "./dom.js";
+import { failure } from "./parts/notes.js";
 import { forgetSeen } from "./parts/seen.js";
-import { loginScreen } from "./screens/login.js";
+import { forgetZips } from "./screens/jobs/grouping.js";
+import { loginScreen, logInAgain } from "./screens/login.js";
 import { Shell } from "./shell.js";
 import { useLanguage, wantedLanguage } from "./words.js";
 
@@ -14,8 +16,9 @@ let shell = null;
 async function draw() {
   shell?.close();
   shell = null;
+  document.querySelectorAll("dialog").forEach((one) => one.remove());
   if (session === null) {
-    forgetSeen();
+    forget();
     return show(root, loginScreen(draw));
   }
   shell = new Shell(draw);
@@ -23,8 +26,27 @@ async function draw() {
   await shell.start();
 }
 
-window.addEventListener("vultus-logged-out", draw);
+function forget() {
+  forgetSeen();
+  forgetZips();
+}
+
+/** Who was logged in goes on where they were; what was seen is not for anybody else. */
+async function back() {
+  const before = session.key_id;
+  await logInAgain();
+  if (session?.key_id === before) return true;
+  forget();
+  await draw();
+  return false;
+}
+
+whenLoggedOut(back);
 window.addEventListener("hashchange", () => shell?.follow());
-await useLanguage(wantedLanguage());
-await resume();
-await draw();
+try {
+  await useLanguage(wantedLanguage());
+  await resume();
+  await draw();
+} catch (error) {
+  show(root, h("main", { class: "login" }, h("h1", null, "Vultus"), failure(error)));
+}

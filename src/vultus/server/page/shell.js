@@ -5,6 +5,7 @@ import { h, show } from "./dom.js";
 import { icon } from "./icons.js";
 import { failure } from "./parts/notes.js";
 import { SCREENS } from "./screens/all.js";
+import { galleryList } from "./screens/settings/galleries.js";
 import { chooseLanguage, language, LANGUAGES, t } from "./words.js";
 
 export class Shell {
@@ -59,7 +60,7 @@ export class Shell {
     this.leave = () => {};
     this.fold(false);
     this.links(gallery, screen);
-    if (!gallery) return show(this.main, h("h1", null, t("overview.title")), h("p", null, t("shell.no_gallery")));
+    if (!gallery) return this.empty();
     const page = h("div", { class: `screen ${screen.name} busy` });
     const title = h("h1", { tabindex: "-1" }, t(`${screen.name}.title`));
     show(this.main, title, page);
@@ -74,6 +75,7 @@ export class Shell {
         rest,
         title,
         go: (...steps) => go(gallery.id, ...steps),
+        reload: (wanted) => this.reload(wanted ?? gallery.id),
         onLeave: (end) => ends.push(end),
         gone: () => turn !== this.turn,
       });
@@ -81,6 +83,20 @@ export class Shell {
       if (turn === this.turn) page.append(failure(error));
     }
     page.classList.remove("busy");
+  }
+
+  /** There are other galleries: this one is shown if it is among them. */
+  async reload(wanted) {
+    this.galleries = (await ask("GET", "/v1/galleries")).galleries;
+    const { screen, rest } = this.place();
+    const there = this.galleries.find((one) => one.id === wanted) ?? this.galleries[0];
+    go(there?.id, screen.name, ...rest);
+  }
+
+  /** No gallery is there to be shown; who may makes one. */
+  async empty() {
+    show(this.main, h("h1", { tabindex: "-1" }, t("overview.title")), h("p", null, t("shell.no_gallery")));
+    if (mayAll("admin")) this.main.append(await galleryList((made) => this.reload(made)).catch(failure));
   }
 
   close() {

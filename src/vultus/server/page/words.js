@@ -41,8 +41,15 @@ export function t(key, values = {}) {
   }
   return text.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
-    return value === undefined ? whole : typeof value === "number" ? number(value) : value;
+    return value === undefined ? whole : typeof value === "number" ? number(value) : apart(value);
   });
+}
+
+const LEFTWARDS = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name that is written from right to left does not turn the sentence around it. */
+function apart(value) {
+  return LEFTWARDS.test(value) ? `\u2068${value}\u2069` : value;
 }
 
 /** The words of `family.value`, or the value itself where nobody wrote any. */
@@ -79,4 +86,21 @@ export function time(text) {
 /** A day that people read. */
 export function day(text) {
   return text ? new Intl.DateTimeFormat(LOCALES[code], { dateStyle: "medium" }).format(new Date(text)) : "";
+}
+
+/** The time of a day, with seconds, by this machine's clock. */
+export function clock(text) {
+  return text ? new Intl.DateTimeFormat(LOCALES[code], { timeStyle: "medium" }).format(new Date(text)) : "";
+}
+
+/** A day as "2027-01-31", with its weekday. */
+export function longDay(text) {
+  return new Intl.DateTimeFormat(LOCALES[code], { dateStyle: "full", timeZone: "UTC" }).format(new Date(`${text}T00:00:00Z`));
+}
+
+/** How long something lasted, in hours, minutes and seconds. */
+export function lasted(seconds) {
+  const whole = Math.round(seconds);
+  const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
+  return [Math.floor(whole / 3600), ...parts].join(":");
 }

@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Header, Path, Query, Response
 
 from vultus.gallery.events.event import Event, check_event_type
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.server.access import Role
 from vultus.server.context import Operator
-from vultus.server.fields import EventType, GalleryId, MarkedPerson
+from vultus.server.fields import (
+    After,
+    Cursor,
+    EventType,
+    GalleryId,
+    Limit,
+    MarkedPerson,
+    cursor_after,
+    place_after,
+)
 from vultus.server.people import by_id
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
@@ -32,8 +41,9 @@ def read_events(
     caller: Operator,
     gallery: GalleryId,
     types: Types = [],  # noqa: B006 - FastAPI copies it
-    after: Annotated[int, Query(ge=0, le=_LARGEST, description="`next` of the page before.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Cursor = "",
+    after: After = "",
+    limit: Limit = 100,
     last: Annotated[
         int | None, Query(ge=1, le=1000, description="Only of the last so many of all events.")
     ] = None,
@@ -41,16 +51,20 @@ def read_events(
         MarkedPerson | None, Query(description="Only of this person, by the id.")
     ] = None,
 ) -> Events:
-    """What happened, the oldest first."""
-    known = caller.gallery(gallery)
+    """What happened, the oldest first, page by page; `next` is there at the end, too.
+
+    Asked again with it later, the answer is what happened since.
+    """
+    known, place = caller.gallery(gallery), place_after("e", after, cursor)
     log = EventLog(known)
     if person is not None:
         by_id(known, person)  # nobody of this id is told as everywhere
     if last is not None:
-        after = max(after, log.position() - last)
-    found = log.read(after=after, limit=limit, types=types or None, person=person)
+        place = max(place, log.position() - last)
+    found = log.read(after=place, limit=limit, types=types or None, person=person)
     told = [_told(event) for event in found]
-    return Events(events=told, next=told[-1].position if told else after)
+    place = told[-1].position if told else place
+    return Events(events=told, next=cursor_after("e", place) or "")
 
 
 @router.get(
@@ -63,9 +77,7 @@ def stream_events(
     caller: Operator,
     gallery: GalleryId,
     types: Types = [],  # noqa: B006 - FastAPI copies it
-    after: Annotated[
-        int | None, Query(ge=0, le=_LARGEST, description="Begin after this; else with what comes.")
-    ] = None,
+    after: After = "",
     last_event_id: Annotated[
         str | None, Header(max_length=20, description="As browsers send it.")
     ] = None,
@@ -82,6 +94,24 @@ def stream_events(
         return any(k.id == key_id and k.allows(Role.operator, gallery) for k in keys.listed())
 
     return EventStream(caller.context.background.streams, source, allowed=allowed)
+
+
+@router.get(
+    "/{position}/picture",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}, "description": "What was seen."}},
+)
+def event_picture(
+    caller: Operator,
+    gallery: GalleryId,
+    position: Annotated[int, Path(ge=1, le=_LARGEST, description="The event's position.")],
+) -> Response:
+    """The picture that is kept with an event, for as long as the event is."""
+    found = EventLog(caller.gallery(gallery)).read(after=position - 1, limit=1)
+    picture = found[0].picture if found and found[0].position == position else None
+    if picture is None:
+        raise ProblemError(404, "picture-not-found", "no picture is kept of such an event")
+    return Response(picture, media_type="image/jpeg")
 
 
 class _GalleryEvents:
@@ -108,9 +138,9 @@ class _GalleryEvents:
         ]
 
 
-def _begin(after: int | None, last_event_id: str | None) -> int | None:
+def _begin(after: str, last_event_id: str | None) -> int | None:
     if not last_event_id:
-        return after
+        return place_after("e", after) if after else None
     if not (last_event_id.isdecimal() and int(last_event_id) <= _LARGEST):
         raise ProblemError(422, "invalid-input", "Last-Event-ID must be the id of an event")
     return int(last_event_id)
@@ -125,4 +155,5 @@ def _told(event: Event) -> EventTold:
         source=event.source,
         person=event.person,
         data=dict(event.data),
+        picture=event.picture is not None,
     )

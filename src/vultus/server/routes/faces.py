@@ -9,8 +9,9 @@ from vultus.core.choices import DEFAULT_FMR
 from vultus.core.errors import VultusError
 from vultus.core.faces import Image
 from vultus.pipeline.photos import AnalysedPhoto
+from vultus.server.answers import boxes
 from vultus.server.context import Caller, Operator, Reader
-from vultus.server.fields import Fmr
+from vultus.server.fields import Fmr, LiveToken, RequireLive
 from vultus.server.photos import (
     Photo,
     Photos,
@@ -20,7 +21,7 @@ from vultus.server.photos import (
     sources,
     uploaded,
 )
-from vultus.server.problems import refused_photo
+from vultus.server.problems import refused_photo, responses
 from vultus.server.routing import make_router
 from vultus.server.schemas import (
     EmbeddedFace,
@@ -34,7 +35,6 @@ from vultus.server.schemas import (
     RefusedPhoto,
     Space,
     Verified,
-    boxes,
 )
 
 router = make_router("/v1", "photos", 411, 413, 415)
@@ -107,15 +107,22 @@ def embeddings(caller: Operator, photo: Photo) -> EmbeddedFaces:
     return EmbeddedFaces(space=space, faces=faces, notes=notes_of(seen))
 
 
-@router.post("/verify", openapi_extra=body_of("a", "b"))
+@router.post("/verify", openapi_extra=body_of("a", "b"), responses=responses(409))
 def verify(
-    caller: Reader, pair: Annotated[list[bytes], Depends(_pair)], fmr: Fmr = DEFAULT_FMR
+    caller: Reader,
+    pair: Annotated[list[bytes], Depends(_pair)],
+    fmr: Fmr = DEFAULT_FMR,
+    require_live: RequireLive = False,
+    live_session: LiveToken = None,
 ) -> Verified:
-    """Decide whether two photos show one person."""
+    """Decide whether two photos show one person; of a liveness session, if given, by ``a``."""
+    caller.check_session(live_session)
+    recognizer = caller.recognizer(require_live=require_live)
     first, second = (
         _image(caller, data, what) for data, what in zip(pair, ("a", "b"), strict=True)
     )
-    answer = caller.context.recognizer.verify(first, second, fmr=fmr)
+    proof = caller.live_proof(live_session)
+    answer = recognizer.verify(first, second, fmr=fmr, live_session=proof)
     return Verified(**answer.to_dict())
 
 

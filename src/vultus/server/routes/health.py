@@ -26,9 +26,14 @@ def ready(request: Request) -> Ready:
 @router.get("/v1/version")
 def version(request: Request) -> Version:
     """Which Vultus and which models answer."""
-    recognizer = request.app.state.context.recognizer
+    context: Context = request.app.state.context
+    recognizer, passive = context.recognizer, context.liveness
     return Version(
         vultus=__version__,
         model=recognizer.embedder.space.model,
         detector=recognizer.detector_name,
+        liveness=[] if passive is None else list(passive.names),
+        require_live=recognizer.liveness is not None,
+        require_live_session=list(context.settings.require_live_session),
+        liveness_lights=context.settings.liveness_lights,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from vultus.core.choices import DEFAULT_FPIR
+from vultus.core.choices import DEFAULT_FMR, DEFAULT_FPIR
 from vultus.core.errors import IdentityNotFoundError, VultusError
 from vultus.core.results import Identification
 from vultus.gallery.decisions import log_decisions
@@ -13,10 +13,13 @@ from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.review.queue import ReviewQueue
 from vultus.gallery.security.audit import AuditEntry
+from vultus.pipeline.liveness import with_live_session
 from vultus.pipeline.one_person import identify_person
 from vultus.pipeline.photos import AnalysedPhoto
+from vultus.pipeline.recognizer import Recognizer
+from vultus.server.answers import decided, identified, ranked
 from vultus.server.context import Caller, Reader
-from vultus.server.fields import Fpir, GalleryId, Groups
+from vultus.server.fields import Fpir, GalleryId, Groups, LiveToken, RequireLive
 from vultus.server.photos import Photo, Photos, body_of, decoded, place_among, sources
 from vultus.server.problems import refused_photo
 from vultus.server.routes.faces import found, notes_of
@@ -30,9 +33,6 @@ from vultus.server.schemas import (
     IdentifiedFacesOfPhotos,
     IdentifiedPerson,
     RefusedPhoto,
-    decided,
-    identified,
-    ranked,
 )
 
 router = make_router("/v1/galleries/{gallery}", "identify", 404, 409, 411, 413, 415)
@@ -51,11 +51,18 @@ def identify(
     photo: Photo,
     fpir: Fpir = DEFAULT_FPIR,
     group: Groups = None,
+    require_live: RequireLive = False,
+    live_session: LiveToken = None,
 ) -> IdentifiedFaces:
-    """Name every face of a photo, or call it unknown."""
+    """Name every face of a photo, or call it unknown; with a liveness session only its person's."""
+    caller.check_session(live_session, audience=gallery)
     known = _among(caller, gallery, group)
-    caller.context.recognizer.gallery_threshold(known, fpir=fpir)  # refused before any work
-    return IdentifiedFaces(faces=_named(caller, known, _seen(caller, photo), fpir))
+    recognizer = caller.recognizer(require_live=require_live)
+    recognizer.gallery_threshold(known, fpir=fpir)  # refused before any work
+    seen = _seen(caller, photo, recognizer)
+    if (proof := caller.live_proof(live_session, audience=gallery)) is not None:
+        seen = with_live_session(seen, proof, least=recognizer.threshold(DEFAULT_FMR).similarity)
+    return IdentifiedFaces(faces=_named(caller, known, seen, fpir))
 
 
 @router.post("/identify/photos")
@@ -65,10 +72,13 @@ def identify_photos(
     photos: Photos,
     fpir: Fpir = DEFAULT_FPIR,
     group: Groups = None,
+    require_live: RequireLive = False,
 ) -> IdentifiedFacesOfPhotos:
     """Name every face of several photos; each answer is that of the photo alone."""
+    caller.check_session(None, audience=gallery)
     known, sent = _among(caller, gallery, group), sources(photos, caller.context.settings)
-    caller.context.recognizer.gallery_threshold(known, fpir=fpir)
+    recognizer = caller.recognizer(require_live=require_live)
+    recognizer.gallery_threshold(known, fpir=fpir)
     told: dict[int, IdentifiedFacesOfPhoto] = {}
 
     def unread(name: str, error: VultusError) -> None:
@@ -76,7 +86,7 @@ def identify_photos(
         problem = RefusedPhoto(**refused_photo(place, error))
         told[place] = IdentifiedFacesOfPhoto(photo=place, problem=problem, faces=[])
 
-    for seen in caller.context.recognizer.analyse(sent, on_error=unread):
+    for seen in recognizer.analyse(sent, on_error=unread):
         faces = _named(caller, known, seen, fpir)
         place = seen.place + 1
         told[place] = IdentifiedFacesOfPhoto(photo=place, problem=None, faces=faces)
@@ -90,15 +100,18 @@ def identify_one(
     photos: Photos,
     fpir: Fpir = DEFAULT_FPIR,
     group: Groups = None,
+    require_live: RequireLive = False,
 ) -> IdentifiedPerson:
     """Name one unknown person by several photos, or say that nobody enrolled is meant."""
+    caller.check_session(None, audience=gallery)
     known, sent = _among(caller, gallery, group), sources(photos, caller.context.settings)
     refused: list[RefusedPhoto] = []
 
     def left_out(name: str, error: VultusError) -> None:
         refused.append(RefusedPhoto(**refused_photo(place_among(name), error)))
 
-    answer = identify_person(caller.context.recognizer, known, sent, fpir=fpir, on_error=left_out)
+    recognizer = caller.recognizer(require_live=require_live)
+    answer = identify_person(recognizer, known, sent, fpir=fpir, on_error=left_out)
     (person,), _ = _noted(caller, known, [answer], seen=None)
     refused.sort(key=lambda photo: photo.photo)
     fields = decided(known, answer, person)
@@ -115,7 +128,9 @@ def search(
     group: Groups = None,
 ) -> FacesSearched:
     """List whom each face of a photo resembles, best first; nothing is decided."""
-    known, seen = _among(caller, gallery, group), _seen(caller, photo)
+    caller.check_session(None, audience=gallery)
+    known = _among(caller, gallery, group)
+    seen = _seen(caller, photo, caller.context.recognizer)
     faces = []
     for face, people in zip(
         found(seen), known.search(seen.embeddings, rank=top_k + 1), strict=True
@@ -140,9 +155,9 @@ def _among(caller: Caller, gallery_id: str, groups: list[str] | None) -> Gallery
     return known.among(groups) if groups else known
 
 
-def _seen(caller: Caller, photo: bytes) -> AnalysedPhoto:
+def _seen(caller: Caller, photo: bytes, recognizer: Recognizer) -> AnalysedPhoto:
     image = decoded(photo, what="the photo", most_pixels=caller.context.settings.most_pixels)
-    return next(caller.context.recognizer.analyse([image]))
+    return next(recognizer.analyse([image]))
 
 
 def _named(
@@ -159,7 +174,7 @@ def _named_once(
 ) -> list[IdentifiedFace]:
     answers = caller.context.recognizer.identify_faces(seen, known, fpir=fpir)
     people, waiting = _noted(caller, known, answers, seen=seen)
-    return identified(known, seen.faces, answers, people, waiting).faces
+    return identified(known, seen.faces, answers, people, waiting, seen.liveness).faces
 
 
 def _noted(

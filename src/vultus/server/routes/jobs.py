@@ -2,26 +2,32 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from vultus.core.choices import DEFAULT_SELECT, Selection
+from vultus.core.errors import VideoError
+from vultus.gallery.events.event import event_time
 from vultus.gallery.gallery import Gallery
+from vultus.gallery.people.names import normalise_identity
 from vultus.models.names import is_committee_name, is_model_name
 from vultus.server.access import Role
 from vultus.server.context import Admin, Caller, Operator
 from vultus.server.fields import Cursor, Fmr, GalleryId, Limit, cursor_after, place_of
-from vultus.server.idempotency import HEADER, Idempotency, streamed
+from vultus.server.idempotency import HEADER, Idempotency, material_now, streamed
 from vultus.server.jobs.archive import Archive
+from vultus.server.jobs.filming import uploaded_film
 from vultus.server.jobs.job_store import ENDED, Job, JobKind, NewUpload, opened
 from vultus.server.jobs.jobs import Jobs
-from vultus.server.jobs.receiving import body, received
+from vultus.server.jobs.receiving import FILM, ZIP, body, received
 from vultus.server.jobs.schemas import (
+    FilmWanted,
     JobList,
     JobPeople,
     JobPerson,
@@ -29,9 +35,12 @@ from vultus.server.jobs.schemas import (
     MigrationWanted,
 )
 from vultus.server.jobs.uploads import Upload
+from vultus.server.monitors.store import LONGEST_NAME
+from vultus.server.monitors.watching import judge_settings
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
 from vultus.server.streams import EventStream, Message
+from vultus.video.passages.judge import PassageJudge
 
 router = make_router("/v1/galleries/{gallery}/jobs", "jobs", 404, 409, 411, 413, 415)
 
@@ -101,6 +110,27 @@ async def calibrate(
     return await _uploaded(request, caller, gallery, "calibration", options=options)
 
 
+@router.post("/film", status_code=202, response_model=JobTold, openapi_extra=body(FILM))
+@streamed
+async def watch_film(
+    request: Request, caller: Operator, gallery: GalleryId, wanted: Annotated[FilmWanted, Depends()]
+) -> Response:
+    """Watch a film to its end: its events are the gallery's. It is deleted when the job ends."""
+    settings = wanted.settings()
+    known = caller.gallery(gallery)
+    await run_in_threadpool(
+        PassageJudge, caller.context.recognizer, known, judge_settings(settings)
+    )
+    began = wanted.began_at
+    options = {
+        "name": normalise_identity(wanted.name, what="name", longest=LONGEST_NAME),
+        "began_at": None if began is None else event_time("began_at", began),
+        "again": wanted.again,
+        "settings": asdict(settings),
+    }
+    return await _uploaded(request, caller, gallery, "film", options=options)
+
+
 @router.post("/migration", status_code=202)
 def migrate(
     caller: Admin, gallery: GalleryId, wanted: MigrationWanted, response: Response
@@ -154,8 +184,11 @@ def job_people(
     caller: Operator,
     gallery: GalleryId,
     job: JobId,
-    after: Annotated[int, Query(ge=-1, le=2**53, description="`next` of the page before.")] = -1,
-    limit: Annotated[int, Query(ge=1, le=1000)] = _PAGE,
+    cursor: Cursor = "",
+    after: Annotated[
+        int | None, Query(ge=-1, le=2**53, description="Begin after this `place`.")
+    ] = None,
+    limit: Limit = _PAGE,
     refused: Annotated[
         bool, Query(description="Only those with photos that were refused.")
     ] = False,
@@ -165,16 +198,18 @@ def job_people(
     people: list[JobPerson] = []
     if found.kind != "enrolment":
         return JobPeople(people=[], next=None)
-    for place, uid, value in _jobs(caller).store.items(known, found, after=after):
+    # Places count from 0, cursors are of how many were passed.
+    begin = place_of("jp", cursor) - 1 if cursor or after is None else after
+    for place, uid, value in _jobs(caller).store.items(known, found, after=begin):
         person = None if uid is None else known.person_by_uid(uid)
         gone = uid is not None and person is None
         if gone or (refused and not value["refused"]):
             continue
         name = value.pop("name") if person is None else person.identity
         value.pop("name", None)
-        people.append(JobPerson(place=place, person=uid, name=name, **value))
         if len(people) == limit:
-            return JobPeople(people=people, next=place)
+            return JobPeople(people=people, next=cursor_after("jp", people[-1].place + 1))
+        people.append(JobPerson(place=place, person=uid, name=name, **value))
     return JobPeople(people=people, next=None)
 
 
@@ -234,7 +269,14 @@ def _made(
     caller: Caller, gallery: str, kind: JobKind, options: Mapping[str, Any], response: Response
 ) -> JobTold:
     known = caller.gallery(gallery)
-    job = _jobs(caller).add(gallery, known, kind, key_id=caller.key.id, options=options)
+    job = _jobs(caller).add(
+        gallery,
+        known,
+        kind,
+        key_id=caller.key.id,
+        options=options,
+        job_id=material_now("job")[:8].hex(),
+    )
     response.headers["Location"] = _address(job)
     return _told(caller, known, job)
 
@@ -251,16 +293,26 @@ async def _uploaded(
     jobs = _jobs(caller)
     jobs.check_room()
     with jobs.uploading():
-        async with received(request, jobs.store) as upload:
+        sent = FILM if kind == "film" else ZIP
+        async with received(request, jobs.store, sent) as upload:
             await run_in_threadpool(_check, jobs, kind, upload)
+            if kind == "film":  # known by its bytes, as a film of a folder is
+                options = {**options, "fingerprint": upload.digest.hex()[:16]}
             return await run_in_threadpool(
                 _keep, request, caller, gallery, kind=kind, options=options, upload=upload
             )
 
 
 def _check(jobs: Jobs, kind: JobKind, upload: NewUpload) -> None:
-    """Refuse a zip that is of no use now, not when its turn comes."""
-    archive = Archive(Upload(upload.file, upload.key, upload.size), jobs.limits)
+    """Refuse what is of no use now, not when its turn comes."""
+    sent = Upload(upload.pieces, upload.key, upload.size)
+    if kind == "film":
+        try:
+            uploaded_film(sent, name="it", fingerprint="", began_at=None, kept_at=datetime.now(UTC))
+        except VideoError as error:
+            raise ProblemError(422, "unreadable-film", f"it is no film: {error}") from error
+        return
+    archive = Archive(sent, jobs.limits)
     if kind == "enrolment":
         archive.people()
 

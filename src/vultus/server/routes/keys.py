@@ -6,6 +6,7 @@ from fastapi import Path
 
 from vultus.server.access import AccessKey, Role
 from vultus.server.context import WholeAdmin
+from vultus.server.idempotency import material_now
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
 from vultus.server.schemas import KeyMade, Keys, KeyTold, KeyWanted
@@ -24,7 +25,9 @@ def list_keys(caller: WholeAdmin) -> Keys:
 @router.post("", status_code=201)
 def make_key(caller: WholeAdmin, wanted: KeyWanted) -> KeyMade:
     """Make a key; the answer has it, and it is never told again."""
-    key, text = caller.context.keys.add(Role[wanted.role], wanted.galleries)
+    key, text = caller.context.keys.add(
+        Role[wanted.role], wanted.galleries, material=material_now("key")
+    )
     return KeyMade(**_told(key).model_dump(), key=text)
 
 

@@ -17,10 +17,10 @@ from vultus.gallery.events.decisions import decision_event
 from vultus.gallery.events.log import EventLog
 from vultus.gallery.gallery import Gallery
 from vultus.server.access import Role
-from vultus.server.context import Caller, CallerWith, Context, who_asks
+from vultus.server.answers import identified
+from vultus.server.context import Caller, CallerWith, Context, who_asks_now
 from vultus.server.photos import decoded
 from vultus.server.problems import ProblemError, of_library
-from vultus.server.schemas import identified
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,8 +40,10 @@ async def live(
     """Answer each frame (a photo's bytes) by its faces; frames that come meanwhile are let go."""
     context: Context = socket.app.state.context
     try:
-        key = CallerWith(Role.reader).admitted(context, socket)
-        viewer = _Viewer(Caller(key, context), gallery, fpir=fpir)
+        key = await CallerWith(Role.reader).admit(context, socket)
+        caller = Caller(key, context)
+        await run_in_threadpool(caller.check_session, None, audience=gallery)
+        viewer = await run_in_threadpool(_Viewer, caller, gallery, fpir=fpir)
     except ProblemError as problem:
         await socket.close(_REFUSED, problem.detail)
         return
@@ -62,9 +64,12 @@ async def live(
 async def _answer(socket: WebSocket, newest: "_Newest", viewer: "_Viewer") -> None:
     while (frame := await newest.get()) is not None:
         # A log-in that ended, or a key that was taken back, sees nothing more.
-        key = who_asks(viewer.caller.context, socket)
+        key = await who_asks_now(viewer.caller.context, socket)
         if key is None or not key.allows(Role.reader, viewer.gallery_id):
             await socket.close(_REFUSED, "the log-in has ended")
+            return
+        if viewer.gallery_id not in viewer.caller.context.galleries.ids:
+            await socket.close(_REFUSED, "the gallery was deleted")
             return
         await socket.send_json(await run_in_threadpool(viewer.seen, frame))
 
@@ -126,7 +131,9 @@ class _Viewer:
             people = [_uid(self._gallery, answer) for answer in answers]
         except VultusError as error:  # who was named may have been erased meanwhile
             return {"problem": of_library(error).detail}
-        told = identified(self._gallery, photo.faces, answers, people).model_dump()
+        told = identified(
+            self._gallery, photo.faces, answers, people, signals=photo.liveness
+        ).model_dump()
         return {"size_hw": image.shape[:2], **told}
 
     def _note(self, answers: list[Identification]) -> None:

@@ -1,6 +1,6 @@
 """The people of a gallery: listed, looked at, changed, verified, erased."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
@@ -16,13 +16,30 @@ from vultus.gallery.security.audit import AuditEntry
 from vultus.pipeline.erasing import erase_people
 from vultus.pipeline.person_check import verify_person
 from vultus.server.context import Admin, Operator, Reader
-from vultus.server.fields import Cursor, Fmr, GalleryId, Limit, PersonId, cursor_after, place_of
+from vultus.server.fields import (
+    Cursor,
+    Fmr,
+    GalleryId,
+    Limit,
+    LiveToken,
+    PersonId,
+    RequireLive,
+    cursor_after,
+    place_of,
+)
 from vultus.server.people import PersonChange, by_id, by_name, check_external_id
 from vultus.server.photos import Photo, body_of, decoded
 from vultus.server.problems import ProblemError, responses
 from vultus.server.routing import make_router
 from vultus.server.schemas import Erased, People, PersonTold, Verified
-from vultus.server.tags import IfMatch, check_match, tag_of
+from vultus.server.tags import (
+    UNCHANGED,
+    IfMatch,
+    IfNoneMatch,
+    check_match,
+    tag_of,
+    told_or_304,
+)
 
 router = make_router("/v1/galleries/{gallery}/people", "people", 404, 409, 411, 413, 415)
 
@@ -82,14 +99,17 @@ def list_people(
     return People(people=told, next=cursor_after("p", following))
 
 
-@router.get("/{person}")
+@router.get("/{person}", response_model=PersonTold, responses=UNCHANGED)
 def person_told(
-    caller: Reader, gallery: GalleryId, person: PersonId, response: Response
-) -> PersonTold:
+    caller: Reader,
+    gallery: GalleryId,
+    person: PersonId,
+    response: Response,
+    if_none_match: IfNoneMatch = None,
+) -> PersonTold | Response:
     """What is known of one person but the vectors; the header ETag names this state."""
     told = PersonTold.of(by_id(caller.gallery(gallery), person))
-    response.headers["ETag"] = tag_of(told)
-    return told
+    return told_or_304(told, if_none_match, response)
 
 
 @router.patch("/{person}", responses=responses(412, 428))
@@ -124,24 +144,36 @@ def change(
 def erase(caller: Admin, gallery: GalleryId, person: PersonId, if_match: IfMatch = None) -> Erased:
     """Erase a person from the gallery; the receipt says what is gone."""
     known = caller.gallery(gallery)
-    found = by_id(known, person)
-    check_match(if_match, PersonTold.of(found), needed=False)
-    done = erase_people(known, [found.identity])
+    with known.changing():  # nobody changes the person between the look and the erasure
+        found = by_id(known, person)
+        check_match(if_match, PersonTold.of(found), needed=False)
+        if caller.context.settings.keep_events:
+            EventLog(known).append(NewEvent(type="erased", source="api"))
+        # Last: it is noted outside of the gallery, too, where nothing is taken back.
+        (receipt,) = erase_people(known, [found.identity]).receipts
     caller.context.background.jobs.store.forget(person)
-    if caller.context.settings.keep_events:
-        EventLog(known).append(NewEvent(type="erased", source="api"))
-    return Erased(receipt=done.receipts[0].to_dict())
+    receipt = replace(receipt, scrubbed=known.opened.store.scrub())
+    return Erased(receipt=receipt.to_dict())
 
 
 @router.post("/{person}/verify", openapi_extra=body_of("photo"))
 def verify(
-    caller: Reader, gallery: GalleryId, person: PersonId, photo: Photo, fmr: Fmr = DEFAULT_FMR
+    caller: Reader,
+    gallery: GalleryId,
+    person: PersonId,
+    photo: Photo,
+    fmr: Fmr = DEFAULT_FMR,
+    require_live: RequireLive = False,
+    live_session: LiveToken = None,
 ) -> Verified:
     """Decide whether a photo shows this person, by all photos of theirs."""
+    caller.check_session(live_session, audience=gallery)
     context, known = caller.context, caller.gallery(gallery)
+    recognizer = caller.recognizer(require_live=require_live)
     found = by_id(known, person)
     image = decoded(photo, what="the photo", most_pixels=context.settings.most_pixels)
-    answer = verify_person(context.recognizer, known, found.identity, image, fmr=fmr)
+    proof = caller.live_proof(live_session, audience=gallery)
+    answer = verify_person(recognizer, known, found.identity, image, fmr=fmr, live_session=proof)
     _log_verified(known, found, answer)
     return Verified(**answer.to_dict())
 

@@ -1,6 +1,7 @@
 """Photos of people: enrolled, listed, taken out again."""
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Response
@@ -17,6 +18,7 @@ from vultus.image.encode import encoded
 from vultus.server.context import Caller, Operator
 from vultus.server.fields import GalleryId, GroupName, Moment, Name, Number, PersonId, Purpose
 from vultus.server.idempotency import Attempt, attempt_now
+from vultus.server.noted import ENROLMENTS, Noted
 from vultus.server.people import PersonPhoto, PersonPhotos, by_id, by_name, check_external_id
 from vultus.server.photos import Photos, place_among, sources
 from vultus.server.problems import ProblemError, refused_photo
@@ -30,9 +32,28 @@ from vultus.server.tags import tag_of
 
 router = make_router("/v1/galleries/{gallery}/people", "people", 404, 409, 411, 413, 415)
 
+RequireLive = Annotated[
+    bool,
+    Form(description="Take no photo that may be of a print or a screen; some attacks pass."),
+]
 Force = Annotated[
     bool, Form(description="Take photos unlike the person's others or like somebody else, too.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """Which photos are taken."""
+
+    force: bool
+    require_live: bool
+
+
+def _taking(force: Force = False, require_live: RequireLive = False) -> _Taking:
+    return _Taking(force, require_live)
+
+
+Taking = Annotated[_Taking, Depends(_taking)]
 
 
 def _details(
@@ -78,7 +99,7 @@ def enroll(
     photos: Photos,
     name: Annotated[Name, Form(description="Who it is, 1 to 200 characters.")],
     details: Annotated[PersonDetails, Depends(_details)],
-    force: Force = False,
+    taking: Taking,
 ) -> Enrolled:
     """Enrol a new person; photos that cannot be used are told, with the reason."""
     known, identity = caller.gallery(gallery), normalise_identity(name)
@@ -89,7 +110,7 @@ def enroll(
             409, "person-exists", "somebody of this name is enrolled; send them more photos"
         )
     check_external_id(known, details, None)
-    return _enroll(caller, known.expecting(None), identity, photos, details=details, force=force)
+    return _enroll(caller, known.expecting(None), identity, photos, details=details, taking=taking)
 
 
 @router.post("/{person}/photos", status_code=201)
@@ -98,7 +119,7 @@ def add_photos(
     gallery: GalleryId,
     person: PersonId,
     photos: Photos,
-    force: Force = False,
+    taking: Taking,
 ) -> Enrolled:
     """Add photos of somebody who is enrolled."""
     known = caller.gallery(gallery)
@@ -106,7 +127,7 @@ def add_photos(
         return done
     found = by_id(known, person)
     return _enroll(
-        caller, known.expecting(person), found.identity, photos, details=None, force=force
+        caller, known.expecting(person), found.identity, photos, details=None, taking=taking
     )
 
 
@@ -117,7 +138,7 @@ def list_photos(caller: Operator, gallery: GalleryId, person: PersonId) -> Perso
     with known.opened.store.transaction():
         facts = known.photos(by_id(known, person).identity)
         member = known.opened.roster.find_uid(bytes.fromhex(person))
-        crops = set() if member is None else set(KeptCrops(known).of(member))
+        crops = frozenset() if member is None else KeptCrops(known).photos(member)
     photos = [
         PersonPhoto(
             **{name: value for name, value in told.items() if name in PersonPhoto.model_fields},
@@ -139,7 +160,7 @@ def crop(caller: Operator, gallery: GalleryId, person: PersonId, number: Number)
     by_id(known, person)
     with known.opened.store.transaction():
         member = known.opened.roster.find_uid(bytes.fromhex(person))
-        kept = None if member is None else KeptCrops(known).of(member).get(number)
+        kept = None if member is None else KeptCrops(known).find(member, number)
     if kept is None:
         raise ProblemError(404, "crop-not-found", "no crop of such a photo is kept")
     return Response(encoded(kept.pixels, ".png"), media_type="image/png")
@@ -175,7 +196,7 @@ def _enroll(
     photos: Photos,
     *,
     details: PersonDetails | None,
-    force: bool,
+    taking: _Taking,
 ) -> Enrolled:
     refused: list[RefusedPhoto] = []
 
@@ -186,15 +207,18 @@ def _enroll(
         # In the transaction of the enrolment: asked again after a kill, it is known by this.
         if photos and caller.context.settings.keep_events:
             log.append(_event(uid, photos, refused))
+        elif photos and (attempt := attempt_now()) is not None:
+            told = {"person": uid, "photos": photos, "refused": _codes(refused)}
+            Noted(known, ENROLMENTS).add(attempt.id, told)
 
     log = EventLog(known)
-    added = caller.context.recognizer.enroll(
+    added = caller.recognizer(require_live=taking.require_live).enroll(
         known.acting(known.opened.actor, on_enrolled=keep),
         identity,
         sources(photos, caller.context.settings),
         on_error=note,
         details=details,
-        force=force,
+        force=taking.force,
     )
     refused.sort(key=lambda photo: photo.photo)
     if not added:
@@ -213,14 +237,17 @@ def _event(uid: str, photos: int, refused: list[RefusedPhoto]) -> NewEvent:
     attempt, data = attempt_now(), {"photos": photos}
     if attempt is None:
         return NewEvent(type="enrolled", source="api", person=uid, data=data)
-    told = {str(photo.photo): photo.code for photo in refused}
     return NewEvent(
         type="enrolled",
         id=_event_id(attempt),
         source="api",
         person=uid,
-        data={**data, "refused": told},
+        data={**data, "refused": _codes(refused)},
     )
+
+
+def _codes(refused: list[RefusedPhoto]) -> dict[str, str]:
+    return {str(photo.photo): photo.code for photo in refused}
 
 
 def _event_id(attempt: Attempt) -> str:
@@ -232,13 +259,14 @@ def _done_before(known: Gallery) -> Enrolled | None:
     attempt = attempt_now()
     if attempt is None or not attempt.resumed:
         return None
-    event = EventLog(known).find(_event_id(attempt))
-    if event is None or event.person is None:
+    event, told = EventLog(known).find(_event_id(attempt)), Noted(known, ENROLMENTS)
+    data = told.find(attempt.id) if event is None else {**event.data, "person": event.person}
+    if data is None or data["person"] is None:
         return None
     detail = "it was refused; the reason in words was lost when the service was stopped"
     refused = [
         RefusedPhoto(photo=int(place), code=code, detail=detail)
-        for place, code in event.data["refused"].items()
+        for place, code in data["refused"].items()
     ]
-    person = PersonTold.of(by_id(known, event.person))
-    return Enrolled(person=person, added=event.data["photos"], refused=refused)
+    person = PersonTold.of(by_id(known, data["person"]))
+    return Enrolled(person=person, added=data["photos"], refused=refused)

@@ -1,5 +1,6 @@
 """What a gallery has on record: the audit log, copies of the gallery, all about one person."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.background import BackgroundTask
 
 from vultus.gallery.security.audit import AuditHead
-from vultus.gallery.upkeep.disclosure import export_person
+from vultus.gallery.upkeep.disclosure import person_zip
 from vultus.server.context import Admin
 from vultus.server.fields import (
     PERSON_ID,
@@ -29,6 +30,7 @@ from vultus.server.routing import make_router
 
 router = make_router("/v1/galleries/{gallery}", "records", 404, 411, 413)
 
+_COPY = ".vultus-copy-"
 _SQLITE, _ZIP = "application/vnd.sqlite3", "application/zip"
 Subject = Annotated[
     str | None,
@@ -135,37 +137,42 @@ def verify_audit(caller: Admin, gallery: GalleryId, kept: HeadsKept) -> AuditJud
 )
 def export_gallery(caller: Admin, gallery: GalleryId) -> FileResponse:
     """A whole copy of the gallery, sealed as it is; `vultus gallery restore` takes it."""
-    with _folder() as (folder, gone):
+    with _folder(caller.context.settings.service_file.parent) as (folder, gone):
         path = folder / f"{gallery}.db"
         caller.gallery(gallery).backup(path)
-    return _file(path, gone, _SQLITE)
+    return FileResponse(path, media_type=_SQLITE, filename=path.name, background=gone)
 
 
 @router.get(
     "/people/{person}/export",
-    response_class=FileResponse,
+    response_class=Response,
     responses={200: {"content": {_ZIP: {}}, "description": "The zip."}},
 )
-def export_all_about(caller: Admin, gallery: GalleryId, person: PersonId) -> FileResponse:
+def export_all_about(caller: Admin, gallery: GalleryId, person: PersonId) -> Response:
     """Everything that is held about one person, as a zip for whoever asks for it."""
     known = caller.gallery(gallery)
     identity = by_id(known, person).identity
-    with _folder() as (folder, gone):
-        path = folder / f"{person}.zip"
-        export_person(known, identity, path)
-    return _file(path, gone, _ZIP)
+    # In memory: vectors and faces in clear have no place on the disk.
+    data = person_zip(known, identity)
+    named = {"Content-Disposition": f'attachment; filename="{person}.zip"'}
+    return Response(data, media_type=_ZIP, headers=named)
+
+
+def remove_strays(folder: Path) -> None:
+    """Remove copies that were being sent when the service was killed."""
+    for stray in folder.glob(f"{_COPY}*"):
+        shutil.rmtree(stray, ignore_errors=True)
 
 
 @contextmanager
-def _folder() -> Iterator[tuple[Path, BackgroundTask]]:
-    """A folder for its owner only, and what deletes it when it was sent, or could not be."""
-    folder = tempfile.TemporaryDirectory(prefix="vultus-")
+def _folder(place: Path) -> Iterator[tuple[Path, BackgroundTask]]:
+    """A folder for its owner only, and what deletes it when it was sent, or could not be.
+
+    It is where the galleries are: as large as they are, and as well guarded.
+    """
+    folder = tempfile.TemporaryDirectory(prefix=_COPY, dir=place)
     try:
         yield Path(folder.name), BackgroundTask(folder.cleanup)
     except BaseException:
         folder.cleanup()
         raise
-
-
-def _file(path: Path, gone: BackgroundTask, kind: str) -> FileResponse:
-    return FileResponse(path, media_type=kind, filename=path.name, background=gone)

@@ -13,6 +13,7 @@ from vultus.gallery.review.items import Items
 from vultus.gallery.review.merging import merge, merges, unmerge
 from vultus.gallery.review.queue import ReviewFace, ReviewQueue, ReviewRules
 from vultus.image.encode import encoded
+from vultus.server.answers import ranked
 from vultus.server.context import Admin, Operator
 from vultus.server.fields import (
     Cursor,
@@ -25,11 +26,17 @@ from vultus.server.fields import (
     cursor_after,
     place_of,
 )
+from vultus.server.idempotency import attempt_now
+from vultus.server.noted import MERGES, Noted
 from vultus.server.people import by_id, by_name
 from vultus.server.problems import ProblemError
 from vultus.server.routing import make_router
 from vultus.server.rules import ThresholdTold, threshold_told
-from vultus.server.schemas import Deleted, PersonTold, RankedPerson, ranked
+from vultus.server.schemas import (
+    Deleted,
+    PersonTold,
+    RankedPerson,
+)
 
 router = make_router("/v1/galleries/{gallery}", "review", 404, 409, 411, 413)
 
@@ -295,8 +302,11 @@ def merge_people(caller: Operator, gallery: GalleryId, wanted: MergeWanted) -> M
     if wanted.person == wanted.into:
         raise ProblemError(422, "invalid-input", "two different people can be merged")
     with known.changing():
-        gone, stays = by_id(known, wanted.person), by_id(known, wanted.into)
-        number = merge(known, gone.identity, stays.identity)
+        number = _merged_before(known)
+        if number is None:
+            gone, stays = by_id(known, wanted.person), by_id(known, wanted.into)
+            number = merge(known, gone.identity, stays.identity)
+            _note_merge(known, number)
         person = PersonTold.of(by_id(known, wanted.into))
     return MergeDone(number=number, person=person)
 
@@ -320,6 +330,21 @@ def undo_merge(
             raise ProblemError(409, "not-undoable", str(error)) from error
         found = known.person(identity)
     return PersonTold.of(found)
+
+
+def _merged_before(known: Gallery) -> int | None:
+    """The number of the merge that this very request did before the service was killed."""
+    attempt = attempt_now()
+    if attempt is None or not attempt.resumed:
+        return None
+    found = Noted(known, MERGES).find(attempt.id)
+    return None if found is None else int(found)
+
+
+def _note_merge(known: Gallery, number: int) -> None:
+    """In the transaction of the merge: by it the request is known again that did it."""
+    if (attempt := attempt_now()) is not None:
+        Noted(known, MERGES).add(attempt.id, number)
 
 
 def _rules(rules: ReviewRules) -> Rules:

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from vultus.server.access import AccessKey
 from vultus.server.context import Context
 from vultus.server.problems import ProblemError, responses
+from vultus.server.proxies import limited_as
 from vultus.server.sessions import COOKIE, Session, key_by_cookie, same_origin
 
 router = APIRouter(prefix="/v1/session", tags=["session"], responses=responses(411, 413))
@@ -15,6 +16,8 @@ router = APIRouter(prefix="/v1/session", tags=["session"], responses=responses(4
 
 class LogIn(BaseModel):
     """A key that is shown once."""
+
+    model_config = ConfigDict(extra="forbid")
 
     key: str = Field(min_length=1, max_length=500, description="An access key of the service.")
 
@@ -43,7 +46,7 @@ def log_in(request: Request, response: Response, shown: LogIn) -> LoggedIn:
     context: Context = request.app.state.context
     if not same_origin(request):
         raise ProblemError(403, "foreign-origin", "only this service's own page may log in")
-    address = request.client.host if request.client is not None else ""
+    address = limited_as(request.client.host) if request.client is not None else ""
     if wait_s := context.sessions.attempt(address):
         raise ProblemError(
             429,

@@ -4,12 +4,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path
 
 from vultus.gallery.events.event import check_event_type
 from vultus.gallery.events.log import EventLog
 from vultus.server.context import Admin, Caller
-from vultus.server.fields import GalleryId
+from vultus.server.fields import After, Cursor, GalleryId, Limit, cursor_after, place_after
+from vultus.server.idempotency import material_now
 from vultus.server.routing import make_router
 from vultus.server.webhooks.addresses import find_target
 from vultus.server.webhooks.hooks import Webhook, Webhooks
@@ -43,7 +44,12 @@ def make_webhook(caller: Admin, gallery: GalleryId, wanted: WebhookWanted) -> We
         check_event_type(name, there=EventLog(known).counts)
     find_target(wanted.url, caller.context.settings.webhook_networks)
     hook, secret = background.webhooks.add(
-        gallery, known, wanted.url, types=wanted.types, names=wanted.names
+        gallery,
+        known,
+        wanted.url,
+        types=wanted.types,
+        names=wanted.names,
+        material=material_now("webhook"),
     )
     background.dispatcher.begin(known, hook)
     return WebhookMade(**_told(caller, hook).model_dump(), secret=secret)
@@ -75,7 +81,7 @@ def test_webhook(caller: Admin, gallery: GalleryId, webhook: HookId) -> TestSent
 def rotate_secret(caller: Admin, gallery: GalleryId, webhook: HookId) -> WebhookMade:
     """Give a webhook a new secret, told once; for a day the old one signs, too."""
     hook = _hook(caller, gallery, webhook)
-    secret = _hooks(caller).rotate(caller.gallery(gallery), hook)
+    secret = _hooks(caller).rotate(caller.gallery(gallery), hook, material_now("secret"))
     return WebhookMade(**_told(caller, hook).model_dump(), secret=secret)
 
 
@@ -91,14 +97,16 @@ def read_deliveries(
     caller: Admin,
     gallery: GalleryId,
     webhook: HookId,
-    after: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Cursor = "",
+    after: After = "",
+    limit: Limit = 100,
 ) -> Deliveries:
-    """What was sent to a webhook, attempt by attempt, the oldest first."""
-    hook = _hook(caller, gallery, webhook)
-    found = _hooks(caller).deliveries(hook, after=after, limit=limit)
-    told = [DeliveryTold(**asdict(delivery)) for delivery in found]
-    return Deliveries(deliveries=told, next=told[-1].number if told else after)
+    """What was sent to a webhook, attempt by attempt, the oldest first, page by page."""
+    hook, place = _hook(caller, gallery, webhook), place_after("d", after, cursor)
+    found = _hooks(caller).deliveries(hook, after=place, limit=limit + 1)
+    told = [DeliveryTold(**asdict(delivery)) for delivery in found[:limit]]
+    more = told[-1].number if len(found) > limit else None
+    return Deliveries(deliveries=told, next=cursor_after("d", more))
 
 
 def _hooks(caller: Caller) -> Webhooks:

@@ -25,6 +25,9 @@ _RESERVED = tuple(
 )
 """What not every version of Python knows to be none of the public internet."""
 _NAT64 = IPv6Network("64:ff9b::/96")
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All that was ever given out of IPv6; the rest is nobody's, or something special."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def find_target(url: str, networks: Sequence[Network]) -> Target:
         raise InputError("the name of the webhook's host has no address") from error
     addresses = [ip_address(str(place[4][0]).partition("%")[0]) for place in found]
     for address in addresses:
-        allowed = _within(address, networks)
+        allowed = is_within(address, networks)
         if not allowed and not is_public(address):
             raise InputError(
                 "a webhook must be at a public address; this one leads to a private, local or "
@@ -95,6 +98,8 @@ def is_public(address: Address) -> bool:
     if inner is not None:
         return is_public(inner)
     reserved = any(address.version == n.version and address in n for n in _RESERVED)
+    if address.version == 6 and address not in _UNICAST:
+        return False
     return address.is_global and not (address.is_multicast or reserved)
 
 
@@ -102,13 +107,18 @@ def _inner(address: Address) -> IPv4Address | None:
     """The address of IPv4 that one of IPv6 stands for."""
     if isinstance(address, IPv4Address):
         return None
-    if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
+    if (
+        address in _NAT64
+        or address in _TRANSLATED
+        or (int(address) >> 32 == 0 and int(address) > 1)
+    ):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = None if address.teredo is None else address.teredo[1]
     return address.ipv4_mapped or address.sixtofour or teredo
 
 
-def _within(address: Address, networks: Sequence[Network]) -> bool:
+def is_within(address: Address, networks: Sequence[Network]) -> bool:
+    """Whether an address, or one of IPv4 inside of it, is of one of these networks."""
     inner = _inner(address)
     seen = address if inner is None else inner
     return any(seen.version == network.version and seen in network for network in networks)

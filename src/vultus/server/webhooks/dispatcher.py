@@ -99,13 +99,16 @@ class Dispatcher:
             self._senders.shutdown()
 
     def begin(self, gallery: Gallery, hook: Webhook) -> None:
-        """Let a new webhook be told what happens from now on."""
+        """Let a new webhook be told what happens from now on; one that was begun goes on."""
         log = EventLog(gallery)
-        log.set_checkpoint(_source(hook), {"position": log.position()})
+        with log.transaction():
+            if log.checkpoint(_source(hook)) is None:
+                log.set_checkpoint(_source(hook), {"position": log.position()})
 
     def forget(self, gallery: Gallery, hook: Webhook) -> None:
         """Forget how far one came that was deleted."""
         self._passed.pop(hook.id, None)
+        self._hooks.release(hook)
         EventLog(gallery).set_checkpoint(_source(hook), None)
 
     def test(self, gallery: Gallery, hook: Webhook) -> Sent:
@@ -124,6 +127,9 @@ class Dispatcher:
     def _round(self) -> None:
         assert self._senders is not None  # noqa: S101 - as `start` made it
         for hook in self._hooks.active():
+            # One process sends to it; another one does when that one is gone.
+            if not (self._galleries.serves(hook.gallery) and self._hooks.hold(hook)):
+                continue
             due_at = max(hook.due_at, self._later.get(hook.id, 0.0))
             if hook.id not in self._busy and due_at <= time.time():
                 self._busy.add(hook.id)
@@ -152,7 +158,7 @@ class Dispatcher:
         noted = int(kept["position"])
         after, unnoted, when = max(noted, self._passed.get(hook.id, 0)), False, time.monotonic()
         for event in log.read(after=after, limit=_AT_ONCE):
-            if self._end.is_set():
+            if self._end.is_set() or not self._hooks.hold(hook):
                 break
             if hook.types is None or event.type in hook.types:
                 if not self._told(gallery, hook, event):

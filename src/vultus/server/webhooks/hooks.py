@@ -1,7 +1,6 @@
 """The webhooks of a service, and what became of what was sent, in the service's file."""
 
 import json
-import secrets
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Any
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.security.sealing import seal, unseal
 from vultus.server.problems import ProblemError
-from vultus.server.service_file import ServiceFile, gallery_cipher
+from vultus.server.service_file import gallery_cipher
+from vultus.server.state.base import ServiceState
 from vultus.server.webhooks.sending import Sent
 from vultus.server.webhooks.signing import new_secret
 
@@ -35,6 +35,7 @@ _COLUMNS = (
     *("id", "gallery", "url", "types", "names", "secrets"),
     *("made_at", "failures", "failing_since", "due_at", "disabled"),
 )
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM webhooks"  # noqa: S608 - names of this module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class Webhooks:
         file: Where they are kept.
     """
 
-    def __init__(self, file: ServiceFile) -> None:
+    def __init__(self, file: ServiceState) -> None:
         self._file = file
         file.define(*_TABLES)
 
@@ -112,21 +113,34 @@ class Webhooks:
         *,
         types: Collection[str] | None,
         names: bool,
+        material: bytes,
     ) -> tuple[Webhook, str]:
         """Make one; gives it and its secret, which is told once.
+
+        Args:
+            gallery_id: Id of the gallery.
+            gallery: The gallery.
+            url: Where to.
+            types: Of which types; None for all.
+            names: Whether messages have names.
+            material: 64 secret, random bytes that id and secret are made of: of the same, one is
+                made once.
 
         Raises:
             ProblemError: If the gallery has as many as it may have.
         """
-        hook_id, secret = secrets.token_hex(8), new_secret()
+        hook_id, secret = material[:8].hex(), new_secret(material[8:])
         told = None if types is None else json.dumps(sorted(set(types)))
         with self._file.transaction():
+            if any(hook.id == hook_id for hook in self.of(gallery_id)):
+                return self.get(gallery_id, hook_id), secret
             if len(self.of(gallery_id)) >= MOST_HOOKS:
                 raise ProblemError(
                     409, "too-many-webhooks", f"a gallery may have {MOST_HOOKS} webhooks"
                 )
             self._file.change(
-                "INSERT INTO webhooks VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, 0, NULL)",
+                "INSERT INTO webhooks (id, gallery, url, types, names, secrets, made_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 *(hook_id, gallery_id, _sealed(gallery, hook_id, "url", url), told, names),
                 *(_sealed(gallery, hook_id, "secrets", [[secret, None]]), time.time()),
             )
@@ -134,13 +148,21 @@ class Webhooks:
 
     def of(self, gallery_id: str) -> list[Webhook]:
         """Those of a gallery, the oldest first."""
-        sql = "SELECT * FROM webhooks WHERE gallery = ? ORDER BY made_at, id"
+        sql = _SELECT + " WHERE gallery = ? ORDER BY made_at, id"
         return [_hook(row) for row in self._file.rows(sql, gallery_id)]
 
     def active(self) -> list[Webhook]:
         """Those that are sent to."""
-        sql = "SELECT * FROM webhooks WHERE disabled IS NULL ORDER BY due_at"
+        sql = _SELECT + " WHERE disabled IS NULL ORDER BY due_at"
         return [_hook(row) for row in self._file.rows(sql)]
+
+    def hold(self, hook: Webhook) -> bool:
+        """Be the one process that sends to it; False if another one does."""
+        return self._file.hold(f"webhook {hook.id}")
+
+    def release(self, hook: Webhook) -> None:
+        """Let another process send to it."""
+        self._file.release(f"webhook {hook.id}")
 
     def get(self, gallery_id: str, hook_id: str) -> Webhook:
         """One of a gallery.
@@ -148,7 +170,7 @@ class Webhooks:
         Raises:
             ProblemError: If there is none of that id.
         """
-        sql = "SELECT * FROM webhooks WHERE gallery = ? AND id = ?"
+        sql = _SELECT + " WHERE gallery = ? AND id = ?"
         row = self._file.row(sql, gallery_id, hook_id)
         if row is None:
             raise ProblemError(404, "webhook-not-found", "there is no such webhook")
@@ -160,11 +182,25 @@ class Webhooks:
             self._file.change("DELETE FROM webhooks WHERE id = ?", hook.id)
             self._file.change("DELETE FROM deliveries WHERE webhook = ?", hook.id)
 
-    def rotate(self, gallery: Gallery, hook: Webhook) -> str:
-        """Give one a new secret, which is told once; the old one signs, too, for a day."""
-        secret, now = new_secret(), time.time()
+    def forget_gallery(self, gallery_id: str) -> None:
+        """Delete all webhooks of a gallery that is gone."""
+        for hook in self.of(gallery_id):
+            self.remove(hook)
+        self._file.scrub()
+
+    def rotate(self, gallery: Gallery, hook: Webhook, material: bytes) -> str:
+        """Give one a new secret, which is told once; the old one signs, too, for a day.
+
+        Args:
+            gallery: Its gallery.
+            hook: Which.
+            material: 64 secret, random bytes that it is made of: of the same, it is given once.
+        """
+        secret, now = new_secret(material), time.time()
         with self._file.transaction():
             hook = self.get(hook.gallery, hook.id)
+            if secret in self.secrets(gallery, hook):
+                return secret
             old = [[text, now + OVERLAP_S] for text in self.secrets(gallery, hook)[:1]]
             sealed = _sealed(gallery, hook.id, "secrets", [[secret, None], *old])
             self._file.change("UPDATE webhooks SET secrets = ? WHERE id = ?", sealed, hook.id)

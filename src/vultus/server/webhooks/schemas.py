@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vultus.server.fields import EventType
 
@@ -11,6 +11,8 @@ _TYPES = "Types of events to send; null for all."
 
 class WebhookWanted(BaseModel):
     """A webhook that is to be made."""
+
+    model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=2000)] = Field(
         description="An https address, public unless the operator allows its network.",
@@ -73,4 +75,4 @@ class Deliveries(BaseModel):
     """Some attempts, the oldest first."""
 
     deliveries: list[DeliveryTold]
-    next: int = Field(description="`after` of the next page.")
+    next: str | None = Field(description="The cursor of the next page; null at the end.")

@@ -9,9 +9,14 @@ _PREFIX = "whsec_"
 _BYTES = 32
 
 
-def new_secret() -> str:
-    """A secret that a receiver checks signatures by."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(_BYTES)).decode()
+def new_secret(material: bytes | None = None) -> str:
+    """A secret that a receiver checks signatures by.
+
+    Args:
+        material: 32 secret, random bytes or more that it is made of; None for new ones.
+    """
+    made_of = secrets.token_bytes(_BYTES) if material is None else material[:_BYTES]
+    return _PREFIX + base64.b64encode(made_of).decode()
 
 
 def signed_headers(

@@ -85,6 +85,7 @@ class DistillationObjective(Objective):
                 setting.dataset,
                 device=world.device,
                 precision=recipe.training.precision,
+                centre=self.config.centre,
             )
             return True
         cache = self.config.cache
@@ -92,7 +93,7 @@ class DistillationObjective(Objective):
         folder = TargetFolder.of(parent, teacher, setting.dataset)
         ready = compute_targets(folder, teacher, setting, batch_size=self.config.batch_size)
         if ready:
-            self._targets = TargetTable(folder)
+            self._targets = TargetTable(folder, centre=self.config.centre)
         return ready
 
     def prepare(self, step: int) -> None:

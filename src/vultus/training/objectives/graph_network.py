@@ -101,11 +101,39 @@ def _step(
         if names[1] not in constants:
             raise ModelError(f"{path} computes the shape of {node.output[0]!r}; it must be fixed")
         settings, names = {"shape": constants[names[1]].tolist()}, names[:1]
+    if node.op_type == "Pad":  # so are the numbers of zeros, in newer graphs
+        settings, names = _pad_settings(settings, names, constants, path), names[:1]
     try:
         operation = maker(settings)
     except ValueError as error:
         raise ModelError(f"{path}: {node.op_type} {node.name or node.output[0]}: {error}") from None
     return operation, names, node.output[0]
+
+
+def _pad_settings(
+    settings: Mapping[str, Any], names: Sequence[str], constants: Mapping[str, Any], path: Path
+) -> dict[str, Any]:
+    """What older graphs write as attributes and newer ones as constants."""
+    found = dict(settings)
+    for key, name in zip(("pads", "value"), names[1:], strict=False):
+        if name and name not in constants:
+            raise ModelError(f"{path} computes the {key} of a Pad; they must be fixed")
+        if name:
+            found[key] = constants[name].tolist()
+    if len(names) > 3:
+        raise ModelError(f"{path} pads along axes that it names; all of them must be meant")
+    return found
+
+
+def _padding(settings: Mapping[str, Any]) -> _Operation:
+    """Rows, columns and channels of one value around maps."""
+    if settings.get("mode", b"constant") != b"constant":
+        raise ValueError(f"mode must be constant, got {settings['mode'].decode()}")
+    pads = list(settings["pads"])
+    half = len(pads) // 2
+    ends = zip(pads[:half][::-1], pads[half:][::-1], strict=True)  # torch begins with the last axis
+    amounts = [amount for pair in ends for amount in pair]
+    return partial(functional.pad, pad=amounts, value=float(settings.get("value", 0.0)))
 
 
 def _pads(settings: Mapping[str, Any]) -> tuple[int, int]:
@@ -239,6 +267,7 @@ _MAKERS: Mapping[str, Callable[[Mapping[str, Any]], _Operation]] = {
     "MaxPool": _pooling(functional.max_pool2d),
     "Mul": _elementwise(torch.mul),
     "PRelu": _plain(_slope),
+    "Pad": _padding,
     "Relu": _plain(torch.relu),
     "Reshape": _reshape,
     "Sigmoid": _plain(torch.sigmoid),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from vultus.core.files import make_private_folder, writing
 from vultus.data.base import FaceDataset
 from vultus.data.loading.batch import FaceBatch
 from vultus.data.loading.loader import FaceLoader
-from vultus.data.loading.sizing import resized
+from vultus.data.loading.spread import spread, spread_crops
 from vultus.sampling.sampler import Batch, BatchSampler
 from vultus.training.objectives.objective import StageSetting
 from vultus.training.objectives.teacher import Teacher
@@ -102,24 +101,29 @@ class TargetTable:
 
     Args:
         folder: Complete.
+        centre: Take the mean of the unit vectors from each, times its length.
 
     Attributes:
         dim: Length of a vector.
+        mean: (dim,) float32, what is taken from unit vectors: of 4,096 spread over the data set, or
+            zeros.
         scale: What brings the entries of a vector to a mean square of 1: ``sqrt(dim)`` over the
-            mean length of 4,096 vectors spread over the data set.
+            mean length of the same ones.
 
     Raises:
         InputError: If a part is missing.
     """
 
-    def __init__(self, folder: TargetFolder) -> None:
+    def __init__(self, folder: TargetFolder, *, centre: bool = False) -> None:
         missing = folder.missing()
         if missing:
             raise InputError(f"{folder.part(missing[0])} is missing; resume, and it is made anew")
         self.dim = folder.dim
         self._parts = [folder.read(number) for number in range(folder.parts)]
-        lengths = np.linalg.norm(self._rows(_spread(folder.rows, _MEASURED)), axis=1)
-        self.scale = _scale(lengths[lengths > 0], self.dim)
+        sample = torch.from_numpy(self._rows(spread(folder.rows, _MEASURED)))
+        sample = sample[(sample != 0).any(dim=1)]
+        self.mean = _mean_direction(sample, centre=centre)
+        self.scale = _scale(_without(sample, self.mean), self.dim)
 
     def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Look up.
@@ -132,7 +136,7 @@ class TargetTable:
             teacher could not read. Both on the CPU.
         """
         rows = torch.from_numpy(self._rows(indices.numpy()))
-        return rows * self.scale, (rows != 0).any(dim=1)
+        return _without(rows, self.mean) * self.scale, (rows != 0).any(dim=1)
 
     def _rows(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         found = np.empty((len(indices), self.dim), np.float32)
@@ -153,9 +157,11 @@ class LiveTargets:
         dataset: The training faces; 1,024 of them, spread evenly, set the scale.
         device: Where the teacher runs.
         precision: What it computes in, as `vultus.training.process.precision.autocast`.
+        centre: As of `TargetTable`.
 
     Attributes:
         dim: Length of a vector.
+        mean: As of `TargetTable`, on the device.
         scale: As of `TargetTable`.
 
     Raises:
@@ -170,16 +176,18 @@ class LiveTargets:
         *,
         device: torch.device,
         precision: Literal["f32", "bf16", "fp16"] = "f32",
+        centre: bool = False,
     ) -> None:
         self.dim = teacher.space.dim
         self.scale = 1.0
         self._network = teacher.network().to(device)
         self._autocast = partial(autocast, precision, device)
-        crops = list(_clean_crops(dataset, teacher.size_hw))
+        crops = list(spread_crops(dataset, teacher.size_hw, most=_MEASURED_LIVE))
         if not crops:
             raise InputError("none of the images that a live teacher is measured with can be read")
-        lengths = [self._asked(rows.to(device)).norm(dim=1).cpu() for rows in crops]
-        self.scale = _scale(torch.cat(lengths).numpy(), self.dim)
+        sample = torch.cat([self._asked(rows.to(device)) for rows in crops])
+        self.mean = _mean_direction(sample, centre=centre)
+        self.scale = _scale(_without(sample, self.mean), self.dim)
 
     def rows(self, batch: FaceBatch) -> Tensor:
         """(b, dim) float32 vectors of ``batch.clean`` times ``scale``, on its device.
@@ -189,7 +197,7 @@ class LiveTargets:
         """
         if batch.clean is None:
             raise InputError("a live teacher needs batches with two views")
-        return self._asked(batch.clean) * self.scale
+        return _without(self._asked(batch.clean), self.mean) * self.scale
 
     def _asked(self, images: Tensor) -> Tensor:
         with self._autocast():
@@ -240,7 +248,7 @@ def data_digest(dataset: FaceDataset) -> str:
         (n for n, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), 0
     )
     digest = hashlib.sha256("\n".join(name[start:] for name in names).encode())
-    for index in _spread(len(dataset), _SAMPLED):
+    for index in spread(len(dataset), _SAMPLED):
         try:
             digest.update(hashlib.sha256(dataset.encoded(int(index))).digest())
         except ImageError:
@@ -248,25 +256,20 @@ def data_digest(dataset: FaceDataset) -> str:
     return digest.hexdigest()
 
 
-def _clean_crops(dataset: FaceDataset, size_hw: tuple[int, int]) -> Iterator[Tensor]:
-    """(64, 3, h, w) uint8 of images spread over a data set; those that are unreadable left out."""
-    indices = _spread(len(dataset), _MEASURED_LIVE)
-    for start in range(0, len(indices), _SAMPLED):
-        crops = []
-        for index in indices[start : start + _SAMPLED]:
-            with suppress(ImageError):
-                crops.append(resized(dataset.image(int(index)), size_hw))
-        if crops:
-            yield torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+def _mean_direction(rows: Tensor, *, centre: bool) -> Tensor:
+    """(dim,): the mean of the rows' unit vectors, or zeros where nothing is to be taken away."""
+    mean = torch.nn.functional.normalize(rows).mean(dim=0)
+    return mean if centre else torch.zeros_like(mean)
 
 
-def _spread(count: int, most: int) -> npt.NDArray[np.int64]:
-    """At most so many numbers below ``count``, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+def _without(rows: Tensor, mean: Tensor) -> Tensor:
+    """``(row / length - mean) length``: the mean direction is gone, and how sure a row is stays."""
+    lengths: Tensor = rows.norm(dim=1, keepdim=True)
+    return rows - mean * lengths
 
 
-def _scale(lengths: npt.NDArray[np.float32], dim: int) -> float:
-    return float(np.sqrt(dim) / lengths.mean())
+def _scale(rows: Tensor, dim: int) -> float:
+    return float(dim**0.5 / rows.norm(dim=1).mean())
 
 
 class _InOrder(BatchSampler):

@@ -1,5 +1,8 @@
 """Finished networks that a student learns from: models of the store, ONNX files, run folders."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -13,11 +16,13 @@ from vultus.core.choices import Flip
 from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings, EmbeddingSpace
 from vultus.core.errors import ConfigError
-from vultus.embedding.embedder import Embedder
+from vultus.embedding.embedder import Committee, Embedder
 from vultus.embedding.preprocess import preprocessing_line
 from vultus.embedding.source import find_model
 from vultus.models.cards import ModelCard
+from vultus.models.committee import committee_card, parse_committee
 from vultus.models.digest import sha256_file
+from vultus.models.names import is_committee
 from vultus.models.store import ModelStore
 from vultus.runtime.providers import available_providers
 from vultus.runtime.session import open_session
@@ -51,8 +56,8 @@ class Teacher(Protocol):
         """
         ...
 
-    def network(self) -> "TeacherNetwork":
-        """The same as a torch module on the CPU.
+    def network(self) -> nn.Module:
+        """The same as a torch module on the CPU: see `TeacherNetwork`.
 
         Raises:
             ModelError: If torch cannot compute it.
@@ -95,11 +100,55 @@ class TeacherNetwork(nn.Module):
         return vectors[: len(images)] + vectors[len(images) :] if self.flip else vectors
 
 
+class CommitteeNetwork(nn.Module):
+    """Several teachers as one, as `vultus.embedding.embedder.Committee` joins embedders.
+
+    Args:
+        members: Who are asked.
+        weights: Of each member, summing to 1.
+        least_norms: Of each member's card; 0 where it states none.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[TeacherNetwork],
+        *,
+        weights: Sequence[float],
+        least_norms: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.weights, self.least_norms = tuple(weights), tuple(least_norms)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """(b, 3, h, w) RGB in [0, 255] of any dtype -> (b, dim) float32, not normalised."""
+        vectors = [member(images) for member in self.members]
+        units = [
+            nn.functional.normalize(rows) * math.sqrt(weight)
+            for rows, weight in zip(vectors, self.weights, strict=True)
+        ]
+        return torch.cat(units, dim=1) * self._norms([rows.norm(dim=1) for rows in vectors])
+
+    def _norms(self, norms: Sequence[Tensor]) -> Tensor:
+        """(b, 1): the least in units of the least norms; without any the weighted mean."""
+        if not any(self.least_norms):
+            pairs = zip(norms, self.weights, strict=True)
+            return torch.stack([norm * weight for norm, weight in pairs]).sum(dim=0)[:, None]
+        pairs = zip(norms, self.least_norms, strict=True)
+        return torch.stack([norm / least for norm, least in pairs if least]).amin(dim=0)[:, None]
+
+
 def open_teacher(config: DistillationConfig, *, template: str, device: torch.device) -> Teacher:
     """Find a teacher and read what it is; its weights are loaded when they are needed.
 
     Args:
-        config: Its name, and whether mirrored crops are added.
+        config: Its name or a committee's, and whether mirrored crops are added.
         template: Alignment template of the training crops.
         device: Where it is to run. An ONNX file runs on the CPU unless the device is a GPU and
             ONNX Runtime for it is installed.
@@ -112,6 +161,8 @@ def open_teacher(config: DistillationConfig, *, template: str, device: torch.dev
     teacher: Teacher
     if path.is_dir() and config.teacher not in ModelStore().names():
         teacher = _RunTeacher(path, config, device)
+    elif is_committee(config.teacher) and not path.is_file():
+        teacher = _CommitteeTeacher(config, device)
     else:
         teacher = _ModelTeacher(config, device)
     if teacher.template != template:
@@ -126,39 +177,74 @@ class _ModelTeacher:
     """An ONNX file with its card."""
 
     def __init__(self, config: DistillationConfig, device: torch.device) -> None:
-        self._path, self._card = find_model(config.teacher, store=ModelStore())
-        if self._card.task != "embedding":
+        self._path, self.card = find_model(config.teacher, store=ModelStore())
+        if self.card.task != "embedding":
             raise ConfigError(
                 f"distillation.teacher must be an embedding model, {config.teacher!r} is one of "
-                f"{self._card.task}"
+                f"{self.card.task}"
             )
         self._flip: Flip = "add" if config.flip else "none"
         self._batch_size = config.batch_size
         self._device = device
         self._embedder: Embedder | None = None
-        self.template = self._card.template
+        self.template = self.card.template
         self.size_hw = crop_template(self.template).size_hw
-        self.space = _space_of(self._card, self._flip)
+        self.space = _space_of(self.card, self._flip)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        return self.embedder().embed(_as_crops(pixels, self.template))
+
+    def embedder(self) -> Embedder:
+        """The teacher for crops, loaded at the first call."""
         if self._embedder is None:
             on_gpu = self._device.type == "cuda"
             on_gpu = on_gpu and "cuda" in available_providers().get("onnxruntime", ())
             session = open_session(self._path, provider="cuda" if on_gpu else "cpu")
             self._embedder = Embedder(
-                session, self._card, flip=self._flip, batch_size=self._batch_size
+                session, self.card, flip=self._flip, batch_size=self._batch_size
             )
-        nowhere = np.zeros((len(pixels), 2, 3), np.float32)  # where a crop came from is not asked
-        return self._embedder.embed(AlignedCrops(pixels, nowhere, self.template))
+        return self._embedder
 
     def network(self) -> TeacherNetwork:
-        card = self._card
+        card = self.card
         return TeacherNetwork(
             GraphNetwork(self._path),
             mean=card.mean,
             std=card.std,
             bgr=card.colour == "bgr",
             flip=self._flip == "add",
+        )
+
+
+class _CommitteeTeacher:
+    """Several ONNX files, whose unit vectors are joined with weights."""
+
+    def __init__(self, config: DistillationConfig, device: torch.device) -> None:
+        self._names = parse_committee(config.teacher)
+        self._members = [
+            _ModelTeacher(replace(config, teacher=name.name), device) for name in self._names
+        ]
+        self._committee: Committee | None = None
+        card = committee_card(self._names, [member.card for member in self._members])
+        self.template, self.size_hw = card.template, self._members[0].size_hw
+        self.space = EmbeddingSpace(
+            model=card.name,
+            weights_sha256=card.sha256,
+            preprocessing=" + ".join(m.space.preprocessing for m in self._members),
+            dim=sum(member.space.dim for member in self._members),
+        )
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> Embeddings:
+        if self._committee is None:
+            members = [member.embedder() for member in self._members]
+            self._committee = Committee(members, self._names)
+        return self._committee.embed(_as_crops(pixels, self.template))
+
+    def network(self) -> CommitteeNetwork:
+        return CommitteeNetwork(
+            [member.network() for member in self._members],
+            weights=[name.weight for name in self._names],
+            least_norms=[member.card.min_norm for member in self._members],
         )
 
 
@@ -221,3 +307,8 @@ def _space_of(card: ModelCard, flip: Flip) -> EmbeddingSpace:
         ),
         dim=card.embedding_dim,
     )
+
+
+def _as_crops(pixels: npt.NDArray[np.uint8], template: str) -> AlignedCrops:
+    nowhere = np.zeros((len(pixels), 2, 3), np.float32)  # where a crop came from is not asked
+    return AlignedCrops(pixels, nowhere, template)

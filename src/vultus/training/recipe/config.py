@@ -127,7 +127,8 @@ class InitialConfig:
     """Weights to start from.
 
     Attributes:
-        weights: A run folder, or a ``.safetensors`` file of backbone weights.
+        weights: A run folder; a ``.safetensors`` file of backbone weights; or what a vultusnet was
+            exported to, a model of the store (``"vultus-s2"``) or an ONNX file with its card.
         skip: Globs of parameters that keep their random start.
     """
 

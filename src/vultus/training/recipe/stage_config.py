@@ -83,7 +83,10 @@ class DistillationConfig(DistillationTerm):
     """A finished network whose embeddings the backbone learns, alone or beside a loss.
 
     Attributes:
-        teacher: A model of the store, an ONNX file with its card, or a run folder.
+        teacher: A model of the store, a committee of such (``"a+b"``, ``"a@2+b@1"``), an ONNX file
+            with its card, or a run folder.
+        centre: Subtract the mean of the teacher's unit vectors, so that strangers have a cosine of
+            about 0 for the student to learn: some teachers give all faces one large part in common.
         flip: The teacher's feature of the mirrored crop is added to that of the plain one.
         more: Further terms.
         live: Ask the teacher in every step, about the view of the crop that the augmentations
@@ -97,6 +100,7 @@ class DistillationConfig(DistillationTerm):
     teacher: str
     flip: bool = True
     more: tuple[DistillationTerm, ...] = ()
+    centre: bool = False
     live: bool = False
     cache: str | None = None
     batch_size: int = 64

@@ -1,7 +1,7 @@
 """What a run leaves behind: weights that others load, a summary, a picture."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,10 +17,10 @@ from vultus.core.choices import Weights
 from vultus.core.errors import ConfigError
 from vultus.core.files import appearing, write_text
 from vultus.core.text import json_text
-from vultus.training.recipe.config import InitialConfig
 from vultus.training.recipe.recipe import Recipe
 from vultus.training.recipe.recipe_file import load_recipe
 from vultus.training.run.checkpoint import CheckpointFolder
+from vultus.training.run.exported_weights import exported_state, is_exported
 from vultus.training.run.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -130,21 +130,30 @@ def save_backbone(state: Mapping[str, Tensor], path: Path) -> None:
         save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, part)
 
 
-def load_initial_weights(backbone: nn.Module, config: InitialConfig) -> None:
-    """Copy weights into a network.
+def load_initial_weights(
+    backbone: nn.Module, recipe: Recipe, *, crops: Callable[[], Tensor]
+) -> None:
+    """Copy the recipe's ``[initial]`` weights into a network.
 
     Args:
         backbone: The network.
-        config: Where the weights are, and which parameters are to stay as they are.
+        recipe: Says where the weights are, and which parameters are to stay as they are.
+        crops: Gives some (n, 3, h, w) uint8 RGB of the recipe's size; asked for where the weights
+            are those of an exported file.
 
     Raises:
         ConfigError: If the file cannot be read, a weight is missing or superfluous, or is of
             another shape.
     """
+    config = recipe.initial
     if config.weights is None:
         return
     path = Path(config.weights).expanduser()
-    read = read_weights(RunFolder(path)).state if path.is_dir() else _read(path)
+    read: Mapping[str, Tensor]
+    if is_exported(config.weights):
+        read = exported_state(backbone, config.weights, crops(), recipe.input)
+    else:
+        read = read_weights(RunFolder(path)).state if path.is_dir() else _read(path)
     loaded = {n: v for n, v in read.items() if not _matches(n, config.skip)}
     wanted = {n: v for n, v in backbone.state_dict().items() if not _matches(n, config.skip)}
     problems = sorted(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,29 +25,24 @@ _REACH = 8.0
 _KNOWN = {CLEAN: CLEAN, MISALIGNED: MISALIGNED, NO_FACE: NO_FACE}
 
 
-def attraction(
-    vectors: Floats,
-    person: npt.NDArray[np.int64],
-    damage: npt.NDArray[Any],
-    strength: Floats,
-) -> Floats:
+def attraction(vectors: Floats, samples: "Conditions") -> Floats:
     """How near the nearest strangers are whose photos were damaged in the same way.
 
     Of each face the mean of the highest 6 % of its similarities (at least three) to other people
-    under the same damage, drawn to the mean of its group of one damage and strength.
+    under the same damage of the same look, drawn to the mean of its group of one damage, look and
+    strength.
 
     Args:
         vectors: (n, d) float32, rows of length 1.
-        person: (n,) int64.
-        damage: (n,) text.
-        strength: (n,) float32.
+        samples: Whose photos, and what was done to them.
 
     Returns:
         (n,) float32 in [-1, 1].
     """
+    person, strength = samples.person, samples.strength
     found = np.zeros(len(vectors), np.float32)
-    for name in np.unique(damage):
-        alike = np.flatnonzero(damage == name)
+    for name, look in sorted(set(zip(samples.damage.tolist(), samples.look.tolist(), strict=True))):
+        alike = np.flatnonzero((samples.damage == name) & (samples.look == look))
         others = alike
         if name == CLEAN:  # they are many, and the tail is to be that of the other groups
             drawn = np.random.default_rng(0).permutation(alike)
@@ -60,6 +55,26 @@ def attraction(
             tail = np.sort(similarity, axis=1)[:, -count:].mean(axis=1)
             found[own] = _OWN * tail + (1 - _OWN) * tail.mean()
     return found
+
+
+class Conditions(Protocol):
+    """Of n samples: who is shown, and what was done to the photo; as `TrustSamples` has it."""
+
+    @property
+    def person(self) -> npt.NDArray[np.int64]:
+        """(n,) int64."""
+
+    @property
+    def damage(self) -> npt.NDArray[Any]:
+        """(n,) text."""
+
+    @property
+    def strength(self) -> Floats:
+        """(n,) float32."""
+
+    @property
+    def look(self) -> npt.NDArray[np.int64]:
+        """(n,) int64."""
 
 
 def damage_kinds(damage: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from vultus.core.rows import Rows
 from vultus.data.base import UNLABELLED, FaceDataset
 from vultus.data.damage import CLEAN, DAMAGES
 from vultus.data.damage.alignment import MISALIGNED, NO_FACE, misplaced, no_face
+from vultus.data.damage.base import LOOKS
 from vultus.data.paint import landmark_template
 from vultus.detection.base import Detector
 
@@ -31,9 +33,16 @@ _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)
 _MARGIN_PX = 38
 _DEEPEST_CUT_PX = 12
 _TRIES = 50
-_FIELDS = ("pixels", "damage", "strength", "person")
+_FIELDS = ("pixels", "damage", "strength", "person", "look")
 _PATIENCE = 2.5
 """So many photos are tried for a sample: in photos that lie on their side few faces are found."""
+
+_MOST_TIMES = 4
+"""More looks than that share the samples: some twenty each suffice to tell how near they lie."""
+
+NO_LOOK = -1
+_SHARED = 0.8
+"""Of samples of a damage that has looks; each of the others has one of its own."""
 
 GROUPS: tuple[tuple[str, float], ...] = (
     (CLEAN, 0.0),
@@ -53,12 +62,16 @@ class TrustSamples(Rows):
         damage: (n,) text: a name of `vultus.data.damage.DAMAGES`, or one of `GROUPS`.
         strength: (n,) float32.
         person: (n,) int64: equal for one person; below 0 and different where nobody knows.
+        look: (n,) int64: equal where the damage chose the same place, side or colour; `NO_LOOK`
+            where every photo has its own. A filter or a bad lens does the same to all its
+            photos, and draws them to each other more than ones of all sorts do.
     """
 
     pixels: npt.NDArray[np.uint8]
     damage: npt.NDArray[Any]
     strength: npt.NDArray[np.float32]
     person: npt.NDArray[np.int64]
+    look: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,12 @@ class SampleCounts:
         if name == CLEAN:
             return self.clean
         levels = sum(other == name for other, _ in GROUPS)
-        return -(-self.damaged // levels)
+        times = min(_MOST_TIMES, max(1, _looks(name) // LOOKS))
+        return -(-self.damaged * times // levels)
+
+
+def _looks(name: str) -> int:
+    return DAMAGES[name].looks if name in DAMAGES else 0
 
 
 def damaged_samples(
@@ -156,20 +174,45 @@ def _group(
     crops = drawing.crops
     pixels: list[Image] = []
     owners: list[int] = []
+    looks: list[int] = []
     for index in drawing.photos(round(_PATIENCE * count), generator, several=name == CLEAN):
         if len(pixels) == count:
             break
-        made = _sample(crops, index, name, strength, detector, generator)
+        look = _look(name, len(pixels))
+        made = _sample(crops, index, _Way(name, strength, look), detector, generator)
         if made is not None:
             label = int(crops.labels[index])
             pixels.append(made)
             owners.append(-1 - index if label == UNLABELLED else label)
+            looks.append(look)
     return TrustSamples(
         np.stack(pixels) if pixels else np.zeros((0, 112, 112, 3), np.uint8),
         np.full(len(pixels), name),
         np.full(len(pixels), strength, np.float32),
         np.array(owners, np.int64),
+        np.array(looks, np.int64),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A damage at a strength, and which of its looks; `NO_LOOK` draws one for each photo."""
+
+    name: str
+    strength: float
+    look: int
+
+    def done(self, photo: Image, landmarks: _Points, generator: _Generator) -> Image:
+        if self.look != NO_LOOK:  # the same numbers at every strength, in every photo
+            generator = np.random.default_rng([crc32(self.name.encode()), self.look])
+        damage = DAMAGES[self.name]
+        return damage(photo, landmarks, strength=self.strength, generator=generator)
+
+
+def _look(name: str, place: int) -> int:
+    looks = _looks(name)
+    look = place % round(looks / _SHARED) if looks else NO_LOOK
+    return look if look < looks else NO_LOOK
 
 
 def _joined(parts: list[TrustSamples]) -> TrustSamples:
@@ -216,26 +259,21 @@ class _Drawing:
 
 
 def _sample(
-    crops: FaceDataset,
-    index: int,
-    name: str,
-    strength: float,
-    detector: Detector,
-    generator: _Generator,
-) -> Image | None:  # fmt: skip
+    crops: FaceDataset, index: int, way: _Way, detector: Detector, generator: _Generator
+) -> Image | None:
     """One damaged crop; None where nothing can be read or found."""
     try:
         crop = crops.image(index)
     except ImageError:
         return None
     photo, landmarks = _photo(crop, generator)
-    if name == MISALIGNED:
-        return _aligned(photo, _one(misplaced(landmarks, strength, generator)))
-    if name == NO_FACE:
+    if way.name == MISALIGNED:
+        return _aligned(photo, _one(misplaced(landmarks, way.strength, generator)))
+    if way.name == NO_FACE:
         photo, landmarks = no_face(photo, landmarks, generator)
         return _aligned(photo, _one(landmarks))
-    if name != CLEAN:
-        photo = DAMAGES[name](photo, landmarks, strength=strength, generator=generator)
+    if way.name != CLEAN:
+        photo = way.done(photo, landmarks, generator)
     found = detector.detect(photo)
     return _aligned(photo, found[found.largest()]) if len(found) else None
 

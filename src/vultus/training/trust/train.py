@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from vultus.core.checks import check_positive_int, check_range
 from vultus.core.choices import Precision
-from vultus.core.crops import AlignedCrops
 from vultus.core.errors import ConfigError
 from vultus.core.plain_values import parse_assignment
-from vultus.core.progress import Progress, tracked
+from vultus.core.progress import Progress
 from vultus.core.settings_reader import read
 from vultus.data.base import FaceDataset
 from vultus.data.damage import CLEAN, KINDS
@@ -26,6 +25,7 @@ from vultus.quality.trust import TrustHead, save_trust_head
 from vultus.runtime.pools import usual_taps
 from vultus.training.data_selection import open_faces
 from vultus.training.recipe.config import DataConfig
+from vultus.training.trust.features import TEMPLATE, crop_features
 from vultus.training.trust.fit import (
     FitSettings,
     Targets,
@@ -40,9 +40,6 @@ logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
-_TEMPLATE = "arcface-112"
-_AT_A_TIME = 128
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrustSettings:
@@ -54,10 +51,13 @@ class TrustSettings:
         damaged: How many samples are made of each damage, all its strengths together.
         clean: How many undamaged samples are made, for the fit and for the limit each.
         cost: Share of undamaged faces of the limits' people that may be refused, in (0, 0.5].
+        width: Over how much attraction the score falls, in (0, 1]: from 0.73 to 0.27 over twice
+            this. With less fewer undamaged faces are doubtful, and fewer damaged ones, too.
         detector: What finds the faces again.
         precision: Of the embedder while samples are embedded.
-        kept: Folder in which samples are kept as they are made: a run that was stopped goes on,
-            and another embedder's head is made of the same samples; None keeps nothing.
+        kept: Folder in which samples and what the embedder finds in them are kept as they are
+            made: a run that was stopped goes on, another embedder's head is made of the same
+            samples, and a fit with other settings costs the fit alone; None keeps nothing.
         fit: How the two layers are fitted.
         seed: Of every random number before the fit.
     """
@@ -66,7 +66,8 @@ class TrustSettings:
     limits: DataConfig = field(default_factory=DataConfig)
     damaged: int = 160
     clean: int = 1200
-    cost: float = 0.02
+    cost: float = 0.005
+    width: float = 0.06
     detector: str = "mtcnn:min_face_px=30"
     precision: Precision = "f32"
     kept: Path | None = None
@@ -77,6 +78,7 @@ class TrustSettings:
         check_positive_int("damaged", self.damaged, minimum=8)
         check_positive_int("clean", self.clean, minimum=50)
         check_range("cost", self.cost, low=0, high=0.5, low_open=True)
+        check_range("width", self.width, low=0, high=1, low_open=True)
 
 
 def trust_settings(assignments: Sequence[str]) -> TrustSettings:
@@ -154,16 +156,28 @@ def train_trust(
         kept=settings.kept,
         progress=progress,
     )
-    features, vectors = _features(embedder, samples.pixels, progress)
+    features, vectors = crop_features(
+        embedder, samples.pixels, kept=settings.kept, progress=progress
+    )
     targets = Targets(
-        attraction(vectors, samples.person, samples.damage, samples.strength),
+        attraction(vectors, samples),
         log_stretch(samples.damage, samples.strength),
         damage_kinds(samples.damage),
     )
     layers = fit_layers(features, targets, settings.fit)
-    clean = samples.damage == CLEAN
-    norms = np.exp(features[clean, -1])
-    head = TrustHead(
+    norms = np.exp(features[samples.damage == CLEAN, -1])
+    head = _unlimited(embedder, taps, layers, norms)
+    trained = _limited(head, embedder, limits, settings, progress=progress)
+    ways = len(set(samples.damage.tolist()) - {CLEAN})
+    notes = f"fitted on {len(samples):,} crops, {ways} ways of damage; {trained.head.notes}"
+    return replace(trained, n_samples=len(samples), head=replace(trained.head, notes=notes))
+
+
+def _unlimited(
+    embedder: Embedder, taps: tuple[Any, ...], layers: dict[str, Floats], norms: Floats
+) -> TrustHead:
+    """A head whose score has no scale yet; the norms are of clean faces."""
+    return TrustHead(
         taps=taps,
         kinds=KINDS,
         model_sha256=embedder.card.sha256,
@@ -171,21 +185,16 @@ def train_trust(
         min_trust=0.5,
         doubt=_DOUBT,
         midpoint=0.0,
-        width=_WIDTH,
+        width=1.0,
         norm_midpoint=float(np.quantile(norms, 0.1)),
         norm_width=float(norms.std() / 2),
         notes="",
         **layers,
     )
-    trained = _limited(head, embedder, limits, settings, progress=progress)
-    return replace(trained, n_samples=len(samples))
 
 
 _DOUBT = 0.1
 """Chosen on damaged development faces: at the same cost it lets fewer strangers pass than none."""
-
-_WIDTH = 0.03
-"""A tenth of the way from clean faces' attraction to that of faces which all look alike."""
 
 _LEAST = 0.2
 """The score at the limit: heads of different models read alike, and most clean faces have 0.9."""
@@ -195,30 +204,14 @@ def _open(
     model: str | Path, settings: TrustSettings, store: ModelStore
 ) -> tuple[Embedder, tuple[Any, ...]]:
     path, card = find_model(model, store=store)
-    if card.template != _TEMPLATE:
+    if card.template != TEMPLATE:
         raise ConfigError(
-            f"a trust head is made of crops of {_TEMPLATE}, model {card.name!r} takes "
+            f"a trust head is made of crops of {TEMPLATE}, model {card.name!r} takes "
             f"{card.template!r}"
         )
     taps = usual_taps(path)
     embedder = open_embedder(model, store=store, precision=settings.precision, taps=taps)
     return embedder, taps
-
-
-def _features(
-    embedder: Embedder, pixels: npt.NDArray[np.uint8], progress: Progress | None
-) -> tuple[Floats, Floats]:
-    """(n, d + 1) pools and log norm, and (n, dim) unit vectors."""
-    features, vectors = [], []
-    starts = range(0, len(pixels), _AT_A_TIME)
-    for start in tracked(starts, "embedding", total=len(starts), progress=progress):
-        part = pixels[start : start + _AT_A_TIME]
-        crops = AlignedCrops(part, np.zeros((len(part), 2, 3), np.float32), _TEMPLATE)
-        embedded, pools = embedder.embed_with_pools(crops)
-        if pools is not None:
-            features.append(np.concatenate([pools, np.log(embedded.norms)[:, None]], axis=1))
-            vectors.append(embedded.vectors)
-    return np.concatenate(features), np.concatenate(vectors)
 
 
 def _limited(
@@ -238,13 +231,13 @@ def _limited(
         kept=settings.kept,
         progress=progress,
     )
-    features, _ = _features(embedder, clean.pixels, progress)
+    features, _ = crop_features(embedder, clean.pixels, kept=settings.kept, progress=progress)
     drawn = head.drawn(head.outputs(features[:, :-1], np.exp(features[:, -1])))
     limit = float(np.quantile(drawn, 1 - settings.cost))
     refused = float((drawn > limit).mean())
     notes = f"the limit refuses {refused:.1%} of {len(drawn):,} undamaged faces of other people"
-    midpoint = limit - _WIDTH * float(np.log(1 / _LEAST - 1))
-    head = replace(head, midpoint=midpoint, min_trust=_LEAST, notes=notes)
+    midpoint = limit - settings.width * float(np.log(1 / _LEAST - 1))
+    head = replace(head, width=settings.width, midpoint=midpoint, min_trust=_LEAST, notes=notes)
     return TrainedTrust(head, 0, len(drawn), refused)
 
 

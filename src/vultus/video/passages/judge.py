@@ -4,6 +4,8 @@ import dataclasses
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from vultus.core.checks import check_range
 from vultus.core.choices import DEFAULT_FPIR
 from vultus.core.embeddings import Embeddings
@@ -110,18 +112,18 @@ class PassageJudge:
             None where the rate that is left for this look is stricter than is known.
         """
         try:
-            rule = self.rule(len(shots), early_share(look))
+            return self._judged(shots, early_share(look))
         except CalibrationError:
             return None
-        return self._judged(shots, rule)
 
     def final(self, shots: Embeddings) -> Identification:
         """Who it was, by all that was seen.
 
         Raises:
             InputError: If the shots contradict each other.
+            CalibrationError: If that rate cannot be kept.
         """
-        return self._judged(shots, self.rule(len(shots), FINAL_SHARE))
+        return self._judged(shots, FINAL_SHARE)
 
     def rule(self, n_shots: int, share: float) -> Threshold:
         """The threshold of a look.
@@ -163,13 +165,40 @@ class PassageJudge:
             rule, photos_per_probe=n_shots, photos_per_person=max(people, default=1)
         )
 
-    def _judged(self, shots: Embeddings, rule: Threshold) -> Identification:
-        answer = identify_shots(self._recognizer, self._gallery, shots, threshold=rule.similarity)
+    def _judged(self, shots: Embeddings, share: float) -> Identification:
+        rule, n_shots = self.known_rule(len(shots), share)
+        found = identify_shots(
+            self._recognizer, self._gallery, _best(shots, n_shots), threshold=rule.similarity
+        )
         fpir = None if self.settings.threshold is not None else self.settings.fpir
-        return dataclasses.replace(answer, threshold=rule, fpir=fpir)
+        return dataclasses.replace(found, threshold=rule, fpir=fpir)
+
+    def known_rule(self, n_shots: int, share: float) -> tuple[Threshold, int]:
+        """The rule for so many shots, or for as many as a site measured if those are fewer.
+
+        Args:
+            n_shots: How many shots are fused.
+            share: As `rule`.
+
+        Returns:
+            The rule, and for how many shots it is.
+
+        Raises:
+            CalibrationError: If that rate cannot be kept for one shot either.
+        """
+        for n in range(n_shots, 1, -1):
+            with suppress(CalibrationError):
+                return self.rule(n, share), n
+        return self.rule(1, share), 1
 
 
 _ONE_PERSON_FMR = 1e-4
+
+
+def _best(shots: Embeddings, n_shots: int) -> Embeddings:
+    """The best of the shots, in their order."""
+    worth = shots.norms if shots.quality is None else shots.quality
+    return shots[np.sort(np.argsort(-worth, kind="stable")[:n_shots])]
 
 
 def _floor(table: ThresholdTable, recognizer: Deciding) -> Threshold:

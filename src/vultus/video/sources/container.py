@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -42,14 +42,14 @@ class Opening:
     """How PyAV is to open something.
 
     Attributes:
-        address: A path, an address or a device; may hold a password.
+        address: A path, an address or a device; may hold a password. Or the open file itself.
         name: The same for messages.
         format: Of the input, where it is not to be guessed.
         options: For FFmpeg.
         timeout_s: How long opening, and each read, may take; None for ever.
     """
 
-    address: str
+    address: str | BinaryIO
     name: str
     format: str | None = None
     options: Mapping[str, str] | None = None
@@ -87,13 +87,16 @@ class Container:
             raise self._refused("cannot be opened", error) from None  # its text has the address
         if not self._file.streams.video:
             self._file.close()
-            raise VideoError(f"{opening.name} has no picture; it must be a video")
+            raise VideoError(
+                f"{opening.name} has no picture; it must be a video", code="no-picture"
+            )
         self._stream: VideoStream = self._file.streams.video[0]
         size = self._stream.codec_context.width * self._stream.codec_context.height
         if size > _LARGEST_PIXELS:
             self._file.close()
             raise VideoError(
-                f"{opening.name} has {size:,} pixels a frame, at most {_LARGEST_PIXELS:,} are read"
+                f"{opening.name} has {size:,} pixels a frame, at most {_LARGEST_PIXELS:,} are read",
+                code="too-large",
             )
 
     def __enter__(self) -> "Container":
@@ -112,6 +115,12 @@ class Container:
     def is_finite(self) -> bool:
         """Whether it says how long it is: what was recorded does, what is live does not."""
         return self._file.duration is not None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it says that it is, in seconds; None where it does not."""
+        told = self._file.duration
+        return None if told is None else told / 1e6  # AV_TIME_BASE
 
     @property
     def created_at(self) -> datetime | None:
@@ -139,13 +148,19 @@ class Container:
         except self._errors as error:
             if not got:
                 raise self._refused("cannot be decoded", error) from None
-            self.broken = self._refused(f"breaks after {got:,} frames", error)
+            self.broken = self._refused(f"breaks after {got:,} frames", error, code="broken-off")
         if not got:
-            raise VideoError(f"{self._opening.name} holds no frame that can be decoded")
+            raise VideoError(
+                f"{self._opening.name} holds no frame that can be decoded", code="no-picture"
+            )
 
-    def _refused(self, what: str, error: Exception) -> VideoError:
+    def _refused(self, what: str, error: Exception, *, code: str | None = None) -> VideoError:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        return VideoError(f"{self._opening.name} {what}: {_told(reason, self._opening)}")
+        if _kind_of(error) == "timed-out" and self._opening.timeout_s is not None:
+            # FFmpeg says "immediate exit requested", which tells nobody anything.
+            reason = f"nothing came for {self._opening.timeout_s:g} s"
+        told = f"{self._opening.name} {what}: {_told(reason, self._opening)}"
+        return VideoError(told, code=_kind_of(error) if code is None else code)
 
 
 def picture(frame: "VideoFrame") -> Image:
@@ -155,7 +170,27 @@ def picture(frame: "VideoFrame") -> Image:
     return np.ascontiguousarray(np.rot90(image, quarter)) if quarter else image
 
 
+_KINDS = {
+    **dict.fromkeys(("HTTPUnauthorizedError", "HTTPForbiddenError"), "unauthorised"),
+    **dict.fromkeys(("HTTPNotFoundError", "FileNotFoundError"), "not-found"),
+    **dict.fromkeys(
+        ("HTTPBadRequestError", "HTTPOtherClientError", "HTTPServerError", "PermissionError"),
+        "refused",
+    ),
+    **dict.fromkeys(("ExitError", "TimeoutError"), "timed-out"),
+    **dict.fromkeys(("ConnectionRefusedError", "OSError"), "unreachable"),
+    **dict.fromkeys(("BrokenPipeError", "ConnectionResetError", "EOFError"), "broken-off"),
+}
+
+
+def _kind_of(error: Exception) -> str:
+    """The kind of trouble, as `VideoError` has it; FFmpeg's errors are told by their classes."""
+    return _KINDS.get(type(error).__name__, "unreadable")
+
+
 def _told(reason: str, opening: Opening) -> str:
     """The reason without the address, which FFmpeg likes to repeat."""
-    plain = reason.replace(opening.address, opening.name)
+    plain = reason
+    if isinstance(opening.address, str):
+        plain = reason.replace(opening.address, opening.name)
     return re.sub(r"//[^/\s]*@", "//", plain)

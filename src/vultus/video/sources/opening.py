@@ -54,18 +54,26 @@ def open_source(
         timeout_s = (patience or Patience()).timeout_s
         opening = Opening(address, public, options=options, timeout_s=timeout_s)
         return LiveSource(opening, name=name or public, patience=patience)
-    if (camera := _camera(address)) is not None:
-        return LiveSource(camera, name=name or address, patience=patience)
+    if _is_camera(address):
+        return LiveSource(camera_opening(address), name=name or address, patience=patience)
     path = Path(text)
     if path.is_dir():
         return FrameFolder(path, name=name, fps=fps, began_at=began_at)
     return VideoFile(path, name=name, began_at=began_at)
 
 
-def _camera(text: str) -> Opening | None:
+def camera_opening(text: str, *, name: str | None = None) -> Opening:
+    """How a camera of this machine is opened.
+
+    Args:
+        text: ``camera:0`` or a device.
+        name: What messages call it; None takes the text.
+    """
     found = _CAMERA.fullmatch(text)
-    if found is None and not re.fullmatch(r"/dev/video\d+", text):
-        return None
     kind, pattern = _FORMATS.get(sys.platform, _FORMATS["linux"])
     device = text if found is None else pattern.format(found[1])
-    return Opening(device, text, format=kind)
+    return Opening(device, name or text, format=kind)
+
+
+def _is_camera(text: str) -> bool:
+    return re.fullmatch(r"camera:\d+|/dev/video\d+", text) is not None

@@ -4,7 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vultus.data.augmentation import Affine, Crop, Flip, Transform
+from vultus.data.augmentation import Affine, Crop, Flip, Stretch, Transform
+
+STRETCHES = [Stretch(), Stretch(factor=(0.25, 4.0)), Stretch(factor=(1.6, 1.6))]
 
 STEPS = [
     Flip(),
@@ -50,3 +52,29 @@ def test_crops_reach_every_corner(batched: Callable[..., Any]) -> None:
     cropped = batched(Crop(side=(0.9, 0.9)), crops, np.random.default_rng(0))
     starts = {tuple(row[0, 0, :2].round().tolist()) for row in cropped}
     assert starts == {(x, y) for x in range(3) for y in range(3)}
+
+
+@pytest.mark.parametrize("step", STRETCHES, ids=str)
+@pytest.mark.parametrize("side", [112, 56, 33])
+def test_with_the_same_draws_a_stretch_is_what_opencv_does(
+    step: Stretch,
+    side: int,
+    fixed: Callable[[], np.random.Generator],
+    make_crops: Callable[..., Any],
+    batched: Callable[..., Any],
+) -> None:
+    crops = make_crops(3, side, side)
+    expected = np.stack([step(crop, fixed()) for crop in crops]).astype(float)
+    assert np.abs(expected - crops).mean() > 1
+    error = np.abs(batched(step, crops, fixed()) - expected)
+    # OpenCV rounds places to 1/32 pixel, which shows at edges and in noise.
+    assert error.max() < 8
+    assert error.mean() < 0.5
+
+
+def test_every_row_is_stretched_otherwise(
+    make_crops: Callable[..., Any], batched: Callable[..., Any]
+) -> None:
+    crops = np.repeat(make_crops(1, 48, 48), 8, axis=0)
+    moved = batched(Stretch(), crops, np.random.default_rng(0))
+    assert len({row.tobytes() for row in moved}) == 8

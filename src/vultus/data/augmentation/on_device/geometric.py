@@ -1,4 +1,6 @@
-"""Batched flip, crop, affine."""
+"""Batched flip, crop, affine, stretch."""
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -6,8 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
-from vultus.data.augmentation.geometric import Affine, Crop, Flip
+from vultus.data.augmentation.geometric import Affine, Crop, Flip, Stretch, aligned_scales
 from vultus.data.augmentation.on_device.base import change, on_device, transform_rows, within
+from vultus.data.paint import landmark_template, points_at
 
 Lengths = npt.NDArray[np.int64]
 
@@ -38,6 +41,30 @@ def _affine(step: Affine, images: Tensor, generator: np.random.Generator) -> Ten
     grid = F.affine_grid(maps, [n, v * c, h, w], align_corners=False)
     moved = F.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return moved.reshape(images.shape)
+
+
+@change.register
+def _stretched(step: Stretch, images: Tensor, generator: np.random.Generator) -> Tensor:
+    height, width = images.shape[-2:]
+    points = points_at((height, width), landmark_template(step.template))
+    low, high = map(math.log, step.factor)
+    scales = aligned_scales(points, np.exp(generator.uniform(low, high, len(images))))
+    x, y = points.mean(axis=0)
+    along_width = _scaled(scales[:, 0], float(x), width, images.device)
+    return transform_rows(
+        images, _scaled(scales[:, 1], float(y), height, images.device), along_width
+    )
+
+
+def _scaled(
+    scales: npt.NDArray[np.float64], middle: float, length: int, device: torch.device
+) -> Tensor:
+    """(n, length, length): bilinear weights about a place; beyond the edges it is mirrored."""
+    last = length - 1
+    places = (np.arange(length) - middle) / scales[:, None] + middle
+    mirrored = last - np.abs(last - np.mod(places, 2 * last)) if last else np.zeros_like(places)
+    source, old = on_device(mirrored, device), torch.arange(length, device=device)
+    return torch.relu_(1 - (source[:, :, None] - old).abs())
 
 
 def _part(

@@ -1,18 +1,19 @@
 // The camera: single photos, and faces named live over a WebSocket.
 
-import { at } from "../api.js";
+import { ask, at } from "../api.js";
 import { h, show } from "../dom.js";
 import { t } from "../words.js";
-import { button, failure } from "./notes.js";
-import { box } from "./picture.js";
+import { button, failure, inEnglish } from "./notes.js";
+import { box, fitLabels } from "./picture.js";
 
 const LONGEST_PX = 960;
 const JPEG_QUALITY = 0.85;
 const REST_MS = 100;
 
-/** A camera that is seen on the page; `ready` tells when, or why not. */
-class Camera {
-  constructor() {
+/** A camera that is seen on the page, the one of an `id` or the browser's own choice. */
+export class Camera {
+  constructor(id = "") {
+    this.id = id;
     this.video = h("video", { autoplay: true, playsinline: true, "aria-label": t("camera.picture") });
     this.video.muted = true;
     this.stream = null;
@@ -21,8 +22,9 @@ class Camera {
 
   async open() {
     if (!navigator.mediaDevices) throw new Error(t("camera.insecure"));
+    const which = this.id ? { deviceId: { exact: this.id } } : {};
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 }, audio: false });
+      this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720, ...which }, audio: false });
     } catch (error) {
       throw new Error(t(error.name === "NotAllowedError" ? "camera.refused" : "camera.missing"));
     }
@@ -57,7 +59,7 @@ class Camera {
 export function cameraPanel({ gallery, fpir, label, kind }) {
   const camera = new Camera();
   const layer = h("div", { class: "layer" });
-  const state = h("p", { class: "small", role: "status" }, t("camera.starting"));
+  const state = h("div", { class: "small", role: "status" }, t("camera.starting"));
   const close = () => (camera.close(), socket?.close());
   const element = h(
     "section",
@@ -70,7 +72,7 @@ export function cameraPanel({ gallery, fpir, label, kind }) {
   const start = async () => {
     await camera.open();
     socket = new WebSocket(address(gallery, fpir()));
-    socket.onclose = (event) => camera.closed || show(state, event.reason || t("camera.closed"));
+    socket.onclose = (event) => camera.closed || closed(state, event, gallery);
     socket.onopen = () => send(camera, socket);
     socket.onmessage = async ({ data }) => {
       const told = JSON.parse(data);
@@ -81,6 +83,12 @@ export function cameraPanel({ gallery, fpir, label, kind }) {
   };
   start().catch((error) => show(state, failure(error)));
   return { element, close };
+}
+
+function closed(state, event, gallery) {
+  show(state, t("camera.closed"), inEnglish(event.reason));
+  // Where the log-in has ended, this asks for another.
+  ask("GET", at(gallery)).catch(() => {});
 }
 
 function address(gallery, fpir) {
@@ -100,9 +108,10 @@ async function send(camera, socket) {
 }
 
 function draw(layer, state, told, { label, kind }) {
-  if (told.problem) return show(state, told.problem);
+  if (told.problem) return show(state, t("photo.not_judged"), inEnglish(told.problem));
   const size = { width: told.size_hw[1], height: told.size_hw[0] };
   show(layer, told.faces.map((face) => box({ ...face, kind: kind(face), label: label(face) }, size)));
+  fitLabels(layer);
   show(state, told.faces.length ? told.faces.map(label).join(", ") : t("identify.nobody"));
 }
 

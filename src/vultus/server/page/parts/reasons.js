@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { t } from "../words.js";
+import { inEnglish } from "./notes.js";
 
 const NUMBERS = "([\\d.,]+)(?: px| degrees|%)?, (?:needs|at most) ([\\d.,]+)";
 const KINDS = [
@@ -14,8 +15,10 @@ const KINDS = [
   [`(?:^|: |; )turned up or down by about ${NUMBERS}`, "reason.tilted"],
   [`(?:^|: |; )probably covered: occlusion ${NUMBERS}`, "reason.covered"],
   [`(?:^|: |; )beyond the photo's edge ${NUMBERS}`, "reason.cut_off"],
+  [`both faces are probably covered`, "reason.both_covered"],
   [`(?:^|: |; )quality score ${NUMBERS}`, "reason.poor"],
   [`(?:^|: |; )embedding norm ${NUMBERS}`, "reason.faint"],
+  [`a presentation attack is suspected \\(liveness score ([\\d.]+), ([\\d.]+) is needed\\)`, "reason.attack"],
   [`(?:^|: |; )probably .*trust ${NUMBERS}`, "reason.altered"],
 ].map(([pattern, key]) => [new RegExp(pattern), key]);
 
@@ -28,7 +31,18 @@ export function reason(text) {
   return text;
 }
 
+/** The same as an element: folded where nobody translated it. */
+export function why(text) {
+  const words = reason(text);
+  return words === text ? inEnglish(text) : words;
+}
+
 /** Reasons as a list; nothing for none. */
 export function reasons(texts) {
-  return texts.length ? h("ul", { class: "reasons" }, texts.map((text) => h("li", null, reason(text)))) : null;
+  return texts.length ? h("ul", { class: "reasons" }, texts.map((text) => said(text))) : null;
+}
+
+function said(text) {
+  const words = reason(text);
+  return h("li", { lang: words === text ? "en" : null }, words);
 }

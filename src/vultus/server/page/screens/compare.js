@@ -3,10 +3,11 @@
 import { ask, photoForm } from "../api.js";
 import { h, show } from "../dom.js";
 import { chooser } from "../parts/chooser.js";
-import { failure } from "../parts/notes.js";
+import { failure, inEnglish } from "../parts/notes.js";
 import { Picture } from "../parts/picture.js";
 import { scale } from "../parts/scale.js";
 import { number, rate, similarity, t } from "../words.js";
+import { origin } from "./identify.js";
 
 const DEFAULT_POWER = 3;
 
@@ -16,7 +17,7 @@ export async function openCompare(page, { onLeave }) {
   const told = h("output", { for: "fmr" });
   const slider = h("input", { id: "fmr", type: "range", min: "1", max: "6", step: "0.5", value: DEFAULT_POWER });
   const fmr = () => Number((10 ** -Number(slider.value)).toPrecision(1));
-  const sides = [new Side("a"), new Side("b")];
+  const sides = [new Side("a", onLeave, () => sides[0].photo === null), new Side("b", onLeave, () => sides[0].photo !== null)];
   let turn = 0;
   const compare = async () => {
     if (sides.some((side) => side.photo === null)) return;
@@ -45,13 +46,13 @@ export async function openCompare(page, { onLeave }) {
 
 /** One of the two photos. */
 class Side {
-  constructor(name) {
+  constructor(name, onLeave, pastes) {
     this.photo = null;
     this.picture = null;
     this.changed = () => {};
     this.place = h("div", { class: "place" });
     this.crop = h("div", { class: "crop" });
-    this.element = h("div", { class: "side" }, chooser({ take: ([file]) => this.take(file), label: t(`compare.photo_${name}`) }), this.place, this.crop);
+    this.element = h("div", { class: "side" }, chooser({ take: ([file]) => this.take(file), label: t(`compare.photo_${name}`), onLeave, pastes }), this.place, this.crop);
   }
 
   async take(file) {
@@ -66,7 +67,7 @@ class Side {
   async look(file) {
     try {
       const { faces } = await ask("POST", "/v1/detect", { form: photoForm({ photo: file }) });
-      await this.picture.mark(faces.map((face) => ({ ...face, kind: face.refusal.length ? "refused" : "known" })));
+      if (this.photo === file) await this.picture.mark(faces.map((face) => ({ ...face, kind: face.refusal.length ? "refused" : "known" })));
     } catch {
       // The verdict tells what is wrong with a photo.
     }
@@ -109,11 +110,12 @@ export function verdict(answer) {
     h("p", null, t(answer.same_person ? "compare.why_same" : "compare.why_other", values)),
     answer.probability !== null && h("p", null, t("compare.probability", { p: number(100 * answer.probability, 1), prior: number(100 * answer.prior, 0) })),
     h("p", { class: "small" }, stands(threshold)),
-    answer.notes.map((note) => h("p", { class: "small" }, note)),
+    origin(threshold.origin),
+    answer.notes.map((note) => inEnglish(note, { class: "small" })),
   );
 }
 
 function stands(threshold) {
   const pairs = threshold.n_impostor ? t("compare.pairs", { n: threshold.n_impostor }) : "";
-  return [t("compare.stands", { rate: rate(threshold.fmr) }), pairs, t("identify.origin", { origin: threshold.origin })].filter(Boolean).join(" ");
+  return [t("compare.stands", { rate: rate(threshold.fmr) }), pairs].filter(Boolean).join(" ");
 }

@@ -8,8 +8,9 @@ import { link } from "../shell.js";
 import { similarity, t, time, told } from "../words.js";
 
 const KEPT = 300;
+const AGAIN_MS = 3000;
 const AT_ONCE = 1000;
-const TYPES = ["recognised", "unknown", "refused", "enrolled", "changed", "merged", "unmerged", "reviewed", "erased", "error"];
+export const TYPES = ["recognised", "unknown", "refused", "enrolled", "changed", "merged", "unmerged", "reviewed", "erased", "error"];
 const MORE_TYPES = ["appeared", "left", "revised", "message"];
 
 /** Show the screen; it follows what happens until it is left. */
@@ -33,13 +34,35 @@ export async function openEvents(page, { gallery, onLeave, gone }) {
   const before = await ask("GET", at(gallery, "events"), { query: { last: KEPT, limit: KEPT } });
   await take(before.events);
   if (gone()) return;
-  const stream = new EventSource(`${at(gallery, "events", "stream")}?after=${before.next}`);
-  // The browser connects again by itself, and goes on after the last event that it heard.
-  stream.onerror = () => show(state, t("events.away"));
-  stream.onopen = () => show(state, t("events.live"));
   let turn = Promise.resolve();
   const heard = (message) => (turn = turn.then(() => take([JSON.parse(message.data)])));
-  [...TYPES, ...MORE_TYPES].forEach((one) => stream.addEventListener(one, heard));
+  const tell = (live) => show(state, t(live ? "events.live" : "events.away"));
+  followed(gallery, before.next, { heard, tell, onLeave, gone });
+}
+
+/** Hear what happens after a place in the log, for as long as the screen is open. */
+function followed(gallery, after, { heard, tell, onLeave, gone }) {
+  let place = after;
+  let stream = null;
+  const note = (message) => {
+    place = Number(message.lastEventId) || place;
+    heard(message);
+  };
+  const begin = () => {
+    stream = new EventSource(`${at(gallery, "events", "stream")}?after=${place || 0}`);
+    stream.onopen = () => tell(true);
+    stream.onerror = () => {
+      tell(false);
+      // The browser connects again by itself, but not where it is refused: when the log-in has ended.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(anew, AGAIN_MS);
+    };
+    [...TYPES, ...MORE_TYPES].forEach((one) => stream.addEventListener(one, note));
+  };
+  const anew = async () => {
+    if (gone()) return;
+    await ask("GET", at(gallery, "events"), { query: { after: place, limit: 1 } }).then(begin, () => setTimeout(anew, AGAIN_MS));
+  };
+  begin();
   onLeave(() => stream.close());
 }
 
@@ -75,14 +98,23 @@ export function eventRows(events, gallery, names) {
 function row(event, gallery, names) {
   const name = event.person && names.get(event.person);
   const who = event.person && h("a", { href: link(gallery, "people", event.person) }, name ?? `${event.person.slice(0, 8)}…`);
-  return [h("time", { datetime: event.at }, time(event.at)), h("span", { class: `tag ${event.type}` }, told("event", event.type)), who ?? "–", details(event)];
+  return [h("time", { datetime: event.at }, time(event.at)), h("span", { class: `tag ${event.type}` }, told("event", event.type)), who ?? "–", detailsOf(event, gallery)];
+}
+
+function detailsOf(event, gallery) {
+  return event.picture ? h("div", { class: "with-picture" }, eventPicture(event, gallery), h("span", null, details(event))) : details(event);
+}
+
+/** The picture that is kept with an event. */
+export function eventPicture(event, gallery) {
+  return h("img", { class: "cut", loading: "lazy", src: at(gallery, "events", event.position, "picture"), alt: t("events.picture") });
 }
 
 function details({ data, source }) {
   const said = [];
   if (data.similarity != null) said.push(t("events.similarity", { value: similarity(data.similarity), threshold: similarity(data.threshold) }));
   if (data.photos != null) said.push(t("people.photos", { n: data.photos }));
-  if (data.refusal) said.push(...data.refusal.map(reason));
+  if (data.refusal) said.push(...data.refusal.map((text) => reason(text)));
   if (source) said.push(told("source", source));
   return said.join(" · ");
 }

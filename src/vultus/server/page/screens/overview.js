@@ -1,16 +1,19 @@
 // What the gallery is, and what its operator should know.
 
-import { ask, at, may } from "../api.js";
+import { ask, at, may, mayAll } from "../api.js";
 import { h } from "../dom.js";
 import { chips, facts, figure } from "../parts/notes.js";
 import { link } from "../shell.js";
 import { day, number, t } from "../words.js";
 import { eventRows, learnNames } from "./events.js";
 
+const SHOWN = 100;
+
 /** Show the overview. */
 export async function openOverview(page, { gallery, told }) {
   const asked = [at(gallery), "/v1/version", "/v1/calibration"].map((path) => ask("GET", path));
   const [now, version, { calibration }] = await Promise.all(asked);
+  const work = may("operator") ? await atWork(gallery) : null;
   Object.assign(told, now);
   const groups = Object.entries(now.groups);
   page.append(
@@ -19,11 +22,12 @@ export async function openOverview(page, { gallery, told }) {
       { class: "figures" },
       figure(number(now.people), t("overview.people", { n: now.people })),
       figure(number(groups.length), t("overview.groups", { n: groups.length })),
+      work && figure(h("a", { href: link(gallery, "review") }, work.waiting), t("overview.waiting")),
       figure(now.model, t("overview.model"), t("overview.detector", { name: version.detector })),
     ),
     h("div", { class: "actions" }, begin(gallery)),
   );
-  page.append(warnings(now, calibration), h("h2", null, t("overview.gallery")), about(now, version, calibration));
+  page.append(warnings([...ofGallery(now, calibration), ...(await ofModel(now)), ...(work?.said ?? [])]), h("h2", null, t("overview.gallery")), about(now, version, calibration));
   if (groups.length) page.append(h("h2", null, t("overview.by_group")), chips(groups.map(([name, n]) => `${name} · ${number(n)}`)));
   if (may("operator")) await latest(page, gallery);
 }
@@ -35,11 +39,36 @@ function begin(gallery) {
   ];
 }
 
+function ofGallery(now, calibration) {
+  return [!now.sealed && t("overview.sealed_no"), !calibration && t("overview.uncalibrated")];
+}
+
+async function ofModel(now) {
+  const { models } = await ask("GET", "/v1/models");
+  const used = models.find((model) => model.name === now.model);
+  return [used && !used.licence.commercial_use && t("overview.not_commercial", { name: now.model })];
+}
+
+/** How many faces wait, and what went wrong that somebody must see to. */
+async function atWork(gallery) {
+  const paths = ["review", "retention", "jobs"].map((path) => ask("GET", at(gallery, path), { query: { limit: path === "retention" ? null : SHOWN } }));
+  const hooks = mayAll("admin") ? ask("GET", at(gallery, "webhooks")) : { webhooks: [] };
+  const [review, retention, { jobs }, { webhooks }] = await Promise.all([...paths, hooks]);
+  const failed = jobs.filter((job) => job.state === "failed").length;
+  const cut = webhooks.filter((hook) => hook.disabled || hook.failures).length;
+  return {
+    waiting: `${number(review.faces.length)}${review.next === null ? "" : "+"}`,
+    said: [
+      retention.people_due > 0 && t("overview.due", { n: retention.people_due }),
+      failed > 0 && h("a", { href: link(gallery, "jobs") }, t("overview.failed", { n: failed })),
+      cut > 0 && t("overview.webhooks", { n: cut }),
+    ],
+  };
+}
+
 /** What an operator should see to. */
-function warnings(now, calibration) {
-  const said = [];
-  if (!now.sealed) said.push(t("overview.sealed_no"));
-  if (!calibration) said.push(t("overview.uncalibrated"));
+function warnings(found) {
+  const said = found.filter(Boolean);
   return said.length ? h("div", { class: "warning" }, h("strong", null, t("overview.see_to")), h("ul", { class: "reasons" }, said.map((text) => h("li", null, text)))) : h("div");
 }
 

@@ -3,8 +3,9 @@
 import { ask, at, may } from "../api.js";
 import { h, show } from "../dom.js";
 import { askFirst } from "../parts/ask_first.js";
-import { avatar, button, empty, field, say, table, working } from "../parts/notes.js";
+import { avatar, button, empty, field, named, say, table, working } from "../parts/notes.js";
 import { personChoice } from "../parts/person_choice.js";
+import { reason } from "../parts/reasons.js";
 import { pictureOf } from "../parts/seen.js";
 import { day, similarity, t, time } from "../words.js";
 
@@ -14,13 +15,14 @@ const MOST = 5000;
 /** Show the screen. */
 export async function openReview(page, { gallery }) {
   const queue = new Queue(gallery);
-  const waiting = h("section");
+  const waiting = h("section", { tabindex: "-1", "aria-label": t("review.title") });
   const merged = h("section");
   const drawMerged = () => drawMerges(merged, gallery, drawMerged);
   const draw = async () => {
     await queue.load();
     drawQueue(waiting, queue, draw);
   };
+  queue.focusOn = () => (waiting.querySelector("input[data-face]") ?? waiting).focus();
   page.append(h("p", null, t("review.what")), waiting, merged);
   await draw();
   await drawMerged();
@@ -31,6 +33,9 @@ class Queue {
   constructor(gallery) {
     this.gallery = gallery;
     this.chosen = new Set();
+    this.choice = null;
+    this.left = [];
+    this.focusOn = () => {};
   }
 
   async load() {
@@ -66,8 +71,15 @@ function drawQueue(place, queue, draw) {
     place.querySelectorAll("input[data-face]").forEach((box) => (box.checked = queue.chosen.has(Number(box.dataset.face))));
     drawTools(tools, queue, draw);
   };
-  show(place, rules, tools, queue.groups.map((group, index) => groupShown(group, index, queue, choose)));
+  show(place, rules, leftShown(queue), tools, queue.groups.map((group, index) => groupShown(group, index, queue, choose)));
   drawTools(tools, queue, draw);
+}
+
+/** Faces that were not taken the last time, and why: told once. */
+function leftShown(queue) {
+  const left = queue.left.splice(0);
+  const said = (one) => h("li", null, `${t("review.face", { n: one.face })}: ${one.reasons.map((text) => reason(text)).join("; ")}`);
+  return left.length > 0 && h("div", { class: "warning", role: "alert" }, h("strong", null, t("review.left", { n: left.length })), h("ul", { class: "reasons" }, left.map(said)));
 }
 
 function notAllowed(queue, draw) {
@@ -80,7 +92,7 @@ function notAllowed(queue, draw) {
 }
 
 function groupShown(group, index, queue, choose) {
-  const all = button(t("review.choose_all"), () => choose(group, !group.every((number) => queue.chosen.has(number))), { class: "plain" });
+  const all = named(button(t("review.choose_all"), () => choose(group, !group.every((number) => queue.chosen.has(number))), { class: "plain" }), t("review.group", { n: group.length, group: index + 1 }));
   return h(
     "section",
     { class: "group" },
@@ -105,8 +117,8 @@ function tile(face, queue, choose) {
         null,
         h("strong", null, t("review.face", { n: face.number })),
         best && h("span", { class: "small" }, t("review.like", { name: best.identity, value: similarity(best.similarity) })),
-        h("span", { class: "small" }, time(face.kept_at)),
-        face.expires_at && h("span", { class: "small" }, t("review.until", { day: day(face.expires_at) })),
+        h("span", { class: "small when" }, time(face.kept_at)),
+        face.expires_at && h("span", { class: "small when" }, t("review.until", { day: day(face.expires_at) })),
       ),
     ),
   );
@@ -121,21 +133,26 @@ function drawTools(place, queue, draw) {
   const numbers = [...queue.chosen];
   if (!numbers.length) return show(place, h("p", { class: "small" }, t("review.choose")));
   const told = h("div", { role: "status" });
-  const done = (text) => {
+  const done = async (text) => {
     queue.chosen.clear();
+    queue.choice = null;
+    await draw();
     say(text);
-    return draw();
+    queue.focusOn();
   };
-  const choice = personChoice(queue.gallery, "who");
+  // What was written stays while faces are chosen.
+  const choice = (queue.choice ??= personChoice(queue.gallery, "who"));
   const assign = async () => {
     const person = await choice.chosen();
     const who = person ? { person: person.id } : { name: choice.input.value.trim() };
     if (!person && !who.name) throw new Error(t("enrol.no_name"));
     const answer = await ask("POST", at(queue.gallery, "review", "assign"), { json: { faces: numbers, ...who } });
+    queue.left = answer.left;
     await done(t("review.assigned", { n: answer.added, name: answer.person.name }));
-    if (answer.left.length) show(told, h("ul", { class: "reasons" }, answer.left.map((one) => h("li", null, `${t("review.face", { n: one.face })}: ${one.reasons.join("; ")}`))));
   };
   const dismiss = async () => {
+    const sure = await askFirst({ title: t("review.dismiss_title", { n: numbers.length }), text: t("review.dismiss_text"), yes: t("review.dismiss"), danger: true });
+    if (!sure) return;
     const answer = await ask("POST", at(queue.gallery, "review", "dismiss"), { json: { faces: numbers } });
     await done(t("review.dismissed", { n: answer.deleted }));
   };
@@ -166,7 +183,7 @@ function denials(numbers, queue, told, done) {
 async function drawMerges(place, gallery, draw) {
   const told = h("div");
   const { merges } = await ask("GET", at(gallery, "merges"));
-  const rows = merges.toReversed().map((one) => [one.identity, one.into, t("people.photos", { n: one.photos }), time(one.merged_at), working(t("review.undo"), () => undo(gallery, one, draw), told, { class: "plain" })]);
+  const rows = merges.toReversed().map((one) => [one.identity, one.into, t("people.photos", { n: one.photos }), time(one.merged_at), named(working(t("review.undo"), () => undo(gallery, one, draw), told, { class: "plain" }), one.identity)]);
   const heads = [t("review.gone"), t("review.stays"), t("person.photos"), t("events.when"), ""];
   show(
     place,
@@ -180,8 +197,8 @@ async function drawMerges(place, gallery, draw) {
 
 async function undo(gallery, one, draw) {
   const person = await ask("POST", at(gallery, "merges", one.number, "undo"), { json: {} });
-  say(t("review.undone", { name: person.name }));
   await draw();
+  say(t("review.undone", { name: person.name }));
 }
 
 async function askMerge(gallery, draw) {
@@ -195,8 +212,8 @@ async function askMerge(gallery, draw) {
       const [from, into] = [await gone.chosen(), await stays.chosen()];
       if (!from || !into) throw new Error(t("review.merge_who"));
       const answer = await ask("POST", at(gallery, "merges"), { json: { person: from.id, into: into.id } });
-      say(t("review.merged", { name: answer.person.name }));
       await draw();
+      say(t("review.merged", { name: answer.person.name }));
     },
   });
 }

@@ -3,7 +3,7 @@
 import { ask, at } from "../api.js";
 import { h, show } from "../dom.js";
 import { chart } from "../parts/chart.js";
-import { facts, field, table } from "../parts/notes.js";
+import { facts, failure, field, table } from "../parts/notes.js";
 import { day, number, rate, similarity, t } from "../words.js";
 
 const DEFAULT_FPIR = 0.01;
@@ -16,7 +16,7 @@ export async function openThresholds(page, { gallery }) {
     h("p", null, t("thresholds.what")),
     about(told),
     h("h2", null, t("thresholds.searches", { n: told.people })),
-    known.length ? meaning(told, known) : h("p", { class: "warning" }, told.searches[0].refusal),
+    known.length ? meaning(told, known) : failure({ code: "no-threshold", message: told.searches[0].refusal }),
     rulesTable(told.searches, t("thresholds.fpir"), true),
     h("h2", null, t("thresholds.curves")),
     curves(told),
@@ -61,12 +61,17 @@ function rulesTable(rules, name, search) {
 
 function ruleRow(rule, search) {
   if (!rule.threshold) {
-    const why = h("details", null, h("summary", null, t("thresholds.not_carried")), h("p", { class: "small" }, rule.refusal));
+    const why = folded(t("thresholds.not_carried"), rule.refusal);
     return [rate(rule.asked), "–", "–", ...(search ? ["–"] : []), why];
   }
   const pairs = rule.threshold.n_impostor;
   const more = search ? [rate(rule.fpir_high), rule.fnir === null ? "–" : missed(rule)] : [pairs ? number(pairs) : "–"];
-  return [rate(rule.asked), similarity(rule.threshold.similarity), ...more, h("span", { class: "small" }, rule.threshold.origin)];
+  const measured = search ? rule.fpir_high !== null : pairs && rule.threshold.fmr_by_tail === undefined;
+  return [rate(rule.asked), similarity(rule.threshold.similarity), ...more, folded(t(measured ? "thresholds.counted" : "thresholds.computed"), rule.threshold.origin)];
+}
+
+function folded(words, text) {
+  return h("details", { class: "small" }, h("summary", null, words), h("p", { lang: "en" }, text));
 }
 
 function missed(rule) {
@@ -78,11 +83,17 @@ function curves(told) {
   const series = [
     { name: t("thresholds.fpir_here", { n: told.people }), kind: "fpir", points: points(told.searches) },
     { name: t("thresholds.fnir_here"), kind: "fnir", points: points(told.searches, (rule) => rule.fnir ?? 0) },
-    { name: t("thresholds.fmr"), kind: "fmr", points: points(told.comparisons) },
+    { name: t("thresholds.fmr"), kind: "fmr", points: steps(told.comparisons) },
   ];
   if (!series.some((one) => one.points.length)) return null;
   const now = told.searches.find((rule) => rule.asked === DEFAULT_FPIR)?.threshold?.similarity ?? null;
   return chart({ series, mark: now, xLabel: t("thresholds.similarity"), yLabel: t("thresholds.rate"), label: t("thresholds.curves") });
+}
+
+/** One point a threshold, at the rate that it keeps: several rates may be asked of one. */
+function steps(rules) {
+  const kept = new Map(rules.filter((rule) => rule.threshold).map((rule) => [rule.threshold.similarity, Math.min(rule.asked, rule.threshold.fmr ?? rule.asked)]));
+  return [...kept];
 }
 
 function bySize(told) {

@@ -1,0 +1,1 @@
+"""Galleries in a PostgreSQL database, shared by any number of machines."""

@@ -1,0 +1,1 @@
+"""Monitors: cameras, streams and films that a service watches, each for one gallery."""

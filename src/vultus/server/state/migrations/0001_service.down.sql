@@ -1,0 +1,2 @@
+-- Keys, jobs and webhooks go; galleries stay.
+DROP SCHEMA vultus_service CASCADE;

@@ -1,0 +1,3 @@
+-- Sessions that go on end.
+DROP TABLE vultus_service.liveness_frames;
+DROP TABLE vultus_service.liveness_sessions;
