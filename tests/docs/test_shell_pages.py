@@ -7,18 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 from tests.docs.blocks import ROOT, blocks
 from tests.docs.world import drawn_people, make_world
 
+from vultus.core.faces import Image
 from vultus.image.demo_photos import COLLINS, HOPPER
+from vultus.image.io import read_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _PEOPLE = 170  # enough to carry FMR 1e-3, and with every third laid aside FMR 1e-2
 _KEEP_ALL = """sed -i 's/"action": "[a-z_]*"/"action": "keep"/' audit/manifest.jsonl"""
+# A service runs until it is told to stop.
 _SHIM = """#!/bin/sh
-{python} -m vultus "$@" >> out.log 2>&1
+test "$1" = serve && until="timeout --foreground --signal INT --preserve-status 40"
+$until {python} -m vultus "$@" >> out.log 2>&1
 code=$?
 echo "$code vultus $*" >> codes.log
 exit $code
@@ -58,14 +63,34 @@ def _run(page: Path, folder: Path) -> list[str]:
     return (folder / "codes.log").read_text(encoding="utf-8").splitlines()
 
 
+def _write_clip(path: Path, image: Image) -> None:
+    """Two seconds of one photo; its sides are made even."""
+    height, width = (side // 2 * 2 for side in image.shape[:2])
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("h264", rate=12)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for _ in range(24):
+            frame = av.VideoFrame.from_ndarray(image[:height, :width].copy(), format="rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+
+
 def test_the_commands_of_the_quick_start_run(world: Path) -> None:
     shutil.rmtree(world / "crops")
     shutil.rmtree(world / "runs")
     drawn_people(world / "my_people", people=_PEOPLE)
+    _write_clip(world / "door.mp4", read_image(world / "ada-1.jpg"))
     codes = _run(ROOT / "README.md", world)
-    assert len(codes) == 14
-    # One of the two at the party is not enrolled.
-    wrong = [line for line in codes if line[0] != ("1" if "gallery identify" in line else "0")]
+    assert len(codes) == 18
+    assert "serving http" in (world / "out.log").read_text("utf-8")
+    assert "recognised" in (world / "events.jsonl").read_text("utf-8")
+    # One of the two at the party is not enrolled, and a service ends by being stopped.
+    ends = {"vultus gallery identify": "1", "vultus serve": "130"}
+    wrong = [
+        line
+        for line in codes
+        if line.split()[0] != next((ends[one] for one in ends if f" {one}" in line), "0")
+    ]
     assert wrong == [], (world / "out.log").read_text("utf-8")
 
 

@@ -128,8 +128,8 @@ class SqliteStore(SqliteEvents, SqliteRemoval):
         )
         counts = ((len(row.faces), row.person_id) for row in rows)
         self._change_many(
-            "UPDATE people SET n_faces = ?1, minus_faces = -?1 WHERE id = ?2 AND n_faces <> ?1",
-            counts,
+            "UPDATE people SET n_faces = ?, minus_faces = ? WHERE id = ? AND n_faces <> ?",
+            ((count, -count, person_id, count) for count, person_id in counts),
         )
         self._take_over_templates(rows)
 
