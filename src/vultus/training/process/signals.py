@@ -24,8 +24,9 @@ class StopSignals:
     """While this context lasts, the first SIGTERM or SIGINT is only remembered.
 
     Inside `interruptible` it is also raised, there and then. A second one ends the process at once,
-    as if nobody had handled it. The handlers that were there before come back at the end. Outside
-    the main thread, where Python allows no handlers, it does nothing.
+    as if nobody had handled it, even where it is deep in a library's call. The handlers that were
+    there before come back at the end. Outside the main thread, where Python allows no handlers, it
+    does nothing.
 
     Forked worker processes have the same handlers, so Ctrl-C, which goes to all processes of a
     terminal, does not end them before the step is done.
@@ -93,15 +94,16 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
+        while self._before:
+            signal.signal(*self._before.popitem())
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None:  # both came before either was looked at
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
+        for each in self._before:  # the kernel's to answer: Python looks between its own steps only
+            signal.signal(each, signal.SIG_DFL)
         self.received = number
         logger.warning(
             "%s: saving; a second one ends the run without saving", signal.Signals(number).name
