@@ -6,7 +6,7 @@ from vultus.server.monitors.turns import Turns
 
 def test_requests_go_first_and_hold_a_frame_up_for_a_while_only() -> None:
     busy = [1]
-    turns = Turns(lambda: busy[0], patience_s=5)
+    turns = Turns(lambda: busy[0], patience_s=60)
     done = threading.Event()
 
     def frame() -> None:
@@ -17,13 +17,13 @@ def test_requests_go_first_and_hold_a_frame_up_for_a_while_only() -> None:
     thread.start()
     assert not done.wait(0.2)
     busy[0] = 0
-    assert done.wait(2)
+    assert done.wait(30)
     thread.join()
     busy[0] = 1
     impatient = Turns(lambda: busy[0], patience_s=0.05)
     began = time.monotonic()
     with impatient:
-        assert 0.04 < time.monotonic() - began < 2
+        assert 0.04 < time.monotonic() - began < 30
 
 
 def test_frames_of_so_many_monitors_are_worked_on_at_once() -> None:
