@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.server.conftest import Client
 
 from vultus.core.errors import GalleryError
@@ -20,10 +22,18 @@ from vultus.server.access import Role
 from vultus.server.context import Context
 from vultus.server.logs import log_to
 from vultus.server.monitors.addresses import Allowed
+from vultus.server.tracing import Tracing
 
 MARK = "zqmarker"
 NAMED = {"name": f"Ada {MARK}", "external_id": MARK, "metadata": json.dumps({MARK: MARK})}
-SENT = {"User-Agent": MARK, "Referer": f"http://{MARK}/", "Idempotency-Key": f"{MARK}-1"}
+SENT = {
+    "User-Agent": MARK,
+    "Referer": f"http://{MARK}/",
+    "Idempotency-Key": f"{MARK}-1",
+    "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01",
+    "tracestate": f"a={MARK}",
+    "baggage": f"a={MARK}",
+}
 UNREAD = "text/event-stream"
 
 
@@ -40,6 +50,17 @@ def log(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     threading.excepthook = hook
     for logger, disabled in zip(quiet, before, strict=True):
         logger.disabled = disabled
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def context(context: Context, spans: InMemorySpanExporter) -> Context:
+    """The service, with all its requests traced."""
+    return dataclasses.replace(context, tracing=Tracing(SimpleSpanProcessor(spans)))
 
 
 class Operation:
@@ -179,6 +200,7 @@ def test_no_operation_leaves_a_trace_of_what_it_was_sent(
     client: Client,
     context: Context,
     log: io.StringIO,
+    spans: InMemorySpanExporter,
     hopper_jpeg: bytes,
     collins_jpeg: bytes,
     capfd: pytest.CaptureFixture[str],
@@ -201,14 +223,18 @@ def test_no_operation_leaves_a_trace_of_what_it_was_sent(
     metrics = admin.get("/metrics")
     written = _written(log, until=metrics)
     spoken = capfd.readouterr()
+    traced = "\n".join(span.to_json() for span in spans.get_finished_spans())
     for operation in operations:
         assert operation.path in written
+        left_out = operation.path.startswith(("/health/", "/metrics"))
+        assert (f'"{operation.path}"' in traced) != left_out, operation.path
     # Not only errors are looked at: what can be well made by its description is answered.
     well = {(path, method) for path, method, hundred in answered if hundred == 2}
     assert len(well) > len(operations) / 2
     for name, text in {
         "log": written,
         "metrics": metrics.text,
+        "spans": traced,
         "output": spoken.out,
         "errors": spoken.err,
     }.items():

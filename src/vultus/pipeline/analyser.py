@@ -23,6 +23,7 @@ from vultus.core.crops import AlignedCrops
 from vultus.core.embeddings import Embeddings
 from vultus.core.errors import LivenessError, NoFaceError, QualityError, TooManyFacesError
 from vultus.core.faces import Faces, Image
+from vultus.core.phases import phase
 from vultus.detection.base import Detector, too_small_to_see
 from vultus.embedding.embedder import Embedder
 from vultus.liveness.passive import PassiveLiveness, open_passive_liveness
@@ -131,7 +132,7 @@ class Analyser(OpenedModels):
             on_error: Called for each unreadable photo, which is then left out; None raises.
         """
         for chunk in load_chunks(photos, on_error=on_error):
-            found = self.detector.detect_batch([photo.image for photo in chunk])
+            found = self._found([photo.image for photo in chunk])
             for photo, faces in zip(chunk, found, strict=True):
                 yield DetectedPhoto(photo.name, photo.image, faces, photo.place)
 
@@ -146,7 +147,7 @@ class Analyser(OpenedModels):
                 which is then left out; None raises.
         """
         for chunk in load_chunks(photos, on_error=on_error):
-            found = self.detector.detect_batch([photo.image for photo in chunk])
+            found = self._found([photo.image for photo in chunk])
             detected = [
                 DetectedPhoto(photo.name, photo.image, faces, photo.place)
                 for photo, faces in zip(chunk, found, strict=True)
@@ -161,6 +162,10 @@ class Analyser(OpenedModels):
                 if self.watcher is not None:
                     self.watcher.photo(seen)
                 yield seen
+
+    def _found(self, images: Sequence[Image]) -> list[Faces]:
+        with phase("detect", photos=len(images)):
+            return self.detector.detect_batch(images)
 
     def _few_enough(
         self, photos: Sequence[DetectedPhoto], on_error: ErrorHandler | None
@@ -288,6 +293,10 @@ class Analyser(OpenedModels):
 
     def read(self, photos: Sequence[DetectedPhoto]) -> list[AnalysedPhoto]:
         """Align, embed and measure the faces of photos, in one batch."""
+        with phase("embed", faces=sum(len(photo.faces) for photo in photos)):
+            return self._read(photos)
+
+    def _read(self, photos: Sequence[DetectedPhoto]) -> list[AnalysedPhoto]:
         crops = [self._align(photo.image, photo.faces) for photo in photos]
         embedded, pools = self.embedder.embed_with_pools(AlignedCrops.concatenate(crops))
         head = self.trust_head
@@ -342,7 +351,7 @@ class Analyser(OpenedModels):
 
     def _detect_few(self, images: Sequence[Image]) -> list[Faces]:
         """As the detector, but a photo that shows too many faces when turned is not read so."""
-        found = self.detector.detect_batch(images)
+        found = self._found(images)
         most = self.most_faces
         return [Faces.empty() if most is not None and len(f) > most else f for f in found]
 

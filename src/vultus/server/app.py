@@ -74,6 +74,8 @@ def make_app(context: Context) -> FastAPI:
         yield
         context.background.close()
         context.galleries.close()
+        if context.tracing is not None:
+            context.tracing.close()
 
     app = _routed(lifespan=living)
     app.state.context = context
@@ -87,6 +89,8 @@ def make_app(context: Context) -> FastAPI:
         background=context.background,
         trusted_proxies=context.settings.trusted_proxies,
     )
+    if context.tracing is not None:
+        app.add_middleware(context.tracing.around)
     return app
 
 

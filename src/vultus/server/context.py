@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
@@ -24,6 +24,9 @@ from vultus.server.problems import ProblemError
 from vultus.server.sessions import Sessions, key_by_cookie
 from vultus.server.settings import ServerSettings
 
+if TYPE_CHECKING:
+    from vultus.server.tracing import Tracing
+
 _T = TypeVar("_T")
 _ROLES = ", ".join(role.name for role in Role)
 
@@ -43,6 +46,7 @@ class Context:
         background: What goes on beside requests.
         liveness: What looks for presentation attacks; None where the operator gave nothing.
         live_sessions: Active liveness sessions.
+        tracing: What makes spans of requests; None where the operator named no collector.
     """
 
     settings: ServerSettings
@@ -55,6 +59,7 @@ class Context:
     background: Background
     liveness: PassiveLiveness | None = None
     live_sessions: LivenessSessions = field(default_factory=LiveSessions)
+    tracing: "Tracing | None" = None
 
 
 @dataclass(frozen=True, slots=True)

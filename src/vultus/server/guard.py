@@ -11,6 +11,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vultus.core.phases import observing_phases
 from vultus.server.background import Background
 from vultus.server.logs import REQUEST_ID, told, where
 from vultus.server.metrics import Metrics
@@ -36,7 +37,7 @@ LEAST_BYTES_S = 4096
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _FREE = ("/health/", "/page/")
 """Always answered: health, and the page's own files, of which a browser asks for many at once."""
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Whoever asks may make up others: those are neither logged nor counted by name."""
 _STREAMS = "/stream"
 """Counted by `vultus.server.streams.Streams`; who listens keeps nobody from being answered."""
@@ -83,7 +84,8 @@ class Guard:
         if self._trusted_proxies and scope["type"] in ("http", "websocket"):
             believe_proxies(scope, self._trusted_proxies)
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            with observing_phases(self._metrics.phase):
+                await self._app(scope, receive, send)
             return
         request_id, start = secrets.token_hex(8), time.perf_counter()
         state = scope.setdefault("state", {})
@@ -113,7 +115,9 @@ class Guard:
                 state["code"] = problem.code
                 await answer(problem, request_id)(scope, receive, headed)
             else:
-                await self._app(scope, receive, headed)
+                # A connection's next request may begin in what the last one left as context.
+                with observing_phases(self._metrics.phase, *state.get("phase_observers", ())):
+                    await self._app(scope, receive, headed)
         except Exception as error:
             state["failure"], state["where"] = type(error).__name__, where(error.__traceback__)
             if status:
@@ -133,7 +137,7 @@ class Guard:
         self._background.requests = self._now
 
     def _told(self, scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         operation = getattr(scope.get("route"), "path", "none")
         self._metrics.asked(operation=operation, method=method, status=status, seconds=seconds)
         if (code := state.get("code")) is not None:
@@ -146,6 +150,7 @@ class Guard:
             "code": code,
             "ms": round(1000 * seconds, 1),
             "key": state.get("key_id"),
+            "trace": state.get("trace"),
             "failure": state.get("failure"),
             "where": state.get("where"),
         }

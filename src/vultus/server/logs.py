@@ -33,8 +33,9 @@ _PLAIN = (
     "vultus.pipeline.trust_head",
     "vultus.pipeline.photos",  # whose notes have words for a log
     "uvicorn.error",
+    "opentelemetry.exporter",  # of the collector that it cannot reach
 )
-"""Loggers that speak of models and of the service itself, so that all they say is written."""
+"""Loggers that speak of models, the service itself and its collector: all they say is written."""
 _FIRST_LINE = ("asyncio",)
 """Those that begin with a fixed sentence and go on with values."""
 _LEFT_OUT = "(left out)"

@@ -3,8 +3,9 @@
 No label holds the name or id of a person; ids of galleries are labels where the operator allows it.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from vultus import __version__
 from vultus.core.errors import GalleryError
+from vultus.core.phases import Phase
 from vultus.core.results import Identification, Verification
 from vultus.gallery.gallery import Gallery
 from vultus.gallery.stores.places import gallery_name
@@ -85,6 +87,15 @@ class Metrics:
     def refused(self, code: str) -> None:
         """A request was answered by a problem of this code."""
         self._problems.labels(code).inc()
+
+    @contextmanager
+    def phase(self, name: Phase, _: Mapping[str, int]) -> Iterator[None]:
+        """As a `vultus.core.phases.PhaseObserver`: how long it takes."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._phases.labels(name).observe(time.perf_counter() - begun)
 
     def photo(self, photo: AnalysedPhoto) -> None:
         """As `Watcher`: how many faces, how good they are, why some were refused."""
@@ -161,6 +172,13 @@ class Metrics:
             "From the first byte of a request to the last of its answer.",
             ["operation", "method"],
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._phases = Histogram(
+            "vultus_phase_seconds",
+            "What a part of a request took: decode, detect, embed, search, store.",
+            ["phase"],
+            buckets=(0.001, 0.0025, *_SECONDS),
             registry=self.registry,
         )
         self._problems = Counter(

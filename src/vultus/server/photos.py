@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from vultus.core.errors import ImageError
 from vultus.core.faces import Image
+from vultus.core.phases import phase
 from vultus.image.io import read_image
 from vultus.pipeline.photos import StoredPhoto
 from vultus.server.forms import refuse_unknown
@@ -79,7 +80,8 @@ def decoded(data: bytes, *, what: str, most_pixels: int) -> Image:
         ImageError: If it is no photo, or has more pixels; known before it is decoded.
     """
     try:
-        return read_image(data, max_pixels=most_pixels)
+        with phase("decode", photos=1):
+            return read_image(data, max_pixels=most_pixels)
     except ImageError as error:
         raise ImageError(f"{what}: {error}") from error
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from vultus.core.errors import ConfigError
+from vultus.core.errors import ConfigError, MissingDependencyError
+from vultus.core.text import install_hint
 from vultus.gallery.security.master_key import MasterKey
 from vultus.liveness.passive import open_passive_liveness
 from vultus.pipeline.recognizer import Recognizer
@@ -36,6 +37,7 @@ from vultus.server.state.sessions import SharedSessions
 
 if TYPE_CHECKING:
     from vultus.server.state.database import ServiceDatabase
+    from vultus.server.tracing import Tracing
 
 
 def open_context(
@@ -56,6 +58,7 @@ def open_context(
     Raises:
         ConfigError: If the folder or a file of keys is of no use.
         GalleryError: If a gallery cannot be opened.
+        MissingDependencyError: If a collector is named and the extra ``otel`` is not installed.
         ModelError: If a model cannot be loaded.
     """
     if settings.data is not None and not settings.data.is_dir():
@@ -69,6 +72,7 @@ def open_context(
         recognizer.liveness = passive
     if settings.max_fnir is not None:
         recognizer.max_fnir = settings.max_fnir
+    tracing = _tracing(settings)
     state = open_state(settings)
     try:
         access = _access(settings, state)
@@ -111,7 +115,20 @@ def open_context(
         background=background,
         liveness=passive,
         live_sessions=live_sessions,
+        tracing=tracing,
     )
+
+
+def _tracing(settings: ServerSettings) -> "Tracing | None":
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from vultus.server.tracing import tracing_to
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"spans for a collector need {error.name}; {install_hint('otel')}"
+        ) from error
+    return tracing_to(settings.otlp_endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,16 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vultus.gallery.stores.places import is_database
@@ -34,6 +42,8 @@ class ServerSettings(BaseSettings):
         requests_per_minute: Of one key.
         session_hours: How long a log-in on the page lasts at most.
         log_format: ``text`` or ``json``, one object a line.
+        otlp_endpoint: Base address of an OpenTelemetry collector that gets spans of requests, by
+            OTLP over HTTP; None traces nothing.
         metrics_for: Who may read ``/metrics``: keys for all galleries of that role or a higher one,
             ``anybody`` (where a proxy or the address it listens on keeps others away), ``nobody``.
         metrics_by_gallery: Whether ids of galleries are labels there.
@@ -86,6 +96,7 @@ class ServerSettings(BaseSettings):
     requests_per_minute: PositiveInt = 600
     session_hours: Annotated[float, Field(gt=0, le=24 * 365)] = 12
     log_format: Literal["text", "json"] = "text"
+    otlp_endpoint: str | None = None
     metrics_for: Literal["nobody", "anybody", "reader", "operator", "admin"] = "operator"
     metrics_by_gallery: bool = False
     keep_answers_h: PositiveFloat = 24.0
@@ -107,6 +118,29 @@ class ServerSettings(BaseSettings):
     require_live_session: tuple[str, ...] = ()
     liveness_lights: bool = False
     keep_events: bool = True
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _address_of_collector(cls, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        try:
+            parts = urlsplit(endpoint)
+            plain = parts.port != 0 and parts.username is None and parts.password is None
+        except ValueError:
+            plain = False
+        if (
+            not plain
+            or parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError(
+                "otlp_endpoint must be the base address of a collector, such as "
+                "http://127.0.0.1:4318; headers it asks for come from OTEL_EXPORTER_OTLP_HEADERS"
+            )
+        return endpoint
 
     @model_validator(mode="after")
     def _something_to_serve(self) -> "ServerSettings":

@@ -115,6 +115,14 @@ class ServeOptions:
         Literal["text", "json"] | None,
         typer.Option(help="The log: text, or json, an object a line.", show_default=False),
     ] = None
+    otlp_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="Base address of an OpenTelemetry collector, which gets a span of each request.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None
     tls_certificate: Annotated[
         Path | None, typer.Option(help="Serve by TLS.", metavar="FILE", show_default=False)
     ] = None
@@ -145,6 +153,7 @@ class ServeOptions:
             ),
             "liveness_lights": True if self.liveness_lights else None,
             "max_fnir": self.max_fnir,
+            "otlp_endpoint": self.otlp_endpoint,
             "tls_certificate": self.tls_certificate,
             "tls_key": self.tls_key,
         }

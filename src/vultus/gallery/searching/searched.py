@@ -8,6 +8,7 @@ from typing import Self
 from vultus.core.checks import check_range
 from vultus.core.embeddings import Embeddings, EmbeddingSpace, TemplateSet
 from vultus.core.errors import GallerySpaceError, InputError
+from vultus.core.phases import phase
 from vultus.core.results import Candidate, Identification
 from vultus.core.text import did_you_mean
 from vultus.core.thresholds import Threshold, ThresholdTable
@@ -183,7 +184,8 @@ class SearchedGallery:
 
     def _ranked(self, probe: Embeddings, rank: int, groups: Collection[str] | None) -> Ranked:
         self.check_space(probe.space)
-        return self._searcher.search(probe, rank=rank, groups=groups)
+        with phase("search", faces=len(probe)):
+            return self._searcher.search(probe, rank=rank, groups=groups)
 
     def _people_by_photos(self, groups: Collection[str] | None) -> Mapping[int, int]:
         return look(self._roster, groups).people_by_photos

@@ -6,12 +6,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from vultus.core.errors import GalleryError, InputError, OutputError
 from vultus.core.files import appearing, private_opener, sync_folder
+from vultus.core.phases import phase
 from vultus.gallery.stores.sqlite_schema import (
     APPLICATION_ID,
     SCHEMA,
@@ -106,27 +107,31 @@ class SqliteFile:
                 with self._inner(write):
                     yield
                 return
-            self._check_open(write)
-            self._begin(write)
-            self._depth, self._writing, self._doomed = 1, write, False
-            try:
-                if write:
-                    self._clear_scrub()
-                yield
-                if self._doomed:
-                    raise GalleryError(f"{self.path}: a part of the change failed; nothing is kept")
-                self._execute("COMMIT")
-            except BaseException as error:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                if error_code(error.__cause__) == sqlite3.SQLITE_FULL:
-                    with suppress(GalleryError):  # the log is what takes most room
-                        self._row("PRAGMA wal_checkpoint(TRUNCATE)")
-                raise
-            finally:
-                self._depth, self._writing = 0, False
+            with phase("store") if write else nullcontext():
+                yield from self._outermost(write)
+
+    def _outermost(self, write: bool) -> Iterator[None]:
+        self._check_open(write)
+        self._begin(write)
+        self._depth, self._writing, self._doomed = 1, write, False
+        try:
             if write:
-                self.scrub()
+                self._clear_scrub()
+            yield
+            if self._doomed:
+                raise GalleryError(f"{self.path}: a part of the change failed; nothing is kept")
+            self._execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            if error_code(error.__cause__) == sqlite3.SQLITE_FULL:
+                with suppress(GalleryError):  # the log is what takes most room
+                    self._row("PRAGMA wal_checkpoint(TRUNCATE)")
+            raise
+        finally:
+            self._depth, self._writing = 0, False
+        if write:
+            self.scrub()
 
     @contextmanager
     def _inner(self, write: bool) -> Iterator[None]:

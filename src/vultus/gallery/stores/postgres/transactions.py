@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -21,6 +21,7 @@ from vultus.core.errors import (
     GalleryUnreachableError,
     InputError,
 )
+from vultus.core.phases import phase
 from vultus.gallery.stores.places import DatabasePlace, place_of
 from vultus.gallery.stores.postgres.connecting import Connection
 from vultus.gallery.stores.postgres.following import Follower
@@ -114,6 +115,10 @@ class PostgresTransactions:
             with self._inner(write):
                 yield
             return
+        with phase("store") if write else nullcontext():
+            yield from self._outermost(write)
+
+    def _outermost(self, write: bool) -> Iterator[None]:
         with self._in_transaction(write) as connection:
             work = self._work
             work.connection, work.depth, work.writing = connection, 1, write
