@@ -23,6 +23,8 @@ from vultus.pipeline.people_source import read_table
             "photo,name,consent,consent_given_at,consent_until\na.jpg,A,door,2030-01-01,2029-01-01\n",
             "'A': a consent must end after it was given",
         ),
+        ("photo,name,photo\na.jpg,A,b.jpg\n", "each column once, 'photo' is there twice"),
+        ("photo;name\n", "a line a photo"),
         ('photo,name\n"a.jpg,A\n', "cannot be read as CSV"),
     ],
 )

@@ -1,12 +1,11 @@
 """Who is to be enrolled: in a folder with a folder of photos per person, or in a table."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
 
+from vultus.core.csv_file import read_csv, read_csv_file
 from vultus.core.errors import InputError, PersonExpiredError
 from vultus.core.text import did_you_mean
 from vultus.gallery.people.details import Consent, PersonDetails, now, utc_time
@@ -25,8 +24,6 @@ _KNOWN = (
     "retain_until",
 )
 _PER_PERSON = _KNOWN[2:]
-_LONGEST = 40
-"""Characters of a column's name that a message shows; a key has 44 in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,50 +78,38 @@ def read_table(path: str | Path) -> list[PersonToImport]:
     metadata. What is empty is not noted; lines of one person must not contradict each other.
 
     Args:
-        path: The file, UTF-8.
+        path: The file, as `vultus.core.csv_file.read_csv` takes it.
 
     Raises:
         InputError: If the file cannot be read, a column is missing, or a line is wrong; the message
             names the line.
     """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            return read_table_lines(stream, path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from None
+    return read_table_bytes(None, Path(path))
 
 
-def read_table_lines(stream: TextIO, path: Path) -> list[PersonToImport]:
+def read_table_bytes(content: bytes | None, path: Path) -> list[PersonToImport]:
     """As `read_table`, of a table that is no file of its own.
 
     Args:
-        stream: The text, opened with ``newline=""``.
+        content: The table; None reads the file.
         path: What messages call it, and beside what relative paths are.
 
     Raises:
         InputError: As `read_table`.
     """
-    try:
-        reader = csv.DictReader(stream, strict=True)
-        columns = tuple(reader.fieldnames or ())
-        lines = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise InputError(f"{path} cannot be read as CSV: {error}") from None
+    table = read_csv_file(path) if content is None else read_csv(content, str(path))
     for name in _NEEDED:
-        if name not in columns:
-            hint = did_you_mean(name, list(columns))
-            # It may be no table at all, but somebody's key: that is not to be shown.
-            shown = [
-                it if len(it) <= _LONGEST else f"one of {len(it)} characters" for it in columns
-            ]
+        if name not in table.columns:
+            hint = did_you_mean(name, list(table.columns))
             raise InputError(
-                f"{path} must have a column {name!r}{hint}; it has {', '.join(shown) or 'none'}"
+                f"{path} must have a column {name!r}{hint}; it has {table.shown_columns}"
             )
+    if not table.rows:
+        raise InputError(f"{path} must have a line a photo below the names of its columns")
     people: dict[str, _Lines] = {}
-    for number, row in lines:
+    for number, row in zip(table.lines, table.rows, strict=True):
         with _named(f"{path}, line {number}"):
-            _add(people, row, path.parent)
+            _add(people, dict(zip(table.columns, row, strict=True)), path.parent)
     return [_person(path, name, told) for name, told in people.items()]
 
 
@@ -145,10 +130,8 @@ def _named(where: str) -> Iterator[None]:
         raise type(error)(f"{where}: {error}") from None
 
 
-def _add(people: dict[str, _Lines], row: dict[str, Any], folder: Path) -> None:
-    if None in row or None in row.values():
-        raise InputError(f"a line must have as many fields as the first, got {list(row.values())}")
-    told = {name: value.strip() for name, value in row.items() if value.strip()}
+def _add(people: dict[str, _Lines], row: dict[str, str], folder: Path) -> None:
+    told = {name: value for name, value in row.items() if value}
     if "photo" not in told:
         raise InputError("photo must name a file, got nothing")
     name, photo = normalise_identity(told.pop("name", "")), Path(told.pop("photo"))

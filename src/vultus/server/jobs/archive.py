@@ -1,7 +1,6 @@
 """The photos of an uploaded zip: whose they are, read one by one, never unpacked to the disk."""
 
 import hashlib
-import io
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from vultus.core.zip_file import ZipMember, read_member, zip_members
 from vultus.gallery.people.details import PersonDetails
 from vultus.gallery.people.names import normalise_identity
 from vultus.image.io import is_hidden, is_image_name
-from vultus.pipeline.people_source import read_table_lines
+from vultus.pipeline.people_source import read_table_bytes
 from vultus.pipeline.photos import StoredPhoto
 from vultus.server.jobs.uploads import Upload
 from vultus.server.photos import decoded
@@ -143,11 +142,8 @@ class Archive:
         return [PersonPhotos(name, tuple(photos)) for name, photos in people.items()]
 
     def _by_table(self, name: str) -> list[PersonPhotos]:
-        try:
-            text = self._content(self._members[name], _LARGEST_TABLE).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{name} must be UTF-8") from error
-        found = read_table_lines(io.StringIO(text, newline=""), Path(name))
+        content = self._content(self._members[name], _LARGEST_TABLE)
+        found = read_table_bytes(content, Path(name))
         return [
             PersonPhotos(
                 person.identity,

@@ -33,7 +33,10 @@ def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     [
         ("file,sex\n", "a line a photo"),
         ("file,file\na,b\n", "each column once"),
-        ("file,sex\na,female\nb\n", "entry 3: there must be 2 fields, as many as columns, got 1"),
+        (
+            "file,sex\na,female\nb\n",
+            "line 3: a line must have as many fields as the first, 2, got 1",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -46,9 +49,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str, message: str) -> N
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes(b"file\n\xff\xfe\n")
-    with pytest.raises(InputError, match="CSV file in UTF-8"):
+    with pytest.raises(InputError, match="text in UTF-8, line 2 is not"):
         read_labels(path)
-    with pytest.raises(InputError, match="CSV file in UTF-8"):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
         read_labels(tmp_path / "nowhere.csv")
 
 

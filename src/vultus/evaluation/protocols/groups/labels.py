@@ -1,6 +1,5 @@
 """What is known of each photo: a table of labels, cut into bands, filtered and crossed to cells."""
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vultus.core.csv_file import read_csv_file
 from vultus.core.errors import InputError
 from vultus.core.text import unknown_name
 
@@ -50,34 +50,16 @@ class LabelTable:
 
 
 def read_labels(path: str | Path) -> LabelTable:
-    """Read a CSV file whose first line names its columns.
+    """Read a file whose first line names its columns, as `vultus.core.csv_file.read_csv` takes it.
 
     Raises:
-        InputError: If it cannot be read, names no column or one twice, or a line has not as many
-            fields as the first.
+        InputError: If it cannot be read, or has no line below the names.
     """
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            lines = [line for line in csv.reader(stream) if line]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise InputError(f"{path} must be a CSV file in UTF-8: {error}") from error
-    if len(lines) < 2:
+    table = read_csv_file(path)
+    if not table.rows:
         raise InputError(f"{path} must have a line of column names and a line a photo")
-    head = [name.strip() for name in lines[0]]
-    if len(set(head)) < len(head):
-        raise InputError(f"{path} must name each column once, got {', '.join(head)}")
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(head):
-            raise InputError(
-                f"{path}, entry {number}: there must be {len(head)} fields, as many as columns, "
-                f"got {len(line)}"
-            )
-    fields = zip(*lines[1:], strict=True)
-    return LabelTable(
-        str(path),
-        {name: tuple(v.strip() for v in own) for name, own in zip(head, fields, strict=True)},
-    )
+    fields = zip(*table.rows, strict=True)
+    return LabelTable(str(path), dict(zip(table.columns, fields, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
