@@ -1,10 +1,12 @@
 """The application: every operation behind the guard."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.responses import JSONResponse
 
 from vultus import __version__
 from vultus.server import description, problems
@@ -52,13 +54,21 @@ PAGE = (page.router, live.router, monitor_live.router)
 
 
 class _Described(FastAPI):
-    """An application that describes itself completely."""
+    """An application that describes itself completely, and answers others meanwhile."""
+
+    def setup(self) -> None:
+        """Add the address of the description; FastAPI itself would make it in the event loop."""
+        self._describing = threading.Lock()
+        self.add_route(
+            "/v1/openapi.json", lambda _: JSONResponse(self.openapi()), include_in_schema=False
+        )
 
     def openapi(self) -> dict[str, Any]:
         """The description, made once."""
-        if self.openapi_schema is None:
-            description.complete(super().openapi())
-        return super().openapi()
+        with self._describing:
+            if self.openapi_schema is None:
+                description.complete(super().openapi())
+            return super().openapi()
 
 
 def make_app(context: Context) -> FastAPI:
@@ -107,7 +117,6 @@ def _routed(**settings: Any) -> FastAPI:
         # No pages of documentation: they would load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        openapi_url="/v1/openapi.json",
         # An address is one, or is none: nobody is sent on, to a host that whoever asks named.
         redirect_slashes=False,
         **settings,
