@@ -1,5 +1,6 @@
 """A service on the loopback interface, of a tiny model."""
 
+import dataclasses
 import io
 import socket
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from PIL import Image as PilImage
 
 from vultus.core.faces import Image
@@ -21,6 +24,7 @@ from vultus.server.access import Role
 from vultus.server.context import Context
 from vultus.server.running import open_context, server_config
 from vultus.server.settings import ServerSettings
+from vultus.server.tracing import Tracing
 
 Client = Callable[..., httpx.Client]
 
@@ -40,6 +44,17 @@ def running(context: Context) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def traced(context: Context, spans: InMemorySpanExporter) -> Context:
+    """The service, with spans of all its requests."""
+    return dataclasses.replace(context, tracing=Tracing(SimpleSpanProcessor(spans)))
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    """Where `traced` puts them."""
+    return InMemorySpanExporter()
 
 
 def jpeg(image: Image) -> bytes:

@@ -13,16 +13,14 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.server.conftest import Client
+from tests.server.conftest import Client, traced
 
 from vultus.core.errors import GalleryError
 from vultus.server.access import Role
 from vultus.server.context import Context
 from vultus.server.logs import log_to
 from vultus.server.monitors.addresses import Allowed
-from vultus.server.tracing import Tracing
 
 MARK = "zqmarker"
 NAMED = {"name": f"Ada {MARK}", "external_id": MARK, "metadata": json.dumps({MARK: MARK})}
@@ -53,14 +51,9 @@ def log(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def spans() -> InMemorySpanExporter:
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
 def context(context: Context, spans: InMemorySpanExporter) -> Context:
     """The service, with all its requests traced."""
-    return dataclasses.replace(context, tracing=Tracing(SimpleSpanProcessor(spans)))
+    return traced(context, spans)
 
 
 class Operation:

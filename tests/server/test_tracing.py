@@ -14,10 +14,9 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import ValidationError
-from tests.server.conftest import Client, running
+from tests.server.conftest import Client, running, traced
 
 from vultus.core.errors import MissingDependencyError
 from vultus.server.access import Role
@@ -25,19 +24,14 @@ from vultus.server.context import Context
 from vultus.server.logs import log_to
 from vultus.server.running import open_context
 from vultus.server.settings import ServerSettings
-from vultus.server.tracing import Tracing, tracing_to
+from vultus.server.tracing import tracing_to
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.fixture
-def spans() -> InMemorySpanExporter:
-    return InMemorySpanExporter()
-
-
-@pytest.fixture
 def context(context: Context, spans: InMemorySpanExporter) -> Context:
-    return dataclasses.replace(context, tracing=Tracing(SimpleSpanProcessor(spans)))
+    return traced(context, spans)
 
 
 @pytest.fixture
