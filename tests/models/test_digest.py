@@ -1,5 +1,6 @@
 import hashlib
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from vultus.models.digest import (
     stamp_path,
 )
 
-BODY = os.urandom(3_000_001)
+BODY = random.Random(0).randbytes(3_000_001)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 
 

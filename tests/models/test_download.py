@@ -1,6 +1,6 @@
 import errno
 import hashlib
-import os
+import random
 import shutil
 import socket
 import time
@@ -13,7 +13,7 @@ import pytest
 from vultus.core.errors import DigestError, DownloadError
 from vultus.models.download import DownloadSettings, download
 
-BODY = os.urandom(300_000)
+BODY = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 FAST = DownloadSettings(timeout_s=5, attempts=3, backoff_s=0.01)
 

@@ -1,6 +1,7 @@
 import hashlib
 import logging
 import os
+import random
 import selectors
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ from vultus.models.digest import check_digest
 from vultus.models.imported import card_for_file, write_card
 from vultus.models.store import ModelStore
 
-BODY = os.urandom(50_000)
+BODY = random.Random(0).randbytes(50_000)
 RESEARCH = {"name": "Research only", "commercial_use": False, "source": "them"}
 
 PULL = """

@@ -280,7 +280,7 @@ def test_a_gallery_is_brought_to_another_model(
     assert admin.post(
         "/v1/galleries/people/people", data=data, files={"photos": hopper_jpeg}
     ).is_success
-    wanted = {"model": "mobilefacenet-y1"}
+    wanted = {"model": "vultus-s2"}
     job = ended(admin, admin.post(f"{JOBS}/migration", json=wanted).json())
     assert job["state"] == "done", job
     assert job["result"]["n_missing"] == 0
