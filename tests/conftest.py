@@ -22,8 +22,8 @@ from vultus.matching.fpir_levels import FpirCurve, PhotoLevel
 from vultus.models.cards import Licence, ModelCard
 from vultus.models.digest import sha256_file
 
-# A busy machine is no reason to fail, nor is an example that nobody tried before: those are looked for
-# where somebody asks for it.
+# A busy machine is no reason to fail, nor is an example that nobody tried before: those are looked
+# for where somebody asks for it.
 settings.register_profile(
     "vultus", deadline=None, derandomize=not os.environ.get("VULTUS_TEST_EXPLORE")
 )
