@@ -1,6 +1,8 @@
 """What the tests of several folders share: public-domain portraits and a tiny embedder."""
 
 import os
+import random
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +32,15 @@ settings.register_profile(
 settings.load_profile("vultus")
 
 TINY_DIM = 32
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """What a test draws from the global generators is the same in every run."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - that of others' code
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def packaged(package: str, path: str) -> Image:
