@@ -1,3 +1,4 @@
+import asyncio
 import json
 import threading
 import time
@@ -7,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from tests.server.conftest import Client, jpeg, running
 from tests.server.jobs.test_killed import Killed
 
@@ -14,7 +17,15 @@ from vultus.core.faces import Image
 from vultus.pipeline.recognizer import Recognizer
 from vultus.server.access import Role
 from vultus.server.context import Context
-from vultus.server.idempotency import HEADER, REPLAYED, Idempotency
+from vultus.server.idempotency import (
+    _ATTEMPT,
+    HEADER,
+    REPLAYED,
+    Attempt,
+    Idempotency,
+    answered_once,
+    attempt_now,
+)
 from vultus.server.running import open_context
 from vultus.server.service_file import ServiceFile
 from vultus.server.settings import ServerSettings
@@ -349,3 +360,19 @@ def test_answers_are_forgotten_in_time(admin: httpx.Client, context: Context) ->
     assert store.expire() == 1
     again = admin.post("/v1/keys", json={"role": "operator"}, headers={HEADER: "k"})
     assert json.loads(again.text)["role"] == "operator"
+
+
+def test_a_request_without_a_key_is_no_part_of_the_last_attempt_on_its_connection() -> None:
+    # A connection whose reading was paused goes on in the context of the request it waited for.
+    seen = []
+
+    async def handle(_: Request) -> Response:
+        seen.append(attempt_now())
+        return Response()
+
+    async def next_request() -> None:
+        _ATTEMPT.set(Attempt("0" * 64, b"secret", b"seed", False))
+        await answered_once(Request({"type": "http", "headers": []}), handle)
+
+    asyncio.run(next_request())
+    assert seen == [None]

@@ -213,6 +213,7 @@ async def answered_once(request: Request, handle: Handler) -> Response:
     """
     key = request.headers.get(HEADER)
     if key is None:
+        _ATTEMPT.set(None)  # a connection's next request may begin in what the last left as context
         return await handle(request)
     store: Idempotency = request.app.state.context.background.idempotency
     try:
