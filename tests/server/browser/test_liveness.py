@@ -98,6 +98,27 @@ def _sees_why(page: Page, language: str) -> None:
     page.wait(f"{json.dumps(words)}.some((one) => document.body.innerText.includes(one))")
 
 
+def _comes_to(page: Page, text: str, *, again: Callable[[], None], button: str) -> None:
+    """A session comes to this end; where the machine stood still for seconds, one tries again.
+
+    Frames that stop coming end a session, and a busy machine may stop them.
+    """
+    stood_still = _words("en", "session_end.repeated-frames")
+    for _ in range(4):
+        page.wait(
+            f"{json.dumps([text, stood_still])}.some((one) =>"
+            "document.body.innerText.includes(one))",
+            seconds=60,
+        )
+        if page.run(f"document.body.innerText.includes({json.dumps(text)})"):
+            return
+        again()
+        page.run("window.said = []")
+        page.click(button)
+        page.wait(f"!document.body.innerText.includes({json.dumps(stood_still)})")
+    raise AssertionError(f"never came to {text!r}: {page.text()[-500:]}")
+
+
 def test_a_camera_that_shows_one_picture_is_rejected(log_in: LogIn) -> None:
     page = log_in(Role.reader)
     _opened(page)
@@ -113,11 +134,9 @@ def test_a_camera_that_shows_one_picture_is_rejected(log_in: LogIn) -> None:
 
 
 def test_what_is_asked_is_said_and_drawn(log_in: LogIn, play: Play) -> None:
-    play(NODS)
     page = log_in(Role.reader)
     _opened(page)
-    page.click("Start the camera and begin")
-    page.sees("Accepted", seconds=60)
+    _accepted(page, play)
     asked = ["Look straight into the camera", "Nod: chin down", "Hold still"]
     assert [said for said in _said(page) if said in asked] == asked  # each once
     page.sees("That is a signal, no proof")
@@ -134,11 +153,12 @@ def test_another_movement_ends_it_and_one_tries_again_by_keyboard(
     _opened(page)
     page.run("document.querySelector('.session button').focus()")
     page.press("Enter")
-    page.sees(_words("en", "session_end.wrong-movement"), seconds=60)
+    wrong = _words("en", "session_end.wrong-movement")
+    _comes_to(page, wrong, again=lambda: play(TURNS), button="Try again")
     assert page.run("document.activeElement.textContent") == "Try again"
     play(NODS)
     page.press("Enter")
-    page.sees("Accepted", seconds=60)
+    _comes_to(page, "Accepted", again=lambda: play(NODS), button="Try again")
     page.press("Enter")
     page.wait("document.querySelector('video')?.videoWidth > 0")
     page.press("Enter")  # stopped
@@ -165,7 +185,7 @@ def test_leaving_turns_the_camera_off(log_in: LogIn, play: Play) -> None:
 def _accepted(page: Page, play: Play) -> None:
     play(NODS)
     page.click("Start the camera and begin")
-    page.sees("Accepted", seconds=60)
+    _comes_to(page, "Accepted", again=lambda: play(NODS), button="Try again")
 
 
 def test_a_session_names_once_who_was_before_the_camera(log_in: LogIn, play: Play) -> None:
@@ -187,8 +207,9 @@ def test_a_session_for_a_comparison(log_in: LogIn, play: Play) -> None:
     page.fill("#session-use", "compare")
     _accepted(page, play)
     page.sees("Choose the photo to compare with")
-    (begun,) = [url for url in page.asked if url.endswith("/v1/liveness/sessions")]
-    assert "gallery=" not in begun
+    begun = [url for url in page.asked if "/v1/liveness/sessions" in url]
+    assert begun
+    assert not any("gallery=" in url for url in begun)
 
 
 def test_movements_are_named_in_both_languages(log_in: LogIn, play: Play) -> None:
@@ -196,7 +217,8 @@ def test_movements_are_named_in_both_languages(log_in: LogIn, play: Play) -> Non
     page = log_in(Role.reader)
     _opened(page)
     page.click("Start the camera and begin")
-    page.sees("Asked: nod. Made: turn to the left.", seconds=60)
+    made = "Asked: nod. Made: turn to the left."
+    _comes_to(page, made, again=lambda: play(TURNS), button="Try again")
     assert not page.run("document.body.innerText.includes('turn_left')")
     play(TURNS)
     page.fill("#language", "zh")
