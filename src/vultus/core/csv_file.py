@@ -20,7 +20,7 @@ class CsvTable:
 
     Attributes:
         columns: Their names, each once.
-        rows: What each line says, with a value a column; empty ones are left out.
+        rows: What each line says, with a value a column; lines without any are left out.
         lines: Where in the file each row ends, from 1.
     """
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vultus.core.csv_file import read_csv, read_csv_file
+from vultus.core.csv_file import CsvTable, read_csv, read_csv_file
 from vultus.core.errors import InputError, PersonExpiredError
 from vultus.core.text import did_you_mean
 from vultus.gallery.people.details import Consent, PersonDetails, now, utc_time
@@ -84,20 +84,23 @@ def read_table(path: str | Path) -> list[PersonToImport]:
         InputError: If the file cannot be read, a column is missing, or a line is wrong; the message
             names the line.
     """
-    return read_table_bytes(None, Path(path))
+    return _people(read_csv_file(path), Path(path))
 
 
-def read_table_bytes(content: bytes | None, path: Path) -> list[PersonToImport]:
+def read_table_bytes(content: bytes, path: Path) -> list[PersonToImport]:
     """As `read_table`, of a table that is no file of its own.
 
     Args:
-        content: The table; None reads the file.
+        content: The table.
         path: What messages call it, and beside what relative paths are.
 
     Raises:
         InputError: As `read_table`.
     """
-    table = read_csv_file(path) if content is None else read_csv(content, str(path))
+    return _people(read_csv(content, str(path)), path)
+
+
+def _people(table: CsvTable, path: Path) -> list[PersonToImport]:
     for name in _NEEDED:
         if name not in table.columns:
             hint = did_you_mean(name, list(table.columns))

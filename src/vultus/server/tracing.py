@@ -45,7 +45,7 @@ class Tracing:
 
     @contextmanager
     def request(self, scope: Scope) -> Iterator[Span]:
-        """The span of a request, with one for each of its phases; ended by `told`'s words.
+        """The span of a request, with one for each of its phases.
 
         Args:
             scope: Of the request; its state then has the trace's id for the log, and who is told of
